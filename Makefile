@@ -1,0 +1,88 @@
+# Every target sets up what it needs, in this checkout alone: .venv (Airflow and the provider), sandbox/.venv (the stand-ins).
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON ?= python3.11
+ROWS ?= 200000
+STATE ?= .sandbox
+
+UV := .cache/bootstrap/bin/uv
+INSTALL := $(UV) pip install --quiet --require-hashes
+BIN := .venv/bin
+SANDBOX := sandbox/.venv/bin/python -m sandbox
+WITH_ENV := set -a; . $(STATE)/env; set +a; export PATH="$(CURDIR)/$(BIN):$$PATH"
+
+.PHONY: help demo test lint format sandbox sandbox-down fill up down build lock clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: .venv/.runtime sandbox fill  ## copy two tables from the Snowflake stand-in to PostgreSQL by the real DAG
+	@$(WITH_ENV); $(BIN)/python -m sandbox.demo
+
+test: lint .venv/.dev sandbox/.venv/.ready  ## linters and the whole test suite
+	$(BIN)/python -m pytest $(PYTEST)
+
+lint: .venv/.dev  ## ruff, mypy --strict, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/.dev  ## let ruff format and fix
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+sandbox: sandbox/.venv/.ready  ## start the stand-ins in the background; writes .sandbox/env
+	@$(SANDBOX) up --state $(STATE)
+
+sandbox-down: sandbox/.venv/.ready  ## stop the stand-ins
+	@$(SANDBOX) down --state $(STATE)
+
+fill: sandbox  ## put the demo tables into the Snowflake stand-in (ROWS=200000)
+	@$(SANDBOX) fill --state $(STATE) --rows $(ROWS)
+
+up: .venv/.runtime sandbox fill  ## Airflow with its web UI over the sandbox
+	@$(WITH_ENV); $(BIN)/python -m sandbox.airflow up --state $(STATE)
+
+down: sandbox/.venv/.ready  ## stop Airflow and the stand-ins
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m sandbox.airflow down --state $(STATE); fi
+	@$(SANDBOX) down --state $(STATE)
+
+build: .venv/.dev  ## the wheel, in dist/
+	$(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python
+	@ls -1 dist/*.whl
+
+lock: $(UV)  ## make the hashed locks anew from requirements/*.in
+	for name in bootstrap airflow dev sandbox; do \
+	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --custom-compile-command 'make lock' requirements/$$name.in --output-file requirements/$$name.txt; done
+
+clean: ## remove what the other targets made (not the sandbox's state: make sandbox-down first)
+	rm -rf .venv sandbox/.venv .cache dist build
+
+.cache/bootstrap/bin/uv: requirements/bootstrap.txt
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: make PYTHON=/path/to/python3.11 …"; exit 1; }
+	$(PYTHON) -m venv .cache/bootstrap
+	.cache/bootstrap/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+
+.venv/bin/python: $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+
+sandbox/.venv/bin/python: $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) sandbox/.venv
+
+.venv/.runtime: requirements/bootstrap.txt requirements/airflow.txt pyproject.toml | .venv/bin/python
+	$(INSTALL) --python $(BIN)/python -r requirements/bootstrap.txt -r requirements/airflow.txt
+	$(UV) pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
+	@touch $@
+
+.venv/.dev: requirements/dev.txt .venv/.runtime
+	$(INSTALL) --python $(BIN)/python -r requirements/dev.txt
+	@touch $@
+
+sandbox/.venv/.ready: requirements/sandbox.txt | sandbox/.venv/bin/python
+	$(INSTALL) --python sandbox/.venv/bin/python -r requirements/sandbox.txt
+	@touch $@

@@ -1,0 +1,174 @@
+"""Rows that PostgreSQL cannot hold: refuse the file, or set the rows aside and say so.
+
+The policy `reject` rolls the whole file back and names the first row. `quarantine` writes the rows to
+`snowmelt.rejected_row` in the file's own transaction, up to a limit; rows loaded and rows rejected together must be
+the manifest's rows.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from snowmelt.errors import ConfigurationError, ValueRefused
+
+#: Characters of a value that a message shows, and that a row set aside keeps. The file in S3 holds the whole of it.
+SHOWN_CHARACTERS = 80
+KEPT_CHARACTERS = 4096
+#: The largest integer that every reader of JSON keeps exactly.
+_JSON_INTEGER = 2**53
+
+INSERT_REJECTED = """
+INSERT INTO snowmelt.rejected_row (run_id, s3_key, row_number, column_name, reason, "row")
+VALUES (%s, %s, %s, %s, %s, %s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RejectPolicy:
+    """What happens to a row that PostgreSQL cannot hold."""
+
+    on_bad_row: Literal["reject", "quarantine"] = "reject"
+    #: Rows of one file that may be set aside; one more, and the whole file is refused.
+    limit: int = 1000
+
+    @property
+    def quarantines(self) -> bool:
+        """Whether rows are set aside."""
+        return self.on_bad_row == "quarantine"
+
+
+def check_policy(policy: RejectPolicy, file_format: str) -> None:
+    """Refuse a policy that cannot be kept; called at planning, and again before a load.
+
+    :raises ConfigurationError: quarantine with CSV, whose rows only the server sees, one fault at a time.
+    """
+    if policy.quarantines and file_format != "parquet":
+        raise ConfigurationError(
+            f"The policy quarantine works with Parquet files only, and file_format is {file_format!r}: rows of CSV "
+            "are read by the server, which stops at the first bad one. Unload Parquet, or choose the policy reject."
+        )
+    if policy.limit < 0:
+        raise ConfigurationError(f"The limit of rows in quarantine is {policy.limit}; it is 0 or more.")
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """One row set aside."""
+
+    #: From 1, in the order of the file.
+    number: int
+    column: str
+    reason: str
+    #: Column in the file → value, as JSON can say it.
+    row: Mapping[str, Any]
+
+    def parameters(self, run_id: str, key: str) -> tuple[Any, ...]:
+        """The values for `INSERT_REJECTED`."""
+        return run_id, key, self.number, self.column, self.reason, json.dumps(self.row, ensure_ascii=False)
+
+
+@dataclass(slots=True)
+class RejectedRows:
+    """The rows of one file that were set aside so far, in the order of the file."""
+
+    policy: RejectPolicy
+    #: The file's address, for messages.
+    origin: str
+    rows: list[RejectedRow] = field(default_factory=list)
+
+    def add(self, rejected: RejectedRow) -> None:
+        """Set a row aside, or refuse the file.
+
+        :raises ValueRefused: under the policy reject, or beyond the limit.
+        """
+        if not self.policy.quarantines:
+            raise refuse_row(self.origin, rejected)
+        if len(self.rows) >= self.policy.limit:
+            raise ValueRefused(
+                f"{refuse_row(self.origin, rejected)} More than {self.policy.limit} rows of this file would be set aside."
+            )
+        self.rows.append(rejected)
+
+    def row_of_line(self, line: int) -> int:
+        """The row in the file that was sent as the COPY's `line` (both from 1)."""
+        for rejected in self.rows:
+            if rejected.number > line:
+                break
+            line += 1
+        return line
+
+
+def refuse_row(origin: str, rejected: RejectedRow) -> ValueRefused:
+    """The error for a row under the policy reject."""
+    value = rejected.row.get(rejected.column)
+    shown = "" if rejected.column not in rejected.row else f", value {show_value(value)}"
+    return ValueRefused(
+        f"{origin}, row {rejected.number:,}, column {rejected.column or '(not told)'}{shown}: {rejected.reason}. "
+        "Nothing of this file was kept. Correct it at the source, exclude it by a filter or a mask, or choose the policy quarantine."
+    )
+
+
+def show_value(value: Any) -> str:
+    """A value's first 80 characters, with every control character visible."""
+    if isinstance(value, dict):
+        value = value.get("escaped", value)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    shown = ascii(text[:SHOWN_CHARACTERS]) if not text.isprintable() else f"'{text[:SHOWN_CHARACTERS]}'"
+    return f"{shown}…" if len(text) > SHOWN_CHARACTERS else shown
+
+
+def keep_value(value: Any) -> Any:
+    """A Python value as `rejected_row.row` holds it: exact, but for texts of more than 4096 characters.
+
+    Numbers that JSON readers would round stand as text. What jsonb cannot hold (NUL, half a surrogate pair, bytes that are
+    no UTF-8) stands as {"escaped": …} with backslash escapes.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, bytes):
+        try:
+            value = value.decode()
+        except UnicodeDecodeError:
+            return {"escaped": _head(value.decode(errors="backslashreplace"))}
+    if isinstance(value, int):
+        return value if abs(value) <= _JSON_INTEGER else str(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    text = str(value)
+    if "\x00" in text:
+        return {"escaped": _head(json.dumps(text)[1:-1])}
+    return _head(text)
+
+
+def _head(text: str) -> str:
+    left = len(text) - KEPT_CHARACTERS
+    return text if left <= 0 else f"{text[:KEPT_CHARACTERS]}… ({left:,} more characters in the file)"
+
+
+@dataclass(frozen=True, slots=True)
+class CopyLine:
+    """Where the server stopped in a COPY."""
+
+    #: From 1, of the rows (or, for CSV, the lines) sent.
+    line: int
+    #: The target's column, where the server named one.
+    column: str | None
+
+
+def parse_copy_context(context: str | None, table: str, columns: Sequence[str]) -> CopyLine | None:
+    """The line and column in an error's CONTEXT, `COPY orders, line 7, column amount: "x"`, in any lc_messages language.
+
+    :param table: the bare name of the table that was copied into, and its columns' names.
+    """
+    names = "|".join(re.escape(name) for name in sorted(columns, key=len, reverse=True))
+    pattern = re.compile(
+        rf"^COPY {re.escape(table)}\D{{1,20}}?(?P<line>\d+)(?:\D{{1,20}}? (?P<column>{names})(?=$|:))?",
+        re.MULTILINE,
+    )
+    match = pattern.search(context or "")
+    return CopyLine(int(match["line"]), match["column"]) if match else None

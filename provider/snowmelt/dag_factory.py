@@ -1,0 +1,141 @@
+"""The DAGs: `migrate_table` for any table, and one for each configured table. The same tasks, the same form.
+
+plan → unload [chunk] → manifest [chunk] → files → load [batch] → verify → publish → cleanup
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import DAG, Param, XComArg
+
+from snowmelt.core.config import Config, parse_config
+from snowmelt.core.config_sections import Connections
+from snowmelt.core.form import build_form
+from snowmelt.core.table_config import TableConfig
+from snowmelt.errors import ConfigurationError
+from snowmelt.operators.cleanup import MigrationCleanupOperator
+from snowmelt.operators.files import MigrationFilesOperator
+from snowmelt.operators.plan import COLUMNS_KEY, RUN_ID_KEY, MigrationPlanOperator
+from snowmelt.operators.postgres_load import S3ToPostgresLoadOperator
+from snowmelt.operators.publish import MigrationPublishOperator
+from snowmelt.operators.snowflake_unload import SnowflakeUnloadToS3Operator
+from snowmelt.operators.verify import MigrationVerifyOperator
+from snowmelt.sensors.s3_manifest import S3ManifestSensor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Names the configuration file where it does not stand in include/config/ beside dags/.
+CONFIG_VARIABLE = "SNOWMELT_CONFIG"
+
+#: Transient errors are tried again after 10 s, 20 s, 40 s …; terminal ones fail the task at once, whatever stands here.
+_DEFAULTS: dict[str, Any] = {
+    "retries": 4,
+    "retry_delay": timedelta(seconds=10),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=10),
+}
+_LABEL = "{{ task.map_label }}"
+
+TABLE_DOC = """
+Copies one Snowflake table to PostgreSQL through S3. Each mapped task is one chunk or one file; clear a failed one and
+only that is done again. The ledger (schema `snowmelt` in the target database) says what happened.
+"""
+
+
+def read_config(path: str | os.PathLike[str], environment: Mapping[str, str] | None = None) -> Config:
+    """The configuration file; `SNOWMELT_CONFIG` in the environment names another one.
+
+    :raises ConfigurationError: it cannot be read, or is broken as a whole.
+    """
+    environment = os.environ if environment is None else environment
+    found = Path(environment.get(CONFIG_VARIABLE) or path)
+    try:
+        text = found.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"The configuration {found} cannot be read: {error}. Set {CONFIG_VARIABLE} to its path, or create it."
+        ) from error
+    return parse_config(text, environment, origin=str(found))
+
+
+def build_migrate_table(config: Config) -> DAG:
+    """`migrate_table`: any table, from the trigger form."""
+    return _build("migrate_table", config, None, schedule=None, tags=["snowmelt"])
+
+
+def build_table_dags(config: Config) -> list[DAG]:
+    """One DAG for each enabled table of the configuration, with its schedule."""
+    return [
+        _build(table.dag_id, config, table, schedule=table.schedule, tags=["snowmelt", table.source_name])
+        for table in config.tables
+        if table.enabled
+    ]
+
+
+def raise_broken(config: Config) -> None:
+    """Raise one error for all tables whose configuration is broken; a DAG file of its own shows it as its import error.
+
+    :raises ConfigurationError: with every fault of every such table.
+    """
+    if config.broken:
+        faults = tuple(str(fault) for table in config.broken for fault in table.faults)
+        raise ConfigurationError(
+            f"{config.origin}: {len(config.broken)} tables have no DAG until this is mended:", faults
+        )
+
+
+def _build(
+    dag_id: str, config: Config, table: TableConfig | None, *, schedule: str | None, tags: list[str]
+) -> DAG:
+    connections = table.connections if table else config.connections
+    params = {name: Param(**field.param()) for name, field in build_form(config, table).items()}
+    with DAG(
+        dag_id=dag_id,
+        schedule=schedule,
+        start_date=datetime(2026, 1, 1, tzinfo=UTC),
+        catchup=False,
+        max_active_runs=1 if table else 16,
+        default_args=_DEFAULTS,
+        params=params,
+        tags=tags,
+        doc_md=TABLE_DOC,
+        render_template_as_native_obj=False,
+    ) as dag:
+        _add_tasks(config, table, connections)
+    return dag
+
+
+def _add_tasks(config: Config, table: TableConfig | None, connections: Connections) -> None:
+    snowflake = {"snowflake_conn_id": connections.snowflake}
+    aws = {"aws_conn_id": connections.aws}
+    postgres = {"postgres_conn_id": connections.postgres}
+    plan = MigrationPlanOperator(task_id="plan", config=config, table=table)
+    run: Any = {"run_id": XComArg(plan, key=RUN_ID_KEY)}
+    unload = SnowflakeUnloadToS3Operator.partial(
+        task_id="unload", columns=XComArg(plan, key=COLUMNS_KEY), map_index_template=_LABEL, **snowflake
+    ).expand_kwargs(plan.output)
+    manifest = S3ManifestSensor.partial(
+        task_id="manifest", map_index_template=_LABEL, timeout=600, **aws
+    ).expand(manifest=unload.output)
+    # Mode `load` has nothing to unload, an empty table nothing to load: what follows a skipped map goes on.
+    goes_on: Any = {"trigger_rule": "none_failed"}
+    files = MigrationFilesOperator(
+        task_id="files", chunks=manifest.output, **run, **snowflake, **aws, **postgres, **goes_on
+    )
+    load = S3ToPostgresLoadOperator.partial(
+        task_id="load", map_index_template=_LABEL, **run, **aws, **postgres
+    ).expand_kwargs(files.output)
+    verify = MigrationVerifyOperator(task_id="verify", **run, **postgres, **goes_on)
+    publish = MigrationPublishOperator(task_id="publish", **run, **postgres, **goes_on)
+    cleanup = MigrationCleanupOperator(
+        task_id="cleanup",
+        cleanup_after_load="{{ params.cleanup_after_load }}",
+        aws_cleanup_conn_id=connections.aws_cleanup,
+        **run, **snowflake, **postgres, **goes_on,
+    )  # fmt: skip
+    load >> verify >> publish >> cleanup

@@ -1,0 +1,42 @@
+"""What Airflow asks the distribution about itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def get_provider_info() -> dict[str, Any]:
+    """The provider's metadata, in the form of Airflow's provider_info.schema.json."""
+    return {
+        "package-name": "airflow-provider-snowmelt",
+        "name": "Snowmelt",
+        "description": "Move tables from Snowflake to PostgreSQL through Amazon S3: exactly once, verified, resumable.",
+        "integrations": [
+            {
+                "integration-name": "Snowmelt",
+                "external-doc-url": "https://docs.snowflake.com/en/sql-reference/sql/copy-into-location",
+                "tags": ["service"],
+            }
+        ],
+        "operators": [
+            {
+                "integration-name": "Snowmelt",
+                "python-modules": [
+                    "snowmelt.operators.cleanup",
+                    "snowmelt.operators.files",
+                    "snowmelt.operators.plan",
+                    "snowmelt.operators.postgres_load",
+                    "snowmelt.operators.publish",
+                    "snowmelt.operators.snowflake_unload",
+                    "snowmelt.operators.verify",
+                ],
+            }
+        ],
+        "sensors": [{"integration-name": "Snowmelt", "python-modules": ["snowmelt.sensors.s3_manifest"]}],
+        "triggers": [
+            {
+                "integration-name": "Snowmelt",
+                "python-modules": ["snowmelt.triggers.snowflake_query", "snowmelt.triggers.staged_files"],
+            }
+        ],
+    }

@@ -1,0 +1,1 @@
+"""S3, Snowflake and PostgreSQL. Hooks and connections are passed in."""

@@ -1,0 +1,234 @@
+"""Reading and writing the ledger over a psycopg connection. Every function is safe to repeat, and to run twice at once."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from snowmelt.core import ledger
+from snowmelt.core.batches import Batch
+from snowmelt.core.manifest import StagedChunk, StagedFile
+from snowmelt.errors import AccessError, PlanChanged, StagingError, TerminalError
+
+Connection = psycopg.Connection[Any]
+Cursor = psycopg.Cursor[Any]
+
+
+def _one(connection: Connection, sql: str, parameters: Sequence[Any] = ()) -> Any:
+    row = connection.execute(sql, parameters).fetchone()
+    return None if row is None else row[0]
+
+
+def write_ledger(connection: Connection) -> None:
+    """Create the ledger's schema and tables, or bring them up to this version.
+
+    :raises AccessError: the schema is missing and the role may not create it.
+    """
+    with connection.transaction():
+        connection.execute(ledger.LOCK)
+        if _one(connection, ledger.MIGRATION_EXISTS) and _one(connection, ledger.READ_MIGRATION) >= len(
+            ledger.MIGRATIONS
+        ):
+            return
+        try:
+            if not _one(connection, ledger.SCHEMA_EXISTS):
+                connection.execute(ledger.CREATE_SCHEMA)
+            connection.execute(ledger.CREATE_MIGRATION)
+            done = _one(connection, ledger.READ_MIGRATION)
+            for number, sql in enumerate(ledger.MIGRATIONS[done:], start=done + 1):
+                connection.execute(sql)
+                connection.execute(ledger.WRITE_MIGRATION, (number,))
+        except psycopg.errors.InsufficientPrivilege as error:
+            role, database = connection.info.user, connection.info.dbname
+            raise AccessError(
+                f"The role {role!r} may not create the ledger (schema snowmelt) in the database {database!r}: {error.diag.message_primary}. "
+                f'Run once as the database\'s owner: CREATE SCHEMA snowmelt AUTHORIZATION "{role}";'
+            ) from error
+
+
+def write_run(connection: Connection, run: dict[str, Any]) -> dict[str, Any]:
+    """Store a run's plan unless it is stored already; return the stored row (request, fingerprint, plan, outcome).
+
+    :param run: the columns of snowmelt.run that WRITE_RUN names.
+    """
+    values = run | {"request": Jsonb(run["request"]), "plan": Jsonb(run["plan"])}
+    with connection.transaction():
+        connection.execute(ledger.WRITE_RUN, values)
+    stored = read_run(connection, run["run_id"])
+    if stored is None:
+        raise TerminalError(
+            f"The run {run['run_id']} vanished from snowmelt.run while it was planned. Start a new run."
+        )
+    return stored
+
+
+def read_run(connection: Connection, run_id: str) -> dict[str, Any] | None:
+    """The stored request, fingerprint, plan and outcome of a run; None when the ledger does not know it."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(ledger.READ_RUN, (run_id,)).fetchone()
+
+
+def write_staged(
+    connection: Connection, run_id: str, chunks: Sequence[StagedChunk], batches: Sequence[Batch]
+) -> None:
+    """Record what the unloads returned and which load task takes which file. The same again changes nothing.
+
+    :raises PlanChanged: files of this run are loaded already, and they are not the same files.
+    """
+    files = [(batch.index, file) for batch in batches for file in batch.files]
+    with connection.transaction():
+        connection.execute(ledger.LOCK_RUN, (run_id,))
+        before = {row[0]: (row[1], row[2]) for row in connection.execute(ledger.READ_STAGED_KEYS, (run_id,))}
+        now = {file.key: (file.bytes, file.rows) for _, file in files}
+        if before and before != now and (loaded := _one(connection, ledger.COUNT_LOADED, (run_id,))):
+            gone = sorted(set(before) - set(now)) or sorted(set(now) - set(before))
+            raise PlanChanged(
+                f"Run {run_id} has loaded {loaded} of its {len(before)} files, and now its chunks were unloaded again into {len(now)} other "
+                f"files (for example {gone[0] if gone else 'of another size'}). Rows would be loaded twice. Start a new run: "
+                "it takes a new snapshot and a staging table of its own."
+            )
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                ledger.WRITE_STAGED_CHUNK,
+                [
+                    (
+                        run_id,
+                        chunk.chunk,
+                        chunk.query_id,
+                        len(chunk.files),
+                        chunk.rows,
+                        chunk.bytes,
+                        chunk.seconds,
+                    )
+                    for chunk in chunks
+                ],
+            )
+            if before != now:
+                cursor.execute(ledger.DELETE_STAGED, (run_id,))
+                with cursor.copy(ledger.COPY_STAGED) as copy:
+                    for batch, file in files:
+                        copy.write_row(
+                            (run_id, file.key, file.chunk, batch, file.etag, file.bytes, file.rows)
+                        )
+            totals = {
+                "run_id": run_id,
+                "files": len(files),
+                "rows": sum(file.rows for _, file in files),
+                "bytes": sum(file.bytes for _, file in files),
+            }
+            cursor.execute(ledger.WRITE_STAGED, totals)
+
+
+def read_batch(connection: Connection, run_id: str, batch: int) -> tuple[StagedFile, ...]:
+    """The files that a load task takes, in the order of their keys."""
+    return tuple(StagedFile(*row) for row in connection.execute(ledger.READ_BATCH, (run_id, batch)))
+
+
+def read_staged(connection: Connection, run_id: str) -> tuple[StagedFile, ...]:
+    """All files of a run, in the order of their keys."""
+    return tuple(StagedFile(*row) for row in connection.execute(ledger.READ_STAGED, (run_id,)))
+
+
+def claim_file(cursor: Cursor, run_id: str, file: StagedFile, *, etag: str, method: str) -> bool:
+    """Insert the file's ledger row; the first statement of its transaction. False: it is loaded already.
+
+    Waits while another transaction holds the same row.
+
+    :raises StagingError: the file was loaded before with another content.
+    """
+    worker = f"{socket.gethostname()}:{os.getpid()}"
+    values = {"run_id": run_id, "key": file.key, "etag": etag, "bytes": file.bytes, "rows": file.rows}
+    cursor.execute(ledger.CLAIM_FILE, values | {"method": method, "worker": worker})
+    if cursor.rowcount == 1:
+        return True
+    row = cursor.execute(ledger.READ_CLAIM, (run_id, file.key)).fetchone()
+    if row is not None and (row[0], row[1]) != (etag, file.bytes):
+        raise StagingError(
+            f"{file.key} was loaded in run {run_id} with ETag {row[0]} and {row[1]:,} bytes; in S3 it now has ETag {etag} and "
+            f"{file.bytes:,} bytes: someone overwrote it. Start a new run."
+        )
+    return False
+
+
+def finish_file(cursor: Cursor, run_id: str, key: str, *, seconds: float, rejected: int) -> None:
+    """Complete the file's ledger row, in the same transaction as its claim."""
+    cursor.execute(
+        ledger.FINISH_FILE, {"run_id": run_id, "key": key, "seconds": seconds, "rejected": rejected}
+    )
+
+
+def read_counts(connection: Connection, run_id: str) -> list[dict[str, Any]]:
+    """Files and rows by chunk, as staged and as loaded."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(ledger.READ_COUNTS, (run_id,)).fetchall()
+
+
+def read_strange_loaded(connection: Connection, run_id: str) -> list[str]:
+    """Keys that the ledger has as loaded and the manifest does not know; at most five."""
+    return [row[0] for row in connection.execute(ledger.READ_STRANGE_LOADED, (run_id,))]
+
+
+def write_verification(
+    connection: Connection, run_id: str, verification: dict[str, Any], error: str | None
+) -> None:
+    """Record the outcome of a verification; `error` is None when all agreed."""
+    with connection.transaction():
+        connection.execute(
+            ledger.WRITE_VERIFICATION, {"run_id": run_id, "verification": Jsonb(verification), "error": error}
+        )
+
+
+def write_published(cursor: Cursor, run_id: str, result: dict[str, Any]) -> bool:
+    """Mark the run as published, inside the publish transaction. False: it was published before."""
+    cursor.execute(ledger.WRITE_PUBLISHED, {"run_id": run_id, "result": Jsonb(result)})
+    return cursor.rowcount == 1
+
+
+def read_published(connection: Connection, run_id: str) -> dict[str, Any] | None:
+    """What the publish of this run did; None when it is not published yet."""
+    row = connection.execute(ledger.READ_PUBLISHED, (run_id,)).fetchone()
+    return None if row is None or row[0] is None else dict(row[1])
+
+
+def is_published(cursor: Cursor, run_id: str) -> bool:
+    """Whether the run was published before, in the cursor's transaction."""
+    row = cursor.execute(ledger.READ_PUBLISHED, (run_id,)).fetchone()
+    return row is not None and row[0] is not None
+
+
+def read_watermark(connection: Connection, *, source: str, target: str, column: str) -> str | None:
+    """Up to where the target is filled by published runs; None before the first."""
+    value = _one(connection, ledger.READ_WATERMARK, (source, target, column))
+    return None if value is None else str(value)
+
+
+def write_watermark(cursor: Cursor, **watermark: str) -> None:
+    """Move the watermark, in the publish transaction.
+
+    :param watermark: source, target, column, value, run_id.
+    """
+    cursor.execute(ledger.WRITE_WATERMARK, watermark)
+
+
+def write_outcome(connection: Connection, run_id: str, outcome: str, error: str | None = None) -> None:
+    """End a run that publishes nothing (`unloaded`, `tested`), or that failed for good."""
+    with connection.transaction():
+        connection.execute(ledger.WRITE_OUTCOME, {"run_id": run_id, "outcome": outcome, "error": error})
+
+
+def write_finished(connection: Connection, run_id: str) -> None:
+    """Note when the run's last task ended."""
+    with connection.transaction():
+        connection.execute(ledger.WRITE_FINISHED, (run_id,))
+
+
+def read_report(connection: Connection, run_id: str) -> dict[str, Any] | None:
+    """Counts, bytes and times of a run, for a log line, a report or a page."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(ledger.READ_REPORT, (run_id,)).fetchone()

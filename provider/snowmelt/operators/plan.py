@@ -1,0 +1,97 @@
+"""MigrationPlanOperator: decides once what a run does, and keeps it in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from snowmelt.core.manifest import MANIFEST_NAME
+from snowmelt.core.plan import Plan, plan_run_id
+from snowmelt.tasks.sessions import postgres_session, s3_client, snowflake_session
+from snowmelt.tasks.failing import failing_fast
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from snowmelt.core.config import Config
+    from snowmelt.core.manifest import Manifest
+    from snowmelt.core.migration_request import MigrationRequest
+    from snowmelt.core.table_config import TableConfig
+
+#: XCom keys beside the return value: the run's id in the ledger, and the (name, expression) pairs of the unload.
+RUN_ID_KEY = "run_id"
+COLUMNS_KEY = "columns"
+
+
+class MigrationPlanOperator(BaseOperator):
+    """Read the source and the target, cut the chunks, store the plan; a retry of the same DAG run finds it again.
+
+    Returns a list of keyword arguments for SnowflakeUnloadToS3Operator, one entry for each chunk; empty in mode
+    `load`, which has nothing to unload.
+
+    :param config: the configuration, which gives what the DAG run's params do not ask.
+    :param table: the configured table; None for a table that the params name.
+    """
+
+    template_fields: Sequence[str] = ()
+    ui_color = "#fff2cc"
+
+    def __init__(self, *, config: Config, table: TableConfig | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.config = config
+        self.table = table
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Plan, store, and hand out the chunks."""
+        from snowmelt.core.request import parse_request
+        from snowmelt.io.planning import PlanningSessions, RunIdentity, plan_run
+
+        ti = context["ti"]
+        with failing_fast():
+            request = parse_request(context["params"], self.config, self.table)
+            identity = RunIdentity(plan_run_id(ti.dag_id, ti.run_id), ti.dag_id, ti.run_id)
+            manifest = self._manifest(request)
+            with (
+                postgres_session(request.connections.postgres) as postgres,
+                snowflake_session(
+                    request.connections.snowflake, warehouse=request.staging.warehouse
+                ) as snowflake,
+            ):
+                plan = plan_run(PlanningSessions(snowflake, postgres), request, identity, manifest)
+        ti.xcom_push(key=RUN_ID_KEY, value=plan.run_id)
+        ti.xcom_push(key=COLUMNS_KEY, value=[[column.source, column.select] for column in plan.columns])
+        self.log.info(
+            "Run %s: %s → %s, %s rows in %s chunks, snapshot %s",
+            plan.run_id, plan.source, plan.target, f"{plan.source_rows:,}", len(plan.chunks), plan.snapshot or plan.snapshot_note,
+        )  # fmt: skip
+        return [self._unload_arguments(plan, request, place) for place in range(len(plan.chunks))]
+
+    def _manifest(self, request: MigrationRequest) -> Manifest | None:
+        """The manifest of the earlier unload that mode `load` takes up."""
+        if request.mode != "load":
+            return None
+        from snowmelt.io.s3 import read_manifest
+
+        key = f"{request.staging.prefix}run_{request.run_id}/{MANIFEST_NAME}"
+        return read_manifest(s3_client(request.connections.aws), request.staging.bucket, key)
+
+    @staticmethod
+    def _unload_arguments(plan: Plan, request: MigrationRequest, place: int) -> dict[str, Any]:
+        chunk = plan.chunks[place]
+        return {
+            "source": str(plan.source),
+            "path": plan.chunk_path(chunk),
+            "stage": request.staging.stage or None,
+            "storage_integration": request.staging.storage_integration,
+            "bucket": plan.location.bucket,
+            "source_filter": plan.where,
+            "chunk": chunk.to_json(),
+            "snapshot": plan.snapshot,
+            "row_limit": plan.row_limit,
+            "file_format": plan.file_format,
+            "compression": plan.compression,
+            "max_file_size_mb": request.max_file_size_mb,
+            "warehouse": request.staging.warehouse,
+        }

@@ -1,0 +1,95 @@
+"""S3ToPostgresLoadOperator: staged files into a table of PostgreSQL, each exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
+
+from snowmelt.tasks.sessions import postgres_session, s3_client
+from snowmelt.tasks.failing import failing_fast
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from snowmelt.io.manifest_load import ManifestLike
+
+
+class S3ToPostgresLoadOperator(BaseOperator):
+    """Load the staged files of one batch of a planned run, or all files of a manifest into any table.
+
+    Each file is one transaction: its ledger row first, then the COPY. A file that is loaded already is skipped, a
+    second worker on the same file waits and then skips, so a retry at any time loads what is left and nothing twice.
+
+    Returns a small dict: files, skipped, rows, rejected, bytes, seconds.
+
+    :param run_id: a planned run's id in the ledger; the batch's files go into its staging table. (templated)
+    :param batch: which files of the run; used with `run_id`.
+    :param label: what the mapped task is called.
+    :param manifest: instead of a run: what S3ManifestSensor returned, or the s3:// address of a manifest.json. (templated)
+    :param table: with `manifest`: the existing table to load into, `public.dimpayer`, taken to the letter. (templated)
+    :param load_method: with `manifest`: auto, copy or aws_s3.
+    """
+
+    template_fields: Sequence[str] = ("run_id", "manifest", "table")
+    ui_color = "#cfe2f3"
+
+    def __init__(
+        self,
+        *,
+        run_id: str | None = None,
+        batch: int | None = None,
+        label: str = "",
+        manifest: ManifestLike | None = None,
+        table: str | None = None,
+        load_method: str = "auto",
+        aws_conn_id: str = "aws_default",
+        postgres_conn_id: str = "postgres_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.run_id = run_id
+        self.batch = batch
+        self.map_label = label
+        self.manifest = manifest
+        self.table = table
+        self.load_method = load_method
+        self.aws_conn_id = aws_conn_id
+        self.postgres_conn_id = postgres_conn_id
+        self._postgres: Any = None
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Load the files that are not loaded yet."""
+        from snowmelt.io import loading
+        from snowmelt.io.ledger import read_batch, read_published
+        from snowmelt.io.manifest_load import prepare_manifest
+        from snowmelt.io.planning import read_plan
+
+        with failing_fast(), postgres_session(self.postgres_conn_id) as postgres:
+            self._postgres = postgres
+            client = s3_client(self.aws_conn_id)
+            if self.manifest is not None:
+                job, files = prepare_manifest(postgres, client, self.manifest, str(self.table), self.load_method)
+            else:
+                plan = read_plan(postgres, str(self.run_id))
+                if read_published(postgres, plan.run_id) is not None:
+                    raise AirflowSkipException(f"Run {plan.run_id} is published already")
+                job = loading.build_load_job(plan, client.meta.region_name)
+                files = read_batch(postgres, plan.run_id, int(self.batch or 0))
+            results = loading.load_files(postgres, client, files, job)
+        self._postgres = None
+        return {
+            "files": sum(not result.skipped for result in results),
+            "skipped": sum(result.skipped for result in results),
+            "rows": sum(result.rows for result in results),
+            "rejected": sum(result.rejected for result in results),
+            "bytes": sum(result.bytes for result in results if not result.skipped),
+            "seconds": round(sum(result.seconds for result in results), 3),
+        }
+
+    def on_kill(self) -> None:
+        """Cancel the COPY at the server, at once: the transaction rolls back with its ledger row."""
+        if self._postgres is not None:
+            self._postgres.cancel_safe(timeout=3.0)

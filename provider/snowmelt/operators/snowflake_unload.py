@@ -1,0 +1,196 @@
+"""SnowflakeUnloadToS3Operator: one `COPY INTO <location>` of a table, or of one chunk of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from snowmelt.core.chunks import Chunk
+from snowmelt.core.manifest import StagedChunk
+from snowmelt.core.names import parse_table_name
+from snowmelt.core.plan import max_file_bytes
+from snowmelt.tasks.sessions import snowflake_session
+from snowmelt.tasks.failing import failing_fast
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from snowmelt.io.unload import UnloadRequest
+
+#: Under this name the id of the submitted query survives a retry.
+QUERY_KEY = "snowflake_query"
+
+
+class SnowflakeUnloadToS3Operator(BaseOperator):
+    """Unload a Snowflake table, or one chunk of it, into S3 by Snowflake's own role.
+
+    The statement is submitted asynchronously and awaited in the triggerer. A retry finds the query that its
+    predecessor submitted and goes on waiting for it instead of unloading twice; a killed task cancels it.
+
+    Returns what Snowflake returned, a small dict: chunk, bucket, query_id, seconds, rows, bytes and
+    files (key, bytes, rows each). An empty chunk has no files.
+
+    :param source: the table, `ANALYTICS.BI.DIMPAYER`; parts in double quotes are taken to the letter. (templated)
+    :param path: folder below the stage (or bucket) to write into, ending in a slash. (templated)
+    :param stage: external stage, `UTIL.STAGING.SNOWMELT_STAGE`; None: `storage_integration` writes into `bucket`.
+    :param storage_integration: name of the storage integration; only used without a stage.
+    :param bucket: bucket that the stage has to point to; may be empty with a stage.
+    :param columns: (name in the file, SQL expression) pairs; None: every column in its exact staged form.
+    :param source_filter: one SQL predicate, or empty. (templated)
+    :param chunk: as the plan gives it: index, predicate, rows, label; None: the whole table.
+    :param snapshot: instant to read the table at, with its offset; None: now. (templated)
+    :param row_limit: rows at most; 0: all.
+    :param file_format: parquet or csv.
+    :param compression: snappy or none for parquet, none or gzip for csv; None: the first of them.
+    :param max_file_size_mb: upper bound of a file, in MiB.
+    :param statement_timeout: seconds after which Snowflake cancels the query; None: the account's setting.
+    :param poll_interval: seconds between two looks at the query.
+    """
+
+    template_fields: Sequence[str] = ("source", "path", "source_filter", "snapshot")
+    ui_color = "#d7ecf8"
+
+    def __init__(
+        self,
+        *,
+        source: str,
+        path: str,
+        stage: str | None = None,
+        storage_integration: str | None = None,
+        bucket: str = "",
+        columns: Sequence[Sequence[str]] | None = None,
+        source_filter: str = "",
+        chunk: Mapping[str, Any] | None = None,
+        snapshot: str | None = None,
+        row_limit: int = 0,
+        file_format: str = "parquet",
+        compression: str | None = None,
+        max_file_size_mb: int = 100,
+        snowflake_conn_id: str = "snowflake_default",
+        warehouse: str | None = None,
+        statement_timeout: int | None = None,
+        poll_interval: float = 5.0,
+        deferrable: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.source = source
+        self.path = path
+        self.stage = stage
+        self.storage_integration = storage_integration
+        self.bucket = bucket
+        self.columns = columns
+        self.source_filter = source_filter
+        self.chunk = chunk
+        self.snapshot = snapshot
+        self.row_limit = row_limit
+        self.file_format = file_format
+        self.compression = compression
+        self.max_file_size_mb = max_file_size_mb
+        self.snowflake_conn_id = snowflake_conn_id
+        self.warehouse = warehouse
+        self.statement_timeout = statement_timeout
+        self.poll_interval = poll_interval
+        self.deferrable = deferrable
+        self._query_id: str | None = None
+
+    @property
+    def map_label(self) -> str:
+        """What the mapped task is called."""
+        return str(self.chunk["label"]) if self.chunk else self.source
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Submit the unload, or find the one that an earlier try submitted, and wait for it."""
+        from snowmelt.io import unload
+
+        with (
+            failing_fast(),
+            snowflake_session(
+                self.snowflake_conn_id,
+                warehouse=self.warehouse,
+                tag=self._tag(context),
+                timeout=self.statement_timeout,
+            ) as session,
+        ):
+            request = self._request()
+            store = context.get("task_state_store")
+            submitted = unload.find_submitted(session, store.get(QUERY_KEY) if store else None, request)
+            if submitted is None:
+                submitted = unload.submit_unload(session, request)
+                if store:
+                    store.set(QUERY_KEY, submitted)
+                self.log.info("Unloading %s by query %s", request.title, submitted["query_id"])
+            else:
+                self.log.info("Going on with query %s, which an earlier try submitted", submitted["query_id"])
+            self._query_id = submitted["query_id"]
+            if not self.deferrable:
+                return self._finish(session, request, submitted)
+        from snowmelt.triggers.snowflake_query import SnowflakeQueryTrigger
+
+        trigger = SnowflakeQueryTrigger(
+            snowflake_conn_id=self.snowflake_conn_id,
+            query_id=submitted["query_id"],
+            poll_interval=self.poll_interval,
+        )
+        self.defer(trigger=trigger, method_name="execute_complete", kwargs={"submitted": submitted})
+
+    def execute_complete(
+        self, context: Context, event: Mapping[str, Any], submitted: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Read the ended query's result."""
+        with failing_fast(), snowflake_session(self.snowflake_conn_id, tag=self._tag(context)) as session:
+            self._query_id = submitted["query_id"]
+            return self._finish(session, self._request(), submitted)
+
+    def on_kill(self) -> None:
+        """Cancel the query; Airflow ends the process a few seconds later."""
+        from snowmelt.io.snowflake import cancel_query
+
+        if self._query_id:
+            with snowflake_session(self.snowflake_conn_id) as session:
+                cancel_query(session, self._query_id)
+
+    def _finish(self, session: Any, request: UnloadRequest, submitted: Mapping[str, Any]) -> dict[str, Any]:
+        from snowmelt.io.unload import await_unload, describe_unload
+
+        staged = await_unload(session, request, submitted, self.poll_interval)
+        self._query_id = None
+        rate = staged.rows / staged.seconds if staged.seconds else 0
+        self.log.info(
+            "Unloaded %s rows into %s files, %.1f MB, in %.1f s (%.0f rows/s)",
+            f"{staged.rows:,}", len(staged.files), staged.bytes / 1e6, staged.seconds, rate,
+        )  # fmt: skip
+        return staged.to_json() | describe_unload(request, submitted)
+
+    def _request(self) -> UnloadRequest:
+        from snowmelt.io.unload import UnloadRequest
+
+        return UnloadRequest(
+            source=parse_table_name(self.source),
+            path=self.path,
+            stage=self.stage or "",
+            integration=self.storage_integration or "",
+            bucket=self.bucket,
+            columns=tuple((name, select) for name, select in self.columns)
+            if self.columns is not None
+            else None,
+            where=self.source_filter or "",
+            chunk=Chunk.from_json(dict(self.chunk)) if self.chunk else Chunk(0, "", None, self.source),
+            snapshot=self.snapshot or None,
+            row_limit=self.row_limit,
+            file_format=self.file_format,
+            compression=self.compression or {"parquet": "snappy"}.get(self.file_format, "none"),
+            max_file_bytes=max_file_bytes(self.max_file_size_mb),
+        )
+
+    def _tag(self, context: Context) -> str:
+        from snowmelt.core.unload import build_query_tag
+
+        ti = context["ti"]
+        chunk = self.chunk["index"] if self.chunk else None
+        return build_query_tag(
+            dag=ti.dag_id, run=ti.run_id, task=ti.task_id, chunk=chunk, submitted=int(time.time())
+        )

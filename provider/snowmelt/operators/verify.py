@@ -1,0 +1,50 @@
+"""MigrationVerifyOperator: nothing is published that was not counted in every place it passed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
+
+from snowmelt.tasks.sessions import postgres_session
+from snowmelt.tasks.failing import failing_fast
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class MigrationVerifyOperator(BaseOperator):
+    """Compare the rows of every chunk at the snapshot, as unloaded, as loaded and in the staging table.
+
+    Returns the counts, as they stand in the ledger.
+
+    :param run_id: the run's id in the ledger.
+    """
+
+    template_fields: Sequence[str] = ("run_id",)
+    ui_color = "#d9ead3"
+
+    def __init__(self, *, run_id: str, postgres_conn_id: str = "postgres_default", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.run_id = run_id
+        self.postgres_conn_id = postgres_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Count, compare, record."""
+        from snowmelt.io.planning import read_plan
+        from snowmelt.io.verification import verify_counts
+
+        with failing_fast(), postgres_session(self.postgres_conn_id) as postgres:
+            plan = read_plan(postgres, self.run_id)
+            if plan.mode == "unload":
+                raise AirflowSkipException("Mode unload: nothing was loaded")
+            verified = verify_counts(postgres, plan)
+        self.log.info(
+            "Verified: %s rows in Snowflake, in %s files, in the ledger and in %s",
+            f"{verified['source_rows']:,}",
+            verified["files"],
+            plan.staging_table,
+        )
+        return verified

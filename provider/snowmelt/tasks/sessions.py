@@ -1,0 +1,92 @@
+"""Sessions opened by Airflow's own hooks, from Airflow's own connections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from snowmelt.core.unload import SESSION_PARAMETERS
+from snowmelt.errors import AccessError, ConfigurationError
+
+if TYPE_CHECKING:
+    import psycopg
+
+#: Seconds that a session waits for a connection before it gives up; the task is then retried.
+CONNECT_TIMEOUT = 30
+
+
+@contextmanager
+def snowflake_session(
+    conn_id: str, *, warehouse: str | None = None, tag: str | None = None, timeout: int | None = None
+) -> Iterator[Any]:
+    """A session of the Snowflake connector, in UTC and tagged; closed at the end.
+
+    :param tag: QUERY_TAG of all its statements.
+    :param timeout: STATEMENT_TIMEOUT_IN_SECONDS of all its statements; the account's own where None.
+    """
+    from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
+
+    from snowmelt.io.failures.snowflake import snowflake_failures
+
+    parameters: dict[str, Any] = dict(SESSION_PARAMETERS)
+    if tag:
+        parameters["QUERY_TAG"] = tag
+    if timeout:
+        parameters["STATEMENT_TIMEOUT_IN_SECONDS"] = str(timeout)
+    hook = SnowflakeHook(
+        snowflake_conn_id=conn_id, warehouse=warehouse or None, session_parameters=parameters
+    )
+    with snowflake_failures(f"Opening a Snowflake session by the connection {conn_id!r}"):
+        connection = hook.get_conn()
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def postgres_session(conn_id: str) -> Iterator[psycopg.Connection[Any]]:
+    """A psycopg 3 connection; each transaction is opened where it is needed. Closed at the end."""
+    from airflow.providers.postgres.hooks.postgres import USE_PSYCOPG3, PostgresHook
+
+    from snowmelt.io.failures.postgres import postgres_failures
+
+    if not USE_PSYCOPG3:
+        raise ConfigurationError(
+            "The Postgres hook uses psycopg2 here; Snowmelt needs psycopg 3: install psycopg>=3.3 and SQLAlchemy>=2 beside Airflow."
+        )
+    with postgres_failures(f"Opening a PostgreSQL session by the connection {conn_id!r}"):
+        connection: Any = PostgresHook(
+            postgres_conn_id=conn_id, options="-c timezone=UTC", enable_log_db_messages=False
+        ).get_conn()
+    try:
+        connection.autocommit = True
+        yield connection
+    finally:
+        connection.close()
+
+
+def s3_client(conn_id: str) -> Any:
+    """A boto3 S3 client of the AWS connection.
+
+    :raises AccessError: a temporary key (ASIA…) without its session token, which AWS would refuse with a misleading text.
+    """
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+    from botocore.config import Config
+
+    from snowmelt.io.failures.s3 import s3_failures
+
+    config = Config(
+        retries={"mode": "standard", "max_attempts": 5}, connect_timeout=CONNECT_TIMEOUT, read_timeout=60
+    )
+    hook = S3Hook(aws_conn_id=conn_id, config=config)
+    with s3_failures(f"Opening an S3 client by the connection {conn_id!r}"):
+        client = hook.get_conn()
+        credentials = client._request_signer._credentials  # noqa: SLF001 - boto3 has no public way to the client's own
+    if credentials is not None and str(credentials.access_key).startswith("ASIA") and not credentials.token:
+        raise AccessError(
+            f"The AWS connection {conn_id!r} holds a temporary access key (ASIA…) without its session token; AWS would answer "
+            "'The AWS Access Key Id you provided is not valid'. Add aws_session_token to the connection's extra, or use a role or an AKIA key."
+        )
+    return client

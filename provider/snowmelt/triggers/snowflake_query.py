@@ -1,0 +1,100 @@
+"""Waits in the triggerer for a query of Snowflake to end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+from asgiref.sync import sync_to_async
+
+#: Polls that may fail in a row before the task is told: by then the session is gone, or the network.
+MOST_FAILED_POLLS = 5
+
+
+class SnowflakeQueryTrigger(BaseTrigger):
+    """Polls one query by its id, over one session, until it no longer runs.
+
+    The event says only that waiting is over; the task reads status and result itself, so that a lost event, a
+    retry and a query that ended long ago take the same way.
+
+    :param snowflake_conn_id: Airflow connection.
+    :param query_id: id of the submitted query.
+    :param poll_interval: seconds between two polls.
+    """
+
+    def __init__(self, *, snowflake_conn_id: str, query_id: str, poll_interval: float) -> None:
+        super().__init__()
+        self.snowflake_conn_id = snowflake_conn_id
+        self.query_id = query_id
+        self.poll_interval = poll_interval
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class path and arguments, as they stand in Airflow's database."""
+        return (
+            "snowmelt.triggers.snowflake_query.SnowflakeQueryTrigger",
+            {
+                "snowflake_conn_id": self.snowflake_conn_id,
+                "query_id": self.query_id,
+                "poll_interval": self.poll_interval,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Poll until the query no longer runs, or cannot be asked any more."""
+        connection: Any = None
+        failures = 0
+        try:
+            while True:
+                try:
+                    if connection is None:
+                        connection = await sync_to_async(self._connect)()
+                    running = await asyncio.to_thread(self._is_running, connection)
+                except Exception as error:  # noqa: BLE001 - whatever the driver raises: the task finds out and says it
+                    failures += 1
+                    self.log.warning(
+                        "Asking for query %s failed (%s of %s): %s",
+                        self.query_id,
+                        failures,
+                        MOST_FAILED_POLLS,
+                        error,
+                    )
+                    await self._close(connection)
+                    connection = None
+                    if failures >= MOST_FAILED_POLLS:
+                        yield TriggerEvent({"query_id": self.query_id})
+                        return
+                else:
+                    failures = 0
+                    if not running:
+                        yield TriggerEvent({"query_id": self.query_id})
+                        return
+                await asyncio.sleep(self.poll_interval)
+        finally:
+            await self._close(connection)
+
+    async def on_kill(self) -> None:
+        """Cancel the query when a user clears or fails the deferred task."""
+        await sync_to_async(self._cancel)()
+
+    def _connect(self) -> Any:
+        from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
+
+        return SnowflakeHook(snowflake_conn_id=self.snowflake_conn_id).get_conn()
+
+    def _is_running(self, connection: Any) -> bool:
+        return bool(connection.is_still_running(connection.get_query_status(self.query_id)))
+
+    def _cancel(self) -> None:
+        from snowmelt.io.snowflake import cancel_query
+
+        connection = self._connect()
+        try:
+            cancel_query(connection, self.query_id)
+        finally:
+            connection.close()
+
+    async def _close(self, connection: Any) -> None:
+        if connection is not None:
+            await asyncio.to_thread(connection.close)

@@ -1,0 +1,369 @@
+"""Names in a query: every table becomes a relation DuckDB knows, every column gets its Snowflake type.
+
+Snowflake tells "a" from A where DuckDB does not, so a column's case is checked here. A TIMESTAMP_TZ's offset travels
+in a hidden column (see `store.OFFSET_SUFFIX`): stars leave it out at the top, subqueries hand it on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sqlglot import exp
+
+from sandbox.snowflake import errors, infer, sftypes
+from sandbox.snowflake.names import show
+from sandbox.snowflake.sftypes import SfType
+from sandbox.snowflake.store import OFFSET_SUFFIX, offset_column
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A column that a query gives. `offset`: a hidden column with its offset stands beside it."""
+
+    name: str
+    type: SfType | None
+    offset: bool = False
+
+
+@dataclass
+class Relation:
+    """What a name in FROM stands for. `outputs` None: columns unknown (nothing is checked)."""
+
+    node: exp.Expression
+    outputs: list[Output] | None
+    view: exp.Query | None = None  # a view's own query, to be bound in its own schema
+    home: tuple[str | None, str | None] | None = None
+
+
+class Resolver(Protocol):
+    """Who knows the tables: the running statement."""
+
+    def relation(self, table: exp.Table) -> Relation: ...
+    def function_relation(self, source: exp.Expression) -> Relation: ...
+    def at_home(self, home: tuple[str | None, str | None]) -> Resolver: ...
+
+
+@dataclass
+class Scope:
+    sources: dict[str, list[Output] | None] = field(default_factory=dict)
+    aliases: dict[str, exp.Expression] = field(default_factory=dict)
+    parent: Scope | None = None
+
+    @property
+    def open(self) -> bool:
+        return any(outputs is None for outputs in self.sources.values()) or bool(
+            self.parent and self.parent.open
+        )
+
+
+def fold(tree: exp.Expression) -> None:
+    """Unquoted identifiers to upper case, all of them quoted from here on."""
+    for identifier in tree.find_all(exp.Identifier):
+        if not identifier.args.get("quoted"):
+            identifier.meta["written"] = identifier.name
+            identifier.set("this", identifier.name.upper())
+            identifier.set("quoted", True)
+
+
+def title(expression: exp.Expression) -> str:
+    """The name Snowflake gives a column without an alias: its text in upper case."""
+    if isinstance(expression, exp.Column):
+        return expression.name
+    return expression.sql(dialect="snowflake", comments=False).upper()
+
+
+class Binder:
+    def __init__(self, resolver: Resolver) -> None:
+        self.resolver = resolver
+
+    def bind(self, query: exp.Expression, ctes: dict[str, list[Output] | None] | None = None,
+             parent: Scope | None = None, *, derived: bool = False) -> list[Output] | None:  # fmt: skip
+        """Bind a query in place; its columns. `derived`: it may carry hidden columns for whoever reads it."""
+        ctes = dict(ctes or {})
+        if isinstance(query, exp.Subquery):
+            self._with(query, ctes, parent)
+            outputs = self.bind(query.this, ctes, parent, derived=derived)
+        elif isinstance(query, exp.SetOperation):
+            self._with(query, ctes, parent)
+            left = self.bind(query.left, ctes, parent)
+            right = self.bind(query.right, ctes, parent)
+            outputs = _union(left, right)
+            self._expressions(
+                query, Scope({"": outputs}, parent=parent), ctes, skip={"this", "expression", "with_"}
+            )
+        elif isinstance(query, exp.Select):
+            self._with(query, ctes, parent)
+            outputs = self._select(query, ctes, parent, derived=derived)
+        elif isinstance(query, exp.Values):
+            self._expressions(query, Scope(parent=parent), ctes)
+            outputs = _values(query)
+        else:
+            raise errors.NotImplementedHere(type(query).__name__)
+        query.meta["outputs"] = outputs
+        return outputs
+
+    def _with(
+        self, query: exp.Expression, ctes: dict[str, list[Output] | None], parent: Scope | None
+    ) -> None:
+        with_ = query.args.get("with_")
+        for cte in with_.expressions if with_ is not None else ():
+            recursive = isinstance(cte.this, exp.SetOperation) and any(
+                t.name == cte.alias for t in cte.this.find_all(exp.Table)
+            )
+            if recursive:
+                ctes[cte.alias] = None
+            outputs = self.bind(cte.this, ctes, parent, derived=not recursive)
+            ctes[cte.alias] = _rename(outputs, cte.args.get("alias"))
+
+    # -- SELECT
+
+    def _select(
+        self, query: exp.Select, ctes: dict, parent: Scope | None, *, derived: bool
+    ) -> list[Output] | None:
+        scope = Scope(parent=parent)
+        if (from_ := query.args.get("from_")) is not None:
+            self._source(from_.this, scope, ctes)
+        for join in query.args.get("joins") or ():
+            self._source(join.this, scope, ctes)
+            self._expressions(join, scope, ctes, skip={"this"})
+        for lateral in query.args.get("laterals") or ():
+            self._source(lateral, scope, ctes)
+        for projection in query.expressions:
+            if isinstance(projection, exp.Alias):
+                scope.aliases[projection.alias] = projection.this
+        for projection in query.expressions:
+            self._expression(projection, scope, ctes)
+        self._expressions(query, scope, ctes, skip={"with_", "from_", "joins", "laterals", "expressions"})
+        return self._outputs(query, scope, derived=derived)
+
+    def _outputs(self, query: exp.Select, scope: Scope, *, derived: bool) -> list[Output] | None:
+        plain = not (
+            query.args.get("group") or query.args.get("distinct") or query.args.get("having")
+        ) and not any(p.find(exp.AggFunc) for p in query.expressions if not p.find(exp.Query))
+        outputs: list[Output] = []
+        known = True
+        projections: list[exp.Expression] = []
+        for projection in query.expressions:
+            star = _star(projection)
+            if star is not None:
+                found, expanded = self._expand(projection, star, scope, carry=derived and plain)
+                projections.extend(expanded)
+                known = known and found is not None
+                outputs.extend(found or ())
+                continue
+            name = projection.alias if isinstance(projection, exp.Alias) else title(projection)
+            inner = projection.this if isinstance(projection, exp.Alias) else projection
+            if not isinstance(projection, exp.Alias):
+                projection = exp.alias_(projection, name, quoted=True)
+            offset = infer.offset_of(inner) if plain and derived else None
+            projections.append(projection)
+            if offset is not None:
+                projections.append(exp.alias_(offset.copy(), offset_column(name), quoted=True))
+            outputs.append(Output(name, infer.type_of(inner), offset is not None))
+        query.set("expressions", projections)
+        return outputs if known else None
+
+    def _expand(self, projection: exp.Expression, star: exp.Star, scope: Scope, *, carry: bool):
+        """A star's columns; hidden ones are left out, or named behind it when they are to be carried on."""
+        table = projection.table if isinstance(projection, exp.Column) else ""
+        sources = [scope.sources.get(table)] if table else list(scope.sources.values())
+        if any(s is None for s in sources):
+            return None, [projection]
+        visible = [o for outputs in sources for o in outputs or ()]
+        hidden = [offset_column(o.name) for o in visible if o.offset]
+        dropped = {c.name for c in star.args.get("except_") or ()}
+        renamed = star.args.get("rename") or []
+        outputs = [Output(o.name, o.type, o.offset and carry) for o in visible if o.name not in dropped]
+        modified = dropped or renamed or star.args.get("replace") or star.args.get("ilike")
+        if modified or len(set(hidden)) != len(hidden):
+            outputs = [Output(o.name, o.type) for o in outputs]
+            carry = False
+        if hidden and not carry:
+            excluded = [
+                *(star.args.get("except_") or ()),
+                *(exp.column(exp.to_identifier(h, quoted=True)) for h in dict.fromkeys(hidden)),
+            ]
+            star.set("except_", excluded)
+        return (None if renamed or star.args.get("ilike") else outputs), [projection]
+
+    # -- FROM
+
+    def _source(self, source: exp.Expression, scope: Scope, ctes: dict) -> None:
+        if isinstance(source, exp.Subquery):
+            outputs = self.bind(source.this, ctes, scope.parent, derived=True)
+            scope.sources[source.alias or f"\x00{len(scope.sources)}"] = _rename(
+                outputs, source.args.get("alias")
+            )
+        elif isinstance(source, exp.Values):
+            outputs = self.bind(source, ctes, scope.parent)
+            alias = source.args.get("alias")
+            if alias is None or not alias.columns:
+                columns = [
+                    exp.to_identifier(f"COLUMN{i + 1}", quoted=True) for i in range(len(outputs or ()))
+                ]
+                this = alias.this if alias is not None else exp.to_identifier("VALUES", quoted=True)
+                alias = exp.TableAlias(this=this, columns=columns)
+                source.set("alias", alias)
+            scope.sources[source.alias] = _rename(outputs, alias)
+        elif isinstance(source, exp.Table) and isinstance(source.this, exp.Identifier):
+            self._table(source, scope, ctes)
+        elif isinstance(source, exp.Paren):
+            self._source(source.this, scope, ctes)
+        else:
+            self._expressions(source, scope, ctes)
+            relation = self.resolver.function_relation(source)
+            alias = source.args.get("alias")
+            if alias is not None:
+                relation.node.set("alias", exp.TableAlias(this=alias.this.copy()))
+            scope.sources[source.alias or f"\x00{len(scope.sources)}"] = relation.outputs
+            source.replace(relation.node)
+        for join in source.args.get("joins") or ():
+            self._source(join.this, scope, ctes)
+            self._expressions(join, scope, ctes, skip={"this"})
+
+    def _table(self, source: exp.Table, scope: Scope, ctes: dict) -> None:
+        alias = source.alias or source.name
+        if not source.db and source.name in ctes:
+            scope.sources[alias] = _rename(ctes[source.name], source.args.get("alias"))
+            return
+        relation = self.resolver.relation(source)
+        outputs = relation.outputs
+        if relation.view is not None and relation.home is not None:
+            outputs = Binder(self.resolver.at_home(relation.home)).bind(relation.view, derived=True)
+            outputs = _as_declared(outputs, relation.outputs)
+        node = relation.node
+        columns = source.args["alias"].columns if source.args.get("alias") is not None else []
+        node.set(
+            "alias",
+            exp.TableAlias(this=exp.to_identifier(alias, quoted=True), columns=[c.copy() for c in columns]),
+        )
+        for kept in ("joins", "sample", "laterals"):
+            if source.args.get(kept):
+                node.set(kept, source.args[kept])
+        source.replace(node)
+        scope.sources[alias] = _rename(outputs, node.args.get("alias"))
+
+    # -- expressions
+
+    def _expressions(self, node: exp.Expression, scope: Scope, ctes: dict, skip: Iterable[str] = ()) -> None:
+        for key, value in list(node.args.items()):
+            if key in skip:
+                continue
+            for child in value if isinstance(value, list) else [value]:
+                if isinstance(child, exp.Expression):
+                    self._expression(child, scope, ctes)
+
+    def _expression(self, node: exp.Expression, scope: Scope, ctes: dict) -> None:
+        self._bind_below(node, scope, ctes)
+        infer.annotate(node)
+
+    def _bind_below(self, node: exp.Expression, scope: Scope, ctes: dict) -> None:
+        if isinstance(node, exp.Query):
+            self.bind(node, ctes, scope)
+            infer.annotate(node) if isinstance(node, exp.Subquery) else None
+            return
+        if isinstance(node, exp.Column):
+            self._column(node, scope)
+            return
+        for child in list(node.iter_expressions()):
+            self._bind_below(child, scope, ctes)
+
+    def _column(self, column: exp.Column, scope: Scope) -> None:
+        for qualifier in ("catalog", "db"):
+            column.set(qualifier, None)
+        if isinstance(column.this, exp.Star) or not isinstance(column.this, exp.Identifier):
+            return
+        name, table = column.name, column.table
+        at: Scope | None = scope
+        near = False
+        while at is not None:
+            for source, outputs in at.sources.items():
+                if outputs is None or (table and source != table):
+                    continue
+                for output in outputs:
+                    if output.name == name:
+                        self._mark(column, output, source)
+                        return
+                    near = near or output.name.lower() == name.lower()
+            if not table and name in at.aliases:
+                inner = at.aliases[name]
+                if not any(inner is ancestor for ancestor in _ancestors(column)):
+                    infer.annotate(inner)
+                    if (kind := infer.type_of(inner)) is not None:
+                        column.meta[infer.TYPE] = kind
+                    return
+            at = at.parent
+        if near or not scope.open:
+            identifier = column.this
+            written = identifier.meta.get("written")
+            text = name if written is not None else show(name)
+            text = f"{show(table)}.{text}" if table else text
+            meta = identifier.meta
+            position = max(int(meta.get("col", 1)) - len(str(written or text)), 0)
+            raise errors.invalid_identifier(text, int(meta.get("line", 1)), position)
+
+    @staticmethod
+    def _mark(column: exp.Column, output: Output, source: str) -> None:
+        if output.type is not None:
+            column.meta[infer.TYPE] = output.type
+        if output.offset:
+            hidden = exp.column(exp.to_identifier(offset_column(output.name), quoted=True))
+            if source and not source.startswith("\x00"):
+                hidden.set("table", exp.to_identifier(source, quoted=True))
+            column.meta[infer.OFFSET] = hidden
+
+
+def _ancestors(node: exp.Expression) -> Iterable[exp.Expression]:
+    at: exp.Expression | None = node
+    while at is not None:
+        yield at
+        at = at.parent
+
+
+def _star(projection: exp.Expression) -> exp.Star | None:
+    if isinstance(projection, exp.Star):
+        return projection
+    if isinstance(projection, exp.Column) and isinstance(projection.this, exp.Star):
+        return projection.this
+    return None
+
+
+def _rename(outputs: list[Output] | None, alias: exp.Expression | None) -> list[Output] | None:
+    if outputs is None or alias is None or not alias.args.get("columns"):
+        return outputs
+    names = [c.name for c in alias.args["columns"]]
+    renamed = [Output(n, o.type) for n, o in zip(names, outputs, strict=False)]
+    return renamed + [Output(o.name, o.type) for o in outputs[len(names) :]]
+
+
+def _union(left: list[Output] | None, right: list[Output] | None) -> list[Output] | None:
+    if left is None or right is None:
+        return left and [Output(o.name, None) for o in left]
+    merged = [
+        Output(a.name, a.type if a.type is not None else b.type) for a, b in zip(left, right, strict=False)
+    ]
+    return merged
+
+
+def _values(values: exp.Values) -> list[Output]:
+    rows = [r.expressions if isinstance(r, exp.Tuple) else [r] for r in values.expressions]
+    kinds = []
+    for column in zip(*rows, strict=False):
+        types = [t for cell in column if (t := infer.type_of(cell)) is not None]
+        kinds.append(types[0] if types and all(t == types[0] for t in types) else None)
+    return [Output(f"COLUMN{i + 1}", kind) for i, kind in enumerate(kinds)]
+
+
+def _as_declared(outputs: list[Output] | None, declared: list[Output] | None) -> list[Output] | None:
+    """A view's columns bear the names of the view."""
+    return outputs if outputs is not None else declared
+
+
+def hidden(name: str) -> bool:
+    return name.endswith(OFFSET_SUFFIX)
+
+
+def result_type(output: Output | None, duckdb_type: str) -> SfType:
+    return sftypes.reconcile(output.type if output else None, sftypes.from_duckdb(duckdb_type))

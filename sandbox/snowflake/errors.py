@@ -1,0 +1,151 @@
+"""Errors as Snowflake words them: number, SQLSTATE, message.
+
+    SnowflakeError          answered to the client as success = false
+      NotImplementedHere    the stand-in lacks it; the real service may not
+
+Drivers' errors are translated in one place, `from_driver`.
+"""
+
+from __future__ import annotations
+
+import re
+
+import duckdb
+from sqlglot.errors import ParseError, SqlglotError, TokenError
+
+_POSITION = re.compile(r"[Ll]ine (\d+), [Cc]ol(?:umn)?:? (\d+)")
+_ANSI = re.compile(r"\x1b\[\d+m")
+_PHYSICAL = re.compile(r'"?\b[tv]_[0-9a-f]{12}\b"?')
+
+
+class SnowflakeError(Exception):
+    def __init__(self, errno: int, sqlstate: str, message: str) -> None:
+        super().__init__(message)
+        self.errno = errno
+        self.sqlstate = sqlstate
+        self.message = message
+
+
+class NotImplementedHere(SnowflakeError):
+    """What the stand-in cannot do; the text says so, to be told from Snowflake's own refusals."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(2, "0A000", f"Unsupported feature '{what}' (the sandbox's Snowflake lacks it).")
+
+
+def compilation(errno: int, sqlstate: str, text: str) -> SnowflakeError:
+    return SnowflakeError(errno, sqlstate, f"SQL compilation error:\n{text}")
+
+
+def missing_object(name: str) -> SnowflakeError:
+    return compilation(2003, "42S02", f"Object '{name}' does not exist or not authorized.")
+
+
+def missing(kind: str, name: str) -> SnowflakeError:
+    """`kind` is Database, Schema, Stage, Integration, File format, …"""
+    return compilation(2003, "02000", f"{kind} '{name}' does not exist or not authorized.")
+
+
+def already_exists(name: str) -> SnowflakeError:
+    return compilation(2002, "42710", f"Object '{name}' already exists.")
+
+
+def syntax(line: int, position: int, token: str) -> SnowflakeError:
+    text = f"syntax error line {line} at position {position} unexpected '{token}'."
+    return compilation(1003, "42000", text)
+
+
+def invalid_identifier(name: str, line: int, position: int) -> SnowflakeError:
+    text = f"SQL compilation error: error line {line} at position {position}\ninvalid identifier '{name}'"
+    return SnowflakeError(904, "42000", text)
+
+
+def no_database(action: str) -> SnowflakeError:
+    return SnowflakeError(
+        90105,
+        "22000",
+        f"Cannot perform {action}. This session does not have a current database. "
+        "Call 'USE DATABASE', or use a qualified name.",
+    )
+
+
+def no_schema(action: str) -> SnowflakeError:
+    return SnowflakeError(
+        90106,
+        "22000",
+        f"Cannot perform {action}. This session does not have a current schema. "
+        "Call 'USE SCHEMA', or use a qualified name.",
+    )
+
+
+def no_time_travel(table: str) -> SnowflakeError:
+    return SnowflakeError(
+        707,
+        "02000",
+        f"Time travel data is not available for table {table}. The requested time is either beyond the "
+        "allowed time travel period or before the object creation time.",
+    )
+
+
+def cancelled() -> SnowflakeError:
+    return SnowflakeError(604, "57014", "SQL execution canceled")
+
+
+def timed_out(seconds: int) -> SnowflakeError:
+    return SnowflakeError(
+        630,
+        "57014",
+        f"Statement reached its statement or warehouse timeout of {seconds} second(s) and was canceled.",
+    )
+
+
+def from_parser(error: SqlglotError) -> SnowflakeError:
+    if isinstance(error, ParseError) and error.errors:
+        first = error.errors[0]
+        return syntax(
+            first.get("line") or 1, max((first.get("col") or 1) - 1, 0), first.get("highlight") or "<EOF>"
+        )
+    if isinstance(error, TokenError):
+        return compilation(1003, "42000", f"parse error line 1 at position 0 near '<EOF>'.\n{error}")
+    found = _POSITION.search(str(error))
+    line, column = (int(found[1]), int(found[2])) if found else (1, 0)
+    return syntax(line, column, _ANSI.sub("", str(error))[:80])
+
+
+#: DuckDB's error → Snowflake's number and SQLSTATE. Order matters: subclasses first.
+_DRIVER = (
+    (duckdb.ParserException, 1003, "42000"),
+    (duckdb.ConversionException, 100038, "22018"),
+    (duckdb.OutOfRangeException, 100039, "22003"),
+    (duckdb.ConstraintException, 100072, "22000"),
+    (duckdb.CatalogException, 2140, "42601"),
+    (duckdb.BinderException, 1001, "42601"),
+    (duckdb.InvalidInputException, 100069, "22000"),
+    (duckdb.NotImplementedException, 2, "0A000"),
+)
+
+
+def from_driver(error: BaseException) -> SnowflakeError:
+    """Any exception as a Snowflake error; interrupts become "SQL execution canceled"."""
+    if isinstance(error, SnowflakeError):
+        return error
+    if isinstance(error, SqlglotError):
+        return from_parser(error)
+    text = str(error)
+    if isinstance(error, duckdb.InterruptException) or "INTERRUPT Error" in text:
+        return cancelled()
+    text = _PHYSICAL.sub("the table", text)
+    first_line = text.split("\n\nLINE", maxsplit=1)[0]
+    if found := re.search(r"String '.*' is too long and would be truncated", first_line, re.DOTALL):
+        return SnowflakeError(100078, "22000", found[0])
+    if isinstance(error, duckdb.ConstraintException) and (
+        found := re.search(r"NOT NULL.*?\.(.+?)$", first_line)
+    ):
+        return SnowflakeError(100072, "22000", f"NULL result in a non-nullable column: {found[1]}")
+    for family, errno, sqlstate in _DRIVER:
+        if isinstance(error, family):
+            prefix = "SQL compilation error:\n" if errno < 10000 else ""
+            return SnowflakeError(errno, sqlstate, f"{prefix}{first_line}")
+    return SnowflakeError(
+        603, "XX000", f"SQL execution internal error:\n{type(error).__name__}: {first_line}"
+    )

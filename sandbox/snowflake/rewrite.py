@@ -1,0 +1,195 @@
+"""Snowflake's functions and casts as DuckDB expressions.
+
+`rewrite` goes through a bound tree from the leaves up; types come from `infer`. What is not named here is left to
+sqlglot's own translation from Snowflake to DuckDB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from sandbox.snowflake import rewrite_casts, rewrite_dates, rewrite_json
+from sandbox.snowflake.infer import OFFSET, TYPE, type_of
+from sandbox.snowflake.rewrite_casts import call, number
+
+Rule = Callable[["Formats", exp.Expression], exp.Expression]
+
+
+@dataclass(frozen=True, slots=True)
+class Formats:
+    """The session's values that expressions depend on."""
+
+    timezone: str
+    ntz: str
+    ltz: str
+    tz: str
+    date: str
+    time: str
+    constants: dict[str, str | None]  # CURRENT_ROLE, LAST_QUERY_ID, … of this statement
+    now: float | None = None
+
+
+def rewrite(tree: exp.Expression, formats: Formats) -> exp.Expression:
+    """The tree with every node replaced where a rule says so; nested queries included."""
+    for key, value in list(tree.args.items()):
+        if isinstance(value, list):
+            tree.set(key, [rewrite(v, formats) if isinstance(v, exp.Expression) else v for v in value])
+        elif isinstance(value, exp.Expression):
+            tree.set(key, rewrite(value, formats))
+    if isinstance(tree.meta.get(OFFSET), exp.Expression) and not isinstance(tree, exp.Column):
+        tree.meta[OFFSET] = rewrite(tree.meta[OFFSET].copy(), formats)
+    for rule in _rules(tree):
+        new = rule(formats, tree)
+        if new is not tree:
+            for key in (TYPE, OFFSET):
+                if key in tree.meta:
+                    new.meta.setdefault(key, tree.meta[key])
+            return new
+    return tree
+
+
+def _rules(node: exp.Expression) -> list[Rule]:
+    if isinstance(node, exp.Anonymous):
+        return [r for r in (_ANONYMOUS.get(node.name.upper()),) if r is not None]
+    return [r for kind, r in _RULES if isinstance(node, kind)]
+
+
+def _constant(formats: Formats, node: exp.Expression) -> exp.Expression:
+    key = node.name.upper() if isinstance(node, exp.Anonymous) else type(node).sql_name().upper()
+    value = formats.constants.get(key)
+    return exp.Literal.string(value) if value is not None else exp.cast(exp.Null(), "VARCHAR")
+
+
+def _hash_agg(formats: Formats, node: exp.Expression) -> exp.Expression:
+    arguments = [node.this, *node.expressions]
+    if isinstance(node.this, exp.Star):
+        row: exp.Expression = exp.Anonymous(this="row", expressions=[exp.Var(this="*COLUMNS(*)")])
+    else:
+        row = call("row", *arguments)
+    return exp.Coalesce(this=call("bit_xor", call("SF_HASH_ROW", row)), expressions=[number(0)])
+
+
+def _hash(formats: Formats, node: exp.Expression) -> exp.Expression:
+    return call("SF_HASH_ROW", call("row", *node.expressions))
+
+
+def _length(formats: Formats, node: exp.Expression) -> exp.Expression:
+    kind = type_of(node.this)
+    return call("octet_length" if kind is not None and kind.name == "BINARY" else "length", node.this)
+
+
+def _digest(name: str) -> Rule:
+    def rule(formats: Formats, node: exp.Expression) -> exp.Expression:
+        argument = node.this if not isinstance(node, exp.Anonymous) else node.expressions[0]
+        kind = type_of(argument)
+        if kind is not None and kind.name not in {"TEXT", "BINARY"}:
+            argument = rewrite_casts.to_text(formats, argument)
+        return call(name, argument)
+
+    return rule
+
+
+def _sha2(formats: Formats, node: exp.Expression) -> exp.Expression:
+    return _digest("sha256")(formats, node)
+
+
+def _regexp_like(formats: Formats, node: exp.Expression) -> exp.Expression:
+    flag = node.args.get("flag")
+    arguments = [node.this, node.expression]
+    return call("regexp_full_match", *arguments, *([call("SF_REGEXP_FLAGS", flag)] if flag is not None else []))
+
+
+def _to_number(formats: Formats, node: exp.Expression) -> exp.Expression:
+    return rewrite_casts.to_number(formats, node)
+
+
+def _generic_number(name: str) -> Rule:
+    return lambda formats, node: call(name, node.this)
+
+
+_RULES: tuple[tuple[type[exp.Expression] | tuple[type[exp.Expression], ...], Rule], ...] = (
+    ((exp.Cast, exp.TryCast), rewrite_casts.cast),
+    (exp.ToNumber, _to_number),
+    (exp.ToChar, rewrite_casts.to_char),
+    (exp.ToBinary, rewrite_casts.to_binary),
+    (exp.ToDouble, rewrite_casts.to_double),
+    (exp.HexString, rewrite_casts.hex_string),
+    (exp.Extract, rewrite_dates.extract),
+    (exp.ConvertTimezone, rewrite_dates.convert_timezone),
+    (exp.CurrentTimestamp, rewrite_dates.current_timestamp),
+    (exp.CurrentDate, rewrite_dates.current_date),
+    ((exp.DateAdd, exp.TimestampAdd), rewrite_dates.date_add),
+    (exp.DateDiff, rewrite_dates.date_diff),
+    ((exp.TimestampTrunc, exp.DateTrunc), rewrite_dates.date_trunc),
+    (exp.TsOrDsToDate, rewrite_dates.to_date),
+    (exp.UnixToTime, rewrite_dates.unix_to_time),
+    (exp.StrToTime, rewrite_dates.str_to_time),
+    (exp.TimestampTzFromParts, rewrite_dates.tz_from_parts),
+    (exp.TimestampLtzFromParts, rewrite_dates.ltz_from_parts),
+    (exp.JSONFormat, rewrite_json.to_json),
+    (exp.ParseJSON, rewrite_json.parse_json),
+    (exp.ToVariant, rewrite_json.to_variant),
+    ((exp.Struct, exp.JSONObject), rewrite_json.object_construct),
+    (exp.Array, rewrite_json.array_construct),
+    (exp.ArrayAgg, rewrite_json.array_agg),
+    (exp.ArraySize, rewrite_json.array_size),
+    (exp.JSONExtract, rewrite_json.extract),
+    (exp.Bracket, rewrite_json.bracket),
+    (exp.Typeof, rewrite_json.typeof),
+    (exp.HashAgg, _hash_agg),
+    (exp.Length, _length),
+    (exp.MD5, _digest("md5")),
+    (exp.SHA2, _sha2),
+    (exp.MD5NumberLower64, _generic_number("SF_MD5_LOWER")),
+    (exp.MD5NumberUpper64, _generic_number("SF_MD5_UPPER")),
+    (exp.Hex, rewrite_casts.hex_encode),
+    (exp.RegexpLike, _regexp_like),
+    (
+        exp.WidthBucket,
+        lambda f, n: call("SF_WIDTH_BUCKET", n.this, n.args["min_value"], n.args["max_value"], n.args["num_buckets"]),
+    ),
+    (
+        (
+            exp.CurrentRole, exp.CurrentWarehouse, exp.CurrentUser, exp.CurrentAccount, exp.CurrentDatabase,
+            exp.CurrentSchema, exp.CurrentVersion, exp.CurrentSession, exp.CurrentRegion,
+        ),
+        _constant,
+    ),
+)  # fmt: skip
+
+_ANONYMOUS: dict[str, Rule] = {
+    "HASH": _hash,
+    "MD5_HEX": _digest("md5"),
+    "SHA2_HEX": _digest("sha256"),
+    "LAST_QUERY_ID": _constant,
+    "CURRENT_SESSION": _constant,
+    "CURRENT_STATEMENT": _constant,
+    "CURRENT_TRANSACTION": _constant,
+    "CURRENT_CLIENT": _constant,
+    "CURRENT_IP_ADDRESS": _constant,
+    "CURRENT_ORGANIZATION_NAME": _constant,
+    "CURRENT_ACCOUNT_NAME": _constant,
+    "ST_ASEWKT": rewrite_json.ewkt,
+    "ST_ASWKT": lambda f, n: call("SF_WKT", n.expressions[0]),
+    "ST_ASTEXT": lambda f, n: call("SF_WKT", n.expressions[0]),
+    "TO_GEOGRAPHY": lambda f, n: n.expressions[0],
+    "TO_GEOMETRY": lambda f, n: n.expressions[0],
+    "ST_GEOGRAPHYFROMWKT": lambda f, n: n.expressions[0],
+    "ST_GEOMETRYFROMWKT": lambda f, n: n.expressions[0],
+    "ST_MAKEPOINT": rewrite_json.make_point,
+    "ST_POINT": rewrite_json.make_point,
+    "TO_OBJECT": lambda f, n: exp.cast(n.expressions[0], "JSON"),
+    "TO_ARRAY": lambda f, n: exp.cast(n.expressions[0], "JSON"),
+    "TRY_PARSE_JSON": lambda f, n: exp.TryCast(this=n.expressions[0], to=exp.DataType.build("JSON")),
+    "SYSTEM$TYPEOF": rewrite_json.system_typeof,
+    "TO_TIMESTAMP": rewrite_dates.to_timestamp("TIMESTAMP_NTZ"),
+    "TO_TIMESTAMP_NTZ": rewrite_dates.to_timestamp("TIMESTAMP_NTZ"),
+    "TO_TIMESTAMP_LTZ": rewrite_dates.to_timestamp("TIMESTAMP_LTZ"),
+    "TO_TIMESTAMP_TZ": rewrite_dates.to_timestamp("TIMESTAMP_TZ"),
+    "TO_DATE": rewrite_dates.to_date,
+    "ARRAY_CONSTRUCT": rewrite_json.array_construct,
+}
+

@@ -1,0 +1,127 @@
+"""DuckDB and the catalog together: opening, connections, storages, locks, keeping on disk."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from sandbox.snowflake import catalog as catalogs
+from sandbox.snowflake import errors, macros
+from sandbox.snowflake.catalog import Catalog, Table
+from sandbox.snowflake.names import ObjectName, quote
+
+#: A statement waits this long for another that changes the same table.
+LOCK_TIMEOUT_SECONDS = 60.0
+
+
+class Store:
+    """The account's data. `folder` None keeps everything in memory."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
+        self._duck = duckdb.connect(
+            str(folder / "data.duckdb") if folder else ":memory:",
+            config={"lambda_syntax": "ENABLE_SINGLE_ARROW"},  # sqlglot writes lambdas so
+        )
+        self._duck.execute("SET GLOBAL TimeZone = 'UTC'")
+        for statement in macros.STATEMENTS:
+            self._duck.execute(statement)
+        self.catalog: Catalog = catalogs.load(folder / "catalog.json") if folder else Catalog()
+        #: held while a change becomes visible and while a statement picks what it reads
+        self.publishing = threading.RLock()
+        self._table_locks: dict[ObjectName, threading.Lock] = {}
+        self._guard = threading.Lock()
+        self._discarded: list[tuple[float, str]] = []
+        self.drop_unused()
+
+    def cursor(self, timezone: str = "UTC") -> duckdb.DuckDBPyConnection:
+        """A connection of its own: transactions, TimeZone and registered tables are not shared."""
+        connection = self._duck.cursor()
+        connection.execute(f"SET TimeZone = '{timezone}'")
+        return connection
+
+    def save(self) -> None:
+        if self.folder:
+            self.catalog.save(self.folder / "catalog.json")
+
+    def drop_unused(self) -> None:
+        """Forget storages that nothing refers to (a crash, an expired version)."""
+        used = self.catalog.storages()
+        with self._guard:
+            connection = self._duck.cursor()
+            found = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+            for (name,) in found:
+                if name.startswith("t_") and name not in used:
+                    connection.execute(f"DROP TABLE IF EXISTS {quote(name)}")
+            connection.close()
+
+    def discard(self, names: set[str]) -> None:
+        """Storages to be dropped once no statement that might have seen them runs any more."""
+        with self._guard:
+            self._discarded += [(time.time(), name) for name in names]
+
+    def sweep(self, oldest_running: float) -> None:
+        with self._guard:
+            due = [name for at, name in self._discarded if at < oldest_running]
+            self._discarded = [(at, name) for at, name in self._discarded if at >= oldest_running]
+            if due:
+                connection = self._duck.cursor()
+                for name in due:
+                    connection.execute(f"DROP TABLE IF EXISTS {quote(name)}")
+                connection.close()
+
+    def table_lock(self, name: ObjectName) -> threading.Lock:
+        with self._guard:
+            return self._table_locks.setdefault(name, threading.Lock())
+
+    def acquire(self, name: ObjectName) -> threading.Lock:
+        lock = self.table_lock(name)
+        if not lock.acquire(timeout=LOCK_TIMEOUT_SECONDS):
+            raise errors.SnowflakeError(
+                625, "57014", f"Statement has been waiting for a lock on table {name} and has timed out."
+            )
+        return lock
+
+    @contextmanager
+    def locked(self, name: ObjectName) -> Iterator[None]:
+        lock = self.acquire(name)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def close(self) -> None:
+        self.save()
+        self._duck.close()
+
+
+def new_storage() -> str:
+    return f"t_{uuid.uuid4().hex[:12]}"
+
+
+def build_storage_ddl(storage: str, table: Table) -> str:
+    """CREATE TABLE for a table's rows; a TIMESTAMP_TZ has its offset in a hidden column beside it."""
+    parts = []
+    for column in table.columns:
+        null = "" if column.nullable else " NOT NULL"
+        parts.append(f"{quote(column.name)} {column.type.duckdb}{null}")
+        if column.type.name == "TIMESTAMP_TZ":
+            parts.append(f"{quote(offset_column(column.name))} SMALLINT")
+    return f"CREATE TABLE {quote(storage)} ({', '.join(parts)})"
+
+
+#: A TIMESTAMP_TZ column's offset in minutes stands in a column of its name plus this.
+OFFSET_SUFFIX = "\x1foffset"
+
+
+def offset_column(name: str) -> str:
+    return name + OFFSET_SUFFIX
+

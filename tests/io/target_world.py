@@ -1,0 +1,124 @@
+"""A database of its own for the publish's tests: an owner without superuser rights, a reader, a schema with a hostile name.
+
+`SNOWMELT_TEST_POSTGRES` (a superuser's connection string) points the tests to a server of another version.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+
+import psycopg
+import pytest
+from snowmelt.core.columns import Column
+from snowmelt.core.publish import LockPatience, PublishMethod, PublishRequest
+from snowmelt.core.staging import staging_name
+from snowmelt.core.types import Form
+from snowmelt.io.index_build import build_indexes
+from snowmelt.io.publish import publish
+from snowmelt.io.staging import create_staging
+
+SCHEMA = 'Wei"rd. schéma'
+QUICK = LockPatience(lock_timeout=0.3, give_up_after=20, first_pause=0.05, longest_pause=0.2)
+
+
+def column(target, target_type="integer", **rest):
+    values = {"nullable": True, "primary_key": None, "comment": None, "checked": False} | rest
+    return Column(target.upper(), "NUMBER(9,0)", Form.INTEGER, f'"{target.upper()}"', target, target_type, **values)
+
+
+ID = column("id")
+ID_NAME = (ID, column("name", "text"))
+
+
+def quote(*names):
+    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
+@dataclass
+class World:
+    dsn: str
+    schema: str
+    connections: list = field(default_factory=list)
+
+    def connect(self, role="app", **rest):
+        connection = psycopg.connect(f"{self.dsn} user=snowmelt_{role}", autocommit=rest.pop("autocommit", True), **rest)
+        self.connections.append(connection)
+        return connection
+
+    def name(self, *names):
+        return quote(self.schema, *names)
+
+    def rows(self, sql, connection=None):
+        return (connection or self.connections[0]).execute(sql).fetchall()
+
+    def request(self, table, run_id="run1", method=PublishMethod.SWAP, **rest):
+        values = {
+            "schema": self.schema,
+            "table": table,
+            "staging": staging_name(table, run_id),
+            "run_id": run_id,
+            "method": method,
+            "patience": QUICK,
+            "snapshot_wait": 20.0,
+            "columns": ("id", "name"),
+        } | rest
+        return PublishRequest(**values)
+
+    def stage(self, connection, request, insert, columns=ID_NAME, **rest):
+        """Create the staging table, fill it by `insert` (an INSERT's text behind the table's name), build what is to be built."""
+        common = {"schema": self.schema, "table": request.table, "staging": request.staging, "run_id": request.run_id}
+        create_staging(connection, **common, method=request.method, columns=columns, added=request.added_columns, **rest)
+        connection.execute(f"INSERT INTO {self.name(request.staging)} {insert}")
+        key = tuple(item.target for item in columns if item.primary_key)
+        added = tuple(item.target for item in request.added_columns)
+        return build_indexes(connection, **common, primary_key=key, added=added, patience=QUICK)
+
+    def publish(self, connection, request, before_commit=None, already_published=None):
+        return publish(
+            connection,
+            request,
+            before_commit=before_commit or (lambda cursor, result: None),
+            already_published=already_published,
+        )
+
+    def run(self, connection, table, insert, run_id="run1", method=PublishMethod.SWAP, columns=ID_NAME, **rest):
+        request = self.request(table, run_id, method, **rest)
+        self.stage(connection, request, insert, columns)
+        return self.publish(connection, replace(request))
+
+
+@pytest.fixture(scope="session")
+def target_dsn(request):
+    dsn = os.environ.get("SNOWMELT_TEST_POSTGRES") or request.getfixturevalue("postgres_dsn")
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for role in ("app", "reader", "group"):
+            connection.execute(
+                f"DO $$BEGIN CREATE ROLE snowmelt_{role} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END$$"
+            )
+        connection.execute("GRANT snowmelt_group TO snowmelt_app")
+        connection.execute("DROP DATABASE IF EXISTS snowmelt_publish WITH (FORCE)")
+        connection.execute("CREATE DATABASE snowmelt_publish OWNER snowmelt_app")
+    return " ".join(
+        part for part in dsn.split() if not part.startswith(("user=", "dbname="))
+    ) + " dbname=snowmelt_publish"
+
+
+@pytest.fixture
+def world(target_dsn):
+    world = World(target_dsn, SCHEMA)
+    connection = world.connect()
+    connection.execute(f"DROP SCHEMA IF EXISTS {quote(SCHEMA)} CASCADE; CREATE SCHEMA {quote(SCHEMA)}")
+    connection.execute(f"GRANT USAGE ON SCHEMA {quote(SCHEMA)} TO snowmelt_reader")
+    connection.execute(f"GRANT USAGE, CREATE ON SCHEMA {quote(SCHEMA)} TO snowmelt_group")
+    yield world
+    for connection in world.connections:
+        connection.close()
+
+
+@pytest.fixture
+def superuser(target_dsn, request):
+    own = os.environ.get("SNOWMELT_TEST_POSTGRES") or request.getfixturevalue("postgres_dsn")
+    parts = [part for part in own.split() if not part.startswith("dbname=")]
+    with psycopg.connect(" ".join([*parts, "dbname=snowmelt_publish"]), autocommit=True) as connection:
+        yield connection

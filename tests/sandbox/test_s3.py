@@ -1,0 +1,307 @@
+"""The S3 stand-in over the real clients: boto3 and pyarrow.fs."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import boto3
+import pyarrow as pa
+import pyarrow.fs
+import pyarrow.parquet as pq
+import pytest
+import requests
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from tests.sandbox.sandbox_copy import CHECKOUT, PYTHON
+
+BUCKET = "snowmelt-staging"
+pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="sandbox/.venv is made by `make sandbox`")
+
+
+class Server:
+    def __init__(self, folder: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = probe.getsockname()[1]
+        self.folder, self.endpoint = folder, f"http://127.0.0.1:{self.port}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [PYTHON, "-m", "sandbox.s3", "--port", str(self.port)]
+        command += ["--users", self.folder / "users.json", "--keep", self.folder / "kept"]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=CHECKOUT, stdout=log, stderr=log)
+        for _ in range(300):
+            try:
+                requests.get(f"{self.endpoint}/sandbox/health", timeout=5).raise_for_status()
+            except requests.RequestException:
+                time.sleep(0.05)
+            else:
+                return
+        raise AssertionError((self.folder / "log").read_text())
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        self.process.send_signal(number)
+        self.process.wait(30)
+
+    def keys(self, user: str) -> dict[str, str]:
+        entry = json.loads((self.folder / "users.json").read_text())[user]
+        return {"aws_access_key_id": entry["access_key"], "aws_secret_access_key": entry["secret_key"]}
+
+    def client(self, user: str, *, region: str = "us-east-1", service: str = "s3", **more: object):
+        config = Config(signature_version="s3v4", retries={"max_attempts": 1}) if service == "s3" else None
+        keys = self.keys(user) | more
+        return boto3.client(service, endpoint_url=self.endpoint, region_name=region, config=config, **keys)
+
+    def filesystem(self, user: str) -> pyarrow.fs.S3FileSystem:
+        keys = self.keys(user)
+        return pyarrow.fs.S3FileSystem(
+            access_key=keys["aws_access_key_id"], secret_key=keys["aws_secret_access_key"], region="us-east-1",
+            endpoint_override=f"127.0.0.1:{self.port}", scheme="http",
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def server():
+    with tempfile.TemporaryDirectory(prefix="snowmelt-s3-") as folder:
+        server = Server(Path(folder))
+        server.start()
+        yield server
+        server.stop(signal.SIGKILL)
+
+
+def refusal(call, *arguments: object, **options: object) -> tuple[int, str]:
+    with pytest.raises(ClientError) as caught:
+        call(*arguments, **options)
+    answer = caught.value.response
+    return answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Code"]
+
+
+HOSTILE = ["plain", "a b/é ü/𝄞 ~_-.", 'it\'s +100% "q" & <x>;=?#:@,[]{}|', "a//b/./../c", "x" * 900]
+
+
+@pytest.mark.parametrize("key", HOSTILE)
+def test_any_key_is_written_listed_read_and_deleted(server, key):
+    writer, reader = server.client("snowflake-writer"), server.client("airflow-reader")
+    writer.put_object(
+        Bucket=BUCKET, Key=key, Body=b"0123456789", ContentType="text/csv", Metadata={"one": "two"}
+    )
+    listed = reader.list_objects_v2(Bucket=BUCKET, Prefix=key[:20])["Contents"]
+    assert [entry["Key"] for entry in listed if entry["Key"] == key] == [key]
+    answer = reader.get_object(Bucket=BUCKET, Key=key)
+    assert (answer["Body"].read(), answer["ContentType"], answer["Metadata"]) == (
+        b"0123456789",
+        "text/csv",
+        {"one": "two"},
+    )
+    head = reader.head_object(Bucket=BUCKET, Key=key)
+    assert (head["ContentLength"], head["ETag"]) == (10, answer["ETag"])
+    assert abs(head["LastModified"] - answer["LastModified"]) <= dt.timedelta(seconds=1)
+    server.client("airflow-cleanup").delete_object(Bucket=BUCKET, Key=key)
+    assert refusal(reader.get_object, Bucket=BUCKET, Key=key) == (404, "NoSuchKey")
+
+
+@pytest.mark.parametrize(
+    ("header", "status", "body", "content_range"),
+    [
+        ("bytes=0-0", 206, b"0", "bytes 0-0/10"),
+        ("bytes=3-5", 206, b"345", "bytes 3-5/10"),
+        ("bytes=7-", 206, b"789", "bytes 7-9/10"),
+        ("bytes=7-99", 206, b"789", "bytes 7-9/10"),
+        ("bytes=-4", 206, b"6789", "bytes 6-9/10"),
+        ("bytes=-99", 206, b"0123456789", "bytes 0-9/10"),
+        ("lines=1-2", 200, b"0123456789", None),
+    ],
+)
+def test_ranges(server, header, status, body, content_range):
+    server.client("admin").put_object(Bucket=BUCKET, Key="ranges", Body=b"0123456789")
+    answer = server.client("airflow-reader").get_object(Bucket=BUCKET, Key="ranges", Range=header)
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == status
+    assert (answer["Body"].read(), answer.get("ContentRange")) == (body, content_range)
+
+
+@pytest.mark.parametrize("header", ["bytes=10-", "bytes=99-100", "bytes=-0"])
+def test_a_range_beyond_the_end(server, header):
+    server.client("admin").put_object(Bucket=BUCKET, Key="ranges", Body=b"0123456789")
+    reader = server.client("airflow-reader")
+    assert refusal(reader.get_object, Bucket=BUCKET, Key="ranges", Range=header) == (416, "InvalidRange")
+
+
+def test_rights(server):
+    admin, reader, cleanup = (server.client(user) for user in ("admin", "airflow-reader", "airflow-cleanup"))
+    for key in ("rights/1", "rights/2"):
+        admin.put_object(Bucket=BUCKET, Key=key, Body=b"x")
+    assert reader.get_bucket_location(Bucket=BUCKET)["LocationConstraint"] is None
+    for user in (reader, cleanup):
+        assert refusal(user.put_object, Bucket=BUCKET, Key="no", Body=b"y" * 3_000_000) == (
+            403,
+            "AccessDenied",
+        )
+        assert refusal(user.create_multipart_upload, Bucket=BUCKET, Key="no") == (403, "AccessDenied")
+        assert refusal(user.list_buckets) == (403, "AccessDenied")
+        assert refusal(user.create_bucket, Bucket="another") == (403, "AccessDenied")
+    assert refusal(reader.delete_object, Bucket=BUCKET, Key="rights/1") == (403, "AccessDenied")
+    # a bulk delete does not raise, neither on S3 nor here: its answer has to be read
+    bulk = {"Objects": [{"Key": "rights/1"}, {"Key": "rights/2"}]}
+    errors = reader.delete_objects(Bucket=BUCKET, Delete=bulk)["Errors"]
+    assert [(error["Key"], error["Code"]) for error in errors] == [
+        ("rights/1", "AccessDenied"),
+        ("rights/2", "AccessDenied"),
+    ]
+    assert reader.list_objects_v2(Bucket=BUCKET, Prefix="rights/")["KeyCount"] == 2
+    source = {"Bucket": BUCKET, "Key": "rights/1"}
+    assert refusal(reader.copy_object, Bucket=BUCKET, Key="rights/3", CopySource=source) == (
+        403,
+        "AccessDenied",
+    )
+    assert len(cleanup.delete_objects(Bucket=BUCKET, Delete=bulk)["Deleted"]) == 2
+    assert reader.list_objects_v2(Bucket=BUCKET, Prefix="rights/")["KeyCount"] == 0
+
+
+def test_who_may_do_nothing_and_who_is_unknown(server):
+    server.client("admin").put_object(Bucket=BUCKET, Key="there", Body=b"x")
+    nobody = server.client("nobody")
+    for key in ("there", "not there"):  # does not even tell which exists
+        assert refusal(nobody.get_object, Bucket=BUCKET, Key=key) == (403, "AccessDenied")
+        assert refusal(nobody.head_object, Bucket=BUCKET, Key=key) == (403, "403")
+    assert refusal(nobody.list_objects_v2, Bucket=BUCKET) == (403, "AccessDenied")
+    stranger = server.client("nobody", aws_access_key_id="AKIA0000000000000000")
+    assert refusal(stranger.list_objects_v2, Bucket=BUCKET) == (403, "InvalidAccessKeyId")
+    forger = server.client("airflow-reader", aws_secret_access_key="guessed")
+    assert refusal(forger.list_objects_v2, Bucket=BUCKET) == (403, "SignatureDoesNotMatch")
+    for path in (f"/{BUCKET}/there", f"/{BUCKET}", "/moto-api/data.json", "/"):
+        assert requests.get(server.endpoint + path, timeout=5).status_code == 403
+    with pytest.raises(ClientError, match="s3 and sts:GetCallerIdentity only"):
+        server.client("admin", service="sts").get_session_token()
+
+
+def test_a_session_key_needs_its_token(server):
+    token = json.loads((server.folder / "users.json").read_text())["session"]["token"]
+    assert server.keys("session")["aws_access_key_id"].startswith("ASIA")
+    session = server.client("session", aws_session_token=token)
+    assert session.head_bucket(Bucket=BUCKET)["ResponseMetadata"]["HTTPStatusCode"] == 200
+    assert refusal(server.client("session").list_objects_v2, Bucket=BUCKET) == (403, "InvalidAccessKeyId")
+    wrong = server.client("session", aws_session_token="wrong")
+    assert refusal(wrong.list_objects_v2, Bucket=BUCKET) == (400, "InvalidToken")
+
+
+def test_who_am_i(server):
+    arn = server.client("airflow-reader", service="sts").get_caller_identity()["Arn"]
+    assert arn == "arn:aws:iam::123456789012:user/airflow-reader"
+
+
+def test_a_wrong_region(server):
+    admin = server.client("admin")
+    admin.create_bucket(
+        Bucket="bucket-in-ireland", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
+    stray = server.client("admin", region="eu-central-1")
+    url = stray.generate_presigned_url("get_object", Params={"Bucket": "bucket-in-ireland", "Key": "x"})
+    answer = requests.get(url, timeout=5)
+    assert answer.status_code == 400
+    assert "the region 'eu-central-1' is wrong; expecting 'eu-west-1'" in answer.text
+
+
+def test_a_presigned_address(server):
+    server.client("admin").put_object(Bucket=BUCKET, Key="a b/ü", Body=b"shared")
+    url = server.client("airflow-reader").generate_presigned_url(
+        "get_object", Params={"Bucket": BUCKET, "Key": "a b/ü"}, ExpiresIn=60
+    )
+    assert requests.get(url, timeout=5).content == b"shared"
+    for broken in (url[:-4] + "0000", url.replace("Expires=60", "Expires=6000"), url.replace("%C3%BC", "u")):
+        assert requests.get(broken, timeout=5).status_code == 403
+
+
+def test_multipart_upload_and_paging(server):
+    writer, reader = server.client("snowflake-writer"), server.client("airflow-reader")
+    data = os.urandom(21 * 1024 * 1024)
+    parts = TransferConfig(multipart_threshold=5 * 1024 * 1024, multipart_chunksize=5 * 1024 * 1024)
+    writer.upload_fileobj(io.BytesIO(data), BUCKET, "parts/large", Config=parts)
+    answer = reader.get_object(Bucket=BUCKET, Key="parts/large")
+    assert answer["Body"].read() == data
+    assert answer["ETag"].endswith('-5"')
+    for number in range(7):
+        writer.put_object(Bucket=BUCKET, Key=f"parts/{number}", Body=b"")
+    pages = reader.get_paginator("list_objects_v2").paginate(
+        Bucket=BUCKET, Prefix="parts/", PaginationConfig={"PageSize": 3}
+    )
+    assert [[entry["Size"] for entry in page["Contents"]] for page in pages] == [
+        [0, 0, 0],
+        [0, 0, 0],
+        [0, len(data)],
+    ]
+
+
+def test_pyarrow_reads_parquet_by_ranges(server):
+    table = pa.table({"id": range(300_000), "text": [f"row {i * 7919}" for i in range(300_000)]})
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, row_group_size=50_000)
+    server.client("snowflake-writer").put_object(Bucket=BUCKET, Key="p/t.parquet", Body=buffer.getvalue())
+    files = server.filesystem("airflow-reader")
+    with files.open_input_file(f"{BUCKET}/p/t.parquet") as source:
+        file = pq.ParquetFile(source, pre_buffer=True)
+        batches = [batch for group in range(6) for batch in file.iter_batches(row_groups=[group])]
+    assert pa.Table.from_batches(batches).equals(table)
+    with pytest.raises(OSError, match="ACCESS_DENIED"):
+        files.delete_file(f"{BUCKET}/p/t.parquet")
+    with (
+        pytest.raises(OSError, match="ACCESS_DENIED"),
+        files.open_output_stream(f"{BUCKET}/p/other") as stream,
+    ):
+        stream.write(b"x")
+    with pytest.raises(OSError, match="ACCESS_DENIED"):
+        server.filesystem("nobody").get_file_info(f"{BUCKET}/p/t.parquet")
+    with server.filesystem("snowflake-writer").open_output_stream(f"{BUCKET}/p/written") as stream:
+        stream.write(buffer.getvalue() * 4)
+    assert files.get_file_info(f"{BUCKET}/p/written").size == 4 * len(buffer.getvalue())
+
+
+def test_an_object_replaced_while_it_is_read_is_never_mixed(server):
+    writer, reader = server.client("snowflake-writer"), server.client("airflow-reader")
+    size = 24 * 1024 * 1024
+    writer.put_object(Bucket=BUCKET, Key="mixed", Body=b"a" * size)
+    body = reader.get_object(Bucket=BUCKET, Key="mixed")["Body"]
+    start = body.read(1024)
+    writer.put_object(Bucket=BUCKET, Key="mixed", Body=b"b" * size)
+    assert set(start + body.read()) == {ord("a")}
+
+
+def test_objects_outlive_a_restart(tmp_path):
+    server = Server(tmp_path)
+    server.start()
+    writer = server.client("snowflake-writer")
+    body = os.urandom(18 * 1024 * 1024)
+    writer.put_object(
+        Bucket=BUCKET,
+        Key="ü/1.csv",
+        Body=b"x",
+        ContentEncoding="gzip",
+        ContentType="text/csv",
+        Metadata={"a": "b"},
+    )
+    writer.upload_fileobj(io.BytesIO(body), BUCKET, "large")
+    before = writer.list_objects_v2(Bucket=BUCKET)["Contents"]
+    server.stop()
+    assert server.process.returncode == 0
+    server.start()
+    try:
+        assert writer.list_objects_v2(Bucket=BUCKET)["Contents"] == before
+        answer = writer.get_object(Bucket=BUCKET, Key="ü/1.csv")
+        assert (answer["ContentEncoding"], answer["ContentType"], answer["Metadata"]) == (
+            "gzip",
+            "text/csv",
+            {"a": "b"},
+        )
+        assert writer.get_object(Bucket=BUCKET, Key="large")["Body"].read() == body
+    finally:
+        server.stop()
