@@ -1,4 +1,4 @@
-"""`migrate__<source_name>__<target>`: one DAG for each table of include/config/s3copyconfig.json."""
+"""The Airflow DAGs `migrate__<source_name>__<target>`: one for each table of include/config/s3copyconfig.json."""
 
 from __future__ import annotations
 

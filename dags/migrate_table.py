@@ -1,4 +1,4 @@
-"""`migrate_table`: copy any Snowflake table to PostgreSQL, from the trigger form."""
+"""The Airflow DAG `migrate_table`: copy any Snowflake table to PostgreSQL, from the trigger form."""
 
 from __future__ import annotations
 

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import re
 import sys
 import threading
 import time
 import xml.etree.ElementTree as ET
-from email.utils import formatdate
-from typing import Any
 from xml.sax.saxutils import escape
 
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-from moto.s3.models import FakeBucket, FakeKey, s3_backends
+from moto.s3.models import FakeBucket, s3_backends
 from werkzeug.serving import ThreadedWSGIServer
 
-from sandbox.s3.access import Target, check_access, parse_target, required_actions
+from sandbox.s3.access import check_access, parse_target, required_actions
+from sandbox.s3.reads import ObjectReads
 from sandbox.s3.signature import Claim, Refused, check_signature
 from sandbox.s3.users import User
 
@@ -31,7 +28,7 @@ def find_bucket(name: str) -> FakeBucket | None:
     return s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets.get(name)
 
 
-class Handler(MotoRequestHandler):
+class Handler(ObjectReads, MotoRequestHandler):
     """One connection. Kept open between plain reads of objects, closed after what moto answers."""
 
     protocol_version = "HTTP/1.1"
@@ -97,90 +94,6 @@ class Handler(MotoRequestHandler):
             super().run_wsgi()
         return user.name
 
-    # ---------------------------------------------------------------- reads of objects
-
-    def _readable(self, bucket: FakeBucket | None, target: Target) -> FakeKey | None:
-        """The object, when the request is a plain read of one: moto copies the whole object for each range."""
-        conditional = (
-            "If-Match",
-            "If-None-Match",
-            "If-Modified-Since",
-            "If-Unmodified-Since",
-            "x-amz-checksum-mode",
-        )
-        signature = {"x-id", *(name for name in target.query if name.startswith("X-Amz-"))}
-        if bucket is None or bucket.is_versioned or not target.key or set(target.query) - signature:
-            return None
-        if self.command == "HEAD" or any(name in self.headers for name in conditional[:4]):
-            return None
-        key = bucket.keys.get(target.key)
-        return key if isinstance(key, FakeKey) and not key.encryption else None
-
-    def _read(self, key: FakeKey) -> None:
-        size = key.size
-        start, end, status = self._range(size)
-        extra = {
-            "content-type": "binary/octet-stream",
-            **{name.lower(): value for name, value in key.metadata.items()},
-            "ETag": key.etag,
-            "Last-Modified": formatdate(key.last_modified.timestamp(), usegmt=True),
-            "Accept-Ranges": "bytes",
-        }
-        if status == 206:
-            extra["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
-        self._answer(status, None, extra, length=end - start)
-        self._send(key, start, end)
-
-    def _range(self, size: int) -> tuple[int, int, int]:
-        """(first byte, byte after the last, status) for the Range header; one range, as S3 serves."""
-        header = self.headers.get("Range", "")
-        match = re.fullmatch(r"bytes=(\d*)-(\d*)", header.strip())
-        if not match or match.groups() == ("", ""):
-            return 0, size, 200
-        first, last = match.groups()
-        if first == "":
-            start, end = max(size - int(last), 0), size
-        else:
-            start, end = int(first), min(int(last) + 1 if last else size, size)
-        if start >= size or end <= start or (first == "" and int(last) == 0):
-            raise Refused(
-                416,
-                "InvalidRange",
-                "The requested range is not satisfiable",
-                ActualObjectSize=str(size),
-                RangeRequested=header,
-            )
-        return start, end, 206
-
-    def _send(self, key: FakeKey, start: int, end: int) -> None:
-        """From the object's file by pread, from memory by slices: no lock held, no copy of the whole."""
-        self.wfile.flush()
-        buffer: Any = key._value_buffer
-        if not buffer._rolled:
-            view = buffer._file.getbuffer()
-            try:
-                for position in range(start, end, PIECE):
-                    self.connection.sendall(view[position : min(position + PIECE, end)])
-            finally:
-                view.release()
-            return
-        buffer.flush()
-        handle, position = buffer.fileno(), start
-        while position < end:
-            position += self._send_file(handle, position, end - position)
-
-    def _send_file(self, handle: int, position: int, count: int) -> int:
-        if sys.platform.startswith("linux"):
-            sent = os.sendfile(self.connection.fileno(), handle, position, count)
-            if sent == 0:
-                raise ConnectionResetError("the object was replaced while it was read")
-            return sent
-        piece = os.pread(handle, min(PIECE, count), position)
-        if not piece:
-            raise ConnectionResetError("the object was replaced while it was read")
-        self.connection.sendall(piece)
-        return len(piece)
-
     # ---------------------------------------------------------------- short answers
 
     def _answer(
@@ -200,11 +113,10 @@ class Handler(MotoRequestHandler):
 
     def _refuse(self, refused: Refused) -> None:
         details = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in refused.details.items())
-        body = (
-            '<?xml version="1.0" encoding="UTF-8"?>\n'
-            f"<Error><Code>{refused.code}</Code><Message>{escape(refused.message)}</Message>{details}"
-            "<RequestId>SANDBOX</RequestId><HostId>sandbox</HostId></Error>"
-        )
+        error = f"<Error><Code>{refused.code}</Code><Message>{escape(refused.message)}</Message>{details}"
+        body = f'<?xml version="1.0" encoding="UTF-8"?>\n{error}<RequestId>SANDBOX</RequestId></Error>'
+        if "/sts/aws4_request" in self.headers.get("Authorization", ""):
+            body = f"<ErrorResponse>{error}</Error><RequestId>SANDBOX</RequestId></ErrorResponse>"
         self._drop_body()
         headers = {"Content-Type": "application/xml"}
         if "Region" in refused.details:

@@ -7,71 +7,24 @@ in a hidden column (see `store.OFFSET_SUFFIX`): stars leave it out at the top, s
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Protocol
 
 from sqlglot import exp
 
-from sandbox.snowflake import errors, infer, sftypes
+from sandbox.snowflake import errors, infer
 from sandbox.snowflake.names import show
-from sandbox.snowflake.sftypes import SfType
-from sandbox.snowflake.store import OFFSET_SUFFIX, offset_column
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """A column that a query gives. `offset`: a hidden column with its offset stands beside it."""
-
-    name: str
-    type: SfType | None
-    offset: bool = False
-
-
-@dataclass
-class Relation:
-    """What a name in FROM stands for. `outputs` None: columns unknown (nothing is checked)."""
-
-    node: exp.Expression
-    outputs: list[Output] | None
-    view: exp.Query | None = None  # a view's own query, to be bound in its own schema
-    home: tuple[str | None, str | None] | None = None
-
-
-class Resolver(Protocol):
-    """Who knows the tables: the running statement."""
-
-    def relation(self, table: exp.Table) -> Relation: ...
-    def function_relation(self, source: exp.Expression) -> Relation: ...
-    def at_home(self, home: tuple[str | None, str | None]) -> Resolver: ...
-
-
-@dataclass
-class Scope:
-    sources: dict[str, list[Output] | None] = field(default_factory=dict)
-    aliases: dict[str, exp.Expression] = field(default_factory=dict)
-    parent: Scope | None = None
-
-    @property
-    def open(self) -> bool:
-        return any(outputs is None for outputs in self.sources.values()) or bool(
-            self.parent and self.parent.open
-        )
-
-
-def fold(tree: exp.Expression) -> None:
-    """Unquoted identifiers to upper case, all of them quoted from here on."""
-    for identifier in tree.find_all(exp.Identifier):
-        if not identifier.args.get("quoted"):
-            identifier.meta["written"] = identifier.name
-            identifier.set("this", identifier.name.upper())
-            identifier.set("quoted", True)
-
-
-def title(expression: exp.Expression) -> str:
-    """The name Snowflake gives a column without an alias: its text in upper case."""
-    if isinstance(expression, exp.Column):
-        return expression.name
-    return expression.sql(dialect="snowflake", comments=False).upper()
+from sandbox.snowflake.scopes import (
+    Output,
+    Resolver,
+    Scope,
+    ancestors,
+    as_declared,
+    rename,
+    star_of,
+    title,
+    united,
+    values_outputs,
+)
+from sandbox.snowflake.store import offset_column
 
 
 class Binder:
@@ -89,7 +42,7 @@ class Binder:
             self._with(query, ctes, parent)
             left = self.bind(query.left, ctes, parent)
             right = self.bind(query.right, ctes, parent)
-            outputs = _union(left, right)
+            outputs = united(left, right)
             self._expressions(
                 query, Scope({"": outputs}, parent=parent), ctes, skip={"this", "expression", "with_"}
             )
@@ -98,7 +51,7 @@ class Binder:
             outputs = self._select(query, ctes, parent, derived=derived)
         elif isinstance(query, exp.Values):
             self._expressions(query, Scope(parent=parent), ctes)
-            outputs = _values(query)
+            outputs = values_outputs(query, derived=derived)
         else:
             raise errors.NotImplementedHere(type(query).__name__)
         query.meta["outputs"] = outputs
@@ -115,7 +68,7 @@ class Binder:
             if recursive:
                 ctes[cte.alias] = None
             outputs = self.bind(cte.this, ctes, parent, derived=not recursive)
-            ctes[cte.alias] = _rename(outputs, cte.args.get("alias"))
+            ctes[cte.alias] = rename(outputs, cte.args.get("alias"))
 
     # -- SELECT
 
@@ -124,17 +77,17 @@ class Binder:
     ) -> list[Output] | None:
         scope = Scope(parent=parent)
         if (from_ := query.args.get("from_")) is not None:
-            self._source(from_.this, scope, ctes)
+            self.source(from_.this, scope, ctes)
         for join in query.args.get("joins") or ():
-            self._source(join.this, scope, ctes)
+            self.source(join.this, scope, ctes)
             self._expressions(join, scope, ctes, skip={"this"})
         for lateral in query.args.get("laterals") or ():
-            self._source(lateral, scope, ctes)
+            self.source(lateral, scope, ctes)
         for projection in query.expressions:
             if isinstance(projection, exp.Alias):
                 scope.aliases[projection.alias] = projection.this
         for projection in query.expressions:
-            self._expression(projection, scope, ctes)
+            self.expression(projection, scope, ctes)
         self._expressions(query, scope, ctes, skip={"with_", "from_", "joins", "laterals", "expressions"})
         return self._outputs(query, scope, derived=derived)
 
@@ -146,7 +99,7 @@ class Binder:
         known = True
         projections: list[exp.Expression] = []
         for projection in query.expressions:
-            star = _star(projection)
+            star = star_of(projection)
             if star is not None:
                 found, expanded = self._expand(projection, star, scope, carry=derived and plain)
                 projections.extend(expanded)
@@ -157,7 +110,8 @@ class Binder:
             inner = projection.this if isinstance(projection, exp.Alias) else projection
             if not isinstance(projection, exp.Alias):
                 projection = exp.alias_(projection, name, quoted=True)
-            offset = infer.offset_of(inner) if plain and derived else None
+            carried = derived and (plain or isinstance(inner, (exp.Max, exp.Min)))
+            offset = infer.offset_of(inner) if carried else None
             projections.append(projection)
             if offset is not None:
                 projections.append(exp.alias_(offset.copy(), offset_column(name), quoted=True))
@@ -190,27 +144,29 @@ class Binder:
 
     # -- FROM
 
-    def _source(self, source: exp.Expression, scope: Scope, ctes: dict) -> None:
+    def source(self, source: exp.Expression, scope: Scope, ctes: dict) -> None:
         if isinstance(source, exp.Subquery):
             outputs = self.bind(source.this, ctes, scope.parent, derived=True)
-            scope.sources[source.alias or f"\x00{len(scope.sources)}"] = _rename(
+            scope.sources[source.alias or f"\x00{len(scope.sources)}"] = rename(
                 outputs, source.args.get("alias")
             )
         elif isinstance(source, exp.Values):
-            outputs = self.bind(source, ctes, scope.parent)
+            outputs = self.bind(source, ctes, scope.parent, derived=True) or []
             alias = source.args.get("alias")
-            if alias is None or not alias.columns:
-                columns = [
-                    exp.to_identifier(f"COLUMN{i + 1}", quoted=True) for i in range(len(outputs or ()))
-                ]
-                this = alias.this if alias is not None else exp.to_identifier("VALUES", quoted=True)
-                alias = exp.TableAlias(this=this, columns=columns)
-                source.set("alias", alias)
-            scope.sources[source.alias] = _rename(outputs, alias)
+            this = alias.this if alias is not None else exp.to_identifier("VALUES", quoted=True)
+            names = [c.name for c in alias.columns] if alias is not None else []
+            outputs = [
+                Output(n, o.type, o.offset)
+                for n, o in zip(names or [o.name for o in outputs], outputs, strict=True)
+            ]
+            physical = [o.name for o in outputs] + [offset_column(o.name) for o in outputs if o.offset]
+            columns = [exp.to_identifier(n, quoted=True) for n in physical]
+            source.set("alias", exp.TableAlias(this=this, columns=columns))
+            scope.sources[source.alias] = outputs
         elif isinstance(source, exp.Table) and isinstance(source.this, exp.Identifier):
             self._table(source, scope, ctes)
         elif isinstance(source, exp.Paren):
-            self._source(source.this, scope, ctes)
+            self.source(source.this, scope, ctes)
         else:
             self._expressions(source, scope, ctes)
             relation = self.resolver.function_relation(source)
@@ -220,19 +176,19 @@ class Binder:
             scope.sources[source.alias or f"\x00{len(scope.sources)}"] = relation.outputs
             source.replace(relation.node)
         for join in source.args.get("joins") or ():
-            self._source(join.this, scope, ctes)
+            self.source(join.this, scope, ctes)
             self._expressions(join, scope, ctes, skip={"this"})
 
     def _table(self, source: exp.Table, scope: Scope, ctes: dict) -> None:
         alias = source.alias or source.name
         if not source.db and source.name in ctes:
-            scope.sources[alias] = _rename(ctes[source.name], source.args.get("alias"))
+            scope.sources[alias] = rename(ctes[source.name], source.args.get("alias"))
             return
         relation = self.resolver.relation(source)
         outputs = relation.outputs
         if relation.view is not None and relation.home is not None:
             outputs = Binder(self.resolver.at_home(relation.home)).bind(relation.view, derived=True)
-            outputs = _as_declared(outputs, relation.outputs)
+            outputs = as_declared(outputs, relation.outputs)
         node = relation.node
         columns = source.args["alias"].columns if source.args.get("alias") is not None else []
         node.set(
@@ -243,7 +199,7 @@ class Binder:
             if source.args.get(kept):
                 node.set(kept, source.args[kept])
         source.replace(node)
-        scope.sources[alias] = _rename(outputs, node.args.get("alias"))
+        scope.sources[alias] = rename(outputs, node.args.get("alias"))
 
     # -- expressions
 
@@ -253,9 +209,9 @@ class Binder:
                 continue
             for child in value if isinstance(value, list) else [value]:
                 if isinstance(child, exp.Expression):
-                    self._expression(child, scope, ctes)
+                    self.expression(child, scope, ctes)
 
-    def _expression(self, node: exp.Expression, scope: Scope, ctes: dict) -> None:
+    def expression(self, node: exp.Expression, scope: Scope, ctes: dict) -> None:
         self._bind_below(node, scope, ctes)
         infer.annotate(node)
 
@@ -289,7 +245,7 @@ class Binder:
                     near = near or output.name.lower() == name.lower()
             if not table and name in at.aliases:
                 inner = at.aliases[name]
-                if not any(inner is ancestor for ancestor in _ancestors(column)):
+                if not any(inner is ancestor for ancestor in ancestors(column)):
                     infer.annotate(inner)
                     if (kind := infer.type_of(inner)) is not None:
                         column.meta[infer.TYPE] = kind
@@ -313,57 +269,3 @@ class Binder:
             if source and not source.startswith("\x00"):
                 hidden.set("table", exp.to_identifier(source, quoted=True))
             column.meta[infer.OFFSET] = hidden
-
-
-def _ancestors(node: exp.Expression) -> Iterable[exp.Expression]:
-    at: exp.Expression | None = node
-    while at is not None:
-        yield at
-        at = at.parent
-
-
-def _star(projection: exp.Expression) -> exp.Star | None:
-    if isinstance(projection, exp.Star):
-        return projection
-    if isinstance(projection, exp.Column) and isinstance(projection.this, exp.Star):
-        return projection.this
-    return None
-
-
-def _rename(outputs: list[Output] | None, alias: exp.Expression | None) -> list[Output] | None:
-    if outputs is None or alias is None or not alias.args.get("columns"):
-        return outputs
-    names = [c.name for c in alias.args["columns"]]
-    renamed = [Output(n, o.type) for n, o in zip(names, outputs, strict=False)]
-    return renamed + [Output(o.name, o.type) for o in outputs[len(names) :]]
-
-
-def _union(left: list[Output] | None, right: list[Output] | None) -> list[Output] | None:
-    if left is None or right is None:
-        return left and [Output(o.name, None) for o in left]
-    merged = [
-        Output(a.name, a.type if a.type is not None else b.type) for a, b in zip(left, right, strict=False)
-    ]
-    return merged
-
-
-def _values(values: exp.Values) -> list[Output]:
-    rows = [r.expressions if isinstance(r, exp.Tuple) else [r] for r in values.expressions]
-    kinds = []
-    for column in zip(*rows, strict=False):
-        types = [t for cell in column if (t := infer.type_of(cell)) is not None]
-        kinds.append(types[0] if types and all(t == types[0] for t in types) else None)
-    return [Output(f"COLUMN{i + 1}", kind) for i, kind in enumerate(kinds)]
-
-
-def _as_declared(outputs: list[Output] | None, declared: list[Output] | None) -> list[Output] | None:
-    """A view's columns bear the names of the view."""
-    return outputs if outputs is not None else declared
-
-
-def hidden(name: str) -> bool:
-    return name.endswith(OFFSET_SUFFIX)
-
-
-def result_type(output: Output | None, duckdb_type: str) -> SfType:
-    return sftypes.reconcile(output.type if output else None, sftypes.from_duckdb(duckdb_type))

@@ -30,14 +30,20 @@ class Change:
 
 
 @contextmanager
-def changing(statement: Statement, name: ObjectName, *, appends: bool, empty: bool = False) -> Iterator[Change]:
+def changing(
+    statement: Statement, name: ObjectName, *, appends: bool, empty: bool = False
+) -> Iterator[Change]:
     """Hold a table while its rows change; published at the end, or at the transaction's COMMIT.
 
     `appends`: only rows are added, so the storage is kept where its row numbers are firm.
     `empty`: the new storage starts without rows.
     """
     session = statement.session
-    transaction = open_transaction(statement) if session.transaction or not session.parameters.flag("AUTOCOMMIT") else None
+    transaction = (
+        open_transaction(statement)
+        if session.transaction or not session.parameters.flag("AUTOCOMMIT")
+        else None
+    )
     if transaction is None:
         with statement.store.locked(name):
             yield from _autocommitted(statement, name, appends=appends, empty=empty)
@@ -45,7 +51,9 @@ def changing(statement: Statement, name: ObjectName, *, appends: bool, empty: bo
     yield from _in_transaction(statement, transaction, name, appends=appends, empty=empty)
 
 
-def _prepare(connection: duckdb.DuckDBPyConnection, table: Table, *, appends: bool, empty: bool) -> tuple[Table, int | None]:
+def _prepare(
+    connection: duckdb.DuckDBPyConnection, table: Table, *, appends: bool, empty: bool
+) -> tuple[Table, int | None]:
     """The table as it will be, and how many of the present storage's rows the old version has (None: all)."""
     after = copy(table)
     after.versions = table.versions
@@ -82,7 +90,12 @@ def _publish(store: Store, table: Table, after: Table, rows: int | None, query_i
     unused = versions.keep(table, rows, now, query_id, now)
     if table.retention_days == 0 and after.storage != table.storage:
         unused = unused | {table.storage}
-    table.storage, table.ragged, table.columns, table.altered = after.storage, after.ragged, after.columns, now
+    table.storage, table.ragged, table.columns, table.altered = (
+        after.storage,
+        after.ragged,
+        after.columns,
+        now,
+    )
     store.discard(unused - {table.storage})
 
 
@@ -105,7 +118,7 @@ def _in_transaction(
     if name in transaction.changed:  # nobody else sees this storage's new rows yet: write on
         after = transaction.changed[name]
         own = after.storage != statement.store.catalog.table(name).storage
-        if appends or own and not empty:
+        if appends or (own and not empty):
             yield Change(after, connection)
             after.ragged = after.ragged or not appends
             return

@@ -9,7 +9,8 @@ from sqlglot import exp
 from sandbox.snowflake import errors
 
 _ELEMENT = re.compile(
-    r'"([^"]*)"|YYYY|YY|MMMM|MON|MM|DD|DY|HH24|HH12|HH|AM|PM|MI|SS|FF\d?|TZH:TZM|TZHTZM|TZH|TZM|TZD', re.IGNORECASE
+    r'"([^"]*)"|YYYY|YY|MMMM|MON|MM|DD|DY|HH24|HH12|HH|AM|PM|MI|SS|FF\d?|TZH:TZM|TZHTZM|TZH|TZM|TZD',
+    re.IGNORECASE,
 )
 
 _STRFTIME = {
@@ -78,7 +79,9 @@ def _fraction(wall: exp.Expression, digits: int) -> exp.Expression:
 
 def _zone(element: str, offset: exp.Expression | None) -> list[exp.Expression]:
     minutes = offset.copy() if offset is not None else exp.Literal.number(0)
-    sign = exp.If(this=exp.LT(this=minutes, expression=exp.Literal.number(0)), true=_text("-"), false=_text("+"))
+    sign = exp.If(
+        this=exp.LT(this=minutes, expression=exp.Literal.number(0)), true=_text("-"), false=_text("+")
+    )
     absolute = exp.cast(_call("abs", minutes.copy()), "BIGINT")
     hours = _padded(exp.IntDiv(this=absolute, expression=exp.Literal.number(60)), 2)
     rest = _padded(exp.Mod(this=absolute.copy(), expression=exp.Literal.number(60)), 2)

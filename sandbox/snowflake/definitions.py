@@ -73,7 +73,12 @@ def _column_constraint(scanner: Scanner, column: Column, into: Definition) -> No
         scanner.name()
         if scanner.peek().text == "(":
             scanner.parenthesised()
-    elif scanner.accept("NOT", "ENFORCED") or scanner.accept("ENFORCED") or scanner.accept("RELY") or scanner.accept("NORELY"):
+    elif (
+        scanner.accept("NOT", "ENFORCED")
+        or scanner.accept("ENFORCED")
+        or scanner.accept("RELY")
+        or scanner.accept("NORELY")
+    ):
         pass
     elif scanner.looking_at("AUTOINCREMENT") or scanner.looking_at("IDENTITY"):
         raise errors.NotImplementedHere("AUTOINCREMENT and IDENTITY columns")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from sandbox.snowflake import errors, results, sftypes
-from sandbox.snowflake.binder import Binder, Output, Scope
+from sandbox.snowflake.binder import Binder
 from sandbox.snowflake.catalog import Column, Table
 from sandbox.snowflake.changes import Change, changing
 from sandbox.snowflake.infer import OFFSET, annotate, type_of
@@ -16,6 +16,7 @@ from sandbox.snowflake.names import ObjectName, quote, show
 from sandbox.snowflake.reading import Reader
 from sandbox.snowflake.results import SUCCESS, Result, rows_result, status_result
 from sandbox.snowflake.rewrite import rewrite
+from sandbox.snowflake.scopes import Output, Scope
 
 if TYPE_CHECKING:
     from sandbox.snowflake.statement import Statement
@@ -101,11 +102,11 @@ class _Changed:
         ]
 
     def bind_source(self, source: exp.Expression) -> None:
-        self.binder._source(source, self.scope, {})
+        self.binder.source(source, self.scope, {})
 
     def bind(self, node: exp.Expression | None) -> None:
         if node is not None:
-            self.binder._expression(node, self.scope, {})
+            self.binder.expression(node, self.scope, {})
 
     def column(self, node: exp.Expression) -> Column:
         found = self.table.column(node.name)
@@ -127,7 +128,9 @@ class _Changed:
         offset = value.meta.get(OFFSET)
         formats = self.reader.formats()
         rewritten = rewrite(exp.Paren(this=value.copy()), formats)
-        given = Given(rewritten, kind, rewrite(exp.Paren(this=offset.copy()), formats) if offset is not None else None)
+        given = Given(
+            rewritten, kind, rewrite(exp.Paren(this=offset.copy()), formats) if offset is not None else None
+        )
         return stored(self.reader, column, given)
 
     def sql(self, node: exp.Expression) -> str:
@@ -155,7 +158,9 @@ def update(statement: Statement) -> Result:
     tail += f" {changed.sql(where)}" if where is not None else ""
     rows = changed.run(lambda target: f"UPDATE {target} SET {sets}{tail}")
     count = int(rows[0][0]) if rows else 0
-    return _counted(["number of rows updated", "number of multi-joined rows updated"], [count, 0], results.UPDATE)
+    return _counted(
+        ["number of rows updated", "number of multi-joined rows updated"], [count, 0], results.UPDATE
+    )
 
 
 def delete(statement: Statement) -> Result:
@@ -199,7 +204,9 @@ def merge(statement: Statement) -> Result:
     rows = changed.run(lambda target: f"MERGE INTO {target} {body}")
     actions = [str(r[0]).upper() for r in rows]
     wanted = [k for k in ("inserted", "updated", "deleted") if k in kinds]
-    counts = [actions.count({"inserted": "INSERT", "updated": "UPDATE", "deleted": "DELETE"}[k]) for k in wanted]
+    counts = [
+        actions.count({"inserted": "INSERT", "updated": "UPDATE", "deleted": "DELETE"}[k]) for k in wanted
+    ]
     return _counted([f"number of rows {k}" for k in wanted], counts, results.MERGE)
 
 

@@ -55,7 +55,7 @@ _ARRAYS = (exp.Array, exp.ArrayAgg, exp.ArrayConcat, exp.ArrayConstructCompact, 
 _ANONYMOUS = {
     "TO_TIMESTAMP": NTZ, "TO_TIMESTAMP_NTZ": NTZ, "TO_TIMESTAMP_LTZ": LTZ, "TO_TIMESTAMP_TZ": TZ, "TRY_TO_TIMESTAMP": NTZ,
     "TRY_TO_TIMESTAMP_NTZ": NTZ, "TRY_TO_TIMESTAMP_TZ": TZ, "TRY_TO_TIMESTAMP_LTZ": LTZ,
-    "TO_DATE": DATE, "TO_TIME": TIME, "ST_ASEWKT": TEXT, "ST_ASWKT": TEXT, "ST_ASTEXT": TEXT, "TO_OBJECT": sftypes.OBJECT,
+    "TO_DATE": DATE, "TO_TIME": TIME, "TRY_TO_DATE": DATE, "TRY_TO_TIME": TIME, "ST_ASEWKT": TEXT, "ST_ASWKT": TEXT, "ST_ASTEXT": TEXT, "TO_OBJECT": sftypes.OBJECT,
     "TO_ARRAY": sftypes.ARRAY, "HASH": number(19, 0), "MD5_HEX": TEXT, "ST_MAKEPOINT": SfType("GEOGRAPHY"),
     "ST_POINT": SfType("GEOGRAPHY"), "ST_GEOGRAPHYFROMWKT": SfType("GEOGRAPHY"), "LAST_QUERY_ID": TEXT,
     "ST_GEOMETRYFROMWKT": SfType("GEOMETRY"), "TO_GEOGRAPHY": SfType("GEOGRAPHY"), "TO_GEOMETRY": SfType("GEOMETRY"),
@@ -91,7 +91,9 @@ def _infer(node: exp.Expression) -> SfType | None:
     if isinstance(node, exp.Anonymous):
         return _ANONYMOUS.get(node.name.upper()) or _first_of(node, node.name.upper())
     if isinstance(node, exp.Literal):
-        return TEXT if node.is_string else None
+        return TEXT if node.is_string else number()
+    if isinstance(node, (exp.Neg, exp.Add, exp.Sub, exp.Mul, exp.Mod)):
+        return _arithmetic(node)
     if isinstance(node, exp.ConvertTimezone):
         return NTZ if node.args.get("source_tz") else TZ
     if isinstance(node, exp.CurrentTimestamp):
@@ -162,6 +164,14 @@ def _common(nodes: list[exp.Expression]) -> SfType | None:
     return types[0] if types and all(t.name == types[0].name for t in types) else None
 
 
+def _arithmetic(node: exp.Expression) -> SfType | None:
+    """NUMBER where all sides are; DuckDB tells precision and scale."""
+    sides = (
+        [type_of(node.this)] if isinstance(node, exp.Neg) else [type_of(node.this), type_of(node.expression)]
+    )
+    return number() if all(s is not None and s.name == "NUMBER" for s in sides) else None
+
+
 def _shifted(node: exp.Expression) -> SfType | None:
     found = type_of(node.this)
     unit = str(node.args.get("unit") or "").upper().strip("'")
@@ -183,6 +193,11 @@ def _offset(node: exp.Expression) -> exp.Expression | None:
         return offset_of(node.this)
     if isinstance(node, (exp.Cast, exp.TryCast)):
         return _cast_offset(node)
+    if isinstance(node, exp.Anonymous) and node.name.upper() == "TO_TIMESTAMP_TZ":
+        return _cast_offset(exp.Cast(this=node.expressions[0], to=exp.DataType.build("TIMESTAMPTZ")))
+    if isinstance(node, (exp.Max, exp.Min)):
+        offset = offset_of(node.this)
+        return offset and _call("arg_max" if isinstance(node, exp.Max) else "arg_min", offset, node.this)
     if isinstance(node, exp.ConvertTimezone):
         return _call("SF_ZONE_OFFSET", node, node.args["target_tz"])
     if isinstance(node, exp.TimestampTzFromParts):

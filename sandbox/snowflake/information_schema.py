@@ -99,7 +99,13 @@ def _column_row(position: int, column: Column) -> tuple[Any, ...]:
     kind = column.type
     text, binary, numeric = kind.name == "TEXT", kind.name == "BINARY", kind.name == "NUMBER"
     length = (kind.length or sftypes.MAX_TEXT) if text else None
-    octets = min(length * 4, sftypes.MAX_TEXT) if length else (kind.length or sftypes.MAX_BINARY) if binary else None
+    octets = (
+        min(length * 4, sftypes.MAX_TEXT)
+        if length
+        else (kind.length or sftypes.MAX_BINARY)
+        if binary
+        else None
+    )
     temporal = kind.name in {"TIME", *sftypes.TIMESTAMPS}
     return (
         column.name,
@@ -124,7 +130,9 @@ def sizes(store: Store, database: Database) -> dict[str, tuple[int, int]]:
     del database
     connection = store.cursor()
     try:
-        rows = connection.execute("SELECT table_name, estimated_size, column_count FROM duckdb_tables()").fetchall()
+        rows = connection.execute(
+            "SELECT table_name, estimated_size, column_count FROM duckdb_tables()"
+        ).fetchall()
         counts = {}
         for name, estimate, columns in rows:
             if name.startswith("t_"):
@@ -176,7 +184,18 @@ def _schema_rows(database: Database) -> list[tuple[Any, ...]]:
         (database.name, s.name, OWNER, "NO", s.retention_days, moment(s.created), s.comment or None)
         for s in database.schemas.values()
     ]
-    return [*rows, (database.name, "INFORMATION_SCHEMA", "", "NO", 1, moment(database.created), "Views describing the contents of schemas in this database")]
+    return [
+        *rows,
+        (
+            database.name,
+            "INFORMATION_SCHEMA",
+            "",
+            "NO",
+            1,
+            moment(database.created),
+            "Views describing the contents of schemas in this database",
+        ),
+    ]
 
 
 def _stage_rows(database: Database) -> list[tuple[Any, ...]]:
@@ -195,7 +214,9 @@ def _constraint_rows(database: Database) -> list[tuple[Any, ...]]:
         keys += [("UNIQUE", key) for key in table.unique_keys]
         for number_, (kind, _) in enumerate(keys):
             name = constraint_name(table, number_)
-            rows.append((database.name, schema.name, name, database.name, schema.name, table.name, kind, "NO"))
+            rows.append(
+                (database.name, schema.name, name, database.name, schema.name, table.name, kind, "NO")
+            )
     return rows
 
 

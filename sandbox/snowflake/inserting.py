@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+
 import duckdb
-import sqlglot
 from sqlglot import exp
 
-from sandbox.snowflake import errors, rewrite_casts, sftypes
-from sandbox.snowflake.binder import fold, hidden
+from sandbox.snowflake import dialect, errors, rewrite_casts, sftypes
 from sandbox.snowflake.catalog import Column, Table
 from sandbox.snowflake.infer import OFFSET, TYPE, annotate
 from sandbox.snowflake.names import quote
 from sandbox.snowflake.reading import Reader, Translation
 from sandbox.snowflake.rewrite import rewrite
+from sandbox.snowflake.scopes import fold, hidden
 from sandbox.snowflake.sftypes import SfType
 from sandbox.snowflake.store import offset_column
 
@@ -28,7 +28,11 @@ class Given:
 
 
 def build_insert(
-    reader: Reader, connection: duckdb.DuckDBPyConnection, table: Table, columns: list[str], source: Translation
+    reader: Reader,
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    columns: list[str],
+    source: Translation,
 ) -> str:
     """INSERT of a translated query's rows into `table.storage`; columns not named get their defaults."""
     relation = connection.sql(source.sql)
@@ -64,7 +68,7 @@ def build_insert(
 
 
 def default_value(reader: Reader, column: Column) -> Given:
-    tree = sqlglot.parse_one(f"SELECT {column.default}", read="snowflake")
+    tree = dialect.parse_one(f"SELECT {column.default}")
     fold(tree)
     value = tree.expressions[0]
     annotate(value)
@@ -82,7 +86,9 @@ def stored(reader: Reader, column: Column, given: Given) -> list[tuple[str, str]
     if given.offset is not None:
         value.meta[OFFSET] = given.offset.copy()
     converted = value if given.type == column.type else rewrite_casts.convert(formats, value, column.type)
-    if column.type.name == "NUMBER" or given.type.name in {"NUMBER", "FLOAT"} and column.type.name == "FLOAT":
+    if column.type.name == "NUMBER" or (
+        given.type.name in {"NUMBER", "FLOAT"} and column.type.name == "FLOAT"
+    ):
         converted = rewrite_casts.duck_cast(converted, column.type.duckdb)
     if column.type.name == "TEXT" and (column.type.length or 0) < sftypes.MAX_TEXT:
         converted = _checked_length(converted, column)

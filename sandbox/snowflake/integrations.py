@@ -65,7 +65,9 @@ def create(statement: Statement) -> Result:
         for needed in ("TYPE", "ENABLED", "STORAGE_PROVIDER", "STORAGE_ALLOWED_LOCATIONS"):
             if needed not in options:
                 raise errors.compilation(2029, "42601", f"Missing option(s): [{needed}]")
-        made = Integration(name, enabled=True, allowed=[], created=time.time(), external_id=f"SANDBOX_{uuid.uuid4().hex[:8]}")
+        made = Integration(
+            name, enabled=True, allowed=[], created=time.time(), external_id=f"SANDBOX_{uuid.uuid4().hex[:8]}"
+        )
         _apply(made, options)
         catalog.integrations[name] = made
     statement.store.save()
@@ -160,7 +162,9 @@ def _like(scanner: Scanner) -> Any:
 
 def validate(statement: Statement, name: str, path: str, file: str, action: str) -> str:
     """SYSTEM$VALIDATE_STORAGE_INTEGRATION: tries the action with the account's own rights; JSON text."""
-    integration = statement.store.catalog.integration(name.upper() if not name.startswith('"') else name[1:-1])
+    integration = statement.store.catalog.integration(
+        name.upper() if not name.startswith('"') else name[1:-1]
+    )
     check(integration, path)
     bucket, prefix = split_url(path)
     key = (prefix if prefix.endswith("/") or not prefix else prefix + "/") + file
@@ -184,5 +188,7 @@ def validate(statement: Statement, name: str, path: str, file: str, action: str)
             outcome[kind.upper()] = {"status": "success"}
     failed = any(o["status"] == "failure" for o in outcome.values())
     ordered = {k: outcome[k] for k in ("READ", "DELETE", "LIST", "WRITE") if k in outcome}
-    message = "Some of the integration checks failed. Check the SUBACTION entries for details." if failed else "OK"
+    message = (
+        "Some of the integration checks failed. Check the SUBACTION entries for details." if failed else "OK"
+    )
     return json.dumps({"status": "failure" if failed else "success", "message": message, "actions": ordered})

@@ -46,7 +46,9 @@ def resolve(statement: Statement, reference: str, integration: str | None = None
     bucket, prefix = split_url(reference)
     if integration is None:
         raise errors.compilation(
-            1011, "42601", f"Location '{reference}' needs STORAGE_INTEGRATION (the sandbox takes no CREDENTIALS in SQL)."
+            1011,
+            "42601",
+            f"Location '{reference}' needs STORAGE_INTEGRATION (the sandbox takes no CREDENTIALS in SQL).",
         )
     check(statement.store.catalog.integration(integration), reference)
     return Location(reference, bucket, prefix, "")

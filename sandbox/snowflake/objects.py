@@ -52,7 +52,9 @@ class Objects:
                 self._client = boto3.client(
                     "s3",
                     endpoint_url=self._endpoint,
-                    config=Config(s3={"addressing_style": "path"}, max_pool_connections=32, retries={"max_attempts": 2}),
+                    config=Config(
+                        s3={"addressing_style": "path"}, max_pool_connections=32, retries={"max_attempts": 2}
+                    ),
                 )
         return self._client
 
@@ -101,7 +103,10 @@ def _translated(bucket: str) -> Iterator[None]:
         if code == "NoSuchKey":
             raise errors.SnowflakeError(91016, "22000", f"Remote file '{bucket}' was not found.") from None
         denied = {"AccessDenied", "403", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Forbidden"}
-        if code in denied or any(word in text for word in ("AccessDenied", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch")):
+        if code in denied or any(
+            word in text
+            for word in ("AccessDenied", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch")
+        ):
             message = "Failed to access remote file: access denied. Please check your credentials"
             raise errors.SnowflakeError(91003, "22000", message) from None
         raise errors.SnowflakeError(91003, "22000", f"Failure using stage area. Cause: [{text}]") from None

@@ -29,7 +29,9 @@ KNOWN: dict[str, Parameter] = {
     "CLIENT_TELEMETRY_ENABLED": Parameter(bool, "false"),
     "DATE_INPUT_FORMAT": Parameter(str, "AUTO"),
     "DATE_OUTPUT_FORMAT": Parameter(str, "YYYY-MM-DD"),
-    "ENABLE_UNLOAD_PHYSICAL_TYPE_OPTIMIZATION": Parameter(bool, "true", "types of unloaded columns follow the values"),
+    "ENABLE_UNLOAD_PHYSICAL_TYPE_OPTIMIZATION": Parameter(
+        bool, "true", "types of unloaded columns follow the values"
+    ),
     "LOCK_TIMEOUT": Parameter(int, "43200"),
     "MULTI_STATEMENT_COUNT": Parameter(int, "1"),
     "PYTHON_CONNECTOR_QUERY_RESULT_FORMAT": Parameter(str, "ARROW"),

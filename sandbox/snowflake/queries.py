@@ -18,7 +18,7 @@ from sandbox.snowflake.results import Result
 from sandbox.snowflake.session import Session
 
 #: Results are kept for RESULT_SCAN up to this many bytes and statements; the oldest go first.
-KEPT_RESULT_BYTES = 512 * 1024 * 1024
+KEPT_RESULT_BYTES = 128 * 1024 * 1024
 KEPT_QUERIES = 10_000
 
 
@@ -90,7 +90,9 @@ class StatementLog:
             "query_tag": query.tag,
             "sql": query.text,
             "status": query.status,
-            "error": None if query.error is None else f"{query.error.errno:06d} ({query.error.sqlstate}): {query.error.message}",
+            "error": None
+            if query.error is None
+            else f"{query.error.errno:06d} ({query.error.sqlstate}): {query.error.message}",
         }
         with self._lock:
             self._file.write(json.dumps(entry, ensure_ascii=False) + "\n")

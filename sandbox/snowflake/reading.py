@@ -11,13 +11,14 @@ import pyarrow as pa
 import sqlglot
 from sqlglot import exp
 
-from sandbox.snowflake import errors, information_schema, sftypes, versions
-from sandbox.snowflake.binder import Binder, Output, Relation, fold
+from sandbox.snowflake import dialect, errors, information_schema, sftypes, versions
+from sandbox.snowflake.binder import Binder
 from sandbox.snowflake.catalog import Table
 from sandbox.snowflake.infer import annotate, type_of
 from sandbox.snowflake.names import ObjectName, show
 from sandbox.snowflake.queries import Queries, Query
 from sandbox.snowflake.rewrite import Formats, rewrite
+from sandbox.snowflake.scopes import Output, Relation, fold
 from sandbox.snowflake.session import Session
 from sandbox.snowflake.store import Store, offset_column
 
@@ -39,7 +40,12 @@ class Reader:
     """The names a statement sees. One per statement; `home` is the schema that bare names belong to."""
 
     def __init__(
-        self, store: Store, session: Session, query: Query, queries: Queries, connection: duckdb.DuckDBPyConnection
+        self,
+        store: Store,
+        session: Session,
+        query: Query,
+        queries: Queries,
+        connection: duckdb.DuckDBPyConnection,
     ) -> None:
         self.store = store
         self.session = session
@@ -106,7 +112,7 @@ class Reader:
             found = self.find(name, written)
             if found.kind == "VIEW":
                 self._when = when
-                query = sqlglot.parse_one(found.query, read="snowflake")
+                query = dialect.parse_one(found.query)
                 fold(query)
                 node = exp.Subquery(this=query)
                 outputs = [Output(c.name, c.type) for c in found.columns]
@@ -128,7 +134,9 @@ class Reader:
         if isinstance(inner, exp.Generator):
             count = inner.args.get("rowcount")
             rows = int(count.name) if count is not None else 0
-            return Relation(exp.Table(this=exp.Anonymous(this="range", expressions=[exp.Literal.number(rows)])), None)
+            return Relation(
+                exp.Table(this=exp.Anonymous(this="range", expressions=[exp.Literal.number(rows)])), None
+            )
         if isinstance(inner, exp.Explode):
             value = inner.this.expression if isinstance(inner.this, exp.Kwarg) else inner.this
             node = exp.Table(this=exp.Anonymous(this="sf_flatten", expressions=[value]))
@@ -160,7 +168,9 @@ class Reader:
             raise errors.SnowflakeError(709, "02000", f"Statement {query_id} not found")
         if found.error is not None:
             raise errors.SnowflakeError(
-                710, "02000", f"SQL compilation error:\nThe result of query {query_id} is not available: it failed."
+                710,
+                "02000",
+                f"SQL compilation error:\nThe result of query {query_id} is not available: it failed.",
             )
         if found.result is None:
             raise errors.SnowflakeError(710, "02000", f"Result for query {query_id} has expired.")
@@ -178,7 +188,9 @@ class Reader:
         if kind == "STATEMENT":
             statement = self.queries.find(when.expression.name)
             if statement is None:
-                text = f"Statement {when.expression.name} cannot be used to specify time for time travel query."
+                text = (
+                    f"Statement {when.expression.name} cannot be used to specify time for time travel query."
+                )
                 raise errors.SnowflakeError(709, "02000", text)
             if str(when.this).upper() == "BEFORE":
                 return versions.table_before(table, statement.id, statement.started, written, now)

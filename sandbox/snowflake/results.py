@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import datetime
+import datetime as dt
 import decimal
 import json
 from dataclasses import dataclass, field
@@ -42,7 +42,9 @@ class Result:
     parameters: dict[str, Any] = field(default_factory=dict)
 
 
-def rows_result(columns: list[tuple[str, SfType]], rows: list[tuple[Any, ...]], statement_type: int = UNKNOWN) -> Result:
+def rows_result(
+    columns: list[tuple[str, SfType]], rows: list[tuple[Any, ...]], statement_type: int = UNKNOWN
+) -> Result:
     """A result made by hand (SHOW, DESCRIBE, DDL)."""
     arrays = [pa.array([r[i] for r in rows], type=_arrow_type(kind)) for i, (_, kind) in enumerate(columns)]
     table = pa.Table.from_arrays(arrays, names=[str(i) for i in range(len(columns))])
@@ -79,7 +81,11 @@ def rowtype(columns: list[ResultColumn]) -> list[dict[str, Any]]:
 
 def _rowtype(column: ResultColumn) -> dict[str, Any]:
     kind = column.type
-    length = {"TEXT": kind.length or sftypes.MAX_TEXT, "BINARY": kind.length or sftypes.MAX_BINARY, "UUID": 36}.get(kind.name)
+    length = {
+        "TEXT": kind.length or sftypes.MAX_TEXT,
+        "BINARY": kind.length or sftypes.MAX_BINARY,
+        "UUID": 36,
+    }.get(kind.name)
     temporal = kind.name in {"TIME", *sftypes.TIMESTAMPS}
     return {
         "name": column.name,
@@ -91,7 +97,11 @@ def _rowtype(column: ResultColumn) -> dict[str, Any]:
         "byteLength": min(length * 4, sftypes.MAX_TEXT) if length and kind.name == "TEXT" else length,
         "length": length,
         "precision": kind.precision if kind.name == "NUMBER" else 0 if temporal else None,
-        "scale": kind.scale if kind.name == "NUMBER" else (9 if kind.scale is None else kind.scale) if temporal else None,
+        "scale": kind.scale
+        if kind.name == "NUMBER"
+        else (9 if kind.scale is None else kind.scale)
+        if temporal
+        else None,
         "collation": None,
         **({"vectorDimension": kind.dimension, "fields": [_element(kind)]} if kind.name == "VECTOR" else {}),
     }
@@ -118,7 +128,11 @@ def arrow_base64(result: Result) -> str:
         metadata = {
             "logicalType": _rowtype(column)["type"].upper(),
             "precision": str(kind.precision or 38),
-            "scale": str((9 if kind.scale is None else kind.scale) if kind.name in {"TIME", *sftypes.TIMESTAMPS} else kind.scale or 0),
+            "scale": str(
+                (9 if kind.scale is None else kind.scale)
+                if kind.name in {"TIME", *sftypes.TIMESTAMPS}
+                else kind.scale or 0
+            ),
             "charLength": str(kind.length or 0),
         }
         fields.append(pa.field(column.name, converted.type, nullable=True, metadata=metadata))
@@ -156,7 +170,10 @@ def _to_wire(array: pa.Array, kind: SfType, offsets: pa.Array | None) -> pa.Arra
             return uuid_text(array)
         case "VARIANT" | "OBJECT" | "ARRAY":
             if not pa.types.is_string(array.type) and not pa.types.is_large_string(array.type):
-                return pa.array([None if v is None else json.dumps(v, default=str) for v in array.to_pylist()], pa.string())
+                return pa.array(
+                    [None if v is None else json.dumps(v, default=str) for v in array.to_pylist()],
+                    pa.string(),
+                )
     if pa.types.is_large_string(array.type) or pa.types.is_string_view(array.type):
         return array.cast(pa.string())
     return array
@@ -218,12 +235,12 @@ def _json_value(value: Any, kind: SfType) -> str | None:
         return None
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, datetime.datetime):
-        zoned = value if value.tzinfo else value.replace(tzinfo=datetime.UTC)
-        delta = zoned - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+    if isinstance(value, dt.datetime):
+        zoned = value if value.tzinfo else value.replace(tzinfo=dt.UTC)
+        delta = zoned - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
         micros = (delta.days * 86400 + delta.seconds) * 1_000_000 + delta.microseconds
         text = f"{decimal.Decimal(micros) / 1_000_000:.9f}"
         return f"{text} 1440" if kind.name == "TIMESTAMP_TZ" else text
-    if isinstance(value, datetime.date):
-        return str((value - datetime.date(1970, 1, 1)).days)
+    if isinstance(value, dt.date):
+        return str((value - dt.date(1970, 1, 1)).days)
     return str(value)

@@ -81,6 +81,16 @@ def _length(formats: Formats, node: exp.Expression) -> exp.Expression:
     return call("octet_length" if kind is not None and kind.name == "BINARY" else "length", node.this)
 
 
+def _is_text(node: exp.Expression) -> bool:
+    kind = type_of(node)
+    return kind is None or kind.name == "TEXT"
+
+
+def _bitwise(formats: Formats, node: exp.Expression) -> exp.Expression:
+    node.set("this", rewrite_casts.duck_cast(node.this, "HUGEINT"))
+    return node
+
+
 def _digest(name: str) -> Rule:
     def rule(formats: Formats, node: exp.Expression) -> exp.Expression:
         argument = node.this if not isinstance(node, exp.Anonymous) else node.expressions[0]
@@ -99,7 +109,9 @@ def _sha2(formats: Formats, node: exp.Expression) -> exp.Expression:
 def _regexp_like(formats: Formats, node: exp.Expression) -> exp.Expression:
     flag = node.args.get("flag")
     arguments = [node.this, node.expression]
-    return call("regexp_full_match", *arguments, *([call("SF_REGEXP_FLAGS", flag)] if flag is not None else []))
+    return call(
+        "regexp_full_match", *arguments, *([call("SF_REGEXP_FLAGS", flag)] if flag is not None else [])
+    )
 
 
 def _to_number(formats: Formats, node: exp.Expression) -> exp.Expression:
@@ -124,9 +136,7 @@ _RULES: tuple[tuple[type[exp.Expression] | tuple[type[exp.Expression], ...], Rul
     ((exp.DateAdd, exp.TimestampAdd), rewrite_dates.date_add),
     (exp.DateDiff, rewrite_dates.date_diff),
     ((exp.TimestampTrunc, exp.DateTrunc), rewrite_dates.date_trunc),
-    (exp.TsOrDsToDate, rewrite_dates.to_date),
     (exp.UnixToTime, rewrite_dates.unix_to_time),
-    (exp.StrToTime, rewrite_dates.str_to_time),
     (exp.TimestampTzFromParts, rewrite_dates.tz_from_parts),
     (exp.TimestampLtzFromParts, rewrite_dates.ltz_from_parts),
     (exp.JSONFormat, rewrite_json.to_json),
@@ -135,12 +145,18 @@ _RULES: tuple[tuple[type[exp.Expression] | tuple[type[exp.Expression], ...], Rul
     ((exp.Struct, exp.JSONObject), rewrite_json.object_construct),
     (exp.Array, rewrite_json.array_construct),
     (exp.ArrayAgg, rewrite_json.array_agg),
+    (exp.WithinGroup, rewrite_json.within_group),
     (exp.ArraySize, rewrite_json.array_size),
     (exp.JSONExtract, rewrite_json.extract),
     (exp.Bracket, rewrite_json.bracket),
     (exp.Typeof, rewrite_json.typeof),
     (exp.HashAgg, _hash_agg),
     (exp.Length, _length),
+    (exp.ByteLength, lambda f, n: call("strlen" if _is_text(n.this) else "octet_length", n.this)),
+    ((exp.BitwiseXorAgg, exp.BitwiseAndAgg, exp.BitwiseOrAgg), _bitwise),
+    ((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ), rewrite_casts.comparison),
+    (exp.Between, rewrite_casts.between),
+    (exp.In, rewrite_casts.in_list),
     (exp.MD5, _digest("md5")),
     (exp.SHA2, _sha2),
     (exp.MD5NumberLower64, _generic_number("SF_MD5_LOWER")),
@@ -189,7 +205,13 @@ _ANONYMOUS: dict[str, Rule] = {
     "TO_TIMESTAMP_NTZ": rewrite_dates.to_timestamp("TIMESTAMP_NTZ"),
     "TO_TIMESTAMP_LTZ": rewrite_dates.to_timestamp("TIMESTAMP_LTZ"),
     "TO_TIMESTAMP_TZ": rewrite_dates.to_timestamp("TIMESTAMP_TZ"),
+    "TRY_TO_TIMESTAMP": rewrite_dates.to_timestamp("TIMESTAMP_NTZ", safe=True),
+    "TRY_TO_TIMESTAMP_NTZ": rewrite_dates.to_timestamp("TIMESTAMP_NTZ", safe=True),
+    "TRY_TO_TIMESTAMP_LTZ": rewrite_dates.to_timestamp("TIMESTAMP_LTZ", safe=True),
+    "TRY_TO_TIMESTAMP_TZ": rewrite_dates.to_timestamp("TIMESTAMP_TZ", safe=True),
     "TO_DATE": rewrite_dates.to_date,
+    "TRY_TO_DATE": rewrite_dates.to_date,
+    "TO_TIME": rewrite_dates.to_time,
+    "TRY_TO_TIME": rewrite_dates.to_time,
     "ARRAY_CONSTRUCT": rewrite_json.array_construct,
 }
-

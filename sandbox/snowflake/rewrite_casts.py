@@ -37,7 +37,9 @@ def cast(formats: Formats, node: exp.Expression) -> exp.Expression:
     if node.meta.get(_BUILT):
         return node
     target = sftypes.from_ast(node.to)
-    return convert(formats, node.this, target, safe=isinstance(node, exp.TryCast), explicit=bool(node.to.expressions))
+    return convert(
+        formats, node.this, target, safe=isinstance(node, exp.TryCast), explicit=bool(node.to.expressions)
+    )
 
 
 def convert(formats: Formats, value: exp.Expression, target: SfType, *, safe: bool = False,
@@ -157,7 +159,9 @@ def to_char(formats: Formats, node: exp.Expression) -> exp.Expression:
         return build_format(wall_clock(value), text, offset_of(value))
     upper = text.upper()
     if kind == "BINARY":
-        return {"HEX": call("hex", value), "BASE64": call("to_base64", value)}.get(upper) or call("decode", value)
+        return {"HEX": call("hex", value), "BASE64": call("to_base64", value)}.get(upper) or call(
+            "decode", value
+        )
     if upper == "TME":
         return call("SF_FLOAT_TME", duck_cast(value, "DOUBLE"))
     if upper in {"TM", "TM9"}:
@@ -192,3 +196,39 @@ def hex_encode(formats: Formats, node: exp.Expression) -> exp.Expression:
 
 def hex_string(formats: Formats, node: exp.Expression) -> exp.Expression:
     return call("unhex", exp.Literal.string(node.this))
+
+
+_COMPARED = {"DATE", "TIME", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ", "BINARY"}
+
+
+def _agree(formats: Formats, value: exp.Expression, other: exp.Expression) -> exp.Expression:
+    """`value` as what it is compared with: a text becomes a date or time by Snowflake's rules, not DuckDB's."""
+    mine, theirs = type_of(value), type_of(other)
+    if mine is None or theirs is None:
+        return value
+    if mine.name == "TEXT" and theirs.name in _COMPARED:
+        return convert(formats, value, theirs)
+    if mine.name == "TIMESTAMP_TZ" and theirs.name == "TIMESTAMP_NTZ":
+        return value
+    if mine.name in SEMI_STRUCTURED and theirs.name in {"TEXT", "NUMBER", "FLOAT", "BOOLEAN"}:
+        return convert(formats, value, theirs)
+    return value
+
+
+def comparison(formats: Formats, node: exp.Expression) -> exp.Expression:
+    left, right = node.this, node.expression
+    node.set("this", _agree(formats, left, right))
+    node.set("expression", _agree(formats, right, left))
+    return node
+
+
+def between(formats: Formats, node: exp.Expression) -> exp.Expression:
+    for key in ("low", "high"):
+        node.set(key, _agree(formats, node.args[key], node.this))
+    return node
+
+
+def in_list(formats: Formats, node: exp.Expression) -> exp.Expression:
+    if node.expressions:
+        node.set("expressions", [_agree(formats, e, node.this) for e in node.expressions])
+    return node

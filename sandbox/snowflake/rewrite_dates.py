@@ -46,8 +46,15 @@ def extract(formats: Formats, node: exp.Expression) -> exp.Expression:
         if name == "TEXT":
             value = convert(formats, value, sftypes.NTZ)
         if _EPOCH[part] == 0:
-            return exp.paren(exp.Mul(this=duck_cast(call("epoch_us", value), "HUGEINT"), expression=number(1000)), copy=False)
-        return call("epoch_us", value) if _EPOCH[part] == 1 else call("SF_EPOCH_PART", value, number(_EPOCH[part]))
+            return exp.paren(
+                exp.Mul(this=duck_cast(call("epoch_us", value), "HUGEINT"), expression=number(1000)),
+                copy=False,
+            )
+        return (
+            call("epoch_us", value)
+            if _EPOCH[part] == 1
+            else call("SF_EPOCH_PART", value, number(_EPOCH[part]))
+        )
     if part in {"TZH", "TIMEZONE_HOUR", "TZM", "TIMEZONE_MINUTE"}:
         if name == "TIMESTAMP_LTZ":
             offset: exp.Expression = call("SF_SESSION_OFFSET", value)
@@ -98,7 +105,7 @@ def date_add(formats: Formats, node: exp.Expression) -> exp.Expression:
     unit, amount, value = _unit(node), node.expression, node.this
     kind = type_of(value)
     name = kind.name if kind is not None else ""
-    if name == "TEXT" or not name and isinstance(value, exp.Literal):
+    if name == "TEXT" or (not name and isinstance(value, exp.Literal)):
         value, name = convert(formats, value, sftypes.NTZ), "TIMESTAMP_NTZ"
     whole = duck_cast(amount, "BIGINT")
     if unit in {"YEAR", "QUARTER", "MONTH"}:
@@ -114,7 +121,11 @@ def date_add(formats: Formats, node: exp.Expression) -> exp.Expression:
     else:
         raise errors.NotImplementedHere(f"DATEADD({unit})")
     added = exp.paren(exp.Add(this=value, expression=interval), copy=False)
-    return duck_cast(added, "DATE") if name == "DATE" and unit in {"YEAR", "QUARTER", "MONTH", "WEEK", "DAY"} else added
+    return (
+        duck_cast(added, "DATE")
+        if name == "DATE" and unit in {"YEAR", "QUARTER", "MONTH", "WEEK", "DAY"}
+        else added
+    )
 
 
 def date_diff(formats: Formats, node: exp.Expression) -> exp.Expression:
@@ -130,12 +141,24 @@ def date_diff(formats: Formats, node: exp.Expression) -> exp.Expression:
         elif name == "DATE" and kinds != {"DATE"}:
             side = duck_cast(side, "TIMESTAMP")
         elif name in {"TIMESTAMP_LTZ", "TIMESTAMP_TZ"}:
-            side = call("timezone", exp.Literal.string("UTC"), side) if kinds <= {"TIMESTAMP_LTZ", "TIMESTAMP_TZ"} else _at_wall(formats, side)
+            side = (
+                call("timezone", exp.Literal.string("UTC"), side)
+                if kinds <= {"TIMESTAMP_LTZ", "TIMESTAMP_TZ"}
+                else _at_wall(formats, side)
+            )
         elif name == "TIME":
-            side = exp.paren(exp.Add(this=duck_cast(exp.Literal.string("1970-01-01"), "DATE"), expression=side), copy=False)
+            side = exp.paren(
+                exp.Add(this=duck_cast(exp.Literal.string("1970-01-01"), "DATE"), expression=side), copy=False
+            )
         sides.append(side)
     if unit == "NANOSECOND":
-        return exp.paren(exp.Mul(this=call("date_diff", exp.Literal.string("microsecond"), sides[1], sides[0]), expression=number(1000)), copy=False)
+        return exp.paren(
+            exp.Mul(
+                this=call("date_diff", exp.Literal.string("microsecond"), sides[1], sides[0]),
+                expression=number(1000),
+            ),
+            copy=False,
+        )
     return call("date_diff", exp.Literal.string(unit.lower()), sides[1], sides[0])
 
 
@@ -159,13 +182,34 @@ def date_trunc(formats: Formats, node: exp.Expression) -> exp.Expression:
     return call("date_trunc", exp.Literal.string(unit.lower()), value)
 
 
+def _model(node: exp.Expression) -> str | None:
+    """The format of TO_DATE(text, format) and its like; AUTO is none."""
+    model = node.expressions[1] if len(node.expressions) > 1 else None
+    if model is None or (isinstance(model, exp.Literal) and model.name.upper() in {"AUTO", ""}):
+        return None
+    if not isinstance(model, exp.Literal):
+        raise errors.NotImplementedHere("a date format that is not a constant")
+    return str(model.name)
+
+
+def _parsed(value: exp.Expression, model: str, *, safe: bool) -> exp.Expression:
+    return call("try_strptime" if safe else "strptime", value, exp.Literal.string(build_strptime(model)))
+
+
 def to_date(formats: Formats, node: exp.Expression) -> exp.Expression:
-    anonymous = isinstance(node, exp.Anonymous)
-    value = node.expressions[0] if anonymous else node.this
-    model = (node.expressions[1] if len(node.expressions) > 1 else None) if anonymous else node.args.get("format")
-    if model is not None and isinstance(model, exp.Literal) and model.name.upper() not in {"AUTO", ""}:
-        return duck_cast(call("strptime", value, exp.Literal.string(build_strptime(model.name))), "DATE")
-    return convert(formats, value, sftypes.DATE, safe=bool(node.args.get("safe")))
+    safe = node.name.upper().startswith("TRY_")
+    model = _model(node)
+    if model is not None:
+        return duck_cast(_parsed(node.expressions[0], model, safe=safe), "DATE")
+    return convert(formats, node.expressions[0], sftypes.DATE, safe=safe)
+
+
+def to_time(formats: Formats, node: exp.Expression) -> exp.Expression:
+    safe = node.name.upper().startswith("TRY_")
+    model = _model(node)
+    if model is not None:
+        return duck_cast(_parsed(node.expressions[0], model, safe=safe), "TIME")
+    return convert(formats, node.expressions[0], sftypes.TIME, safe=safe)
 
 
 def unix_to_time(formats: Formats, node: exp.Expression) -> exp.Expression:
@@ -174,28 +218,29 @@ def unix_to_time(formats: Formats, node: exp.Expression) -> exp.Expression:
         return call("SF_NUMBER_NTZ", node.this)
     factor = 10 ** (6 - int(scale.name)) if int(scale.name) <= 6 else 0
     value = duck_cast(node.this, "HUGEINT")
-    us = exp.Mul(this=value, expression=number(factor)) if factor else call("SF_FLOOR_DIV", value, number(10 ** (int(scale.name) - 6)))
+    us = (
+        exp.Mul(this=value, expression=number(factor))
+        if factor
+        else call("SF_FLOOR_DIV", value, number(10 ** (int(scale.name) - 6)))
+    )
     return call("make_timestamp", duck_cast(exp.paren(us, copy=False), "BIGINT"))
 
 
-def str_to_time(formats: Formats, node: exp.Expression) -> exp.Expression:
-    """TO_TIMESTAMP(text, format): sqlglot has turned the format into strptime's."""
-    model = node.args.get("format")
-    return call("strptime", node.this, model) if model is not None else call("SF_TEXT_NTZ", node.this)
-
-
-def to_timestamp(kind: str) -> Callable[[Formats, exp.Expression], exp.Expression]:
+def to_timestamp(kind: str, *, safe: bool = False) -> Callable[[Formats, exp.Expression], exp.Expression]:
     target = sftypes.SfType(kind, scale=9)
 
     def rule(formats: Formats, node: exp.Expression) -> exp.Expression:
         if len(node.expressions) == 1:
-            return convert(formats, node.expressions[0], target)
+            return convert(formats, node.expressions[0], target, safe=safe)
         second = node.expressions[1]
         if isinstance(second, exp.Literal) and not second.is_string:
             ntz = unix_to_time(formats, exp.UnixToTime(this=node.expressions[0], scale=second))
-        else:
-            ntz = call("strptime", node.expressions[0], exp.Literal.string(build_strptime(second.name)))
-        return ntz if kind == "TIMESTAMP_NTZ" else duck_cast(ntz, "TIMESTAMPTZ")
+            return ntz if kind == "TIMESTAMP_NTZ" else call("timezone", exp.Literal.string("UTC"), ntz)
+        model = _model(node)
+        if model is None:
+            return convert(formats, node.expressions[0], target, safe=safe)
+        parsed = _parsed(node.expressions[0], model, safe=safe)
+        return parsed if kind == "TIMESTAMP_NTZ" else duck_cast(parsed, "TIMESTAMPTZ")
 
     return rule
 
@@ -212,7 +257,9 @@ def _from_parts(node: exp.Expression) -> exp.Expression:
 
 def tz_from_parts(formats: Formats, node: exp.Expression) -> exp.Expression:
     zone = node.args.get("zone")
-    return call("timezone", zone if zone is not None else exp.Literal.string(formats.timezone), _from_parts(node))
+    return call(
+        "timezone", zone if zone is not None else exp.Literal.string(formats.timezone), _from_parts(node)
+    )
 
 
 def ltz_from_parts(formats: Formats, node: exp.Expression) -> exp.Expression:

@@ -42,7 +42,9 @@ def object_construct(formats: Formats, node: exp.Expression) -> exp.Expression:
         if not isinstance(pair, (exp.PropertyEQ, exp.JSONKeyValue)):
             return node
         key = pair.this
-        keys.append(exp.Literal.string(key.name) if isinstance(key, exp.Identifier) else duck_cast(key, "VARCHAR"))
+        keys.append(
+            exp.Literal.string(key.name) if isinstance(key, exp.Identifier) else duck_cast(key, "VARCHAR")
+        )
         values.append(as_json(pair.expression))
     built_keys, built_values = call("list_value", *keys), call("list_value", *values)
     return call("SF_OBJECT", built_keys, built_values, exp.true() if keep else exp.false())
@@ -58,9 +60,27 @@ def array_agg(formats: Formats, node: exp.Expression) -> exp.Expression:
     inner: exp.Expression = exp.ArrayAgg(this=node.this, nulls_excluded=True)
     argument = node.this.this if isinstance(node.this, (exp.Order, exp.Distinct)) else node.this
     present = exp.Not(this=exp.Is(this=argument.copy(), expression=exp.Null()))
-    listed = exp.Filter(this=call("list", node.this), expression=exp.Where(this=present)) if not isinstance(
-        node.this, exp.Distinct) else inner
-    return exp.Coalesce(this=call("to_json", listed), expressions=[duck_cast(exp.Literal.string("[]"), "JSON")])
+    listed = (
+        exp.Filter(this=call("list", node.this), expression=exp.Where(this=present))
+        if not isinstance(node.this, exp.Distinct)
+        else inner
+    )
+    return exp.Coalesce(
+        this=call("to_json", listed), expressions=[duck_cast(exp.Literal.string("[]"), "JSON")]
+    )
+
+
+def within_group(formats: Formats, node: exp.Expression) -> exp.Expression:
+    """ARRAY_AGG(x) WITHIN GROUP (ORDER BY …)."""
+    if not isinstance(node.this, exp.ArrayAgg):
+        return node
+    value = node.this.this
+    present = exp.Not(this=exp.Is(this=value.copy(), expression=exp.Null()))
+    ordered = exp.Order(this=value, expressions=node.expression.expressions)
+    listed = exp.Filter(this=call("list", ordered), expression=exp.Where(this=present))
+    return exp.Coalesce(
+        this=call("to_json", listed), expressions=[duck_cast(exp.Literal.string("[]"), "JSON")]
+    )
 
 
 def array_size(formats: Formats, node: exp.Expression) -> exp.Expression:

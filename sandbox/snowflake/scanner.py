@@ -53,7 +53,9 @@ class Scanner:
     def __init__(self, text: str) -> None:
         self.text = text
         self.tokens = [
-            Token(str(m.lastgroup), m[0], m.start(), m.end()) for m in _TOKEN.finditer(text) if m.lastgroup != "space"
+            Token(str(m.lastgroup), m[0], m.start(), m.end())
+            for m in _TOKEN.finditer(text)
+            if m.lastgroup != "space"
         ]
         self.at = 0
 
@@ -63,7 +65,11 @@ class Scanner:
 
     def peek(self, ahead: int = 0) -> Token:
         index = self.at + ahead
-        return self.tokens[index] if index < len(self.tokens) else Token("end", "<EOF>", len(self.text), len(self.text))
+        return (
+            self.tokens[index]
+            if index < len(self.tokens)
+            else Token("end", "<EOF>", len(self.text), len(self.text))
+        )
 
     def next(self) -> Token:
         token = self.peek()
@@ -76,7 +82,9 @@ class Scanner:
         return errors.syntax(before.count("\n") + 1, token.start - (before.rfind("\n") + 1), token.text)
 
     def looking_at(self, *words: str) -> bool:
-        return all(self.peek(i).text.upper() == w and self.peek(i).kind != "string" for i, w in enumerate(words))
+        return all(
+            self.peek(i).text.upper() == w and self.peek(i).kind != "string" for i, w in enumerate(words)
+        )
 
     def accept(self, *words: str) -> bool:
         if self.looking_at(*words):
@@ -170,7 +178,7 @@ class Scanner:
             key = token.text.upper()
             if self.accept("=") or self.accept("=>"):
                 found[key] = self.value()
-            elif key == "HEADER" or until is None and key in {"FORCE", "OVERWRITE", "SINGLE"}:
+            elif key == "HEADER" or (until is None and key in {"FORCE", "OVERWRITE", "SINGLE"}):
                 found[key] = "TRUE"
             else:
                 raise self.unexpected()

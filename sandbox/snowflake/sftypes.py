@@ -194,7 +194,7 @@ def from_duckdb(name: str) -> SfType:
 
 def reconcile(declared: SfType | None, stored: SfType) -> SfType:
     """The inferred type where it fits what DuckDB really returned, else what DuckDB returned."""
-    if declared is None or stored.name == "TEXT" and declared.name not in {"TEXT", *GEOSPATIAL}:
+    if declared is None or (stored.name == "TEXT" and declared.name not in {"TEXT", *GEOSPATIAL}):
         return stored
     if declared.name == "NUMBER" or stored.name == "NUMBER":
         return stored

@@ -114,7 +114,9 @@ def describe(statement: Statement) -> Result:
     stage = statement.store.catalog.stage(name)
     rows = [("STAGE_FILE_FORMAT", "TYPE", "String", str(stage.file_format.get("TYPE", "CSV")).upper(), "CSV")]
     rows += [
-        ("STAGE_FILE_FORMAT", k, "String", str(v), "") for k, v in sorted(stage.file_format.items()) if k != "TYPE"
+        ("STAGE_FILE_FORMAT", k, "String", str(v), "")
+        for k, v in sorted(stage.file_format.items())
+        if k != "TYPE"
     ]
     rows += [
         ("STAGE_COPY_OPTIONS", "ON_ERROR", "String", "ABORT_STATEMENT", "ABORT_STATEMENT"),
@@ -175,7 +177,8 @@ def list_files(statement: Statement) -> Result:
     scanner.next()
     location, found = _found(statement, scanner)
     rows = [
-        (f"s3://{location.bucket}/{o.key}", o.size, o.md5, o.modified.strftime("%a, %d %b %Y %H:%M:%S GMT")) for o in found
+        (f"s3://{location.bucket}/{o.key}", o.size, o.md5, o.modified.strftime("%a, %d %b %Y %H:%M:%S GMT"))
+        for o in found
     ]
     columns = [("name", _T), ("size", sftypes.number()), ("md5", _T), ("last_modified", _T)]
     return rows_result(columns, rows, UNKNOWN)

@@ -9,17 +9,15 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
-from sandbox.snowflake import errors
-from sandbox.snowflake.binder import Output, fold, hidden, result_type
+from sandbox.snowflake import dialect, errors
 from sandbox.snowflake.objects import Objects
 from sandbox.snowflake.queries import Queries, Query
 from sandbox.snowflake.reading import Reader
 from sandbox.snowflake.results import SELECT, Result, ResultColumn
 from sandbox.snowflake.scanner import Scanner, split_statements
+from sandbox.snowflake.scopes import Output, fold, hidden, result_type
 from sandbox.snowflake.session import Session
 from sandbox.snowflake.store import Store
 
@@ -45,14 +43,9 @@ class Statement:
 
     def parse(self, text: str | None = None) -> exp.Expression:
         """The statement's tree, identifiers folded."""
-        try:
-            trees = [t for t in sqlglot.parse(text or self.text, read="snowflake") if t is not None]
-        except SqlglotError as error:
-            raise errors.from_parser(error) from None
-        if len(trees) != 1:
-            raise errors.syntax(1, 0, "<EOF>")
-        fold(trees[0])
-        return trees[0]
+        tree = dialect.parse_one(text or self.text)
+        fold(tree)
+        return tree
 
 
 Handler = Callable[[Statement], Result]
@@ -120,7 +113,9 @@ def run_query(statement: Statement, tree: exp.Expression | None = None) -> Resul
 def output_columns(outputs: list[Output] | None, relation: duckdb.DuckDBPyRelation) -> list[ResultColumn]:
     """Visible columns with their Snowflake types, by position."""
     named = [(n, str(t)) for n, t in zip(relation.columns, relation.types, strict=True) if not hidden(n)]
-    known: list[Output | None] = list(outputs) if outputs is not None and len(outputs) == len(named) else [None] * len(named)
+    known: list[Output | None] = (
+        list(outputs) if outputs is not None and len(outputs) == len(named) else [None] * len(named)
+    )
     return [
         ResultColumn(output.name if output else name, result_type(output, kind))
         for (name, kind), output in zip(named, known, strict=True)
@@ -140,7 +135,9 @@ def _wait(statement: Statement, tree: exp.Expression) -> None:
         if call.name.upper() != "SYSTEM$WAIT":
             continue
         unit = call.expressions[1].name.upper() if len(call.expressions) > 1 else "SECONDS"
-        factor = {"DAYS": 86400, "HOURS": 3600, "MINUTES": 60, "SECONDS": 1, "MILLISECONDS": 0.001}.get(unit, 1)
+        factor = {"DAYS": 86400, "HOURS": 3600, "MINUTES": 60, "SECONDS": 1, "MILLISECONDS": 0.001}.get(
+            unit, 1
+        )
         amount = float(call.expressions[0].name)
         if not statement.describe_only:
             statement.query.stop.wait(amount * factor)

@@ -124,4 +124,3 @@ OFFSET_SUFFIX = "\x1foffset"
 
 def offset_column(name: str) -> str:
     return name + OFFSET_SUFFIX
-

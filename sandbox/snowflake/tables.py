@@ -6,17 +6,14 @@ import time
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-import sqlglot
-from sqlglot.errors import SqlglotError
-
-from sandbox.snowflake import changes, errors
-from sandbox.snowflake.binder import fold
+from sandbox.snowflake import changes, dialect, errors
 from sandbox.snowflake.catalog import Column, Table
 from sandbox.snowflake.definitions import Definition, read_definition, read_names, read_table_options
 from sandbox.snowflake.inserting import build_insert
 from sandbox.snowflake.names import ObjectName, show
 from sandbox.snowflake.results import Result, status_result
 from sandbox.snowflake.scanner import Scanner
+from sandbox.snowflake.scopes import fold
 from sandbox.snowflake.statement import output_columns
 from sandbox.snowflake.store import build_storage_ddl, new_storage
 
@@ -138,7 +135,9 @@ def _fill(statement: Statement, table: Table, query: str, names: list[str] | Non
     _fill_translated(statement, table, translation, names)
 
 
-def _fill_translated(statement: Statement, table: Table, translation: Translation, names: list[str] | None) -> None:
+def _fill_translated(
+    statement: Statement, table: Table, translation: Translation, names: list[str] | None
+) -> None:
     reader, connection = statement.reader(), statement.connection
     if not table.columns:
         found = output_columns(translation.outputs, connection.sql(translation.sql))
@@ -161,16 +160,17 @@ def _fill_translated(statement: Statement, table: Table, translation: Translatio
 
 def _clone(statement: Statement, text: str, table: Table) -> None:
     """CLONE t [AT (…)]: the rows, and the definition of the table as it is."""
-    try:
-        tree = sqlglot.parse_one(f"SELECT * FROM {text}", read="snowflake")
-    except SqlglotError as error:
-        raise errors.from_parser(error) from None
+    tree = dialect.parse_one(f"SELECT * FROM {text}")
     fold(tree)
     source = tree.args["from_"].this
     reader = statement.reader()
     found = reader.find(reader.name_of(source))
     table.columns, table.primary_key = deepcopy(found.columns), list(found.primary_key)
-    table.unique_keys, table.comment, table.clustering = deepcopy(found.unique_keys), found.comment, found.clustering
+    table.unique_keys, table.comment, table.clustering = (
+        deepcopy(found.unique_keys),
+        found.comment,
+        found.clustering,
+    )
     _fill_translated(statement, table, reader.translate(tree, carry=True), None)
 
 
@@ -202,7 +202,12 @@ def create_view(statement: Statement) -> Result:
             raise errors.compilation(2026, "42601", "Invalid column definition list")
         listed = ", ".join(f'"{n}"' for n in names)
         query = f"SELECT * FROM ({query}\n) AS v({listed})"
-    view = Table(name.name, "VIEW", [Column(n, c.type) for n, c in zip(names or [c.name for c in found], found, strict=True)], time.time())
+    view = Table(
+        name.name,
+        "VIEW",
+        [Column(n, c.type) for n, c in zip(names or [c.name for c in found], found, strict=True)],
+        time.time(),
+    )
     view.query = query
     apply_options(view, options)
     _place(statement, name, view, replace=replace)
@@ -243,8 +248,15 @@ def drop(statement: Statement) -> Result:
     if table is None or table.kind != kind:
         if if_exists:
             return status_result("Drop statement executed successfully (object already dropped).")
-        raise errors.missing(kind.capitalize(), ".".join(show(p) for p in parts)) if table is None else errors.compilation(
-            2203, "42601", f"SQL compilation error: Object found is of type '{table.kind}', not specified type '{kind}'.")
+        raise (
+            errors.missing(kind.capitalize(), ".".join(show(p) for p in parts))
+            if table is None
+            else errors.compilation(
+                2203,
+                "42601",
+                f"SQL compilation error: Object found is of type '{table.kind}', not specified type '{kind}'.",
+            )
+        )
     with store.publishing, store.catalog.lock:
         del store.catalog.schema(name.database, name.schema).tables[name.name]
         store.discard({table.storage, *(v.storage for v in table.versions)} - {""})

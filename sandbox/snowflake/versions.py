@@ -44,7 +44,11 @@ def current(table: Table) -> tuple[str, Table]:
 
 def _version(table: Table, version: Version) -> tuple[str, Table]:
     described = Table(
-        name=table.name, kind=table.kind, columns=version.columns, created=table.created, storage=version.storage
+        name=table.name,
+        kind=table.kind,
+        columns=version.columns,
+        created=table.created,
+        storage=version.storage,
     )
     if version.rows is None:
         return quote(version.storage), described

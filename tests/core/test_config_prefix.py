@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
@@ -29,7 +29,10 @@ def test_patterns(written, kept):
 @pytest.mark.parametrize(
     ("pattern", "advice"),
     [
-        ("{source_database}/{source_schema}/", "It has to hold {source_table} or {target_table}, or all tables share one folder."),
+        (
+            "{source_database}/{source_schema}/",
+            "It has to hold {source_table} or {target_table}, or all tables share one folder.",
+        ),
         ("staging/", "It has to hold {source_table} or {target_table}, or all tables share one folder."),
         ("{source_tabel}/", '{source_tabel} is not known. Did you mean "source_table"?'),
         ("{}/{source_table}", "{} is not known."),
@@ -37,10 +40,16 @@ def test_patterns(written, kept):
         ("a/../{source_table}", "A folder is empty, or made of dots."),
         ("./{source_table}", "A folder is empty, or made of dots."),
         ("a//{source_table}", "A folder is empty, or made of dots."),
-        ("{source_schema}{source_table}", "Put a slash between two placeholders, so that their values cannot run together."),
+        (
+            "{source_schema}{source_table}",
+            "Put a slash between two placeholders, so that their values cannot run together.",
+        ),
         ("my data/{source_table}", "The character ' ' is not safe in an S3 key here."),
         ("{source_table", "The character '{' is not safe in an S3 key here."),
-        ("s3://b/{source_table}", "Give the path below the bucket alone; the bucket stands in s3_staging.bucket."),
+        (
+            "s3://b/{source_table}",
+            "Give the path below the bucket alone; the bucket stands in s3_staging.bucket.",
+        ),
     ],
 )
 def test_patterns_that_are_refused(pattern, advice):
@@ -69,9 +78,20 @@ def test_names_in_a_key(name, rendered):
     assert render_name(name) == rendered
 
 
+def test_a_long_name_ends_in_a_hash():
+    assert render_name("A" * 200) == "A" * 200
+    assert render_name("A" * 201) == "A" * 182 + "=h" + "dea81b358bf5398f"
+
+
 def test_a_whole_prefix():
-    assert render_prefix(DEFAULT, TableName("ANALYTICS", "BI", "My Table"), "public", "my_table") == "ANALYTICS/BI/My=20Table/"
-    assert render_prefix("{target_schema}/{target_table}/", TableName("A", "B", "C"), "public", "c") == "public/c/"
+    assert (
+        render_prefix(DEFAULT, TableName("ANALYTICS", "BI", "My Table"), "public", "my_table")
+        == "ANALYTICS/BI/My=20Table/"
+    )
+    assert (
+        render_prefix("{target_schema}/{target_table}/", TableName("A", "B", "C"), "public", "c")
+        == "public/c/"
+    )
 
 
 def test_the_longest_names_leave_room_for_the_rest_of_the_key():
@@ -82,11 +102,13 @@ def test_the_longest_names_leave_room_for_the_rest_of_the_key():
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=255)
 
 
+@settings(deadline=None)
 @given(NAMES, NAMES)
 def test_two_names_never_share_a_folder(one, other):
     assert (render_name(one) == render_name(other)) is (one == other)
 
 
+@settings(deadline=None)
 @given(NAMES)
 def test_a_rendered_name_is_one_safe_folder(name):
     rendered = render_name(name)

@@ -37,7 +37,9 @@ def refusal(faulty, environment=None):
 
 
 def test_an_access_key_by_name():
-    error = refusal(document(s3_staging={"bucket": "staging", "aws_access_key_id": "x1", "aws_secret_access_key": "Wq9"}))
+    error = refusal(
+        document(s3_staging={"bucket": "staging", "aws_access_key_id": "x1", "aws_secret_access_key": "Wq9"})
+    )
     advice = (
         "expected no secret here: this text is stored, shown and logged. Put it into the Airflow connection that "
         "connections.aws (aws_default) names, delete it here, and replace a key that was already shared."
@@ -81,14 +83,19 @@ def test_every_name_of_a_secret_in_every_section(section, key):
     [
         (LASTING, "what looks like an AWS access key (AKIA…)"),
         (f"key={LASTING}", "what looks like an AWS access key (AKIA…)"),
-        (TEMPORARY, "what looks like a temporary AWS access key (ASIA…), which works only with its session token"),
+        (
+            TEMPORARY,
+            "what looks like a temporary AWS access key (ASIA…), which works only with its session token",
+        ),
         (PEM, "what looks like a private key (PEM)"),
         ("postgresql://app:hunter-two@db/app", "an address with a password in it"),
         ("${AWS_SECRET_ACCESS_KEY}", "${AWS_SECRET_ACCESS_KEY}, which by its name is a secret"),
         ("${PG_PASSWORD:-}", "${PG_PASSWORD}, which by its name is a secret"),
     ],
 )
-@pytest.mark.parametrize("place", [("s3_staging", "bucket"), ("connections", "aws"), ("snowflake_unload", "warehouse")])
+@pytest.mark.parametrize(
+    "place", [("s3_staging", "bucket"), ("connections", "aws"), ("snowflake_unload", "warehouse")]
+)
 def test_a_secret_by_its_looks(place, secret, reason):
     section, key = place
     faulty = document()
@@ -127,10 +134,14 @@ def test_a_secret_in_one_table_breaks_that_table_alone():
     assert "7Q3X" not in repr(config)
 
 
-@pytest.mark.parametrize("harmless", ["AKIAN", "ASIA", "FACT_ASIA_PACIFIC_SALES", "TOKENS", "PASSWORD_RESETS"])
+@pytest.mark.parametrize(
+    "harmless", ["AKIAN", "ASIA", "FACT_ASIA_PACIFIC_SALES", "TOKENS", "PASSWORD_RESETS"]
+)
 def test_names_that_only_sound_like_secrets(harmless):
     harmless_document = document()
-    harmless_document["sources"][0]["tables"] = [{"source": harmless, "columns": {"exclude": ["PASSWORD", "TOKEN"]}}]
+    harmless_document["sources"][0]["tables"] = [
+        {"source": harmless, "columns": {"exclude": ["PASSWORD", "TOKEN"]}}
+    ]
     assert parse_config(json.dumps(harmless_document), {}).broken == ()
 
 

@@ -90,7 +90,15 @@ def test_sections_and_their_order():
     assert sections == {
         "Source": ["source_database", "source_schema", "source_table"],
         "Target": ["target_schema", "target_table"],
-        "How": ["mode", "source_filter", "uniqueness_columns", "watermark_column", "publish", "row_limit", "run_id"],
+        "How": [
+            "mode",
+            "source_filter",
+            "uniqueness_columns",
+            "watermark_column",
+            "publish",
+            "row_limit",
+            "run_id",
+        ],
         "Tuning": [
             "chunking_column",
             "chunk_rows",

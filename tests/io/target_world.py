@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import psycopg
 import pytest
+
 from snowmelt.core.columns import Column
 from snowmelt.core.publish import LockPatience, PublishMethod, PublishRequest
 from snowmelt.core.staging import staging_name
@@ -24,7 +25,9 @@ QUICK = LockPatience(lock_timeout=0.3, give_up_after=20, first_pause=0.05, longe
 
 def column(target, target_type="integer", **rest):
     values = {"nullable": True, "primary_key": None, "comment": None, "checked": False} | rest
-    return Column(target.upper(), "NUMBER(9,0)", Form.INTEGER, f'"{target.upper()}"', target, target_type, **values)
+    return Column(
+        target.upper(), "NUMBER(9,0)", Form.INTEGER, f'"{target.upper()}"', target, target_type, **values
+    )
 
 
 ID = column("id")
@@ -42,7 +45,9 @@ class World:
     connections: list = field(default_factory=list)
 
     def connect(self, role="app", **rest):
-        connection = psycopg.connect(f"{self.dsn} user=snowmelt_{role}", autocommit=rest.pop("autocommit", True), **rest)
+        connection = psycopg.connect(
+            f"{self.dsn} user=snowmelt_{role}", autocommit=rest.pop("autocommit", True), **rest
+        )
         self.connections.append(connection)
         return connection
 
@@ -67,8 +72,15 @@ class World:
 
     def stage(self, connection, request, insert, columns=ID_NAME, **rest):
         """Create the staging table, fill it by `insert` (an INSERT's text behind the table's name), build what is to be built."""
-        common = {"schema": self.schema, "table": request.table, "staging": request.staging, "run_id": request.run_id}
-        create_staging(connection, **common, method=request.method, columns=columns, added=request.added_columns, **rest)
+        common = {
+            "schema": self.schema,
+            "table": request.table,
+            "staging": request.staging,
+            "run_id": request.run_id,
+        }
+        create_staging(
+            connection, **common, method=request.method, columns=columns, added=request.added_columns, **rest
+        )
         connection.execute(f"INSERT INTO {self.name(request.staging)} {insert}")
         key = tuple(item.target for item in columns if item.primary_key)
         added = tuple(item.target for item in request.added_columns)
@@ -82,10 +94,14 @@ class World:
             already_published=already_published,
         )
 
-    def run(self, connection, table, insert, run_id="run1", method=PublishMethod.SWAP, columns=ID_NAME, **rest):
-        request = self.request(table, run_id, method, **rest)
+    def run(
+        self, connection, table, insert, run_id="run1", method=PublishMethod.SWAP, columns=ID_NAME, **rest
+    ):
+        request = self.request(
+            table, run_id, method, **{"columns": tuple(item.target for item in columns)} | rest
+        )
         self.stage(connection, request, insert, columns)
-        return self.publish(connection, replace(request))
+        return self.publish(connection, request)
 
 
 @pytest.fixture(scope="session")
@@ -99,9 +115,10 @@ def target_dsn(request):
         connection.execute("GRANT snowmelt_group TO snowmelt_app")
         connection.execute("DROP DATABASE IF EXISTS snowmelt_publish WITH (FORCE)")
         connection.execute("CREATE DATABASE snowmelt_publish OWNER snowmelt_app")
-    return " ".join(
-        part for part in dsn.split() if not part.startswith(("user=", "dbname="))
-    ) + " dbname=snowmelt_publish"
+    return (
+        " ".join(part for part in dsn.split() if not part.startswith(("user=", "dbname=")))
+        + " dbname=snowmelt_publish"
+    )
 
 
 @pytest.fixture

@@ -8,12 +8,15 @@ from dataclasses import replace
 
 import psycopg
 import pytest
+
 from snowmelt.core.publish import PublishMethod
+from snowmelt.core.staging import LOCK_NAME
 from snowmelt.errors import PlanChanged, TargetError, TargetUnavailable, ValueRefused, VerificationError
 from snowmelt.io.staging import create_staging, list_leftovers
 from snowmelt.io.target import obstacles_to_swap, read_details
+from tests.io.target_world import ID_NAME, QUICK, column, quote
 
-from tests.io.target_world import ID_NAME, QUICK, column, quote, superuser, target_dsn, world  # noqa: F401
+pytest_plugins = ["tests.io.target_world"]
 
 TABLE = "Vis. \"it\" 'Fact' é"
 
@@ -109,7 +112,9 @@ def test_everything_is_carried_over(world, superuser):
     superuser.execute("CREATE EXTENSION IF NOT EXISTS btree_gist")
     connection = world.connect()
     make_rich_table(world, connection)
-    default = f"ALTER DEFAULT PRIVILEGES IN SCHEMA {quote(world.schema)} GRANT ALL ON TABLES TO snowmelt_reader"
+    default = (
+        f"ALTER DEFAULT PRIVILEGES IN SCHEMA {quote(world.schema)} GRANT ALL ON TABLES TO snowmelt_reader"
+    )
     connection.execute(default)
     before = everything(connection, world.schema, TABLE)
     assert obstacles_to_swap(connection, world.schema, TABLE) == []
@@ -132,20 +137,24 @@ def test_everything_is_carried_over(world, superuser):
     ]
     assert everything(connection, world.schema, TABLE) == before
     t = world.name(TABLE)
-    assert world.rows(f"SELECT count(*), min(name), sum(twice), max(number), min(\"order\") FROM {t}", superuser) == [
-        (30, "new1", 930, 50, 21)
-    ]
+    assert world.rows(
+        f'SELECT count(*), min(name), sum(twice), max(number), min("order") FROM {t}', superuser
+    ) == [(30, "new1", 930, 50, 21)]
     assert (result.rows_before, result.rows_after, result.inserted, result.deleted) == (20, 30, 30, 20)
     assert list_leftovers(connection) == []
     # the sequences go on: the serial's is the same, the identity's continues behind the furthest value of both tables
-    inserted = superuser.execute(f"INSERT INTO {t} (id, name) VALUES (99, 'z') RETURNING number, turn").fetchone()
+    inserted = superuser.execute(
+        f"INSERT INTO {t} (id, name) VALUES (99, 'z') RETURNING number, turn"
+    ).fetchone()
     assert inserted[0] == 51
     assert inserted[1] >= 100 + 5 * 30
     # and what the old table refused is refused still
     with pytest.raises(psycopg.errors.ForeignKeyViolation):
         superuser.execute(f"INSERT INTO {t} (id, name, parent) VALUES (100, 'y', 12345)")
     # statistics were gathered under the new names
-    assert superuser.execute("SELECT count(*) > 0 FROM pg_stats WHERE tablename = %s AND attname = 'name'", (TABLE,)).fetchone() == (True,)
+    assert superuser.execute(
+        "SELECT count(*) > 0 FROM pg_stats WHERE tablename = %s AND attname = 'name'", (TABLE,)
+    ).fetchone() == (True,)
 
 
 def plain_table(world, connection, table="fact", rows=1000):
@@ -183,19 +192,25 @@ def test_readers_see_one_whole_table_and_wait_no_longer_than_the_lock_timeout(wo
     plain_table(world, connection, rows=5000)
     sql = f"SELECT count(*), count(DISTINCT name), min(name) FROM {world.name('fact')}"
     readers = [Reader(world.connect("reader", prepare_threshold=threshold), sql) for threshold in (None, 0)]
-    slow = Reader(world.connect("reader"), f"SELECT pg_sleep(0.7), count(*), count(DISTINCT name), min(name) FROM {world.name('fact')}")
+    slow = Reader(
+        world.connect("reader"),
+        f"SELECT pg_sleep(0.5), count(*), count(DISTINCT name), min(name) FROM {world.name('fact')}",
+    )
     for reader in [*readers, slow]:
         reader.start()
     held, attempts = [], 0
-    for turn in range(4):
+    for turn in range(2):
         result = world.run(
-            connection, "fact", f"SELECT g, 'new{turn}' FROM generate_series(1, {6000 + turn}) g", f"run{turn}"
+            connection,
+            "fact",
+            f"SELECT g, 'new{turn}' FROM generate_series(1, {6000 + turn}) g",
+            f"run{turn}",
         )
         held.append(result.locked_seconds)
         attempts += result.attempts
     for reader in [*readers, slow]:
         reader.end()
-    allowed = {(5000, 1, "old"), *((6000 + turn, 1, f"new{turn}") for turn in range(4))}
+    allowed = {(5000, 1, "old"), *((6000 + turn, 1, f"new{turn}") for turn in range(2))}
     for reader in readers:
         assert reader.faults == []
         assert reader.seen <= allowed
@@ -203,7 +218,7 @@ def test_readers_see_one_whole_table_and_wait_no_longer_than_the_lock_timeout(wo
         assert reader.longest < QUICK.lock_timeout + max(held) + 0.7
     assert slow.faults == []
     assert {row[1:] for row in slow.seen} <= allowed
-    assert attempts > 4  # the slow reader was in the way, and was waited for without blocking the others
+    assert attempts > 2  # the slow reader was in the way, and was waited for without blocking the others
 
 
 def test_a_transaction_older_than_the_load_is_waited_for_and_never_sees_half(world):
@@ -214,7 +229,9 @@ def test_a_transaction_older_than_the_load_is_waited_for_and_never_sees_half(wor
     old = world.connect("reader", autocommit=False)
     old.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     old.execute("SELECT 1")
-    connection.execute(f"INSERT INTO {world.name(request.staging)} SELECT g, 'new' FROM generate_series(51, 100) g")
+    connection.execute(
+        f"INSERT INTO {world.name(request.staging)} SELECT g, 'new' FROM generate_series(51, 100) g"
+    )
 
     with pytest.raises(TargetUnavailable, match=f"pid {old.info.backend_pid}, role snowmelt_reader"):
         world.publish(connection, replace(request, snapshot_wait=0.2))
@@ -224,7 +241,9 @@ def test_a_transaction_older_than_the_load_is_waited_for_and_never_sees_half(wor
     time.sleep(0.3)
     young = world.connect("reader", autocommit=False)
     young.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-    young.execute("SELECT 1")  # begun before the swap, after the load: it is not waited for, and sees all of the new table
+    young.execute(
+        "SELECT 1"
+    )  # begun before the swap, after the load: it is not waited for, and sees all of the new table
     assert results == []
     assert old.execute(f"SELECT count(*) FROM {world.name('fact')}").fetchone() == (10,)
     old.commit()
@@ -233,9 +252,23 @@ def test_a_transaction_older_than_the_load_is_waited_for_and_never_sees_half(wor
     assert young.execute(f"SELECT count(*) FROM {world.name('fact')}").fetchone() == (100,)
 
 
+def test_the_build_of_another_table_is_not_waited_for(world):
+    connection = world.connect()
+    plain_table(world, connection, rows=10)
+    request = world.request("fact", snapshot_wait=0.5)
+    world.stage(connection, request, "VALUES (1, 'new')")
+    builder = world.connect(autocommit=False)
+    builder.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    builder.execute(LOCK_NAME, ("another table",))
+    assert world.publish(connection, request).rows_after == 1
+
+
 def test_a_missing_target_is_published_by_a_rename(world):
     connection = world.connect()
-    columns = (column("id", nullable=False, primary_key=1), column("name", "text", nullable=False, comment="who"))
+    columns = (
+        column("id", nullable=False, primary_key=1),
+        column("name", "text", nullable=False, comment="who"),
+    )
     connection.execute(f"CREATE TABLE {world.name('Fact_pkey')} (taken integer)")
     result = world.run(connection, "Fact", "VALUES (1, 'a'), (2, 'b')", columns=columns, expected_rows=2)
     assert (result.rows_before, result.rows_after, result.deleted) == (0, 2, 0)
@@ -244,7 +277,9 @@ def test_a_missing_target_is_published_by_a_rename(world):
     assert details.primary_key() == ("id",)
     assert details.comment is None
     assert details.columns[1].comment == "who"
-    names = {constraint.name for constraint in details.constraints} | {index.name for index in details.indexes}
+    names = {constraint.name for constraint in details.constraints} | {
+        index.name for index in details.indexes
+    }
     assert not any(name.startswith("snowmelt_") for name in names)
     # and the next run swaps it
     again = world.run(connection, "Fact", "VALUES (3, 'c')", "run2", columns=columns)
@@ -261,7 +296,10 @@ def test_publishing_again_does_nothing_and_says_so(world):
         cursor.execute(f"INSERT INTO {world.name('ledger')} VALUES ('run1', {result.rows_after})")
 
     def noted(cursor):
-        return cursor.execute(f"SELECT 1 FROM {world.name('ledger')} WHERE run_id = 'run1'").fetchone() is not None
+        return (
+            cursor.execute(f"SELECT 1 FROM {world.name('ledger')} WHERE run_id = 'run1'").fetchone()
+            is not None
+        )
 
     request = world.request("fact", expected_rows=7)
     world.stage(connection, request, "SELECT g, 'new' FROM generate_series(1, 7) g")
@@ -316,7 +354,10 @@ def test_a_table_that_stays_locked_is_given_up_naming_who_holds_it(world):
     world.stage(connection, request, "VALUES (1, 'new')")
     holder = world.connect("reader", autocommit=False, application_name="report")
     holder.execute(f"SELECT count(*) FROM {world.name('fact')}")
-    with pytest.raises(TargetUnavailable, match=f"pid {holder.info.backend_pid}, role snowmelt_reader, report, AccessShareLock"):
+    with pytest.raises(
+        TargetUnavailable,
+        match=f"pid {holder.info.backend_pid}, role snowmelt_reader, report, AccessShareLock",
+    ):
         world.publish(connection, request)
     holder.rollback()
     world.publish(connection, request)
@@ -325,8 +366,14 @@ def test_a_table_that_stays_locked_is_given_up_naming_who_holds_it(world):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("ALTER TABLE {t} ADD COLUMN more text", "its columns: 'id, name, more' in the target, 'id, name' in the staging table"),
-        ("ALTER TABLE {t} ALTER COLUMN id TYPE bigint", "column 'id', type: 'bigint' in the target, 'integer' in the staging table"),
+        (
+            "ALTER TABLE {t} ADD COLUMN more text",
+            "its columns: 'id, name, more' in the target, 'id, name' in the staging table",
+        ),
+        (
+            "ALTER TABLE {t} ALTER COLUMN id TYPE bigint",
+            "column 'id', type: 'bigint' in the target, 'integer' in the staging table",
+        ),
         ("ALTER TABLE {t} ALTER COLUMN name SET DEFAULT 'x'", "column 'name', default"),
         ("ALTER TABLE {t} ADD CHECK (id > 0)", "constraint 'fact_id_check' is missing in the staging table"),
         ("ALTER TABLE {t} RENAME TO elsewhere", "was dropped or renamed"),
@@ -343,8 +390,51 @@ def test_a_target_changed_since_the_load_began_is_refused(world, change, said):
     assert said in str(caught.value)
     with pytest.raises(PlanChanged):  # a late load task is told, too
         create_staging(
-            connection, schema=world.schema, table="fact", staging=request.staging, run_id="run1", method=request.method, columns=ID_NAME
+            connection,
+            schema=world.schema,
+            table="fact",
+            staging=request.staging,
+            run_id="run1",
+            method=request.method,
+            columns=ID_NAME,
         )
+
+
+@pytest.mark.parametrize(
+    ("change", "fault", "said"),
+    [
+        (
+            "ALTER TABLE {t} ADD COLUMN late text",
+            TargetUnavailable,
+            "was changed at the moment of its publish",
+        ),
+        ("CREATE VIEW {v} AS SELECT id FROM {t}", TargetError, "reads it: set publish to truncate"),
+    ],
+)
+def test_a_change_while_the_publish_waits_for_the_lock_is_noticed(world, change, fault, said):
+    connection = world.connect()
+    plain_table(world, connection)
+    request = world.request("fact", snapshot_wait=None)
+    world.stage(connection, request, "VALUES (1, 'new')")
+    holder = world.connect(autocommit=False)
+    holder.execute(f"SELECT count(*) FROM {world.name('fact')}")
+    faults = []
+
+    def attempt():
+        try:
+            world.publish(connection, request)
+        except Exception as error:
+            faults.append(error)
+
+    publisher = threading.Thread(target=attempt)
+    publisher.start()
+    time.sleep(0.4)
+    holder.execute(change.format(t=world.name("fact"), v=world.name("v")))
+    holder.commit()
+    publisher.join(10)
+    assert [type(error) for error in faults] == [fault]
+    assert said in str(faults[0])
+    assert world.rows(f"SELECT count(*) FROM {world.name('fact')}") == [(1000,)]
 
 
 def test_an_index_added_meanwhile_is_built_by_the_next_try(world):
@@ -357,7 +447,9 @@ def test_an_index_added_meanwhile_is_built_by_the_next_try(world):
         world.publish(connection, request)
     world.stage(connection, request, "VALUES (2, 'new')")
     world.publish(connection, request)
-    assert world.rows(f"SELECT count(*) FROM pg_indexes WHERE schemaname = '{world.schema}' AND tablename = 'fact'") == [(2,)]
+    assert world.rows(
+        f"SELECT count(*) FROM pg_indexes WHERE schemaname = '{world.schema}' AND tablename = 'fact'"
+    ) == [(2,)]
 
 
 def test_a_table_that_appeared_meanwhile_is_not_replaced(world):

@@ -74,3 +74,11 @@ class Sandbox:
         return dict(
             re.fullmatch(r"(\w+)='(.*)'", line).groups() for line in lines if not line.startswith("#")
         )
+
+    def env_by_shell(self) -> dict[str, str]:
+        """As a user reads it: whatever the values hold."""
+        script = 'set -a; . "$0"; exec env -0'
+        output = subprocess.run(
+            ["sh", "-c", script, self.state / "env"], capture_output=True, check=True, env={}
+        ).stdout
+        return dict(entry.split("=", 1) for entry in output.decode().split("\0") if entry)

@@ -11,15 +11,17 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from snowmelt.core.bounds import build_bound_literal, build_bound_text, check_ordered
 from snowmelt.core.quoting import snowflake_identifier
 from snowmelt.core.types import SnowflakeType
-from snowmelt.core.bounds import build_bound_literal, build_bound_text, check_ordered
 
 #: A map of tasks stays far below Airflow's max_map_length (1024): more chunks make no unload faster.
 MOST_CHUNKS = 300
 #: Above this many rows the bounds are taken from a sample of about as many: the window over the distinct keys is the
 #: one step of the query that a larger warehouse does not make faster.
 EXACT_ROWS = 20_000_000
+#: A bound on a mapped task's label is cut here, in characters.
+LABEL_BOUND = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,4 +160,4 @@ def plan_chunks(
 
 def _short(text: str) -> str:
     text = re.sub(r"\.0+$|(\.\d*?[1-9])0+$", r"\1", text) if re.fullmatch(r"[\d :.-]+", text) else text
-    return text if len(text) <= 24 else text[:23] + "…"
+    return text if len(text) <= LABEL_BOUND else f"{text[: LABEL_BOUND - 1]}…"

@@ -14,7 +14,11 @@ from pydantic_core import PydanticCustomError
 
 from snowmelt.core.faults import suggest
 from snowmelt.core.names import fold_name, parse_identifier
-from snowmelt.core.quoting import POSTGRES_IDENTIFIER_BYTES, SNOWFLAKE_IDENTIFIER_CHARACTERS, snowflake_identifier
+from snowmelt.core.quoting import (
+    POSTGRES_IDENTIFIER_BYTES,
+    SNOWFLAKE_IDENTIFIER_CHARACTERS,
+    snowflake_identifier,
+)
 from snowmelt.errors import ConfigurationError
 
 ERROR_TYPE = "snowmelt"

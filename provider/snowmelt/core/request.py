@@ -27,8 +27,9 @@ def parse_request(
 ) -> MigrationRequest:
     """Make the request of a run, or name everything that is wrong with its parameters.
 
-    What the form does not ask (rules for columns, policies, connections) comes from the table's configuration, found by
-    the source: a column that is masked there is masked in every copy, whoever triggers it.
+    What the form does not ask (rules for columns, policies) comes from the table's configuration, found by the source: a
+    column that is masked there is masked in every copy, whoever triggers it. The connections are the DAG's own, since its
+    tasks are built with them.
 
     :param parameters: of the run; what is missing is at its default.
     :param table: the table of the DAG; None for `migrate_table`.
@@ -43,7 +44,7 @@ def parse_request(
         source = TableName(values["source_database"], values["source_schema"], values["source_table"])
         configured = _find_configured(source, values.get("target_table"), config, table, faults)
     policies = configured.policies if configured else Policies()
-    connections = configured.connections if configured else config.connections
+    connections = table.connections if table is not None else config.connections
     if "target_table" in values and values["target_table"] is None and "source_table" in values:
         values["target_table"] = _name_target(values["source_table"], policies, faults)
     around = {
@@ -95,7 +96,7 @@ def _find_configured(
 
 
 def _rules_of(table: TableConfig) -> tuple[Any, ...]:
-    return (table.columns, table.policies, table.connections)
+    return (table.columns, table.policies)
 
 
 def _name_target(source_table: str, policies: Policies, faults: list[Fault]) -> str:

@@ -27,8 +27,10 @@ PREFIX = "snowmelt_"
 _MARK = "snowmelt_staging"
 _HASH_DIGITS = 12
 
+#: The first number of every advisory lock that is taken here: it shows in pg_locks.classid.
+LOCK_CLASS = 7305196
 #: Parameter: a text. Held to the end of the transaction; two texts of one hash wait for each other needlessly, no more.
-LOCK_NAME = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 7305196))"
+LOCK_NAME = f"SELECT pg_advisory_xact_lock({LOCK_CLASS}, hashtext(%s))"
 
 #: Parameters: schema or None for all, twice. Every table that carries a mark.
 READ_MARKED = f"""

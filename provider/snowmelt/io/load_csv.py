@@ -34,8 +34,8 @@ def read_csv(source: S3Object, compression: str) -> Iterator[Piece]:
     :raises StagingError: the compressed file is cut short or damaged.
     """
     if compression == "none":
-        for data in source.read_pieces(PIECE_BYTES):
-            yield Piece(data)
+        for piece in source.read_pieces(PIECE_BYTES):
+            yield Piece(piece.to_pybytes())
     elif compression == "gzip":
         for data in _gunzip(source.read_pieces(FETCH_BYTES), source.origin):
             yield Piece(data)
@@ -48,12 +48,12 @@ def read_csv(source: S3Object, compression: str) -> Iterator[Piece]:
         )
 
 
-def _gunzip(pieces: Iterable[bytes], origin: str) -> Iterator[bytes]:
+def _gunzip(pieces: Iterable[pa.Buffer], origin: str) -> Iterator[bytes]:
     decoder = zlib.decompressobj(_GZIP_WINDOW)
     started = False
     try:
         for piece in pieces:
-            data = piece
+            data = piece.to_pybytes()
             while data:
                 if decoder.eof:  # another member of the same file
                     decoder = zlib.decompressobj(_GZIP_WINDOW)
@@ -83,7 +83,7 @@ class _Forward(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         if not self._left:
-            self._left = next(self._pieces, b"")
+            self._left = next(self._pieces, pa.py_buffer(b"")).to_pybytes()
         size = len(self._left) if size < 0 else size
         data, self._left = self._left[:size], self._left[size:]
         return data

@@ -1,14 +1,14 @@
 """A Parquet file in S3 as the bytes of a binary COPY: decoded, cast and encoded a batch at a time, in one thread.
 
-Row group by row group with Arrow's pre-buffer, which fetches a group in few large ranges (without it, measured five
-times slower). A row group of more than `PREBUFFER_BYTES` is read through a small buffer for each column instead, so
-that memory stays bounded whatever the file holds.
+Row group by row group, each fetched whole and the next one meanwhile. A row group of more than `GROUP_BYTES` is read
+through a small buffer for each column instead, so that memory stays bounded whatever the file holds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -20,16 +20,43 @@ from snowmelt.core.load_target import LoadTarget
 from snowmelt.core.rejects import RejectedRow, RejectedRows, keep_value
 from snowmelt.errors import StagingError
 from snowmelt.io.copy_stream import Piece
-from snowmelt.io.s3_object import ObjectFile, S3Object
+from snowmelt.io.read_ahead import HeldFile, ObjectFile, ReadAhead, StreamedFile
+from snowmelt.io.s3_object import S3Object
 
 #: Rows of a batch: 8,192 kept a batch in the processor's caches and was the fastest; fewer where rows are wide.
 BATCH_ROWS = 8_192
 BATCH_BYTES = 8 << 20
-#: Compressed bytes of a row group up to which it is fetched whole; the default max_file_size_mb stays below.
-PREBUFFER_BYTES = 104 << 20
-#: Bytes of all columns' buffers together, where a row group is not fetched whole.
-BUFFER_BYTES = 64 << 20
-_SMALLEST_BUFFER = 64 << 10
+#: Compressed bytes of row groups that are held at a time; beyond, a row group is streamed.
+GROUP_BYTES = 48 << 20
+#: Bytes of all columns' blocks together, where a row group is streamed; as much again is read ahead.
+BLOCK_BYTES = 12 << 20
+_SMALLEST_BLOCK = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    number: int
+    #: (start, end) of each column's bytes in the file.
+    chunks: tuple[tuple[int, int], ...]
+    #: Rows to decode at a time.
+    batch_rows: int
+
+    @property
+    def span(self) -> tuple[int, int]:
+        return min(start for start, _ in self.chunks), max(end for _, end in self.chunks)
+
+    @property
+    def bytes(self) -> int:
+        return self.span[1] - self.span[0]
+
+
+def _group(number: int, shape: Any) -> _Group:
+    chunks = []
+    for chunk in (shape.column(index) for index in range(shape.num_columns)):
+        start = chunk.dictionary_page_offset if chunk.has_dictionary_page else chunk.data_page_offset
+        chunks.append((start, start + chunk.total_compressed_size))
+    row_bytes = max(1, shape.total_byte_size // shape.num_rows)
+    return _Group(number, tuple(chunks), max(1, min(BATCH_ROWS, BATCH_BYTES // row_bytes)))
 
 
 class ParquetSource:
@@ -43,35 +70,41 @@ class ParquetSource:
         if source.size == 0:
             raise StagingError(f"{source.origin} is empty, which no Parquet file is. Unload this run anew.")
         with self._corruption():
-            self._whole = self._open(pre_buffer=True, buffer_size=0)
-        self.metadata = self._whole.metadata
-        self.schema: pa.Schema = self._whole.schema_arrow
+            self.metadata = self._open(ObjectFile(source)).metadata
+            self.schema: pa.Schema = self.metadata.schema.to_arrow_schema()
         if self.metadata.num_rows != expected_rows:
             raise StagingError(
                 f"{source.origin} holds {self.metadata.num_rows:,} rows, the manifest says {expected_rows:,}. "
                 "Unload this run anew."
             )
+        shapes = [self.metadata.row_group(group) for group in range(self.metadata.num_row_groups)]
+        self._groups = [_group(number, shape) for number, shape in enumerate(shapes) if shape.num_rows]
 
     def batches(self, columns: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
         """All batches in the file's order, each with the number of rows before it."""
         before = 0
-        for group in range(self.metadata.num_row_groups):
-            shape = self.metadata.row_group(group)
-            if not shape.num_rows:
-                continue
-            reader = self._reader(shape)
-            row_bytes = max(1, shape.total_byte_size // shape.num_rows)
-            size = max(1, min(BATCH_ROWS, BATCH_BYTES // row_bytes))
-            with self._corruption():
-                for batch in reader.iter_batches(
-                    size, row_groups=[group], columns=columns, use_threads=False
-                ):
-                    yield before, batch
-                    before += len(batch)
+        with ReadAhead(self._object) as ahead:
+            for index, group in enumerate(self._groups):
+                reader = self._reader(ahead, group, self._groups[index + 1 : index + 2])
+                with self._corruption():
+                    for batch in reader.iter_batches(
+                        group.batch_rows, row_groups=[group.number], columns=columns, use_threads=False
+                    ):
+                        yield before, batch
+                        before += len(batch)
         if before != self.metadata.num_rows:
             raise StagingError(
                 f"{self._object.origin}: its footer promises {self.metadata.num_rows:,} rows, its row groups hold {before:,}."
             )
+
+    def _reader(self, ahead: ReadAhead, group: _Group, following: list[_Group]) -> pq.ParquetFile:
+        if group.bytes > GROUP_BYTES:
+            ahead.hold([])
+            block = max(_SMALLEST_BLOCK, BLOCK_BYTES // len(group.chunks))
+            return self._open(StreamedFile(self._object, ahead, list(group.chunks), block), block)
+        fitting = [each for each in following if group.bytes + each.bytes <= GROUP_BYTES]
+        ahead.hold([each.span for each in (group, *fitting)])
+        return self._open(HeldFile(self._object, ahead))
 
     def read_row(self, number: int, fault: RowFault) -> RejectedRow:
         """One row (from 1), to show it together with its fault. Reads the file up to it."""
@@ -80,16 +113,15 @@ class ParquetSource:
                 return RejectedRow(number, fault.column, fault.reason, row_of(batch, number - before - 1))
         return RejectedRow(number, fault.column, fault.reason, {})
 
-    def _reader(self, shape: Any) -> pq.ParquetFile:
-        compressed = sum(shape.column(index).total_compressed_size for index in range(shape.num_columns))
-        if compressed <= PREBUFFER_BYTES:
-            return self._whole
-        buffer = max(_SMALLEST_BUFFER, BUFFER_BYTES // shape.num_columns)
-        return self._open(pre_buffer=False, buffer_size=buffer, metadata=self.metadata)
-
-    def _open(self, **options: Any) -> pq.ParquetFile:
-        file = pa.PythonFile(ObjectFile(self._object), mode="r")
-        return pq.ParquetFile(file, page_checksum_verification=True, **options)
+    def _open(self, file: ObjectFile, buffer_size: int = 0) -> pq.ParquetFile:
+        metadata = getattr(self, "metadata", None)
+        return pq.ParquetFile(
+            pa.PythonFile(file, mode="r"),
+            metadata=metadata,
+            buffer_size=buffer_size,
+            pre_buffer=False,
+            page_checksum_verification=True,
+        )
 
     @contextmanager
     def _corruption(self) -> Iterator[None]:

@@ -8,34 +8,27 @@ from typing import Any
 
 import psycopg
 
-from snowmelt.core.bounds import check_ordered
-from snowmelt.core.census import Census, build_census, parse_census, refuse_nanoseconds
+from snowmelt.core.census import refuse_nanoseconds
 from snowmelt.core.chunks import (
-    Bucket,
-    Chunk,
-    ChunkKey,
-    build_bounds_query,
-    plan_chunks,
-    sample_percent,
     whole_table,
 )
 from snowmelt.core.columns import ColumnPlan, SourceColumn, plan_columns
 from snowmelt.core.load_method import choose_load_method
 from snowmelt.core.manifest import Manifest
+from snowmelt.core.migration_request import MigrationRequest, match_columns
 from snowmelt.core.names import parse_table_name
 from snowmelt.core.plan import Plan, max_file_bytes
-from snowmelt.core.migration_request import MigrationRequest, match_columns
 from snowmelt.core.rejects import RejectPolicy
 from snowmelt.core.staging import staging_name
 from snowmelt.core.target_catalog import TargetTable
-from snowmelt.core.types import FileFormat, SnowflakeType, parse_snowflake_type
+from snowmelt.core.types import FileFormat, parse_snowflake_type
 from snowmelt.core.unload import Location, build_source, build_where
-from snowmelt.core.watermark import build_highest, build_since, build_target_highest
-from snowmelt.errors import ConfigurationError, PlanChanged, SchemaError, SourceError
-from snowmelt.io.file_load import check_load
-from snowmelt.io.ledger import read_run, read_watermark, write_ledger, write_run
-from snowmelt.io.snowflake import Connection, read_columns, read_location, read_now, read_rows
+from snowmelt.errors import ConfigurationError, PlanChanged, SchemaError
 from snowmelt.io.aws_s3 import aws_s3_reason
+from snowmelt.io.file_load import check_load
+from snowmelt.io.ledger import read_run, write_ledger, write_run
+from snowmelt.io.snowflake import Connection, read_columns, read_location
+from snowmelt.io.survey import check_counted, read_chunks, read_since, take_snapshot
 from snowmelt.io.target import obstacles_to_swap, read_target
 
 log = logging.getLogger(__name__)
@@ -129,19 +122,21 @@ def _make_plan(
     source_columns = read_columns(sessions.snowflake, source)
     request = match_columns(request, [column.name for column in source_columns])
     columns = _plan_columns(request, source_columns, target)
-    since = _read_since(sessions, request, source_columns, columns, target)
+    since = read_since(sessions.postgres, request, source_columns, columns, target)
     where = build_where(request.source_filter or "", since.predicate)
-    snapshot, note, census = _take_snapshot(sessions.snowflake, request, columns, where, since.highest)
+    snapshot, note, census = take_snapshot(sessions.snowflake, request, columns, where, since.highest)
     reported = refuse_nanoseconds(census, request.policies.nanoseconds, str(source))
     if reported:
         log.warning(reported)
     rows = min(census.rows, request.row_limit or 0) if request.mode == "test" else census.rows
     chunks = (
-        _cut(sessions.snowflake, request, source_columns, build_source(source.sql, snapshot), where, rows)
+        read_chunks(
+            sessions.snowflake, request, source_columns, build_source(source.sql, snapshot), where, rows
+        )
         if request.mode != "test"
         else whole_table(rows)
     )
-    _check_counted(chunks, rows, str(source))
+    check_counted(chunks, rows, str(source))
     return Plan(
         **_common(sessions, request, identity, columns, target, (request.file_format, request.compression)),
         source=source,
@@ -265,90 +260,6 @@ def _path(request: MigrationRequest, identity: RunIdentity) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Since:
-    """From where a catch-up takes rows, and how the new watermark is read."""
-
-    before: str | None
-    predicate: str
-    highest: str | None
-
-
-def _read_since(
-    sessions: PlanningSessions,
-    request: MigrationRequest,
-    source_columns: tuple[SourceColumn, ...],
-    columns: ColumnPlan,
-    target: TargetTable | None,
-) -> _Since:
-    """The last published watermark; of a target that was filled by other means, its own highest."""
-    name = request.watermark_column
-    if name is None or request.mode not in {"full", "catch_up"}:
-        return _Since(None, "", None)
-    type_ = next(column.type for column in source_columns if column.name == name)
-    check_ordered(type_, name, "watermark_column")
-    highest = build_highest(name, type_)
-    if request.mode == "full":
-        return _Since(None, "", highest)
-    where = f"{request.target_schema}.{request.target_table}"
-    before = read_watermark(sessions.postgres, source=str(request.source), target=where, column=name)
-    if before is None and target is not None:
-        before = _read_target_highest(sessions.postgres, request, columns, type_)
-    log.info("Catching up from the watermark %s = %s", name, before or "(none: everything)")
-    return _Since(before, build_since(name, type_, before), highest)
-
-
-def _read_target_highest(
-    postgres: psycopg.Connection[Any], request: MigrationRequest, columns: ColumnPlan, type_: SnowflakeType
-) -> str | None:
-    target = {column.source: column.target for column in columns.columns}.get(request.watermark_column or "")
-    sql = build_target_highest(request.target_schema, request.target_table, target, type_) if target else None
-    row = postgres.execute(sql).fetchone() if sql else None
-    return None if row is None or row[0] is None else str(row[0])
-
-
-def _take_snapshot(
-    session: Connection, request: MigrationRequest, columns: ColumnPlan, where: str, highest: str | None
-) -> tuple[str | None, str | None, Census]:
-    """The instant that all chunks will read, and the census at it; without time travel, the census of now and the reason."""
-    now = read_now(session)
-    table = request.source
-    doing = f"Counting the rows of {table}"
-    try:
-        rows = read_rows(
-            session, build_census(build_source(table.sql, now), where, columns.nanoseconds, highest), doing
-        )
-    except SourceError as error:
-        if "000707" not in str(error):
-            raise
-        note = f"no snapshot: {table} has no time travel, so chunks unloaded at different moments may differ by what changed in between"
-        log.warning("%s. Snowflake says: %s", note, error)
-        rows = read_rows(session, build_census(table.sql, where, columns.nanoseconds, highest), doing)
-        return None, note, parse_census(rows[0], columns.nanoseconds)
-    return now, None, parse_census(rows[0], columns.nanoseconds)
-
-
-def _cut(
-    session: Connection,
-    request: MigrationRequest,
-    source_columns: tuple[SourceColumn, ...],
-    source: str,
-    where: str,
-    rows: int,
-) -> tuple[Chunk, ...]:
-    """The chunks of the run; one of the whole table without a chunking column, or with no more rows than one takes."""
-    if not request.chunking_column:
-        return whole_table(rows)
-    if rows <= request.chunk_rows:
-        return whole_table(rows)
-    name = request.chunking_column
-    key = ChunkKey(name, next(column.type for column in source_columns if column.name == name))
-    sql = build_bounds_query(source, key, where=where, chunk_rows=request.chunk_rows, table_rows=rows)
-    found = read_rows(session, sql, f"Cutting {request.source} into chunks by {name}")
-    buckets = [Bucket(row[0], row[1], int(row[2])) for row in found]
-    return plan_chunks(buckets, key, chunk_rows=request.chunk_rows, exact=sample_percent(rows) is None)
-
-
 def _refuse_obstacles(
     postgres: psycopg.Connection[Any], request: MigrationRequest, target: TargetTable | None
 ) -> None:
@@ -360,14 +271,4 @@ def _refuse_obstacles(
         raise ConfigurationError(
             f'{request.target_schema}.{request.target_table} cannot be swapped; choose publish "truncate", or remove what stands in the way:',
             tuple(obstacles),
-        )
-
-
-def _check_counted(chunks: tuple[Chunk, ...], rows: int, table: str) -> None:
-    """The chunks' rows and the snapshot's count come from two statements over one snapshot: they must agree."""
-    counted = [chunk.rows for chunk in chunks]
-    if None not in counted and sum(count or 0 for count in counted) != rows:
-        raise SourceError(
-            f"{table} has {rows:,} rows, and its {len(chunks)} chunks have {sum(count or 0 for count in counted):,}. "
-            "Without a snapshot the table may have changed in between: start a new run."
         )

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
+import pyarrow as pa
+
 from snowmelt.core.manifest import StagedFile
 from snowmelt.errors import SnowmeltError, StagingError, StagingUnavailable
 from snowmelt.io.failures.s3 import s3_failures
@@ -19,7 +21,7 @@ from snowmelt.io.failures.s3 import s3_failures
 _TRIES = 3
 _PAUSE_SECONDS = 0.5
 #: Between two looks at whether the load was given up.
-_PIECE_BYTES = 1 << 20
+_PIECE_BYTES = 1 << 18
 
 _T = TypeVar("_T")
 
@@ -67,32 +69,32 @@ class S3Object:
         """The same object, of the same ETag, to be read once more after `close`."""
         return S3Object(self._client, self._bucket, replace(self._file, etag=self.etag))
 
-    def read_at(self, offset: int, size: int) -> bytearray:
+    def read_at(self, offset: int, size: int) -> pa.Buffer:
         """`size` bytes from `offset`, fewer at the end of the object."""
         end = min(offset + size, self.size)
         if offset >= end:
-            return bytearray()
+            return pa.py_buffer(b"")
         return self._ask(lambda: self._get(offset, end))
 
-    def read_pieces(self, piece_bytes: int) -> Iterator[bytearray]:
+    def read_pieces(self, piece_bytes: int) -> Iterator[pa.Buffer]:
         """The whole object, in order."""
         for offset in range(0, self.size, piece_bytes):
             yield self.read_at(offset, piece_bytes)
 
-    def _get(self, start: int, end: int) -> bytearray:
+    def _get(self, start: int, end: int) -> pa.Buffer:
         answer = self._client.get_object(
             Bucket=self._bucket, Key=self._key, Range=f"bytes={start}-{end - 1}", IfMatch=self.etag
         )
-        data = bytearray(end - start)
-        view, filled = memoryview(data), 0
+        data = pa.allocate_buffer(end - start)
+        view, filled = memoryview(data).cast("B"), 0
         with answer["Body"] as body:
-            while filled < len(data):
+            while filled < data.size:
                 if self._closed.is_set():
                     raise ObjectClosed(f"{self.origin}: the load was given up.")
                 got = body.readinto(view[filled : filled + _PIECE_BYTES])
                 if not got:
                     raise StagingUnavailable(
-                        f"{self.origin}: S3 sent {filled:,} bytes of {len(data):,} from {start:,}."
+                        f"{self.origin}: S3 sent {filled:,} bytes of {data.size:,} from {start:,}."
                     )
                 filled += got
         return data
@@ -109,50 +111,3 @@ class S3Object:
                     raise
                 self._closed.wait(_PAUSE_SECONDS * tried)
         raise AssertionError
-
-
-class ObjectFile:
-    """An `S3Object` as the file object that pyarrow reads. Not for several threads; pyarrow puts a lock around it."""
-
-    def __init__(self, source: S3Object) -> None:
-        self._source = source
-        self._position = 0
-        self.closed = False
-
-    def read(self, size: int = -1) -> bytearray:
-        """The next bytes; the rest of the object where `size` is negative."""
-        data = self._source.read_at(self._position, self._source.size if size < 0 else size)
-        self._position += len(data)
-        return data
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """Move, as `io.IOBase.seek` does."""
-        self._position = offset + (0, self._position, self._source.size)[whence]
-        return self._position
-
-    def tell(self) -> int:
-        """The position."""
-        return self._position
-
-    def size(self) -> int:
-        """Bytes of the object."""
-        return self._source.size
-
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def seekable(self) -> bool:
-        """Always."""
-        return True
-
-    def writable(self) -> bool:
-        """Never."""
-        return False
-
-    def flush(self) -> None:
-        """Nothing to write."""
-
-    def close(self) -> None:
-        """Closes this file, not the object."""
-        self.closed = True

@@ -11,9 +11,9 @@ from snowmelt.core.chunks import Chunk
 from snowmelt.core.columns import Column, ColumnRules, plan_columns
 from snowmelt.core.manifest import StagedChunk
 from snowmelt.core.names import TableName, parse_identifiers
+from snowmelt.core.quoting import snowflake_identifier
 from snowmelt.core.source_filter import parse_source_filter
 from snowmelt.core.types import FileFormat
-from snowmelt.core.quoting import snowflake_identifier
 from snowmelt.core.unload import (
     Location,
     build_select,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from snowmelt.tasks.sessions import postgres_session, s3_client, snowflake_session
 from snowmelt.tasks.failing import failing_fast
+from snowmelt.tasks.sessions import postgres_session, s3_client, snowflake_session
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -9,8 +9,8 @@ from airflow.sdk import BaseOperator
 
 from snowmelt.core.manifest import MANIFEST_NAME
 from snowmelt.core.plan import Plan, plan_run_id
-from snowmelt.tasks.sessions import postgres_session, s3_client, snowflake_session
 from snowmelt.tasks.failing import failing_fast
+from snowmelt.tasks.sessions import postgres_session, s3_client, snowflake_session
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

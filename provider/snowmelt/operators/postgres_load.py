@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from snowmelt.tasks.sessions import postgres_session, s3_client
 from snowmelt.tasks.failing import failing_fast
+from snowmelt.tasks.sessions import postgres_session, s3_client
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -71,7 +71,9 @@ class S3ToPostgresLoadOperator(BaseOperator):
             self._postgres = postgres
             client = s3_client(self.aws_conn_id)
             if self.manifest is not None:
-                job, files = prepare_manifest(postgres, client, self.manifest, str(self.table), self.load_method)
+                job, files = prepare_manifest(
+                    postgres, client, self.manifest, str(self.table), self.load_method
+                )
             else:
                 plan = read_plan(postgres, str(self.run_id))
                 if read_published(postgres, plan.run_id) is not None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from snowmelt.tasks.sessions import postgres_session
 from snowmelt.tasks.failing import failing_fast
+from snowmelt.tasks.sessions import postgres_session
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from snowmelt.core.chunks import Chunk
-from snowmelt.core.manifest import StagedChunk
 from snowmelt.core.names import parse_table_name
 from snowmelt.core.plan import max_file_bytes
-from snowmelt.tasks.sessions import snowflake_session
 from snowmelt.tasks.failing import failing_fast
+from snowmelt.tasks.sessions import snowflake_session
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -50,7 +49,7 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
     :param poll_interval: seconds between two looks at the query.
     """
 
-    template_fields: Sequence[str] = ("source", "path", "source_filter", "snapshot")
+    template_fields: Sequence[str] = ("source", "path", "source_filter", "snapshot", "columns")
     ui_color = "#d7ecf8"
 
     def __init__(
@@ -132,18 +131,15 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
 
         trigger = SnowflakeQueryTrigger(
             snowflake_conn_id=self.snowflake_conn_id,
-            query_id=submitted["query_id"],
-            poll_interval=self.poll_interval,
+            submitted=submitted, poll_interval=self.poll_interval,
         )
-        self.defer(trigger=trigger, method_name="execute_complete", kwargs={"submitted": submitted})
+        self.defer(trigger=trigger, method_name="execute_complete")
 
-    def execute_complete(
-        self, context: Context, event: Mapping[str, Any], submitted: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Read the ended query's result."""
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Read the ended query's result; the event is what `execute` submitted."""
         with failing_fast(), snowflake_session(self.snowflake_conn_id, tag=self._tag(context)) as session:
-            self._query_id = submitted["query_id"]
-            return self._finish(session, self._request(), submitted)
+            self._query_id = event["query_id"]
+            return self._finish(session, self._request(), event)
 
     def on_kill(self) -> None:
         """Cancel the query; Airflow ends the process a few seconds later."""

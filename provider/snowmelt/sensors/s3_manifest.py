@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
-from snowmelt.tasks.sessions import s3_client
 from snowmelt.tasks.failing import failing_fast
+from snowmelt.tasks.sessions import s3_client
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -20,14 +20,15 @@ class SnowflakeQueryTrigger(BaseTrigger):
     retry and a query that ended long ago take the same way.
 
     :param snowflake_conn_id: Airflow connection.
-    :param query_id: id of the submitted query.
+    :param submitted: what the task needs to go on, query_id among it; it comes back as the event.
     :param poll_interval: seconds between two polls.
     """
 
-    def __init__(self, *, snowflake_conn_id: str, query_id: str, poll_interval: float) -> None:
-        super().__init__()
+    def __init__(self, *, snowflake_conn_id: str, submitted: dict[str, Any], poll_interval: float) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
         self.snowflake_conn_id = snowflake_conn_id
-        self.query_id = query_id
+        self.submitted = submitted
+        self.query_id = str(submitted["query_id"])
         self.poll_interval = poll_interval
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -36,7 +37,7 @@ class SnowflakeQueryTrigger(BaseTrigger):
             "snowmelt.triggers.snowflake_query.SnowflakeQueryTrigger",
             {
                 "snowflake_conn_id": self.snowflake_conn_id,
-                "query_id": self.query_id,
+                "submitted": self.submitted,
                 "poll_interval": self.poll_interval,
             },
         )
@@ -63,12 +64,12 @@ class SnowflakeQueryTrigger(BaseTrigger):
                     await self._close(connection)
                     connection = None
                     if failures >= MOST_FAILED_POLLS:
-                        yield TriggerEvent({"query_id": self.query_id})
+                        yield TriggerEvent(self.submitted)
                         return
                 else:
                     failures = 0
                     if not running:
-                        yield TriggerEvent({"query_id": self.query_id})
+                        yield TriggerEvent(self.submitted)
                         return
                 await asyncio.sleep(self.poll_interval)
         finally:

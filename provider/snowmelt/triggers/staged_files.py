@@ -21,7 +21,7 @@ class StagedFilesTrigger(BaseTrigger):
     """
 
     def __init__(self, *, aws_conn_id: str, manifest: Mapping[str, Any] | str, poll_interval: float) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.aws_conn_id = aws_conn_id
         self.manifest = manifest
         self.poll_interval = poll_interval

@@ -1,0 +1,45 @@
+"""The expressions that a fingerprint takes its source values from: those of a Parquet unload, whatever the files are.
+
+A plan's columns hold the expression of its own unload; in CSV that is a formatted text, which a fingerprint cannot use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from snowmelt.core.canonical import Kind
+from snowmelt.core.column_values import Column
+from snowmelt.core.quoting import snowflake_identifier
+from snowmelt.core.types import FileFormat, parse_snowflake_type, row_of, select_expression
+
+
+def find_values(columns: Sequence[Column], file_format: str) -> dict[str, str]:
+    """Source column → its expression in the form of a Parquet file. A column whose CSV text hides it is left out.
+
+    :param file_format: of the plan that the columns come from: parquet or csv.
+    """
+    if file_format == FileFormat.PARQUET:
+        return {column.source: column.select for column in columns}
+    found = {column.source: _unwrap(column) for column in columns}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _unwrap(column: Column) -> str | None:
+    """What the CSV expression was made of, proved by making it again."""
+    source = parse_snowflake_type(column.source_type)
+    row = row_of(source)
+    bare = snowflake_identifier(column.source)
+    if column.select.startswith(select_expression(source, bare, FileFormat.CSV)):
+        return select_expression(source, bare, FileFormat.PARQUET)
+    if row.csv == row.parquet:
+        # Numbers, JSON, texts: one expression for both. An end that makes a long text too long for its column stays.
+        return column.select
+    template = select_expression(source, "\0", FileFormat.CSV)
+    before, _, after = template.partition("\0")
+    end = after.partition("\0")[0]
+    inner = column.select.removeprefix(before)
+    inner = inner[: inner.rfind(end)] if "\0" not in after else inner.partition(end)[0]
+    if inner and select_expression(source, inner, FileFormat.CSV) == column.select:
+        return select_expression(source, inner, FileFormat.PARQUET)
+    return None

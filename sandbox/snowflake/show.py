@@ -1,0 +1,316 @@
+"""SHOW and DESCRIBE."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from sandbox.snowflake import errors, sftypes
+from sandbox.snowflake.catalog import Column, Database, Schema, Table
+from sandbox.snowflake.information_schema import OWNER, constraint_name, moment, row_count
+from sandbox.snowflake.names import ObjectName, show
+from sandbox.snowflake.parameters import KNOWN
+from sandbox.snowflake.results import DESCRIBE, SHOW, Result, rows_result
+from sandbox.snowflake.scanner import Scanner
+from sandbox.snowflake.sftypes import LTZ, TEXT
+
+if TYPE_CHECKING:
+    from sandbox.snowflake.statement import Statement
+
+_N = sftypes.number()
+
+
+def _texts(*names: str) -> list[tuple[str, sftypes.SfType]]:
+    return [(n, TEXT) for n in names]
+
+
+def like_filter(scanner: Scanner) -> Callable[[str], bool]:
+    """LIKE 'pattern' as SHOW has it: without regard to case."""
+    if not scanner.accept("LIKE"):
+        return lambda name: True
+    pattern = scanner.string()
+    regex = "".join(
+        ".*" if c == "%" else "." if c == "_" else re.escape(c) for c in re.sub(r"\\(.)", r"\1", pattern)
+    )
+    compiled = re.compile(regex, re.IGNORECASE | re.DOTALL)
+    return lambda name: compiled.fullmatch(name) is not None
+
+
+def in_scope(statement: Statement, scanner: Scanner) -> Iterator[tuple[Database, Schema]]:
+    """IN ACCOUNT | DATABASE d | SCHEMA s | d.s, or the session's schema."""
+    catalog, session = statement.store.catalog, statement.session
+    if not scanner.accept("IN"):
+        if session.database is not None and session.schema is not None:
+            yield catalog.database(session.database), catalog.schema(session.database, session.schema)
+        elif session.database is not None:
+            yield from (
+                (catalog.database(session.database), s)
+                for s in catalog.database(session.database).schemas.values()
+            )
+        else:
+            yield from ((d, s) for d in catalog.databases.values() for s in d.schemas.values())
+        return
+    if scanner.accept("ACCOUNT"):
+        yield from ((d, s) for d in list(catalog.databases.values()) for s in d.schemas.values())
+        return
+    if scanner.accept("DATABASE"):
+        name = (
+            scanner.identifier()
+            if not scanner.done and scanner.peek().kind in {"word", "quoted"}
+            else str(session.database)
+        )
+        yield from ((catalog.database(name), s) for s in catalog.database(name).schemas.values())
+        return
+    scanner.accept("SCHEMA")
+    parts = scanner.name() if not scanner.done else [str(session.schema)]
+    database = parts[0] if len(parts) == 2 else str(session.database)
+    yield catalog.database(database), catalog.schema(database, parts[-1])
+
+
+def _limit(scanner: Scanner, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    if scanner.accept("STARTS", "WITH"):
+        start = scanner.string()
+        rows = [r for r in rows if str(r[1]).startswith(start)]
+    if scanner.accept("LIMIT"):
+        rows = rows[: int(scanner.next().text)]
+    scanner.end()
+    return rows
+
+
+def tables(statement: Statement) -> Result:
+    scanner = statement.scanner()
+    scanner.expect("SHOW")
+    scanner.accept("TERSE")
+    kind = scanner.next().text.upper()
+    like = like_filter(scanner)
+    scope = list(in_scope(statement, scanner))
+    columns = [("created_on", LTZ), *_texts("name", "database_name", "schema_name", "kind", "comment", "cluster_by"),
+               ("rows", _N), ("bytes", _N), *_texts("owner", "retention_time")]  # fmt: skip
+    rows = [
+        (moment(t.created), t.name, d.name, s.name, _kind(t), t.comment, t.clustering, row_count(statement.store, t), 0 if t.kind == "VIEW" else None,
+         OWNER, str(1 if t.retention_days is None else t.retention_days))
+        for d, s in scope
+        for t in s.tables.values()
+        if like(t.name) and (kind in {"OBJECTS"} or (t.kind == "VIEW") == (kind == "VIEWS"))
+    ]  # fmt: skip
+    return rows_result(columns, _limit(scanner, rows), SHOW)
+
+
+def _kind(table: Table) -> str:
+    if table.kind == "VIEW":
+        return "VIEW"
+    return "TEMPORARY" if table.temporary_of is not None else "TRANSIENT" if table.transient else "TABLE"
+
+
+def schemas(statement: Statement) -> Result:
+    scanner = statement.scanner()
+    scanner.expect("SHOW")
+    scanner.accept("TERSE")
+    scanner.expect("SCHEMAS")
+    like = like_filter(scanner)
+    catalog, session = statement.store.catalog, statement.session
+    databases = list(catalog.databases.values())
+    if scanner.accept("IN"):
+        if not scanner.accept("ACCOUNT"):
+            scanner.accept("DATABASE")
+            databases = [catalog.database(scanner.identifier())]
+    elif session.database is not None:
+        databases = [catalog.database(session.database)]
+    columns = [
+        ("created_on", LTZ),
+        *_texts(
+            "name",
+            "is_default",
+            "is_current",
+            "database_name",
+            "owner",
+            "comment",
+            "options",
+            "retention_time",
+        ),
+    ]
+    rows = [
+        (moment(s.created), s.name, "N", "Y" if (d.name, s.name) == (session.database, session.schema) else "N", d.name, OWNER, s.comment, "", str(s.retention_days))
+        for d in databases
+        for s in d.schemas.values()
+        if like(s.name)
+    ]  # fmt: skip
+    return rows_result(columns, _limit(scanner, rows), SHOW)
+
+
+def databases(statement: Statement) -> Result:
+    scanner = statement.scanner()
+    scanner.expect("SHOW")
+    scanner.accept("TERSE")
+    scanner.expect("DATABASES")
+    like = like_filter(scanner)
+    session = statement.session
+    columns = [
+        ("created_on", LTZ),
+        *_texts(
+            "name",
+            "is_default",
+            "is_current",
+            "origin",
+            "owner",
+            "comment",
+            "options",
+            "retention_time",
+            "kind",
+        ),
+    ]
+    rows = [
+        (moment(d.created), d.name, "N", "Y" if d.name == session.database else "N", "", OWNER, d.comment, "", str(d.retention_days), "STANDARD")
+        for d in statement.store.catalog.databases.values()
+        if like(d.name)
+    ]  # fmt: skip
+    return rows_result(columns, _limit(scanner, rows), SHOW)
+
+
+def warehouses(statement: Statement) -> Result:
+    scanner = statement.scanner()
+    scanner.expect("SHOW", "WAREHOUSES")
+    like = like_filter(scanner)
+    current = statement.session.warehouse
+    columns = [*_texts("name", "state", "type", "size"), ("min_cluster_count", _N), ("max_cluster_count", _N), ("running", _N),
+               ("queued", _N), *_texts("is_default", "is_current"), ("auto_suspend", _N), *_texts("auto_resume"),
+               ("created_on", LTZ), *_texts("owner", "comment")]  # fmt: skip
+    running = [q.warehouse for q in statement.queries.running()]
+    rows = [
+        (w.name, w.state, "STANDARD", w.size, 1, 1, running.count(w.name), 0, "N", "Y" if w.name == current else "N", w.auto_suspend,
+         str(w.auto_resume).lower(), moment(w.created), OWNER, w.comment)
+        for w in statement.store.catalog.warehouses.values()
+        if like(w.name)
+    ]  # fmt: skip
+    return rows_result(columns, rows, SHOW)
+
+
+def roles(statement: Statement) -> Result:
+    scanner = statement.scanner()
+    scanner.expect("SHOW", "ROLES")
+    like = like_filter(scanner)
+    rows = [
+        (None, r, "Y" if r == statement.session.role else "N")
+        for r in statement.store.catalog.roles
+        if like(r)
+    ]
+    return rows_result([("created_on", LTZ), *_texts("name", "is_current")], rows, SHOW)
+
+
+def empty(statement: Statement) -> Result:
+    """SHOW GRANTS, POLICIES, …: none are kept here."""
+    return rows_result([("created_on", LTZ), *_texts("name")], [], SHOW)
+
+
+def parameters(statement: Statement) -> Result:
+    scanner = statement.scanner()
+    scanner.expect("SHOW", "PARAMETERS")
+    like = like_filter(scanner)
+    values = statement.session.parameters
+    kinds = {bool: "BOOLEAN", int: "NUMBER", str: "STRING"}
+    rows = [
+        (
+            name,
+            values[name],
+            known.default,
+            "SESSION" if name in values.values else "",
+            known.description,
+            kinds[known.kind],
+        )
+        for name, known in KNOWN.items()
+        if like(name)
+    ]
+    return rows_result(_texts("key", "value", "default", "level", "description", "type"), rows, SHOW)
+
+
+def _one_table(statement: Statement, scanner: Scanner) -> tuple[ObjectName, Table]:
+    parts = scanner.name()
+    reader = statement.reader()
+    name = reader.place(parts, "DESCRIBE")
+    statement.store.catalog.schema(name.database, name.schema)
+    if statement.store.catalog.find_table(name) is None:
+        raise errors.missing("Table", ".".join(show(p) for p in parts))
+    return name, reader.find(name)
+
+
+def describe_table(statement: Statement) -> Result:
+    scanner = statement.scanner()
+    scanner.next()
+    scanner.accept("TABLE") or scanner.accept("VIEW")
+    _, table = _one_table(statement, scanner)
+    columns = _texts("name", "type", "kind", "null?", "default", "primary key", "unique key", "check", "expression", "comment",
+                     "policy name", "privacy domain")  # fmt: skip
+    unique = {c for key in table.unique_keys for c in key}
+    rows = [
+        (c.name, str(c.type), "COLUMN", "Y" if c.nullable else "N", c.default, "Y" if c.name in table.primary_key else "N",
+         "Y" if c.name in unique else "N", None, None, c.comment, None, None)
+        for c in table.columns
+    ]  # fmt: skip
+    return rows_result(columns, rows, DESCRIBE)
+
+
+def keys(statement: Statement) -> Result:
+    """SHOW PRIMARY KEYS, UNIQUE KEYS, IMPORTED KEYS."""
+    scanner = statement.scanner()
+    scanner.expect("SHOW")
+    kind = scanner.next().text.upper()
+    scanner.expect("KEYS")
+    columns = [("created_on", LTZ), *_texts("database_name", "schema_name", "table_name", "column_name"), ("key_sequence", _N),
+               *_texts("constraint_name", "rely", "comment")]  # fmt: skip
+    if scanner.looking_at("IN", "TABLE"):
+        scanner.next()
+        scanner.next()
+        found = [_one_table(statement, scanner)]
+    else:
+        found = [
+            (ObjectName(d.name, s.name, t.name), t)
+            for d, s in in_scope(statement, scanner)
+            for t in s.tables.values()
+        ]
+    rows = []
+    for name, table in found:
+        listed = [table.primary_key] if kind == "PRIMARY" else table.unique_keys if kind == "UNIQUE" else []
+        for index, key in enumerate(listed, start=0 if kind == "PRIMARY" else 1):
+            rows += [
+                (moment(table.created), name.database, name.schema, name.name, column, position, constraint_name(table, index), "false", None)
+                for position, column in enumerate(key, start=1)
+            ]  # fmt: skip
+    return rows_result(columns, rows, SHOW)
+
+
+def columns(statement: Statement) -> Result:
+    scanner = statement.scanner()
+    scanner.expect("SHOW", "COLUMNS")
+    like = like_filter(scanner)
+    if scanner.accept("IN", "TABLE") or scanner.accept("IN", "VIEW"):
+        found = [_one_table(statement, scanner)]
+    else:
+        found = [
+            (ObjectName(d.name, s.name, t.name), t)
+            for d, s in in_scope(statement, scanner)
+            for t in s.tables.values()
+        ]
+    names = _texts("table_name", "schema_name", "column_name", "data_type", "null?", "default", "kind", "expression", "comment",
+                   "database_name", "autoincrement")  # fmt: skip
+    rows = [
+        (n.name, n.schema, c.name, _data_type(c), str(c.nullable).lower(), c.default or "", "COLUMN", "", c.comment or "", n.database, "")
+        for n, t in found
+        for c in t.columns
+        if like(c.name)
+    ]  # fmt: skip
+    return rows_result(names, rows, SHOW)
+
+
+def _data_type(column: Column) -> str:
+    import json
+
+    kind = column.type
+    found: dict[str, Any] = {"type": {"NUMBER": "FIXED", "FLOAT": "REAL"}.get(kind.name, kind.name)}
+    if kind.name == "NUMBER":
+        found |= {"precision": kind.precision, "scale": kind.scale}
+    elif kind.name in {"TIME", *sftypes.TIMESTAMPS}:
+        found |= {"precision": 0, "scale": 9 if kind.scale is None else kind.scale}
+    elif kind.name in {"TEXT", "BINARY"}:
+        found |= {"length": kind.length, "byteLength": kind.length, "fixed": kind.name == "BINARY"}
+    return json.dumps(found | {"nullable": column.nullable}, separators=(",", ":"))

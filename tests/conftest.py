@@ -1,0 +1,116 @@
+"""The sandbox, once for the whole session: a real PostgreSQL, the S3 protocol, Snowflake's protocol."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+import psycopg
+import pytest
+from psycopg import sql
+
+ROOT = Path(__file__).parents[1]
+SANDBOX = [str(ROOT / "sandbox" / ".venv" / "bin" / "python"), "-m", "sandbox"]
+#: A state folder of its own: tests and demo do not meet.
+STATE = ROOT / ".sandbox-test"
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """The running stand-ins; `env` is what <state>/env sets."""
+
+    env: dict[str, str]
+
+    def superuser_dsn(self, database: str = "postgres") -> str:
+        return psycopg.conninfo.make_conninfo(self.env["SNOWMELT_SANDBOX_PG_SUPERUSER_DSN"], dbname=database)
+
+    def user_dsn(self, database: str) -> str:
+        return psycopg.conninfo.make_conninfo(self.env["SNOWMELT_SANDBOX_PG_DSN"], dbname=database)
+
+    def create_database(self, name: str) -> str:
+        """A new database that the ordinary role owns; returns the role's DSN."""
+        owner = psycopg.conninfo.conninfo_to_dict(self.env["SNOWMELT_SANDBOX_PG_DSN"])["user"]
+        with psycopg.connect(self.superuser_dsn(), autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(str(owner)))
+            )
+        return self.user_dsn(name)
+
+    def drop_database(self, name: str) -> None:
+        with psycopg.connect(self.superuser_dsn(), autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def s3(self, user: str = "SNOWFLAKE_WRITER"):
+        """A boto3 client with one of the sandbox's users."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.env["SNOWMELT_SANDBOX_S3_ENDPOINT"],
+            region_name=self.env["SNOWMELT_SANDBOX_S3_REGION"],
+            aws_access_key_id=self.env[f"SNOWMELT_SANDBOX_{user}_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.env[f"SNOWMELT_SANDBOX_{user}_SECRET_ACCESS_KEY"],
+        )
+
+    @property
+    def bucket(self) -> str:
+        return self.env["SNOWMELT_SANDBOX_S3_BUCKET"]
+
+    def activate(self) -> None:
+        """Let hooks and Airflow in this process see the sandbox's connections and settings."""
+        os.environ.update(self.env)
+
+
+def read_env(path: Path) -> dict[str, str]:
+    """KEY='value' lines, as a shell reads them."""
+    lines = (line for line in path.read_text().splitlines() if line and not line.startswith("#"))
+    return {key: "".join(shlex.split(value)) for key, _, value in (line.partition("=") for line in lines)}
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    started = subprocess.run([*SANDBOX, "up", "--state", str(STATE)], cwd=ROOT, capture_output=True, text=True)
+    assert started.returncode == 0, started.stdout + started.stderr
+    running = Sandbox(read_env(STATE / "env"))
+    running.activate()
+    yield running
+    subprocess.run([*SANDBOX, "down", "--state", str(STATE)], cwd=ROOT, check=True, capture_output=True)
+
+
+@pytest.fixture
+def database(sandbox: Sandbox) -> Iterator[str]:
+    """The DSN of an empty database that the ordinary role owns; gone afterwards."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    yield sandbox.create_database(name)
+    sandbox.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def postgres_dsn(sandbox: Sandbox) -> Iterator[str]:
+    """A superuser's DSN of one empty database for the session."""
+    sandbox.create_database("test_io")
+    yield sandbox.superuser_dsn("test_io")
+    sandbox.drop_database("test_io")
+
+
+@pytest.fixture
+def connection(postgres_dsn: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(postgres_dsn, autocommit=True) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def s3_client(sandbox: Sandbox):
+    client = sandbox.s3()
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def bucket(sandbox: Sandbox) -> str:
+    return sandbox.bucket

@@ -1,0 +1,147 @@
+"""The DAG files as Airflow sees them: what is there, how it hangs together, and that parsing touches nothing outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TASKS = ["plan", "unload", "manifest", "files", "load", "verify", "publish", "cleanup"]
+EDGES = {
+    "plan": {"unload", "files", "load", "verify", "publish", "cleanup"},
+    "unload": {"manifest"},
+    "manifest": {"files"},
+    "files": {"load"},
+    "load": {"verify"},
+    "verify": {"publish"},
+    "publish": {"cleanup"},
+    "cleanup": set(),
+}
+
+#: Parses the DAG files with every socket forbidden, and tells what came of it.
+PARSE = """
+import json, socket, sys, time
+def refuse(*args, **kwargs): raise AssertionError(f"a connection was opened while parsing: {args}")
+import airflow.sdk
+from airflow.providers.common.compat.sdk import BaseHook
+started = time.perf_counter()
+import snowmelt.dag_factory
+imported = time.perf_counter() - started
+socket.socket.connect = socket.socket.connect_ex = refuse
+import importlib.util, pathlib
+found, seconds = {}, {}
+for path in sorted(pathlib.Path(sys.argv[1]).glob("*.py")):
+    started = time.perf_counter()
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    seconds[path.name] = time.perf_counter() - started
+    for dag in vars(module).values():
+        if isinstance(dag, airflow.sdk.DAG):
+            found[dag.dag_id] = {
+                "schedule": dag.schedule,
+                "catchup": dag.catchup,
+                "max_active_runs": dag.max_active_runs,
+                "edges": {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks},
+                "mapped": sorted(task.task_id for task in dag.tasks if task.is_mapped),
+                "labels": sorted({task.map_index_template for task in dag.tasks if task.is_mapped}),
+                "params": sorted(dag.params),
+            }
+heavy = sorted(set(sys.modules) & {"pandas", "pyarrow", "snowflake.connector", "boto3", "psycopg", "sqlglot"})
+print(json.dumps({"dags": found, "seconds": seconds, "imported": imported, "heavy": heavy}))
+"""
+
+
+def parse(folder: Path = ROOT / "dags", **environment: str) -> subprocess.CompletedProcess[str]:
+    # A developer's shell may name another configuration.
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("SNOWMELT_")}
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", PARSE, str(folder)],
+        capture_output=True,
+        text=True,
+        env={**kept, "AIRFLOW__CORE__UNIT_TEST_MODE": "True", **environment},
+        timeout=120,
+    )
+
+
+@pytest.fixture(scope="module")
+def parsed():
+    done = parse()
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_the_dags_are_those_of_the_configuration(parsed):
+    assert sorted(parsed["dags"]) == [
+        "migrate__analytics__dimpayer",
+        "migrate__analytics__factvisitcallperformance_cr",
+        "migrate_table",
+    ]
+
+
+def test_every_dag_has_the_same_tasks_in_the_same_order(parsed):
+    for dag_id, dag in parsed["dags"].items():
+        assert sorted(dag["edges"]) == sorted(TASKS), dag_id
+        assert {task: set(below) for task, below in dag["edges"].items()} == EDGES, dag_id
+        assert dag["mapped"] == ["load", "manifest", "unload"]
+        assert dag["labels"] == ["{{ task.map_label }}"]
+
+
+def test_configured_tables_run_nightly_one_run_at_a_time(parsed):
+    for dag_id, dag in parsed["dags"].items():
+        configured = dag_id.startswith("migrate__")
+        assert dag["schedule"] == ("0 2 * * *" if configured else None)
+        assert dag["catchup"] is False
+        if configured:
+            assert dag["max_active_runs"] == 1
+
+
+def test_the_form_has_the_named_parameters(parsed):
+    assert parsed["dags"]["migrate_table"]["params"] == sorted(
+        (
+            "source_database source_schema source_table target_schema target_table mode source_filter chunking_column chunk_rows "
+            "uniqueness_columns watermark_column publish row_limit file_format load_method max_file_size_mb cleanup_after_load run_id"
+        ).split()
+    )
+
+
+def test_parsing_is_quick_and_imports_no_driver(parsed):
+    assert parsed["heavy"] == []
+    assert parsed["imported"] + sum(parsed["seconds"].values()) < 3, parsed  # under 1 s when the machine is idle
+
+
+def write_config(folder: Path, **changes) -> Path:
+    config = json.loads((ROOT / "include/config/s3copyconfig.json").read_text())
+    config["sources"][0]["tables"][0] |= changes
+    path = folder / "config.json"
+    path.write_text(json.dumps(config))
+    return path
+
+
+def test_a_broken_table_takes_only_its_own_dag_away_and_is_shown(tmp_path):
+    path = write_config(tmp_path, chunk_rows="many")
+    healthy = tmp_path / "dags"
+    healthy.mkdir()
+    for name in ("migrate_table.py", "migrate_configured.py"):
+        (healthy / name).write_text((ROOT / "dags" / name).read_text())
+    done = parse(healthy, SNOWMELT_CONFIG=str(path))
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.splitlines()[-1])["dags"]
+    assert sorted(found) == ["migrate__analytics__factvisitcallperformance_cr", "migrate_table"]
+
+    broken = parse(SNOWMELT_CONFIG=str(path))
+    assert broken.returncode == 1
+    assert "1 tables have no DAG until this is mended:" in broken.stderr
+    assert "sources[0].tables[0].chunk_rows" in broken.stderr
+
+
+def test_a_missing_configuration_says_where_it_was_looked_for(tmp_path):
+    done = parse(SNOWMELT_CONFIG=str(tmp_path / "none.json"))
+    assert done.returncode == 1
+    assert f"The configuration {tmp_path / 'none.json'} cannot be read" in done.stderr
+    assert "Set SNOWMELT_CONFIG to its path" in done.stderr
