@@ -220,6 +220,10 @@ class Binder:
             self.bind(node, ctes, scope)
             infer.annotate(node) if isinstance(node, exp.Subquery) else None
             return
+        if isinstance(node, exp.Parameter) or (
+            isinstance(node, exp.Column) and isinstance(node.this, exp.Parameter)
+        ):
+            node = _by_position(node, scope)
         if isinstance(node, exp.Column):
             self._column(node, scope)
             return
@@ -269,3 +273,24 @@ class Binder:
             if source and not source.startswith("\x00"):
                 hidden.set("table", exp.to_identifier(source, quoted=True))
             column.meta[infer.OFFSET] = hidden
+
+
+def _by_position(node: exp.Expression, scope: Scope) -> exp.Expression:
+    """$2 or t.$2: the second column of what is read."""
+    table = node.args["table"].name if isinstance(node, exp.Column) else None
+    parameter = node.this if isinstance(node, exp.Column) else node
+    number = parameter.name
+    found = [
+        (source, output)
+        for source, outputs in scope.sources.items()
+        if table in {None, source}
+        for output in outputs or ()
+    ]
+    if not number.isdigit() or not 0 < int(number) <= len(found):
+        raise errors.compilation(904, "42000", f"invalid identifier '${number}'")
+    source, output = found[int(number) - 1]
+    column = exp.column(exp.to_identifier(output.name, quoted=True))
+    if not source.startswith("\x00"):
+        column.set("table", exp.to_identifier(source, quoted=True))
+    node.replace(column)
+    return column

@@ -145,8 +145,7 @@ def commit(store: Store, session: Session, query_id: str) -> None:
             now = time.time()
             for name, after in transaction.changed.items():
                 table = store.catalog.table(name)
-                rows = transaction.rows.get(name) if after.storage == table.storage else None
-                _publish(store, table, after, rows, query_id, now)
+                _publish(store, table, after, transaction.rows.get(name), query_id, now)
     finally:
         release(transaction)
     if transaction.changed:

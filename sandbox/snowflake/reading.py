@@ -17,7 +17,7 @@ from sandbox.snowflake.catalog import Table
 from sandbox.snowflake.infer import annotate, type_of
 from sandbox.snowflake.names import ObjectName, show
 from sandbox.snowflake.queries import Queries, Query
-from sandbox.snowflake.rewrite import Formats, rewrite
+from sandbox.snowflake.rewrite import Formats, last_query_id, rewrite
 from sandbox.snowflake.scopes import Output, Relation, fold
 from sandbox.snowflake.session import Session
 from sandbox.snowflake.store import Store, offset_column
@@ -162,7 +162,7 @@ class Reader:
     def _result_scan(self, argument: exp.Expression | None) -> Relation:
         query_id = argument.name if isinstance(argument, exp.Literal) else None
         if isinstance(argument, exp.Anonymous) and argument.name.upper() == "LAST_QUERY_ID":
-            query_id = last_query_id(self.session, argument)
+            query_id = last_query_id(tuple(self.session.last_query_ids), argument)
         found = self.queries.find(query_id or "")
         if found is None:
             raise errors.SnowflakeError(709, "02000", f"Statement {query_id} not found")
@@ -231,15 +231,6 @@ class Reader:
         return Translation(rewritten.sql(dialect="duckdb"), outputs)
 
 
-def last_query_id(session: Session, call: exp.Anonymous) -> str | None:
-    index = int(call.expressions[0].sql()) if call.expressions else -1
-    ids = session.last_query_ids
-    try:
-        return ids[index] if index < 0 else ids[index - 1]
-    except IndexError:
-        return None
-
-
 def build_formats(session: Session, query: Query) -> Formats:
     parameters = session.parameters
     general = parameters["TIMESTAMP_OUTPUT_FORMAT"]
@@ -263,8 +254,8 @@ def build_formats(session: Session, query: Query) -> Formats:
             "CURRENT_VERSION": "10.0.0",
             "CURRENT_REGION": "AWS_US_EAST_1",
             "CURRENT_CLIENT": session.client,
-            "LAST_QUERY_ID": session.last_query_ids[-1] if session.last_query_ids else None,
         },
+        query_ids=tuple(session.last_query_ids),
     )
 
 

@@ -30,6 +30,7 @@ class Formats:
     time: str
     constants: dict[str, str | None]  # CURRENT_ROLE, LAST_QUERY_ID, … of this statement
     now: float | None = None
+    query_ids: tuple[str, ...] = ()  # the session's statements before this one
 
 
 def rewrite(tree: exp.Expression, formats: Formats) -> exp.Expression:
@@ -61,6 +62,20 @@ def _constant(formats: Formats, node: exp.Expression) -> exp.Expression:
     key = node.name.upper() if isinstance(node, exp.Anonymous) else type(node).sql_name().upper()
     value = formats.constants.get(key)
     return exp.Literal.string(value) if value is not None else exp.cast(exp.Null(), "VARCHAR")
+
+
+def last_query_id(ids: tuple[str, ...], node: exp.Anonymous) -> str | None:
+    """LAST_QUERY_ID([n]): from the end when n is negative, from the first (1) otherwise."""
+    index = int(node.expressions[0].sql()) if node.expressions else -1
+    try:
+        return ids[index] if index < 0 else ids[index - 1]
+    except IndexError:
+        return None
+
+
+def _last_query_id(formats: Formats, node: exp.Expression) -> exp.Expression:
+    found = last_query_id(formats.query_ids, node) if isinstance(node, exp.Anonymous) else None
+    return exp.Literal.string(found) if found is not None else exp.cast(exp.Null(), "VARCHAR")
 
 
 def _hash_agg(formats: Formats, node: exp.Expression) -> exp.Expression:
@@ -180,7 +195,7 @@ _ANONYMOUS: dict[str, Rule] = {
     "HASH": _hash,
     "MD5_HEX": _digest("md5"),
     "SHA2_HEX": _digest("sha256"),
-    "LAST_QUERY_ID": _constant,
+    "LAST_QUERY_ID": _last_query_id,
     "CURRENT_SESSION": _constant,
     "CURRENT_STATEMENT": _constant,
     "CURRENT_TRANSACTION": _constant,

@@ -98,8 +98,8 @@ def test_create_extension_as_on_rds(superuser, env):
     assert signatures[:2] == [
         ("table_name text, column_list text, options text, s3_info aws_commons._s3_uri_1", "text"),
         (
-            "table_name text, column_list text, options text, s3_info aws_commons._s3_uri_1,"
-            " credentials aws_commons._aws_credentials_1",
+            ("table_name text, column_list text, options text, s3_info aws_commons._s3_uri_1,"
+            " credentials aws_commons._aws_credentials_1"),
             "text",
         ),
     ]

@@ -58,20 +58,18 @@ def build_source_fingerprint(
     source_sql: str,
     where: str = "",
     *,
-    values: Mapping[str, str] | None = None,
     column_hashes: bool = False,
     group: str = "",
 ) -> str:
     """The statement that computes a fingerprint in Snowflake.
 
+    :param columns: with `select` in the form of a Parquet file (fingerprint_values.py).
     :param source_sql: what stands behind FROM: the quoted table with its AT clause.
     :param where: a Snowflake predicate over the table's columns, or empty.
-    :param values: source column → its expression in the form of a Parquet file; a column that is not named has it in `select`.
     :param column_hashes: also hash each column by itself: an MD5 for each value instead of one for each row.
     :param group: a Snowflake expression over the table's columns; one fingerprint is computed for each of its values.
     """
-    numbered = number_columns(columns, values)
-    sides = [source_side(column) for column in numbered]
+    sides = [source_side(column) for column in number_columns(columns)]
     tokens = [side.token[0] for side in sides]
     hashed = [" || ".join(tokens), *(tokens if column_hashes else ())]
     hashes = [f"TO_VARCHAR(SUM(MD5_NUMBER_LOWER64({text})))" for text in hashed]
@@ -102,14 +100,10 @@ def build_target_fingerprint(
     return _statement("CAST(count(*) AS text)", hashes, sides, once, f"{table_sql}{condition}", group)
 
 
-def number_columns(
-    columns: Sequence[Column], values: Mapping[str, str] | None = None
-) -> tuple[Numbered, ...]:
+def number_columns(columns: Sequence[Column]) -> tuple[Numbered, ...]:
     """The columns with their places and kinds."""
-    known = values or {}
     return tuple(
-        Numbered(column, place, kind_of(column), known.get(column.source, column.select))
-        for place, column in enumerate(columns)
+        Numbered(column, place, kind_of(column), column.select) for place, column in enumerate(columns)
     )
 
 

@@ -1,4 +1,4 @@
-"""The expressions that a fingerprint takes its source values from: those of a Parquet unload, whatever the files are.
+"""The columns that a fingerprint is taken of: with the expressions of a Parquet unload, whatever the files are.
 
 A plan's columns hold the expression of its own unload; in CSV that is a formatted text, which a fingerprint cannot use.
 """
@@ -8,21 +8,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from snowmelt.core.canonical import Kind
 from snowmelt.core.column_values import Column
 from snowmelt.core.quoting import snowflake_identifier
 from snowmelt.core.types import FileFormat, parse_snowflake_type, row_of, select_expression
 
 
-def find_values(columns: Sequence[Column], file_format: str) -> dict[str, str]:
-    """Source column → its expression in the form of a Parquet file. A column whose CSV text hides it is left out.
+def find_comparable(columns: Sequence[Column], file_format: str) -> tuple[Column, ...]:
+    """The columns with `select` in the form of a Parquet file; one whose CSV text hides its value is left out.
 
     :param file_format: of the plan that the columns come from: parquet or csv.
     """
     if file_format == FileFormat.PARQUET:
-        return {column.source: column.select for column in columns}
-    found = {column.source: _unwrap(column) for column in columns}
-    return {name: value for name, value in found.items() if value is not None}
+        return tuple(columns)
+    values = ((column, _unwrap(column)) for column in columns)
+    return tuple(replace(column, select=value) for column, value in values if value is not None)
 
 
 def _unwrap(column: Column) -> str | None:

@@ -1,4 +1,9 @@
-"""Waiting for locks without holding up others, and for transactions that are older than a load."""
+"""Waiting for locks without holding up others, and for transactions that are older than a load.
+
+Whoever waits here must hold no lock on the target, not even a reader's: someone's ALTER TABLE would queue behind it, and every
+reader behind that. Reading the catalog leaves none (looked up in pg_locks, PostgreSQL 15 and 18); counting the rows does, so it is
+done in a savepoint that is rolled back.
+"""
 
 from __future__ import annotations
 

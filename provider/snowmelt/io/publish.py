@@ -150,12 +150,14 @@ def _publish(
             f"The staging table {request.schema}.{request.staging} of run {request.run_id} holds {rows:,} rows; by the ledger "
             f"{request.expected_rows:,} were loaded. Nothing is published. Start a new run."
         )
-    target = read_details(cursor, request.schema, request.table)
-    added = [column.target for column in request.added_columns]
-    check_unchanged(target, staging, mark, added)
+    before: int | None = None
+    with connection.transaction(force_rollback=True):  # gives back the lock of the count at once
+        target = read_details(cursor, request.schema, request.table)
+        check_unchanged(target, staging, mark, [column.target for column in request.added_columns])
+        if target is not None and request.count_target:
+            before = _count(cursor, request.schema, request.table)
     if target is None:
         return publish_first(cursor, request, rows, started)
-    before = _count(cursor, request.schema, request.table) if request.count_target else None
     way = publish_swap if mark.kind == "copy" else publish_rows
     return way(connection, cursor, request, target, rows, before, started)
 

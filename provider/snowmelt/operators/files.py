@@ -48,11 +48,7 @@ class MigrationFilesOperator(BaseOperator):
         """Check, record, write the manifest."""
         from snowmelt.io.gathering import gather_files
 
-        staged = [
-            StagedChunk.from_json(chunk)
-            for chunk in cast("Iterable[Any]", self.chunks or ())
-            if chunk is not None
-        ]
+        staged = [StagedChunk.from_json(chunk) for chunk in _all(self.chunks) if chunk is not None]
         with failing_fast(), postgres_session(self.postgres_conn_id) as postgres:
             gathered = gather_files(
                 postgres,

@@ -131,7 +131,8 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
 
         trigger = SnowflakeQueryTrigger(
             snowflake_conn_id=self.snowflake_conn_id,
-            submitted=submitted, poll_interval=self.poll_interval,
+            submitted=submitted,
+            poll_interval=self.poll_interval,
         )
         self.defer(trigger=trigger, method_name="execute_complete")
 

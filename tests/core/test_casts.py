@@ -1,0 +1,234 @@
+"""The allow-list, pair by pair, and every value that must not pass."""
+
+from __future__ import annotations
+
+import itertools
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+
+from snowmelt.core.casts import plan_cast
+from snowmelt.core.load_target import LoadColumn
+from snowmelt.core.types import Form, parse_postgres_type
+
+NUMBERS = ("smallint", "integer", "bigint", "numeric", "numeric(10,2)")
+TARGETS = (
+    *NUMBERS,
+    "double precision",
+    "real",
+    "boolean",
+    "date",
+    "time without time zone",
+    "time with time zone",
+    "timestamp without time zone",
+    "timestamp with time zone",
+    "timestamp(3) without time zone",
+    "text",
+    "character varying",
+    "character varying(20)",
+    "character(20)",
+    "jsonb",
+    "json",
+    "uuid",
+    "bytea",
+    "real[]",
+    "integer[]",
+    "double precision[]",
+    "text[]",
+    "money",
+    "interval",
+    "xml",
+    "oid",
+    "inet",
+)
+ARROW = {
+    "int8": pa.int8(),
+    "int16": pa.int16(),
+    "int32": pa.int32(),
+    "int64": pa.int64(),
+    "uint8": pa.uint8(),
+    "uint64": pa.uint64(),
+    "decimal(38,0)": pa.decimal128(38, 0),
+    "decimal256(40,0)": pa.decimal256(40, 0),
+    "decimal(10,2)": pa.decimal128(10, 2),
+    "decimal(10,-2)": pa.decimal128(10, -2),
+    "half": pa.float16(),
+    "float": pa.float32(),
+    "double": pa.float64(),
+    "bool": pa.bool_(),
+    "date32": pa.date32(),
+    "date64": pa.date64(),
+    "time32": pa.time32("ms"),
+    "time64": pa.time64("us"),
+    "timestamp[us]": pa.timestamp("us"),
+    "timestamp[ms, UTC]": pa.timestamp("ms", "UTC"),
+    "timestamp[ns]": pa.timestamp("ns"),
+    "duration": pa.duration("us"),
+    "string": pa.string(),
+    "large_string": pa.large_string(),
+    "string_view": pa.string_view(),
+    "dictionary": pa.dictionary(pa.int32(), pa.string()),
+    "dictionary of double": pa.dictionary(pa.int32(), pa.float64()),
+    "binary": pa.binary(),
+    "binary(16)": pa.binary(16),
+    "list": pa.list_(pa.float32()),
+    "struct": pa.struct([("a", pa.int32())]),
+    "null": pa.null(),
+}
+INTEGERS = {"int8", "int16", "int32", "int64", "uint8", "uint64", "decimal(38,0)", "decimal256(40,0)"}
+STRINGS = {"string", "large_string", "string_view", "dictionary"}
+TIMESTAMPS = {
+    "timestamp without time zone",
+    "timestamp with time zone",
+    "timestamp(3) without time zone",
+}
+VARCHAR = {"text", "character varying", "character varying(20)"}
+#: Written anew here: what passes, and nothing else.
+PASSES = {
+    Form.INTEGER: (INTEGERS, set(NUMBERS)),
+    Form.DECIMAL: (INTEGERS | {"decimal(10,2)"}, set(NUMBERS)),
+    Form.DOUBLE: ({"double"}, {"double precision"}),
+    Form.BOOLEAN: ({"bool"}, {"boolean"}),
+    Form.DATE: ({"date32"}, {"date"}),
+    Form.EPOCH_US: (INTEGERS, TIMESTAMPS),
+    Form.TIME_US: (INTEGERS, {"time without time zone"}),
+    Form.TEXT: (STRINGS, VARCHAR),
+    Form.JSON: (STRINGS, {"jsonb", "json", "text"}),
+    Form.EWKT: (STRINGS, VARCHAR),
+    Form.VECTOR: (STRINGS, {"real[]", "integer[]"}),
+    Form.UUID: (STRINGS, {"uuid", "text"}),
+    Form.BYTES: ({"binary", "binary(16)"}, {"bytea"}),
+}
+
+
+def plan(form, arrow, target, **rest):
+    return plan_cast(LoadColumn("SRC", form, "dst", parse_postgres_type(target), **rest), arrow)
+
+
+@pytest.mark.parametrize("form", Form)
+def test_only_the_allow_list_passes(form):
+    arrows, targets = PASSES[form]
+    for arrow, target in itertools.product(ARROW, TARGETS):
+        planned = plan(form, ARROW[arrow], target)
+        if arrow in arrows and target in targets:
+            assert not isinstance(planned, str), (arrow, target, planned)
+        else:
+            assert isinstance(planned, str), (arrow, target)
+            assert planned.startswith("SRC: Arrow ")
+            assert f"dst {target}" in planned
+
+
+def test_a_refusal_names_both_types():
+    assert plan(Form.DOUBLE, pa.float64(), "bigint") == (
+        "SRC: Arrow double, staged as double, has no safe way into dst bigint"
+    )
+
+
+def test_numeric_of_negative_scale_is_refused():
+    assert "rounds to the left of the point" in plan(Form.INTEGER, pa.int64(), "numeric(5,-2)")
+
+
+def test_more_than_37_places_are_refused():
+    assert "38 digits after the point" in plan(Form.DECIMAL, pa.decimal128(38, 38), "numeric")
+
+
+FIRST_US, FIRST_DAY, LAST_DAY = -210_866_803_200_000_000, -719_162, 2_932_896
+OUT = "out of range for "
+REFUSED = [
+    (Form.INTEGER, pa.int64(), "smallint", [32768, -32769, 0, None], [OUT + "smallint"] * 2),
+    (Form.INTEGER, pa.int64(), "integer", [2**31, -(2**31) - 1], [OUT + "integer"] * 2),
+    (Form.INTEGER, pa.uint64(), "bigint", [2**63, 1], [OUT + "bigint"]),
+    (Form.INTEGER, pa.decimal128(38, 0), "bigint", [Decimal(2**63), Decimal(-(2**63) - 1), Decimal(2**64 + 5), Decimal(7)], [OUT + "bigint"] * 3),
+    (Form.DECIMAL, pa.decimal128(10, 2), "bigint", [Decimal("1.50"), Decimal("2.00")], ["has digits after the point, bigint has none"]),
+    (Form.DECIMAL, pa.decimal128(10, 3), "numeric(10,2)", [Decimal("1.005"), Decimal("1.010")], ["has more than 2 digits after the point, numeric(10,2) would round it"]),
+    (Form.DECIMAL, pa.decimal128(38, 37), "numeric(38,2)", [Decimal("1." + "0" * 36 + "1"), Decimal("1.5")], ["has more than 2 digits after the point, numeric(38,2) would round it"]),
+    (Form.DECIMAL, pa.decimal128(38, 2), "numeric(10,2)", [Decimal("100000000.00"), Decimal("-100000000.00"), Decimal("99999999.99")], [OUT + "numeric(10,2)"] * 2),
+    (Form.INTEGER, pa.int64(), "numeric(4,2)", [100, -100, 99], [OUT + "numeric(4,2)"] * 2),
+    (Form.INTEGER, pa.decimal256(60, 0), "numeric", [Decimal(10**38), Decimal(10**38 - 1)], ["more than 38 digits"]),
+    (Form.EPOCH_US, pa.int64(), "timestamp", [FIRST_US - 1, -(2**63), FIRST_US, 2**63 - 1], [OUT + "timestamp without time zone"] * 2),
+    (Form.EPOCH_US, pa.decimal128(38, 0), "timestamptz", [Decimal(2**63), Decimal(0)], [OUT + "timestamp with time zone"]),
+    (Form.EPOCH_US, pa.int64(), "timestamp(3)", [1_001, -1, 1_000, -1_000], ["timestamp(3) without time zone would round away digits of the second"] * 2),
+    (Form.TIME_US, pa.int64(), "time", [86_400_000_000, -1, 86_399_999_999], [OUT + "time without time zone"] * 2),
+    (Form.TEXT, pa.string(), "text", ["a\x00b", "\x00", "ok", None, ""], ["holds a NUL character (0x00)"] * 2),
+    (Form.TEXT, pa.string(), "varchar(3)", ["abcd", "abc ", "éèê", "abc"], ["4 characters, character varying(3) holds 3"] * 2),
+    (Form.JSON, pa.string(), "jsonb", ['"\\u0000"', '"\\\\u0000"', '"\\\\\\u0000"'], ["holds \\u0000, which jsonb cannot hold", None, "holds \\u0000, which jsonb cannot hold"]),
+    (
+        Form.JSON,
+        pa.string(),
+        "jsonb",
+        ['"\\ud83d"', '"\\ude42"', '"\\ud83d\\ud83d\\ude42"', '"\\ud83dx\\ude42"', '"\\ud83d\\n"', '"\\ud83d\\ude42\\ud83d\\ude42"', '"\\uD83D\\uDE42"'],
+        ["holds half of a surrogate pair, which jsonb cannot hold"] * 5,
+    ),
+    (Form.JSON, pa.string(), "text", ['"\x00"', '"\\u0000"'], ["holds a NUL character (0x00)"]),
+    (Form.UUID, pa.string(), "uuid", ["x", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1g", "a0eebc999c0b4ef8bb6d6bb9bd380a11aaaa", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"], ["not a UUID of 36 characters"] * 3),
+    (Form.VECTOR, pa.string(), "real[]", ["[1,null]", "1,2", "[]", '["1"]', "[1e39]", "[[1]]", "[1]"], ["element None is no number of real[]", *["not a JSON array of numbers"] * 2, "element '1' is no number of real[]", "element 1e+39 is out of range for real[]", "element [1] is no number of real[]"]),
+    (Form.VECTOR, pa.string(), "integer[]", ["[1.5]", "[2147483648]", "[true]", "[1]"], ["element 1.5 is no number of integer[]", "element 2147483648 is out of range for integer[]", "element True is no number of integer[]"]),
+]
+
+
+@pytest.mark.parametrize(("form", "arrow", "target", "values", "reasons"), REFUSED, ids=lambda part: str(part)[:40])
+def test_values_that_must_not_pass(form, arrow, target, values, reasons):
+    cast = plan(form, arrow, target)
+    casted = cast.apply(pa.array(values, arrow))
+    assert casted.refused == {row: reason for row, reason in enumerate(reasons) if reason}
+    assert len(casted.array) == len(values)
+    for row, value in enumerate(values):
+        assert casted.array[row].is_valid == (row not in casted.refused and value is not None)
+    # and without them the same batch passes
+    good = [value for row, value in enumerate(values) if row not in casted.refused]
+    assert cast.apply(pa.array(good, arrow)).refused == {}
+
+
+def test_dates_beyond_the_years_1_to_9999():
+    cast = plan(Form.DATE, pa.date32(), "date")
+    days = pa.array([FIRST_DAY - 1, FIRST_DAY, LAST_DAY, LAST_DAY + 1], pa.int32()).view(pa.date32())
+    assert cast.apply(days).refused == {0: "beyond the years 1 to 9999", 3: "beyond the years 1 to 9999"}
+
+
+def test_null_in_a_not_null_column():
+    cast = plan(Form.TEXT, pa.string(), "text", nullable=False)
+    casted = cast.apply(pa.array(["a", None, "\x00"]))
+    assert casted.refused == {1: "NULL in a NOT NULL column", 2: "holds a NUL character (0x00)"}
+
+
+def test_nul_bytes_under_a_null_or_outside_of_a_slice_do_not_matter():
+    cast = plan(Form.TEXT, pa.string(), "text")
+    under = pa.StringArray.from_buffers(
+        3,
+        pa.array([0, 1, 2, 3], pa.int32()).buffers()[1],
+        pa.py_buffer(b"a\x00b"),
+        pa.array([True, False, True]).buffers()[1],
+    )
+    assert cast.apply(under).array.to_pylist() == ["a", None, "b"]
+    outside = pa.array(["\x00", "a", "b", "\x00"]).slice(1, 2)
+    assert cast.apply(outside).array.to_pylist() == ["a", "b"]
+    assert cast.apply(outside).refused == {}
+
+
+def test_slices_keep_their_rows():
+    text = pa.array([None, "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", None, "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A12", "bad"])
+    casted = plan(Form.UUID, pa.string(), "uuid").apply(text.slice(1, 3))
+    assert [value and value.hex() for value in casted.array.to_pylist()] == [
+        "a0eebc999c0b4ef8bb6d6bb9bd380a11",
+        None,
+        "a0eebc999c0b4ef8bb6d6bb9bd380a12",
+    ]
+    vectors = pa.array(["[9]", None, "[1, 2]", "[3]", None]).slice(1, 4)
+    assert plan(Form.VECTOR, pa.string(), "integer[]").apply(vectors).array.to_pylist() == [None, [1, 2], [3], None]
+
+
+@pytest.mark.parametrize("form", [Form.VECTOR, Form.UUID])
+@pytest.mark.parametrize("values", [[], [None, None]])
+def test_nothing_but_nulls(form, values):
+    cast = plan(form, pa.string(), "real[]" if form is Form.VECTOR else "uuid")
+    assert cast.apply(pa.array(values, pa.string())).array.to_pylist() == values
+
+
+def test_json_is_parsed_on_the_second_try_only():
+    column = LoadColumn("J", Form.JSON, "j", parse_postgres_type("jsonb"))
+    values = pa.array(['{"a":1}', '{"a":NaN}', "", "[1,]", '"a\tb"', "1" * 5000])
+    assert plan_cast(column, pa.string()).apply(values).refused == {}
+    refused = plan_cast(column, pa.string(), parse_json=True).apply(values).refused
+    assert set(refused) == {1, 2, 3, 4}
+    assert refused[1] == "not JSON: NaN is no JSON"

@@ -1,0 +1,95 @@
+"""Puts files into S3 and loads them into new tables: what the load's tests share."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from snowmelt.core.load_target import LoadColumn, LoadTarget
+from snowmelt.core.manifest import StagedFile
+from snowmelt.core.quoting import postgres_identifier
+from snowmelt.core.types import Form, parse_postgres_type
+from snowmelt.io.file_load import LoadResult, load_file
+
+_numbers = itertools.count()
+
+LEDGER = """
+CREATE SCHEMA IF NOT EXISTS snowmelt;
+CREATE TABLE IF NOT EXISTS snowmelt.rejected_row
+    (run_id text, s3_key text, row_number bigint, column_name text, reason text, "row" jsonb);
+CREATE TABLE IF NOT EXISTS claimed (s3_key text PRIMARY KEY);
+"""
+
+
+def column(name: str, form: Form, target_type: str, *, nullable: bool = True) -> LoadColumn:
+    return LoadColumn(name, form, name.lower(), parse_postgres_type(target_type), nullable)
+
+
+def parquet_bytes(columns: dict[str, pa.Array], **options: Any) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.table(columns), sink, **options)
+    return sink.getvalue()
+
+
+@dataclass
+class LoadWorld:
+    """One connection with an empty ledger, one bucket."""
+
+    connection: psycopg.Connection
+    s3: Any
+    bucket: str
+
+    def put(self, data: bytes, rows: int, *, key: str = "", **options: Any) -> StagedFile:
+        key = key or f"load/{next(_numbers)}/data_0.parquet"
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=data, **options)
+        return StagedFile(key, len(data), rows, 0)
+
+    def table(self, *columns: LoadColumn) -> LoadTarget:
+        target = LoadTarget("public", f"t{next(_numbers)}", columns)
+        definitions = ", ".join(
+            f"{postgres_identifier(each.target)} {each.target_type}{'' if each.nullable else ' NOT NULL'}"
+            for each in columns
+        )
+        self.connection.execute(f"CREATE TABLE {target.name} ({definitions})")
+        return target
+
+    def load(self, file: StagedFile, target: LoadTarget, **options: Any) -> LoadResult:
+        options = {"claim": claim(file.key), "bucket": self.bucket, "run_id": "r1", **options}
+        with self.connection.transaction():
+            return load_file(self.connection, self.s3, file, target, **options)
+
+    def texts(self, target: LoadTarget) -> list[tuple[str | None, ...]]:
+        """The rows as PostgreSQL prints them, in the order they were stored."""
+        columns = ", ".join(f"{postgres_identifier(each.target)}::text" for each in target.columns)
+        return self.connection.execute(f"SELECT {columns} FROM {target.name} ORDER BY ctid").fetchall()
+
+    def count(self, target: LoadTarget) -> int:
+        return self.connection.execute(f"SELECT count(*) FROM {target.name}").fetchone()[0]
+
+    def rejected(self, file: StagedFile) -> list[tuple[Any, ...]]:
+        return self.connection.execute(
+            'SELECT row_number, column_name, reason, "row" FROM snowmelt.rejected_row WHERE s3_key = %s ORDER BY 1',
+            (file.key,),
+        ).fetchall()
+
+
+def claim(key: str):
+    """A ledger of one column."""
+
+    def claim_once(cursor: psycopg.Cursor) -> bool:
+        cursor.execute("INSERT INTO claimed VALUES (%s) ON CONFLICT DO NOTHING", (key,))
+        return cursor.rowcount == 1
+
+    return claim_once
+
+
+def open_world(connection: psycopg.Connection, s3: Any, bucket: str) -> LoadWorld:
+    connection.execute("SET timezone = 'UTC'")
+    connection.execute(LEDGER)
+    return LoadWorld(connection, s3, bucket)
