@@ -64,7 +64,8 @@ def show(runs: list[dict[str, Any]]) -> str:
     header = ("source", "target", "rows", "chunks", "files", "MB", "unload", "rows/s", "load", "rows/s", "")
     lines = [header]
     for run in runs:
-        rows, unload, load = run["loaded_rows"], run["unload_seconds"] or 0, run["load_seconds"] or 0
+        rows = int(run["loaded_rows"])
+        unload, load = float(run["unload_seconds"] or 0), float(run["load_seconds"] or 0)
         lines.append(
             (
                 run["source"],

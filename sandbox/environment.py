@@ -38,6 +38,8 @@ def build_environment(state: State, users: dict[str, User], bundle: Path) -> dic
     values = airflow_settings(state) | connections(state, users) | trust(bundle) | for_tests(state, users)
     values["SNOWMELT_CONFIG"] = str(state.checkout / "include" / "config" / "s3copyconfig.json")
     values["SNOWMELT_BUCKET"] = BUCKET
+    # Small files, so that the demo tables give several: 200,000 rows are 4 chunks and 8 files.
+    values["SNOWMELT_MAX_FILE_SIZE_MB"] = "8"
     return values
 
 

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
 
 from sandbox.snowflake.app import Application
 from sandbox.snowflake.engine import Engine
+
+
+class _Server(uvicorn.Server):
+    """Ends by itself on SIGTERM and SIGINT; uvicorn's own would raise the signal once more, before the data is saved."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self.handle_exit)
+        yield
 
 
 def main() -> None:
@@ -26,18 +39,19 @@ def main() -> None:
     )
     options = parser.parse_args()
     engine = Engine(options.db_path, options.s3_endpoint, options.statement_log)
+    config = uvicorn.Config(
+        Application(engine).build(),
+        host=options.host,
+        port=options.port,
+        ssl_certfile=options.certfile,
+        ssl_keyfile=options.keyfile,
+        log_level="warning",
+        access_log=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=1,
+    )
     try:
-        uvicorn.run(
-            Application(engine).build(),
-            host=options.host,
-            port=options.port,
-            ssl_certfile=options.certfile,
-            ssl_keyfile=options.keyfile,
-            log_level="warning",
-            access_log=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=3,
-        )
+        _Server(config).run()
     finally:
         engine.close()
 

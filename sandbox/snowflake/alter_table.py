@@ -135,17 +135,17 @@ class _Alteration:
                     for target, item in stored(reader, column, values[column.name]):
                         targets.append(quote(target))
                         items.append(item)
-            connection.execute(
+            [(count,)] = connection.execute(
                 f"INSERT INTO {quote(after.storage)} ({', '.join(targets)}) "
                 f"SELECT {', '.join(items)} FROM {quote(table.storage)}"
-            )
+            ).fetchall()
         except BaseException:
             connection.execute("ROLLBACK")
             raise
         with statement.store.publishing:
             connection.execute("COMMIT")
             now = time.time()
-            unused = versions.keep(table, None, now, statement.query.id, now)
+            unused = versions.keep(table, None, count, now, statement.query.id)
             table.storage, table.columns, table.altered, table.ragged = after.storage, columns, now, False
             statement.store.discard(unused - {table.storage})
 

@@ -37,6 +37,7 @@ class Version:
     until: float
     query_id: str
     columns: list[Column]
+    size: int = 0  # rows in the storage then, for bounding what is kept
 
 
 @dataclass

@@ -29,6 +29,14 @@ class Change:
     connection: duckdb.DuckDBPyConnection
 
 
+@dataclass(frozen=True, slots=True)
+class Old:
+    """What a version holds of its storage: the first `rows` (None: all); `size` is the storage's number of rows."""
+
+    rows: int | None
+    size: int
+
+
 @contextmanager
 def changing(
     statement: Statement, name: ObjectName, *, appends: bool, empty: bool = False
@@ -53,19 +61,21 @@ def changing(
 
 def _prepare(
     connection: duckdb.DuckDBPyConnection, table: Table, *, appends: bool, empty: bool
-) -> tuple[Table, int | None]:
-    """The table as it will be, and how many of the present storage's rows the old version has (None: all)."""
+) -> tuple[Table, Old]:
+    """The table as it will be, and what its old version holds of the present storage."""
     after = copy(table)
     after.versions = table.versions
+    [(rows,)] = connection.execute(f"SELECT count(*) FROM {quote(table.storage)}").fetchall()
     if appends and not table.ragged:
-        row = connection.execute(f"SELECT count(*) FROM {quote(table.storage)}").fetchone()
-        return after, int(row[0]) if row else 0
+        return after, Old(int(rows), int(rows))
     after.storage = new_storage()
     connection.execute(build_storage_ddl(after.storage, after))
     if not empty:
-        connection.execute(f"INSERT INTO {quote(after.storage)} SELECT * FROM {quote(table.storage)}")
+        connection.execute(
+            f"INSERT INTO {quote(after.storage)} SELECT * FROM {quote(table.storage)}"
+        ).fetchall()
     after.ragged = not appends and not empty
-    return after, None
+    return after, Old(None, int(rows))
 
 
 def _autocommitted(statement: Statement, name: ObjectName, *, appends: bool, empty: bool) -> Iterator[Change]:
@@ -74,7 +84,7 @@ def _autocommitted(statement: Statement, name: ObjectName, *, appends: bool, emp
     statement.query.interruptible(connection.interrupt)
     connection.execute("BEGIN")
     try:
-        after, rows = _prepare(connection, table, appends=appends, empty=empty)
+        after, old = _prepare(connection, table, appends=appends, empty=empty)
         yield Change(after, connection)
         statement.query.check()
     except BaseException:
@@ -82,12 +92,12 @@ def _autocommitted(statement: Statement, name: ObjectName, *, appends: bool, emp
         raise
     with store.publishing:
         connection.execute("COMMIT")
-        _publish(store, table, after, rows, statement.query.id, time.time())
+        _publish(store, table, after, old, statement.query.id, time.time())
     store.save()
 
 
-def _publish(store: Store, table: Table, after: Table, rows: int | None, query_id: str, now: float) -> None:
-    unused = versions.keep(table, rows, now, query_id, now)
+def _publish(store: Store, table: Table, after: Table, old: Old, query_id: str, now: float) -> None:
+    unused = versions.keep(table, old.rows, old.size, now, query_id)
     if table.retention_days == 0 and after.storage != table.storage:
         unused = unused | {table.storage}
     table.storage, table.ragged, table.columns, table.altered = (
@@ -124,14 +134,13 @@ def _in_transaction(
             return
         changed, _ = _prepare(connection, after, appends=False, empty=empty)
         yield Change(changed, connection)
-        transaction.rows.setdefault(name, None)
         transaction.changed[name] = changed
         return
     transaction.locks.append(statement.store.acquire(name))
-    after, rows = _prepare(connection, statement.store.catalog.table(name), appends=appends, empty=empty)
+    after, old = _prepare(connection, statement.store.catalog.table(name), appends=appends, empty=empty)
     yield Change(after, connection)
     transaction.changed[name] = after
-    transaction.rows[name] = rows
+    transaction.old[name] = old
 
 
 def commit(store: Store, session: Session, query_id: str) -> None:
@@ -145,7 +154,7 @@ def commit(store: Store, session: Session, query_id: str) -> None:
             now = time.time()
             for name, after in transaction.changed.items():
                 table = store.catalog.table(name)
-                _publish(store, table, after, transaction.rows.get(name), query_id, now)
+                _publish(store, table, after, transaction.old[name], query_id, now)
     finally:
         release(transaction)
     if transaction.changed:

@@ -55,7 +55,8 @@ class Engine:
         known = self.queries.by_request(request_id) if request_id else None
         if known is not None and known.session is session:
             return known
-        query = self.queries.start(session, text, request_id)
+        tag = str((parameters or {}).get("QUERY_TAG") or session.parameters["QUERY_TAG"])
+        query = self.queries.start(session, text, request_id, tag)
         timeout = int(
             (parameters or {}).get("STATEMENT_TIMEOUT_IN_SECONDS")
             or session.parameters["STATEMENT_TIMEOUT_IN_SECONDS"]
@@ -76,10 +77,10 @@ class Engine:
         error: errors.SnowflakeError | None = None
         try:
             if asynchronous:
-                result = self._execute(query, bound, describe_only)
+                result = self._execute(query, bound, asynchronous, describe_only)
             else:
                 with query.session.turn:
-                    result = self._execute(query, bound, describe_only)
+                    result = self._execute(query, bound, asynchronous, describe_only)
         except errors.SnowflakeError as raised:
             error = raised
         except BaseException as raised:  # a fault of the stand-in is an error of the statement, never of HTTP
@@ -94,12 +95,12 @@ class Engine:
             running = self.queries.running()
             self.store.sweep(min((q.started for q in running), default=float("inf")))
 
-    def _execute(self, query: Query, bound: dict[str, Any], describe_only: bool) -> Result:
+    def _execute(
+        self, query: Query, bound: dict[str, Any], asynchronous: bool, describe_only: bool
+    ) -> Result:
         session = query.session
         transaction = session.transaction
-        shared = (
-            transaction is not None and bool(transaction.changed) and threading.current_thread() is not None
-        )
+        shared = not asynchronous and transaction is not None and bool(transaction.changed)
         connection = (
             transaction.connection
             if shared and transaction

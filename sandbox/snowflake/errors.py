@@ -116,7 +116,6 @@ def from_parser(error: SqlglotError) -> SnowflakeError:
 _DRIVER = (
     (duckdb.ParserException, 1003, "42000"),
     (duckdb.ConversionException, 100038, "22018"),
-    (duckdb.OutOfRangeException, 100039, "22003"),
     (duckdb.ConstraintException, 100072, "22000"),
     (duckdb.CatalogException, 2140, "42601"),
     (duckdb.BinderException, 1001, "42601"),
@@ -142,6 +141,8 @@ def from_driver(error: BaseException) -> SnowflakeError:
         found := re.search(r"NOT NULL.*?\.(.+?)$", first_line)
     ):
         return SnowflakeError(100072, "22000", f"NULL result in a non-nullable column: {found[1]}")
+    if isinstance(error, duckdb.OutOfRangeException):
+        return SnowflakeError(100046, "22003", f"Number out of representable range: {first_line}")
     for family, errno, sqlstate in _DRIVER:
         if isinstance(error, family):
             prefix = "SQL compilation error:\n" if errno < 10000 else ""

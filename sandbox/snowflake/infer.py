@@ -48,7 +48,7 @@ _NUMBERS = (
 )  # fmt: skip
 _BOOLEANS = (exp.Predicate, exp.Connector, exp.Not, exp.Boolean, exp.LogicalAnd, exp.LogicalOr, exp.Exists,
              exp.StartsWith, exp.EndsWith, exp.Contains, exp.RegexpLike, exp.IsNullValue)  # fmt: skip
-_VARIANTS = (exp.ParseJSON, exp.JSONExtract, exp.ToVariant)
+_VARIANTS = (exp.ParseJSON, exp.JSONExtract, exp.ToVariant, exp.GetExtract, exp.Bracket)
 _OBJECTS = (exp.Struct, exp.JSONObject, exp.StarMap, exp.ObjectAgg)
 _ARRAYS = (exp.Array, exp.ArrayAgg, exp.ArrayConcat, exp.ArrayConstructCompact, exp.Split, exp.ArrayUniqueAgg)
 
@@ -165,10 +165,12 @@ def _common(nodes: list[exp.Expression]) -> SfType | None:
 
 
 def _arithmetic(node: exp.Expression) -> SfType | None:
-    """NUMBER where all sides are; DuckDB tells precision and scale."""
+    """FLOAT where a side is; NUMBER where all sides are, and DuckDB tells precision and scale."""
     sides = (
         [type_of(node.this)] if isinstance(node, exp.Neg) else [type_of(node.this), type_of(node.expression)]
     )
+    if FLOAT in sides:
+        return FLOAT
     return number() if all(s is not None and s.name == "NUMBER" for s in sides) else None
 
 

@@ -47,7 +47,7 @@ def copy_into_table(statement: Statement) -> Result:
     rows: list[tuple[Any, ...]] = []
     with changing(statement, name, appends=True) as change:
         for index, key in enumerate(keys):
-            data = _read(statement.objects.read(location.bucket, key), form)
+            data = _read(statement.objects.read(location.bucket, key), form, len(named or table.columns))
             columns = named or _columns(table, data, form)
             register = f"v_load_{index}"
             change.connection.register(register, data)
@@ -60,7 +60,7 @@ def copy_into_table(statement: Statement) -> Result:
                 columns,
                 Translation(f"SELECT {picked} FROM {register}", outputs),
             )
-            change.connection.execute(sql)
+            change.connection.execute(sql).fetchall()
             change.connection.unregister(register)
             rows.append(
                 (
@@ -104,7 +104,8 @@ def _unknown(name: str) -> str:
     raise errors.SnowflakeError(100066, "22000", f"Column '{name}' of the file is not in the table.")
 
 
-def _read(body: bytes, form: Format) -> pa.Table:
+def _read(body: bytes, form: Format, width: int) -> pa.Table:
+    """A file's rows; every CSV field as text, to be converted by Snowflake's rules."""
     if form.type == "PARQUET":
         return pq.read_table(io.BytesIO(body))
     if form.type != "CSV":
@@ -113,16 +114,19 @@ def _read(body: bytes, form: Format) -> pa.Table:
     stream: Any = pa.BufferReader(source)
     if body[:2] == b"\x1f\x8b":
         stream = pa.CompressedInputStream(stream, "gzip")
-    rows = pacsv.read_csv(
+    names = [f"c{i}" for i in range(width)]
+    return pacsv.read_csv(
         stream,
-        read_options=pacsv.ReadOptions(autogenerate_column_names=True, skip_rows=form.skip_header),
+        read_options=pacsv.ReadOptions(column_names=names, skip_rows=form.skip_header),
         parse_options=pacsv.ParseOptions(
             delimiter=form.field_delimiter,
             quote_char=form.field_optionally_enclosed_by or False,
             newlines_in_values=True,
         ),
         convert_options=pacsv.ConvertOptions(
-            null_values=list(form.null_if), strings_can_be_null=True, quoted_strings_can_be_null=False
+            column_types=dict.fromkeys(names, pa.string()),
+            null_values=list(form.null_if),
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
         ),
     )
-    return rows.cast(pa.schema([pa.field(f.name, pa.string()) for f in rows.schema]))

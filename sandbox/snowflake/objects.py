@@ -99,7 +99,7 @@ def _translated(bucket: str) -> Iterator[None]:
         code = response.get("Error", {}).get("Code", "")
         if code in {"NoSuchBucket", "404"} or "NoSuchBucket" in text:
             message = f"Failure using stage area. Cause: [The specified bucket does not exist (Status Code: 404; Error Code: NoSuchBucket)] (bucket {bucket})"
-            raise errors.SnowflakeError(91003, "", message) from None
+            raise errors.SnowflakeError(91003, "22000", message) from None
         if code == "NoSuchKey":
             raise errors.SnowflakeError(91016, "22000", f"Remote file '{bucket}' was not found.") from None
         denied = {"AccessDenied", "403", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Forbidden"}

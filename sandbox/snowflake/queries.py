@@ -115,12 +115,12 @@ class Queries:
         if history and history.exists():
             self.history = [json.loads(line) for line in history.read_text().splitlines()[-KEPT_QUERIES:]]
 
-    def start(self, session: Session, text: str, request_id: str) -> Query:
+    def start(self, session: Session, text: str, request_id: str, tag: str) -> Query:
         query = Query(
             id=str(uuid.uuid4()),
             session=session,
             text=text,
-            tag=session.parameters["QUERY_TAG"],
+            tag=tag,
             role=session.role,
             warehouse=session.warehouse,
             database=session.database,

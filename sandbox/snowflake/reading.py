@@ -18,7 +18,7 @@ from sandbox.snowflake.infer import annotate, type_of
 from sandbox.snowflake.names import ObjectName, show
 from sandbox.snowflake.queries import Queries, Query
 from sandbox.snowflake.rewrite import Formats, last_query_id, rewrite
-from sandbox.snowflake.scopes import Output, Relation, fold
+from sandbox.snowflake.scopes import Home, Output, Relation, fold
 from sandbox.snowflake.session import Session
 from sandbox.snowflake.store import Store, offset_column
 
@@ -87,10 +87,10 @@ class Reader:
 
     # -- Resolver
 
-    def at_home(self, home: tuple[str | None, str | None]) -> Reader:
+    def at_home(self, home: Home) -> Reader:
         other = Reader(self.store, self.session, self.query, self.queries, self.connection)
-        other.home = home
-        other._when = self._when
+        other.home = (home.database, home.schema)
+        other._when = home.when
         other.registered = self.registered
         return other
 
@@ -111,12 +111,11 @@ class Reader:
         with self.store.publishing:
             found = self.find(name, written)
             if found.kind == "VIEW":
-                self._when = when
                 query = dialect.parse_one(found.query)
                 fold(query)
                 node = exp.Subquery(this=query)
                 outputs = [Output(c.name, c.type) for c in found.columns]
-                return Relation(node, outputs, view=query, home=(name.database, name.schema))
+                return Relation(node, outputs, view=query, home=Home(name.database, name.schema, when))
             source, described = self._at(found, when, written)
         node = exp.Table(this=exp.to_identifier(described.storage, quoted=True))
         if source.startswith("("):
@@ -184,6 +183,18 @@ class Reader:
     def _at(self, table: Table, when: exp.Expression | None, written: str) -> tuple[str, Table]:
         if when is None:
             return versions.current(table)
+        source, found = self._past(table, when, written)
+        if found is not table or table.ragged:
+            return source, found
+        # Rows that are appended from now on do not belong to that time.
+        connection = self.store.cursor()
+        try:
+            [(rows,)] = connection.execute(f"SELECT count(*) FROM {source}").fetchall()
+        finally:
+            connection.close()
+        return f"(SELECT * FROM {source} WHERE rowid < {rows})", table
+
+    def _past(self, table: Table, when: exp.Expression, written: str) -> tuple[str, Table]:
         kind, now = str(when.args["kind"]).upper(), time.time()
         if kind == "STATEMENT":
             statement = self.queries.find(when.expression.name)

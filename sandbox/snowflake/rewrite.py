@@ -96,6 +96,24 @@ def _length(formats: Formats, node: exp.Expression) -> exp.Expression:
     return call("octet_length" if kind is not None and kind.name == "BINARY" else "length", node.this)
 
 
+def _wide(formats: Formats, node: exp.Expression) -> exp.Expression:
+    """Integer literals count as NUMBER(38,0) in Snowflake; in DuckDB two of them would overflow at 32 bits."""
+    sides = (node.this, node.expression)
+    numbers = all((kind := type_of(s)) is not None and kind.name in {"NUMBER", "FLOAT"} for s in sides)
+    if numbers or isinstance(node, exp.Mul):
+        for key, side in zip(("this", "expression"), sides, strict=True):
+            if (
+                isinstance(side, exp.Literal)
+                and not side.is_string
+                and side.name.isdigit()
+                and len(side.name) < 19
+            ):
+                cast = rewrite_casts.duck_cast(side, "BIGINT")
+                cast.meta[TYPE] = type_of(side)
+                node.set(key, cast)
+    return node
+
+
 def _is_text(node: exp.Expression) -> bool:
     kind = type_of(node)
     return kind is None or kind.name == "TEXT"
@@ -166,6 +184,7 @@ _RULES: tuple[tuple[type[exp.Expression] | tuple[type[exp.Expression], ...], Rul
     (exp.Bracket, rewrite_json.bracket),
     (exp.Typeof, rewrite_json.typeof),
     (exp.HashAgg, _hash_agg),
+    ((exp.Mul, exp.Add, exp.Sub), _wide),
     (exp.Length, _length),
     (exp.ByteLength, lambda f, n: call("strlen" if _is_text(n.this) else "octet_length", n.this)),
     ((exp.BitwiseXorAgg, exp.BitwiseAndAgg, exp.BitwiseOrAgg), _bitwise),

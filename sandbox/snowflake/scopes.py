@@ -22,6 +22,15 @@ class Output:
     offset: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where bare names in a view belong, and the AT or BEFORE it was read with."""
+
+    database: str
+    schema: str
+    when: exp.Expression | None = None
+
+
 @dataclass
 class Relation:
     """What a name in FROM stands for. `outputs` None: columns unknown (nothing is checked)."""
@@ -29,7 +38,7 @@ class Relation:
     node: exp.Expression
     outputs: list[Output] | None
     view: exp.Query | None = None  # a view's own query, to be bound in its own schema
-    home: tuple[str | None, str | None] | None = None
+    home: Home | None = None
 
 
 class Resolver(Protocol):
@@ -37,7 +46,7 @@ class Resolver(Protocol):
 
     def relation(self, table: exp.Table) -> Relation: ...
     def function_relation(self, source: exp.Expression) -> Relation: ...
-    def at_home(self, home: tuple[str | None, str | None]) -> Resolver: ...
+    def at_home(self, home: Home) -> Resolver: ...
 
 
 @dataclass

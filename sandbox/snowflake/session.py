@@ -6,6 +6,7 @@ import secrets
 import threading
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import duckdb
 
@@ -22,8 +23,8 @@ class Transaction:
     connection: duckdb.DuckDBPyConnection
     #: tables changed here: what they are inside (storage, ragged), what they were before
     changed: dict[ObjectName, Table] = field(default_factory=dict)
-    #: how many rows of the storage others saw when it was first appended to (None: it was rewritten)
-    rows: dict[ObjectName, int | None] = field(default_factory=dict)
+    #: what each had before the transaction's first change
+    old: dict[ObjectName, Any] = field(default_factory=dict)
     locks: list[threading.Lock] = field(default_factory=list)
     query_id: str = ""
 
@@ -108,6 +109,7 @@ class Sessions:
         with store.catalog.lock:
             for database in store.catalog.databases.values():
                 for schema in database.schemas.values():
-                    mine = [n for n, t in schema.tables.items() if t.temporary_of == session.number]
-                    for name in mine:
-                        del schema.tables[name]
+                    mine = [t for t in schema.tables.values() if t.temporary_of == session.number]
+                    for table in mine:
+                        del schema.tables[table.name]
+                        store.discard({table.storage, *(v.storage for v in table.versions)})

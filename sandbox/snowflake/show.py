@@ -207,6 +207,12 @@ def parameters(statement: Statement) -> Result:
     scanner = statement.scanner()
     scanner.expect("SHOW", "PARAMETERS")
     like = like_filter(scanner)
+    if scanner.accept("IN", "TABLE"):
+        _, table = _one_table(statement, scanner)
+        days, level = table.retention_days, "" if table.retention_days is None else "TABLE"
+        row = ("DATA_RETENTION_TIME_IN_DAYS", str(1 if days is None else days), "1", level, "", "NUMBER")
+        names = _texts("key", "value", "default", "level", "description", "type")
+        return rows_result(names, [row] if like(row[0]) else [], SHOW)
     values = statement.session.parameters
     kinds = {bool: "BOOLEAN", int: "NUMBER", str: "STRING"}
     rows = [

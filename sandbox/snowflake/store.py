@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 import time
 import uuid
@@ -29,7 +30,10 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
         self._duck = duckdb.connect(
             str(folder / "data.duckdb") if folder else ":memory:",
-            config={"lambda_syntax": "ENABLE_SINGLE_ARROW"},  # sqlglot writes lambdas so
+            config={
+                "lambda_syntax": "ENABLE_SINGLE_ARROW",  # sqlglot writes lambdas so
+                "temp_directory": str(folder / "spill") if folder else tempfile.mkdtemp(prefix="snowflake-"),
+            },
         )
         self._duck.execute("SET GLOBAL TimeZone = 'UTC'")
         for statement in macros.STATEMENTS:

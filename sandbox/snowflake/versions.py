@@ -12,8 +12,9 @@ from sandbox.snowflake import errors
 from sandbox.snowflake.catalog import Table, Version
 from sandbox.snowflake.names import quote
 
-#: Versions kept per table; older times answer as beyond the retention.
-KEPT_VERSIONS = 50
+#: Kept per table, of the versions and of the rows in their storages; older times answer as beyond the retention.
+KEPT_VERSIONS = 100
+KEPT_ROWS = 5_000_000
 
 
 def table_at(table: Table, moment: float, written: str, now: float) -> tuple[str, Table]:
@@ -55,17 +56,30 @@ def _version(table: Table, version: Version) -> tuple[str, Table]:
     return f"(SELECT * FROM {quote(version.storage)} WHERE rowid < {version.rows})", described
 
 
-def keep(table: Table, rows: int | None, until: float, query_id: str, now: float) -> set[str]:
+def _bounded(versions: list[Version], oldest: float) -> list[Version]:
+    """The newest that fit; the last one in any case."""
+    kept: list[Version] = []
+    seen: set[str] = set()
+    rows = 0
+    for version in reversed(versions):
+        if version.storage not in seen:
+            seen.add(version.storage)
+            rows += version.size
+        if kept and (version.until < oldest or len(kept) == KEPT_VERSIONS or rows > KEPT_ROWS):
+            break
+        kept.append(version)
+    return kept[::-1]
+
+
+def keep(table: Table, rows: int | None, size: int, until: float, query_id: str) -> set[str]:
     """Remember the table as it is (before the change that becomes visible at `until`); the storages now unused."""
     if table.retention_days == 0:
         dropped = {v.storage for v in table.versions}
         table.versions.clear()
         table.history_from = until
     else:
-        version = Version(table.storage, rows, until, query_id, deepcopy(table.columns))
-        table.versions.append(version)
-        oldest = now - table.retention_seconds
-        kept = [v for v in table.versions if v.until >= oldest][-KEPT_VERSIONS:]
+        table.versions.append(Version(table.storage, rows, until, query_id, deepcopy(table.columns), size))
+        kept = _bounded(table.versions, until - table.retention_seconds)
         dropped = {v.storage for v in table.versions} - {v.storage for v in kept}
         if len(kept) < len(table.versions):
             table.history_from = table.versions[len(table.versions) - len(kept) - 1].until

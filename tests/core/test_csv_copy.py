@@ -45,7 +45,10 @@ def test_other_compressions_are_refused(compression):
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        ('87701673 rows imported into relation "t" from file x.csv of 6539180310 bytes', Imported(87701673, 6539180310)),
+        (
+            '87701673 rows imported into relation "t" from file x.csv of 6539180310 bytes',
+            Imported(87701673, 6539180310),
+        ),
         ('0 rows imported into relation "a\nb" from file d/x of y.csv of 0 bytes', Imported(0, 0)),
         (12, Imported(12, None)),
         (" 12 ", Imported(12, None)),

@@ -56,7 +56,9 @@ def test_a_line_of_the_copy_is_another_row_of_the_file():
 def test_policies():
     check_policy(QUARANTINE, "parquet")
     check_policy(RejectPolicy(), "csv")
-    with pytest.raises(ConfigurationError, match="quarantine works with Parquet files only, and file_format is 'csv'"):
+    with pytest.raises(
+        ConfigurationError, match="quarantine works with Parquet files only, and file_format is 'csv'"
+    ):
         check_policy(QUARANTINE, "csv")
     with pytest.raises(ConfigurationError, match="-1"):
         check_policy(RejectPolicy("quarantine", -1), "parquet")

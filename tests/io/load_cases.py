@@ -38,9 +38,7 @@ def _numbers(name, form, target, arrow, *texts) -> Case:
 CASES = (
     _numbers("int8 to smallint", Form.INTEGER, "smallint", pa.int8(), "-128", "0", "127"),
     _numbers("int64 to smallint", Form.INTEGER, "smallint", pa.int64(), "-32768", "0", "32767"),
-    _numbers(
-        "decimal to smallint", Form.INTEGER, "smallint", pa.decimal128(38, 0), "-32768", "0", "32767"
-    ),
+    _numbers("decimal to smallint", Form.INTEGER, "smallint", pa.decimal128(38, 0), "-32768", "0", "32767"),
     _numbers(
         "decimal to integer", Form.INTEGER, "integer", pa.decimal128(9, 0), "-999999999", "0", "999999999"
     ),
@@ -57,9 +55,13 @@ CASES = (
         "-9223372036854775808",
         "9223372036854775807",
     ),
-    _numbers("decimal256 to bigint", Form.INTEGER, "bigint", pa.decimal256(60, 0), "-1", "9223372036854775807"),
+    _numbers(
+        "decimal256 to bigint", Form.INTEGER, "bigint", pa.decimal256(60, 0), "-1", "9223372036854775807"
+    ),
     _numbers("uint64 to numeric", Form.INTEGER, "numeric", pa.uint64(), "0", "18446744073709551615"),
-    _numbers("int64 to numeric(38)", Form.INTEGER, "numeric(38,0)", pa.int64(), "-9223372036854775808", "10000"),
+    _numbers(
+        "int64 to numeric(38)", Form.INTEGER, "numeric(38,0)", pa.int64(), "-9223372036854775808", "10000"
+    ),
     _numbers(
         "decimal to numeric(38)",
         Form.INTEGER,
@@ -236,7 +238,13 @@ CASES = (
         "jsonb",
         Form.JSON,
         "jsonb",
-        ['{"a": 1.10, "b": [null, true]}', '"\\ud83d\\ude42"', "null", '"\\\\u0000"', "123456789012345678901.5"],
+        [
+            '{"a": 1.10, "b": [null, true]}',
+            '"\\ud83d\\ude42"',
+            "null",
+            '"\\\\u0000"',
+            "123456789012345678901.5",
+        ],
         pa.string(),
         [
             '"{""a"": 1.10, ""b"": [null, true]}"',
@@ -247,10 +255,34 @@ CASES = (
         ],
         ['{"a": 1.10, "b": [null, true]}', '"🙂"', "null", '"\\\\u0000"', "123456789012345678901.5"],
     ),
-    _case("json", Form.JSON, "json", ['{"a":  1}', '"\\u0000"'], pa.string(), ['"{""a"":  1}"', '"""\\u0000"""'], ['{"a":  1}', '"\\u0000"']),
+    _case(
+        "json",
+        Form.JSON,
+        "json",
+        ['{"a":  1}', '"\\u0000"'],
+        pa.string(),
+        ['"{""a"":  1}"', '"""\\u0000"""'],
+        ['{"a":  1}', '"\\u0000"'],
+    ),
     _case("json to text", Form.JSON, "text", ['{"a":  1}'], pa.string(), ['"{""a"":  1}"'], ['{"a":  1}']),
-    _case("ewkt", Form.EWKT, "text", ["SRID=4326;POINT(1 2)"], pa.string(), ['"SRID=4326;POINT(1 2)"'], ["SRID=4326;POINT(1 2)"]),
-    _case("uuid", Form.UUID, "uuid", [_UUID, _UUID.upper()], pa.string(), [f'"{_UUID}"', f'"{_UUID.upper()}"'], [_UUID, _UUID]),
+    _case(
+        "ewkt",
+        Form.EWKT,
+        "text",
+        ["SRID=4326;POINT(1 2)"],
+        pa.string(),
+        ['"SRID=4326;POINT(1 2)"'],
+        ["SRID=4326;POINT(1 2)"],
+    ),
+    _case(
+        "uuid",
+        Form.UUID,
+        "uuid",
+        [_UUID, _UUID.upper()],
+        pa.string(),
+        [f'"{_UUID}"', f'"{_UUID.upper()}"'],
+        [_UUID, _UUID],
+    ),
     _case(
         "vector of floats",
         Form.VECTOR,
@@ -260,9 +292,25 @@ CASES = (
         ['"{1, -2.5, 0.1}"', '"{3.4028235e38,1e-45}"', '"{0.100000001490116}"'],
         ["{1,-2.5,0.1}", "{3.4028235e+38,1e-45}", "{0.1}"],
     ),
-    _case("vector of integers", Form.VECTOR, "integer[]", ["[1,-2147483648]", "[2147483647]"], pa.string(), ['"{1,-2147483648}"', '"{2147483647}"'], ["{1,-2147483648}", "{2147483647}"]),
+    _case(
+        "vector of integers",
+        Form.VECTOR,
+        "integer[]",
+        ["[1,-2147483648]", "[2147483647]"],
+        pa.string(),
+        ['"{1,-2147483648}"', '"{2147483647}"'],
+        ["{1,-2147483648}", "{2147483647}"],
+    ),
     *(
-        _case(f"bytes as {arrow}", Form.BYTES, "bytea", [b"", b"\x00\xff", b"abc"], arrow, ['"\\x"', '"\\x00ff"', '"\\x616263"'], ["\\x", "\\x00ff", "\\x616263"])
+        _case(
+            f"bytes as {arrow}",
+            Form.BYTES,
+            "bytea",
+            [b"", b"\x00\xff", b"abc"],
+            arrow,
+            ['"\\x"', '"\\x00ff"', '"\\x616263"'],
+            ["\\x", "\\x00ff", "\\x616263"],
+        )
         for arrow in (pa.binary(), pa.large_binary(), pa.binary_view())
     ),
 )

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import uuid
 from dataclasses import dataclass, field
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from snowmelt.core.columns import Column
 from snowmelt.core.publish import LockPatience, PublishMethod, PublishRequest
@@ -46,7 +49,7 @@ class World:
 
     def connect(self, role="app", **rest):
         connection = psycopg.connect(
-            f"{self.dsn} user=snowmelt_{role}", autocommit=rest.pop("autocommit", True), **rest
+            make_conninfo(self.dsn, user=f"snowmelt_{role}"), autocommit=rest.pop("autocommit", True), **rest
         )
         self.connections.append(connection)
         return connection
@@ -104,21 +107,31 @@ class World:
         return self.publish(connection, request)
 
 
+def role_password(dsn):
+    """The same for every session on one server, and no one else's: the sandbox makes its superuser's password on the spot."""
+    password = conninfo_to_dict(dsn).get("password", "")
+    return hashlib.sha256(f"publish tests {password}".encode()).hexdigest()
+
+
 @pytest.fixture(scope="session")
-def target_dsn(request):
-    dsn = os.environ.get("SNOWMELT_TEST_POSTGRES") or request.getfixturevalue("postgres_dsn")
-    with psycopg.connect(dsn, autocommit=True) as connection:
+def target_superuser_dsn(request):
+    own = os.environ.get("SNOWMELT_TEST_POSTGRES") or request.getfixturevalue("postgres_dsn")
+    name = f"publish_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(own, autocommit=True) as connection:
         for role in ("app", "reader", "group"):
             connection.execute(
-                f"DO $$BEGIN CREATE ROLE snowmelt_{role} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END$$"
+                f"DO $$BEGIN CREATE ROLE snowmelt_{role}; EXCEPTION WHEN duplicate_object THEN NULL; END$$"
             )
+            connection.execute(f"ALTER ROLE snowmelt_{role} LOGIN PASSWORD '{role_password(own)}'")
         connection.execute("GRANT snowmelt_group TO snowmelt_app")
-        connection.execute("DROP DATABASE IF EXISTS snowmelt_publish WITH (FORCE)")
-        connection.execute("CREATE DATABASE snowmelt_publish OWNER snowmelt_app")
-    return (
-        " ".join(part for part in dsn.split() if not part.startswith(("user=", "dbname=")))
-        + " dbname=snowmelt_publish"
-    )
+        connection.execute(f"CREATE DATABASE {name} OWNER snowmelt_app")
+        yield make_conninfo(own, dbname=name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def target_dsn(target_superuser_dsn):
+    return make_conninfo(target_superuser_dsn, password=role_password(target_superuser_dsn))
 
 
 @pytest.fixture
@@ -134,8 +147,6 @@ def world(target_dsn):
 
 
 @pytest.fixture
-def superuser(target_dsn, request):
-    own = os.environ.get("SNOWMELT_TEST_POSTGRES") or request.getfixturevalue("postgres_dsn")
-    parts = [part for part in own.split() if not part.startswith("dbname=")]
-    with psycopg.connect(" ".join([*parts, "dbname=snowmelt_publish"]), autocommit=True) as connection:
+def superuser(target_superuser_dsn):
+    with psycopg.connect(target_superuser_dsn, autocommit=True) as connection:
         yield connection

@@ -35,6 +35,7 @@ class Server:
             self.port = probe.getsockname()[1]
         self.folder, self.endpoint = folder, f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
+        self.clients: list = []
 
     def start(self) -> None:
         command = [PYTHON, "-m", "sandbox.s3", "--port", str(self.port)]
@@ -51,6 +52,8 @@ class Server:
         raise AssertionError((self.folder / "log").read_text())
 
     def stop(self, number: int = signal.SIGTERM) -> None:
+        for client in self.clients:
+            client.close()
         self.process.send_signal(number)
         self.process.wait(30)
 
@@ -61,7 +64,9 @@ class Server:
     def client(self, user: str, *, region: str = "us-east-1", service: str = "s3", **more: object):
         config = Config(signature_version="s3v4", retries={"max_attempts": 1}) if service == "s3" else None
         keys = self.keys(user) | more
-        return boto3.client(service, endpoint_url=self.endpoint, region_name=region, config=config, **keys)
+        client = boto3.client(service, endpoint_url=self.endpoint, region_name=region, config=config, **keys)
+        self.clients.append(client)
+        return client
 
     def filesystem(self, user: str) -> pyarrow.fs.S3FileSystem:
         keys = self.keys(user)

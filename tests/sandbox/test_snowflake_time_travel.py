@@ -133,3 +133,32 @@ def test_a_transaction_is_seen_at_its_commit(client, table):
     client.rows("DELETE FROM T")
     client.rows("ROLLBACK")
     assert client.one("SELECT COUNT(*) FROM T") == 3
+
+
+def test_a_past_moment_stays_the_same_while_rows_are_added(client):
+    client.rows("CREATE TABLE GROWING (N NUMBER)")
+    stop = threading.Event()
+    writer = client.again()
+
+    def write() -> None:
+        while not stop.is_set():
+            writer.rows("INSERT INTO GROWING VALUES (1)")
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        for _ in range(10):
+            at = f"AT(TIMESTAMP => '{client.one(NOW)}'::TIMESTAMP_TZ)"
+            counts = {client.one(f"SELECT COUNT(*) FROM GROWING {at}") for _ in range(4)}
+            assert len(counts) == 1
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_at_reaches_through_a_view_and_no_further(client, table):
+    client.rows("CREATE VIEW V AS SELECT ID FROM T")
+    client.rows("DELETE FROM T WHERE ID = 1")
+    at = f"AT(TIMESTAMP => '{table}'::TIMESTAMP_TZ)"
+    client.rows("CREATE OR REPLACE VIEW V AS SELECT ID FROM T")
+    assert client.rows(f"SELECT P.ID, N.ID FROM V {at} P LEFT JOIN V N ON N.ID = P.ID ORDER BY 1") == [(1, None), (2, 2)]

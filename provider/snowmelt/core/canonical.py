@@ -81,7 +81,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """A column with its place, from 0: its aliases are SM_C<place> and, of a float, SM_K<place> and SM_F<place>."""
+    """A column with its place, from 0: its aliases are SM_C<place>, SM_K<place>, SM_F<place>."""
 
     column: Column
     place: int
@@ -95,13 +95,13 @@ class Numbered:
         return f"SM_C{self.place}"
 
     @property
-    def class_alias(self) -> str:
-        """The alias of a float's class."""
+    def second(self) -> str:
+        """The alias of what is computed beside it: a float's class, a text's octets."""
         return f"SM_K{self.place}"
 
     @property
-    def scaled_alias(self) -> str:
-        """The alias of a float that is moved into class 0."""
+    def third(self) -> str:
+        """The alias of what is computed from these: a float moved into class 0, a JSON's shape."""
         return f"SM_F{self.place}"
 
     @property

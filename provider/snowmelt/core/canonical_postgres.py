@@ -70,9 +70,11 @@ def _number(column: Numbered) -> Side:
         return side
     if target.name in _INTEGERS:
         return Side(side.inner, side.token, (*side.measures, (Measure.LARGE, "'0'")))
-    total = _text(f"sum(CASE WHEN abs({alias}) < {below} THEN {alias} END)")
-    large = _text(f"count(CASE WHEN abs({alias}) >= {below} THEN 1 END)")
-    return Side(side.inner, side.token, (*side.measures[:3], (Measure.TOTAL, total), (Measure.LARGE, large)))
+    summed = column.third
+    total = (Measure.TOTAL, _text(f"sum({summed})"))
+    large = (Measure.LARGE, _text(f"count({alias}) - count({summed})"))
+    derived = ((summed, f"CASE WHEN abs({alias}) < {below} THEN {alias} END"),)
+    return Side(side.inner, side.token, (*side.measures[:3], total, large), derived)
 
 
 def _boolean(column: Numbered) -> Side:
@@ -88,10 +90,10 @@ def _microseconds(column: Numbered) -> Side:
 
 
 def _float(column: Numbered) -> Side:
-    alias, class_, value = column.alias, column.class_alias, _name(column)
+    alias, class_, value = column.alias, column.second, _name(column)
     finite = f"abs({value}) < 'Infinity'::float8"
 
-    scaled = column.scaled_alias
+    scaled = column.third
     parts = ", ':', ".join(f"CAST({part} AS bigint)" for part in float_parts(scaled))
     token = (
         f"CASE WHEN {class_} IS NOT NULL THEN concat({class_}, ':', {parts}) "
@@ -121,10 +123,10 @@ def _float(column: Numbered) -> Side:
 
 
 def _octets(column: Numbered, value: str, shown: str) -> Side:
-    alias = column.alias
-    octets = f"octet_length({alias})"
+    alias, octets = column.alias, column.second
     content = f"CASE WHEN {octets} <= {LONGEST} THEN {shown} ELSE md5({shown}) END"
-    return Side(((alias, value),), (octets, "':'", content), _spread(alias, octets))
+    inner = ((alias, value), (octets, f"octet_length({value})"))
+    return Side(inner, (octets, "':'", content), _spread(octets, octets))
 
 
 def _varchar(column: Numbered) -> Side:
@@ -141,13 +143,14 @@ def _as_is(column: Numbered) -> Side:
 
 
 def _json(column: Numbered) -> Side:
-    alias = column.alias
-    shape = f"octet_length({alias}) - octet_length(replace(replace({alias}, '\"', ''), ',', ''))"
+    alias, shape = column.alias, column.third
     kind = f"translate(left({alias}, 1), '123456789-', '0000000000')"
+    bare = f"replace(replace({alias}, '\"', ''), ',', '')"
     return Side(
         ((alias, _text(_name(column))),),
         (kind, shape, _CLOSED),
         (_count(alias), (Measure.TOTAL, _text(f"sum({shape})"))),
+        ((shape, f"octet_length({alias}) - octet_length({bare})"),),
     )
 
 

@@ -1,7 +1,7 @@
 """Canonical values as Snowflake computes them.
 
-Sources, Snowflake documentation: "MD5_NUMBER_LOWER64" (the lower 64 bits, unsigned), "OCTET_LENGTH", "HEX_ENCODE" (0: lower
-case), "COUNT_IF", "TO_JSON", "TRUNCATE", "POWER", "ABS", "Numeric data types" (FLOAT is IEEE 754; NaN equals itself; a
+Sources, Snowflake documentation: "MD5_NUMBER_LOWER64" (the lower 64 bits, unsigned), "OCTET_LENGTH", "HEX_ENCODE" (0: lower case),
+"COUNT_IF", "TO_JSON", "TRUNCATE", "POWER", "ABS", "Numeric data types" (FLOAT is IEEE 754; NaN equals itself; a
 fixed-point number becomes text with all digits of its scale), "Data type conversion" (TRUE is 1).
 """
 
@@ -73,11 +73,11 @@ def _as_is(column: Numbered) -> Side:
 
 
 def _float(column: Numbered) -> Side:
-    alias, class_ = column.alias, column.class_alias
+    alias, class_ = column.alias, column.second
     value = f"CAST({column.value} AS FLOAT)"
     finite = f"{value} <> 'NaN'::FLOAT AND {value} <> 'inf'::FLOAT AND {value} <> '-inf'::FLOAT"
 
-    scaled = column.scaled_alias
+    scaled = column.third
     parts = " || ':' || ".join(_text(f"CAST({part} AS NUMBER(38,0))") for part in float_parts(scaled))
     token = (
         f"CASE WHEN {class_} IS NOT NULL THEN {_text(class_)} || ':' || {parts} WHEN {alias} = 'NaN'::FLOAT THEN 'nan' "

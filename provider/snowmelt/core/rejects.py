@@ -117,9 +117,11 @@ def show_value(value: Any) -> str:
     """A value's first 80 characters, with every control character visible."""
     if isinstance(value, dict):
         value = value.get("escaped", value)
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    shown = ascii(text[:SHOWN_CHARACTERS]) if not text.isprintable() else f"'{text[:SHOWN_CHARACTERS]}'"
-    return f"{shown}…" if len(text) > SHOWN_CHARACTERS else shown
+    if not isinstance(value, str):
+        return json.dumps(value)
+    head = value[:SHOWN_CHARACTERS]
+    shown = f"'{head}'" if head.isprintable() else ascii(head)
+    return f"{shown}…" if len(value) > SHOWN_CHARACTERS else shown
 
 
 def keep_value(value: Any) -> Any:

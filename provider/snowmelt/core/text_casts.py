@@ -91,7 +91,7 @@ def plan_vector(target: PostgresType) -> _Planned:
         if type(number) not in {int, float} or element == pa.int32():
             return f"element {number!r} is no number of {target}"
         try:
-            struct.pack("f", number)
+            struct.pack("<f", number)
         except (OverflowError, struct.error):
             return f"element {number} is out of range for {target}"
         return None

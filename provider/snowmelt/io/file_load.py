@@ -32,6 +32,10 @@ from snowmelt.io.s3_object import S3Object
 LoadMethod = Literal["copy", "aws_s3"]
 #: SQLSTATE classes and codes for which one row is to blame: data exceptions, NOT NULL, CHECK, and nesting or size beyond a limit.
 _ROW_FAULTS = ("22", "23502", "23514", "54000", "54001")
+#: A CSV file that is none, or has another number of columns.
+_WRONG_SHAPE = "22P04"
+#: The stream itself is wrong, not one row: never to be laid to a row's charge.
+_WRONG_STREAM = "22P03"
 #: Each row that only the server refuses costs one more COPY of the whole file.
 MOST_COPIES = 20
 
@@ -193,6 +197,11 @@ def _csv_faults(origin: str, target: LoadTarget) -> Iterator[None]:
         if line is None:
             raise
         column = _file_name(target, line.column)
+        if error.sqlstate == _WRONG_SHAPE:
+            raise StagingError(
+                f"{origin}, line {line.line:,}: {_server_reason(error)}. It is damaged, or holds other columns than planned. "
+                "Unload this run anew."
+            ) from error
         raise ValueRefused(
             f"{origin}, line {line.line:,}{f', column {column}' if column else ''}: {_server_reason(error)}. "
             "Nothing of this file was kept. Correct it at the source, or exclude it by a filter or a mask."
@@ -224,7 +233,7 @@ def _noted(note: str) -> Iterator[None]:
 
 def _faulty_line(error: psycopg.Error, target: LoadTarget) -> CopyLine | None:
     state = error.sqlstate or ""
-    if not any(state.startswith(fault) for fault in _ROW_FAULTS):
+    if state == _WRONG_STREAM or not state.startswith(_ROW_FAULTS):
         return None
     names = [column.target for column in target.columns]
     line = parse_copy_context(error.diag.context, target.table, names)

@@ -92,9 +92,10 @@ def _request(plan: Plan, expected: int) -> PublishRequest:
         columns=tuple(column.target for column in plan.columns),
         added_columns=plan.added,
         expected_rows=expected,
-        uniqueness_columns=tuple(targets[name] for name in plan.uniqueness_columns if name in targets),
+        uniqueness_columns=tuple(targets.get(name, name) for name in plan.uniqueness_columns),
         duplicates=Duplicates.LAST if plan.watermark_column in targets else Duplicates.REFUSE,
         watermark_column=targets.get(plan.watermark_column or ""),
+        count_target=publish_method(plan) is not PublishMethod.MERGE,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -87,7 +88,7 @@ class S3Object:
         )
         data = pa.allocate_buffer(end - start)
         view, filled = memoryview(data).cast("B"), 0
-        with answer["Body"] as body:
+        with closing(answer["Body"]) as body:
             while filled < data.size:
                 if self._closed.is_set():
                     raise ObjectClosed(f"{self.origin}: the load was given up.")

@@ -11,6 +11,8 @@ from asgiref.sync import sync_to_async
 
 #: Polls that may fail in a row before the task is told: by then the session is gone, or the network.
 MOST_FAILED_POLLS = 5
+#: Seconds between the first two polls, doubled up to `poll_interval`: a short query is not waited for needlessly.
+FIRST_POLL = 0.25
 
 
 class SnowflakeQueryTrigger(BaseTrigger):
@@ -45,7 +47,7 @@ class SnowflakeQueryTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll until the query no longer runs, or cannot be asked any more."""
         connection: Any = None
-        failures = 0
+        failures = polls = 0
         try:
             while True:
                 try:
@@ -71,7 +73,8 @@ class SnowflakeQueryTrigger(BaseTrigger):
                     if not running:
                         yield TriggerEvent(self.submitted)
                         return
-                await asyncio.sleep(self.poll_interval)
+                await asyncio.sleep(min(self.poll_interval, FIRST_POLL * 2.0**polls))
+                polls = min(polls + 1, 30)
         finally:
             await self._close(connection)
 

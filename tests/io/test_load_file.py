@@ -1,0 +1,411 @@
+"""One file, once: claims, counts, refusals, quarantine, and files that are not what the manifest says."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from dataclasses import replace
+
+import psycopg
+import pyarrow as pa
+import pytest
+
+from snowmelt.core.rejects import RejectPolicy
+from snowmelt.core.types import Form
+from snowmelt.errors import ConfigurationError, SchemaError, StagingError, ValueRefused
+from snowmelt.io import s3_object
+from snowmelt.io.file_load import load_file
+from tests.io.load_world import claim, column, open_world, parquet_bytes
+
+ID = column("ID", Form.INTEGER, "bigint", nullable=False)
+NOTE = column("NOTE", Form.TEXT, "varchar(10)")
+DATA = column("DATA", Form.JSON, "jsonb")
+
+
+@pytest.fixture
+def world(connection, s3_client, bucket):
+    return open_world(connection, s3_client, bucket)
+
+
+def three_rows(world, **options):
+    data = parquet_bytes({"ID": pa.array([1, 2, 3]), "NOTE": pa.array(["a", None, "c"])})
+    return world.put(data, 3, **options)
+
+
+def claimed(world, file):
+    return world.connection.execute("SELECT 1 FROM claimed WHERE s3_key = %s", (file.key,)).fetchone()
+
+
+def test_a_file_is_loaded_once(world):
+    target, file = world.table(ID, NOTE), three_rows(world)
+    first, second = world.load(file, target), world.load(file, target)
+    assert (first.rows, first.bytes, first.skipped) == (3, file.bytes, False)
+    assert (second.rows, second.skipped) == (0, True)
+    assert world.texts(target) == [("1", "a"), ("2", None), ("3", "c")]
+
+
+def test_two_workers_on_one_file(world, postgres_dsn):
+    """The second waits on the first one's ledger row, and skips once that is committed."""
+    target, file = world.table(ID, NOTE), three_rows(world)
+    meet = threading.Barrier(2)
+    results = []
+
+    def work():
+        with psycopg.connect(postgres_dsn) as connection:
+            meet.wait()
+            with connection.transaction():
+                options = {"bucket": world.bucket, "run_id": "r1", "claim": claim(file.key)}
+                results.append(load_file(connection, world.s3, file, target, **options))
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(result.skipped for result in results) == [False, True]
+    assert world.count(target) == 3
+
+
+def test_nothing_is_kept_of_a_failed_load(world):
+    target, file = world.table(ID, NOTE), three_rows(world)
+    with pytest.raises(StagingError, match="holds 3 rows, the manifest says 4"):
+        world.load(replace(file, rows=4), target)
+    assert world.count(target) == 0
+    assert claimed(world, file) is None
+    assert world.load(file, target).rows == 3
+
+
+def test_outside_of_a_transaction_nothing_is_loaded(world):
+    target, file = world.table(ID, NOTE), three_rows(world)
+    with pytest.raises(ConfigurationError, match="outside of a transaction"):
+        load_file(
+            world.connection, world.s3, file, target, bucket=world.bucket, run_id="r", claim=claim(file.key)
+        )
+    assert claimed(world, file) is None
+
+
+def test_progress_is_told_at_the_end(world):
+    told = []
+    world.load(three_rows(world), world.table(ID, NOTE), progress=told.append)
+    assert told[-1].rows == 3
+    assert told[-1].bytes > 40
+
+
+def test_a_file_of_no_rows(world):
+    data = parquet_bytes({"ID": pa.array([], pa.int64()), "NOTE": pa.array([], pa.string())})
+    target = world.table(ID, NOTE)
+    assert world.load(world.put(data, 0), target).rows == 0
+    assert world.load(world.put(b"", 0), target, file_format="csv").rows == 0
+
+
+def test_row_groups_and_batches_add_up(world):
+    rows = 30_000
+    data = parquet_bytes({"ID": pa.array(range(rows)), "NOTE": pa.array(["x"] * rows)}, row_group_size=11_000)
+    target = world.table(ID, NOTE)
+    assert world.load(world.put(data, rows), target).rows == rows
+    found = world.connection.execute(
+        f"SELECT count(DISTINCT id), min(id), max(id) FROM {target.name}"
+    ).fetchone()
+    assert found == (rows, 0, rows - 1)
+
+
+def test_a_row_group_that_is_streamed(world, monkeypatch):
+    """One too large to be held: each column is read in blocks, one ahead."""
+    monkeypatch.setattr("snowmelt.io.load_parquet.GROUP_BYTES", 10_000)
+    monkeypatch.setattr("snowmelt.io.load_parquet.BLOCK_BYTES", 1)
+    monkeypatch.setattr("snowmelt.io.load_parquet._SMALLEST_BLOCK", 10_000)
+    rows = 20_000
+    values = pa.array([f"text {number * 7919}" for number in range(rows)])
+    columns = {"ID": pa.array(range(rows)), "NOTE": values.cast(pa.string())}
+    data = parquet_bytes(columns, use_dictionary=False, data_page_size=5_000)
+    target = world.table(ID, column("NOTE", Form.TEXT, "text"))
+    world.load(world.put(data, rows), target)
+    assert world.texts(target) == [(str(number), f"text {number * 7919}") for number in range(rows)]
+
+
+# files that are not what the manifest says
+
+
+def test_another_size(world):
+    file = three_rows(world)
+    with pytest.raises(StagingError, match=f"has {file.bytes} bytes, the manifest says {file.bytes + 1}"):
+        world.load(replace(file, bytes=file.bytes + 1), world.table(ID, NOTE))
+
+
+def test_another_etag(world):
+    file = replace(three_rows(world), etag="0" * 32)
+    with pytest.raises(StagingError, match=f"the manifest says {'0' * 32}"):
+        world.load(file, world.table(ID, NOTE))
+
+
+def test_the_etag_of_the_manifest(world):
+    file = three_rows(world)
+    etag = world.s3.head_object(Bucket=world.bucket, Key=file.key)["ETag"]
+    assert world.load(replace(file, etag=etag.strip('"')), world.table(ID, NOTE)).rows == 3
+
+
+def test_a_missing_file(world):
+    with pytest.raises(StagingError, match="load/none"):
+        world.load(replace(three_rows(world), key="load/none"), world.table(ID, NOTE))
+
+
+def test_a_file_that_changes_while_it_is_read(world, monkeypatch):
+    file, target = three_rows(world), world.table(ID, NOTE)
+    original = s3_object.S3Object._get
+
+    def overwrite_first(self, start, end):
+        if start == 4:  # the first row group, after the footer
+            world.s3.put_object(Bucket=world.bucket, Key=file.key, Body=b"x" * file.bytes)
+        return original(self, start, end)
+
+    monkeypatch.setattr(s3_object.S3Object, "_get", overwrite_first)
+    with pytest.raises(StagingError, match="overwritten"):
+        world.load(file, target)
+    assert world.count(target) == 0
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: b"PAR1",
+        lambda data: b"not parquet at all" * 100,
+        lambda data: data[: len(data) // 2],
+        lambda data: data[:-1],
+        lambda data: data[len(data) // 2 :],
+        lambda data: data[:200] + bytes(byte ^ 0x55 for byte in data[200:4000]) + data[4000:],
+        lambda data: data[:-40] + bytes(byte ^ 0x55 for byte in data[-40:-8]) + data[-8:],
+    ],
+    ids=["empty", "magic only", "text", "first half", "last byte", "second half", "pages", "footer"],
+)
+def test_a_damaged_file(world, damage):
+    whole = parquet_bytes(
+        {"ID": pa.array(range(5000)), "NOTE": pa.array([f"n{number}" for number in range(5000)])},
+        write_page_checksum=True,
+    )
+    target, file = world.table(ID, NOTE), world.put(damage(whole), 5000)
+    with pytest.raises(StagingError, match=file.key):
+        world.load(file, target)
+    assert world.count(target) == 0
+
+
+def test_other_columns_than_planned(world):
+    file = world.put(parquet_bytes({"ID": pa.array([1.5]), "EXTRA": pa.array([1])}), 1)
+    with pytest.raises(SchemaError) as raised:
+        world.load(file, world.table(ID, NOTE))
+    assert file.key in str(raised.value)
+    assert raised.value.faults == (
+        "EXTRA: in the file, not planned",
+        "ID: Arrow double, staged as integer, has no safe way into id bigint",
+        "NOTE: planned for note, not in the file",
+    )
+
+
+def test_less_rows_taken_than_sent(world):
+    """A trigger that swallows rows: PostgreSQL counts what it kept."""
+    target, file = world.table(ID, NOTE), three_rows(world)
+    world.connection.execute(
+        "CREATE OR REPLACE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
+    )
+    world.connection.execute(
+        f"CREATE TRIGGER s BEFORE INSERT ON {target.name} FOR EACH ROW EXECUTE FUNCTION swallow()"
+    )
+    with pytest.raises(StagingError, match="3 rows were sent, PostgreSQL counted 0"):
+        world.load(file, target)
+    assert claimed(world, file) is None
+
+
+# values that PostgreSQL cannot hold
+
+BAD = {
+    "ID": pa.array([1, None, 3, 4, 5, 6]),
+    "NOTE": pa.array(["ok", "null id", "nul\x00", "much too long", "ok too", None]),
+    "DATA": pa.array(["{}", "{}", "{}", "{}", '"\\ud800"', '{"a":[1]}']),
+}
+
+
+def test_reject_names_row_and_column(world):
+    target, file = world.table(ID, NOTE, DATA), world.put(parquet_bytes(BAD), 6)
+    with pytest.raises(
+        ValueRefused, match=rf"{file.key}, row 2, column ID, value null: NULL in a NOT NULL column\."
+    ):
+        world.load(file, target)
+    assert world.count(target) == 0
+    assert claimed(world, file) is None
+
+
+def test_quarantine_sets_rows_aside(world):
+    target, file = world.table(ID, NOTE, DATA), world.put(parquet_bytes(BAD), 6)
+    result = world.load(file, target, policy=RejectPolicy("quarantine", 4))
+    assert (result.rows, result.rejected) == (2, 4)
+    assert world.texts(target) == [("1", "ok", "{}"), ("6", None, '{"a": [1]}')]
+    assert world.rejected(file) == [
+        (2, "ID", "NULL in a NOT NULL column", {"ID": None, "NOTE": "null id", "DATA": "{}"}),
+        (
+            3,
+            "NOTE",
+            "holds a NUL character (0x00)",
+            {"ID": 3, "NOTE": {"escaped": "nul\\u0000"}, "DATA": "{}"},
+        ),
+        (
+            4,
+            "NOTE",
+            "13 characters, character varying(10) holds 10",
+            {"ID": 4, "NOTE": "much too long", "DATA": "{}"},
+        ),
+        (
+            5,
+            "DATA",
+            "holds half of a surrogate pair, which jsonb cannot hold",
+            {"ID": 5, "NOTE": "ok too", "DATA": '"\\ud800"'},
+        ),
+    ]
+
+
+def test_quarantine_has_a_limit(world):
+    target, file = world.table(ID, NOTE, DATA), world.put(parquet_bytes(BAD), 6)
+    with pytest.raises(ValueRefused, match=r"row 5, .* More than 3 rows of this file"):
+        world.load(file, target, policy=RejectPolicy("quarantine", 3))
+    assert world.count(target) == 0
+    assert world.rejected(file) == []
+
+
+BAD_JSON = {
+    "ID": pa.array([1, 2**63, 3, 4, 5, 6], pa.uint64()),
+    "DATA": pa.array(["{}", "{}", '{"a":NaN}', "{}", "[1,]", "[1e200000]"]),
+}
+
+
+def test_what_only_the_server_can_refuse(world):
+    target, file = world.table(ID, DATA), world.put(parquet_bytes(BAD_JSON), 6)
+    result = world.load(file, target, policy=RejectPolicy("quarantine", 10))
+    assert (result.rows, result.rejected) == (2, 4)
+    assert world.texts(target) == [("1", "{}"), ("4", "{}")]
+    rejected = world.rejected(file)
+    assert [(number, name) for number, name, _, _ in rejected] == [
+        (2, "ID"),
+        (3, "DATA"),
+        (5, "DATA"),
+        (6, "DATA"),
+    ]
+    assert rejected[1][2].startswith("PostgreSQL answered 22P02, invalid input syntax for type json")
+    assert rejected[2][2].startswith("not JSON")
+    assert rejected[3][2] == "PostgreSQL answered 22003, value overflows numeric format"
+
+
+def test_reject_of_the_server_names_the_row_and_its_value(world):
+    values = {"ID": pa.array(range(3)), "DATA": pa.array(["{}", "{}", '{"a":NaN}'])}
+    file = world.put(parquet_bytes(values), 3)
+    with pytest.raises(
+        ValueRefused, match=r"row 3, column DATA, value '\{\"a\":NaN\}': PostgreSQL answered 22P02"
+    ):
+        world.load(file, world.table(ID, DATA))
+
+
+def test_text_that_is_no_utf8(world):
+    raw = pa.array([b"ok", b"\xff\xfe"]).cast(pa.binary()).view(pa.string())
+    target, file = world.table(ID, NOTE), world.put(parquet_bytes({"ID": pa.array([1, 2]), "NOTE": raw}), 2)
+    with pytest.raises(ValueRefused, match="row 2, column NOTE"):
+        world.load(file, target)
+    result = world.load(file, target, policy=RejectPolicy("quarantine", 1))
+    assert (result.rows, result.rejected) == (1, 1)
+    assert world.rejected(file)[0][3] == {"ID": 2, "NOTE": {"escaped": "\\xff\\xfe"}}
+
+
+def test_other_errors_of_postgres_stay_what_they_are(world):
+    target, file = world.table(ID, NOTE), three_rows(world)
+    world.connection.execute(f"ALTER TABLE {target.name} ADD CHECK (id < 3), ADD UNIQUE (note)")
+    with pytest.raises(ValueRefused, match=r"row 3, .* 23514"):
+        world.load(file, target)
+    twice = world.put(parquet_bytes({"ID": pa.array([1, 2]), "NOTE": pa.array(["a", "a"])}), 2)
+    with pytest.raises(psycopg.errors.UniqueViolation) as raised:
+        world.load(twice, target)
+    assert raised.value.__notes__ == [f"while loading s3://{world.bucket}/{twice.key}"]
+
+
+# CSV
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zstd"])
+def test_compressed_csv(world, compression):
+    text = b"".join(b'%d,"n%d"\n' % (number, number % 1000) for number in range(200_000))
+    packed = {
+        "gzip": lambda: gzip.compress(text[:1_000_000]) + gzip.compress(text[1_000_000:]),
+        "zstd": lambda: pa.compress(text, "zstd", asbytes=True),
+    }[compression]()
+    target = world.table(ID, NOTE)
+    file = world.put(packed, 200_000)
+    assert world.load(file, target, file_format="csv", compression=compression).rows == 200_000
+    assert world.connection.execute(f"SELECT sum(id) FROM {target.name}").fetchone()[0] == 19_999_900_000
+    cut = world.put(packed[:-20], 200_000)
+    with pytest.raises(StagingError, match=f"{cut.key} is no whole {compression} file"):
+        world.load(cut, world.table(ID, NOTE), file_format="csv", compression=compression)
+    noise = world.put(b"plain text, not compressed", 1)
+    with pytest.raises(StagingError, match=f"no whole {compression} file"):
+        world.load(noise, world.table(ID, NOTE), file_format="csv", compression=compression)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('1,"a"\n2,"nul\x00"\n', "line 2.*0x00"),
+        ('1,"a"\n2,"a\nb"\n4,"much too long"\n', "line 4, column NOTE.*value too long"),
+        ('1,"a"\n\\N,"b"\n', "line 2, column ID.*null value"),
+    ],
+)
+@pytest.mark.parametrize("method", ["copy", "aws_s3"])
+def test_csv_that_cannot_be_loaded(world, method, text, message):
+    world.connection.execute("CREATE EXTENSION IF NOT EXISTS aws_s3 CASCADE")
+    target, file = world.table(ID, NOTE), world.put(text.encode(), 2)
+    with pytest.raises(ValueRefused, match=message) as raised:
+        world.load(file, target, file_format="csv", method=method, region="us-east-1")
+    assert file.key in str(raised.value)
+    assert world.count(target) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1\n", "line 1: .*missing data for column"),
+        ('1,"a",2\n', "line 1: .*extra data"),
+        ('1,"a\n', "line 1: .*unterminated CSV quoted field"),
+    ],
+)
+def test_csv_of_another_shape(world, text, message):
+    target, file = world.table(ID, NOTE), world.put(text.encode(), 1)
+    with pytest.raises(StagingError, match=f"{file.key}, {message}"):
+        world.load(file, target, file_format="csv")
+
+
+@pytest.mark.parametrize("method", ["copy", "aws_s3"])
+def test_rows_of_csv_are_counted(world, method):
+    world.connection.execute("CREATE EXTENSION IF NOT EXISTS aws_s3 CASCADE")
+    target, file = world.table(ID, NOTE), world.put(b'1,"a"\n2,"b"\n', 3)
+    with pytest.raises(
+        StagingError, match="PostgreSQL took 2 rows and 0 were set aside, the manifest says 3"
+    ):
+        world.load(file, target, file_format="csv", method=method, region="us-east-1")
+    assert world.count(target) == 0
+
+
+def test_aws_s3_takes_gzip_only_where_s3_says_so(world):
+    world.connection.execute("CREATE EXTENSION IF NOT EXISTS aws_s3 CASCADE")
+    options = {"file_format": "csv", "method": "aws_s3", "compression": "gzip", "region": "us-east-1"}
+    packed = gzip.compress(b'1,"a"\n')
+    target = world.table(ID, NOTE)
+    with pytest.raises(StagingError, match="Content-Encoding is ''"):
+        world.load(world.put(packed, 1), target, **options)
+    assert world.load(world.put(packed, 1, ContentEncoding="gzip"), target, **options).rows == 1
+
+
+def test_combinations_that_cannot_work(world):
+    target, file = world.table(ID, NOTE), three_rows(world)
+    with pytest.raises(ConfigurationError, match="aws_s3 cannot load parquet"):
+        world.load(file, target, method="aws_s3")
+    with pytest.raises(ConfigurationError, match="quarantine works with Parquet files only"):
+        world.load(file, target, file_format="csv", policy=RejectPolicy("quarantine"))
+    with pytest.raises(ConfigurationError, match="load_method is 'psycopg2'"):
+        world.load(file, target, method="psycopg2")
+    with pytest.raises(ConfigurationError, match="choose none, gzip or zstd"):
+        world.load(file, target, file_format="csv", compression="bzip2")
+    assert claimed(world, file) is None
