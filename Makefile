@@ -68,13 +68,13 @@ clean: ## remove what the other targets made (not the sandbox's state: make sand
 	$(PYTHON) -m venv .cache/bootstrap
 	.cache/bootstrap/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 
-.venv/bin/python: $(UV)
+.venv/pyvenv.cfg: | $(UV)
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
 
-sandbox/.venv/bin/python: $(UV)
+sandbox/.venv/pyvenv.cfg: | $(UV)
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) sandbox/.venv
 
-.venv/.runtime: requirements/bootstrap.txt requirements/airflow.txt pyproject.toml | .venv/bin/python
+.venv/.runtime: requirements/bootstrap.txt requirements/airflow.txt pyproject.toml | .venv/pyvenv.cfg
 	$(INSTALL) --python $(BIN)/python -r requirements/bootstrap.txt -r requirements/airflow.txt
 	$(UV) pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
 	@touch $@
@@ -83,6 +83,6 @@ sandbox/.venv/bin/python: $(UV)
 	$(INSTALL) --python $(BIN)/python -r requirements/dev.txt
 	@touch $@
 
-sandbox/.venv/.ready: requirements/sandbox.txt | sandbox/.venv/bin/python
+sandbox/.venv/.ready: requirements/sandbox.txt | sandbox/.venv/pyvenv.cfg
 	$(INSTALL) --python sandbox/.venv/bin/python -r requirements/sandbox.txt
 	@touch $@

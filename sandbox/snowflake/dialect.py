@@ -33,6 +33,7 @@ _KEPT = (
 class SandboxParser(Snowflake.Parser):  # type: ignore[name-defined, misc]
     FUNCTIONS = {
         **Snowflake.Parser.FUNCTIONS,
+        "HEX_ENCODE": _anonymous("HEX_ENCODE"),
         "TO_CHAR": _to_char,
         "TO_VARCHAR": _to_char,
         **{name: _anonymous(name) for name in _KEPT},

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sandbox.snowflake import (
     alter_table,
+    comments,
+    describe,
     dml,
     integrations,
     load,
@@ -57,7 +59,7 @@ HANDLERS: list[tuple[str, Handler]] = [
     (r"ALTER (STORAGE )?INTEGRATION ", integrations.alter),
     (r"ALTER WAREHOUSE ", namespaces.alter_warehouse),
     (r"ALTER (USER|ROLE|ACCOUNT|DATABASE|SCHEMA) ", namespaces.accepted),
-    (r"COMMENT ", alter_table.comment_on),
+    (r"COMMENT ", comments.comment_on),
     (r"DROP (TABLE|VIEW) ", tables.drop),
     (r"DROP STAGE ", stages.drop),
     (r"DROP FILE FORMAT ", stages.drop_file_format),
@@ -70,7 +72,7 @@ HANDLERS: list[tuple[str, Handler]] = [
     (r"(REMOVE|RM) ", stages.remove_files),
     (_DESC + r"(STORAGE )?INTEGRATION ", integrations.describe),
     (_DESC + r"STAGE ", stages.describe),
-    (_DESC, show.describe_table),
+    (_DESC, describe.describe_table),
     (r"SHOW (TERSE )?(TABLES|VIEWS|OBJECTS) ", show.tables),
     (r"SHOW (TERSE )?SCHEMAS ", show.schemas),
     (r"SHOW (TERSE )?DATABASES ", show.databases),
@@ -79,8 +81,8 @@ HANDLERS: list[tuple[str, Handler]] = [
     (r"SHOW WAREHOUSES ", show.warehouses),
     (r"SHOW ROLES ", show.roles),
     (r"SHOW PARAMETERS ", show.parameters),
-    (r"SHOW (PRIMARY|UNIQUE|IMPORTED|EXPORTED) KEYS ", show.keys),
-    (r"SHOW COLUMNS ", show.columns),
+    (r"SHOW (PRIMARY|UNIQUE|IMPORTED|EXPORTED) KEYS ", describe.keys),
+    (r"SHOW COLUMNS ", describe.columns),
     (r"SHOW (GRANTS|MASKING POLICIES|ROW ACCESS POLICIES|STREAMS|TASKS|PIPES|SEQUENCES) ", show.empty),
     (
         r"(SET|UNSET|CALL|EXECUTE|EXPLAIN|PUT|GET|UNDROP|CREATE|ALTER|DROP|SHOW) ",

@@ -6,6 +6,7 @@ _MACROS = r"""
 sf_floor_div(a, b) AS CASE WHEN a >= 0 OR a % b = 0 THEN a // b ELSE a // b - 1 END
 sf_epoch_part(x, unit) AS sf_floor_div(epoch_us(x), unit)
 sf_fraction_us(x) AS microsecond(x) % 1000000
+sf_cut(x, unit) AS x - to_microseconds(sf_fraction_us(x) % unit)
 sf_time_us(x) AS epoch_us(DATE '1970-01-01' + x::TIME)
 sf_zone_offset(x, zone) AS ((epoch(timezone(zone, x::TIMESTAMPTZ)) - epoch(timezone('UTC', x::TIMESTAMPTZ))) / 60)::SMALLINT
 sf_session_offset(x) AS sf_zone_offset(x, current_setting('TimeZone'))

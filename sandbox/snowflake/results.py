@@ -165,7 +165,11 @@ def _to_wire(array: pa.Array, kind: SfType, offsets: pa.Array | None) -> pa.Arra
         case "TIMESTAMP_NTZ" | "TIMESTAMP_LTZ" | "TIMESTAMP_TZ":
             return _timestamp(array, kind, offsets)
         case "TIME":
-            return pc.multiply(array.cast(pa.time64("us")).cast(pa.int64()), 1000)
+            scale = 9 if kind.scale is None else kind.scale  # the unit in which the connectors read it
+            micros = array.cast(pa.time64("us")).cast(pa.int64())
+            return (
+                pc.multiply(micros, 10 ** (scale - 6)) if scale >= 6 else pc.divide(micros, 10 ** (6 - scale))
+            )
         case "UUID":
             return uuid_text(array)
         case "VARIANT" | "OBJECT" | "ARRAY":

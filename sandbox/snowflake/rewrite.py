@@ -195,7 +195,6 @@ _RULES: tuple[tuple[type[exp.Expression] | tuple[type[exp.Expression], ...], Rul
     (exp.SHA2, _sha2),
     (exp.MD5NumberLower64, _generic_number("SF_MD5_LOWER")),
     (exp.MD5NumberUpper64, _generic_number("SF_MD5_UPPER")),
-    (exp.Hex, rewrite_casts.hex_encode),
     (exp.RegexpLike, _regexp_like),
     (
         exp.WidthBucket,
@@ -212,6 +211,7 @@ _RULES: tuple[tuple[type[exp.Expression] | tuple[type[exp.Expression], ...], Rul
 
 _ANONYMOUS: dict[str, Rule] = {
     "HASH": _hash,
+    "HEX_ENCODE": rewrite_casts.hex_encode,
     "MD5_HEX": _digest("md5"),
     "SHA2_HEX": _digest("sha256"),
     "LAST_QUERY_ID": _last_query_id,

@@ -14,6 +14,7 @@ from sandbox.snowflake.sftypes import SEMI_STRUCTURED, SfType
 if TYPE_CHECKING:
     from sandbox.snowflake.rewrite import Formats
 
+_SUBSECOND = {"TIME", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ"}
 _BUILT = "built"  # a cast made here is not to be looked at again
 
 
@@ -42,9 +43,19 @@ def cast(formats: Formats, node: exp.Expression) -> exp.Expression:
     )
 
 
-def convert(formats: Formats, value: exp.Expression, target: SfType, *, safe: bool = False,
-            explicit: bool = False) -> exp.Expression:  # fmt: skip
+def convert(
+    formats: Formats, value: exp.Expression, target: SfType, *, safe: bool = False, explicit: bool = False
+) -> exp.Expression:
     """`value` as `target`. `safe`: NULL instead of an error. `explicit`: a length was written."""
+    converted = _convert(formats, value, target, safe=safe, explicit=explicit)
+    if target.name in _SUBSECOND and target.scale is not None and target.scale < 6:
+        return call("SF_CUT", converted, number(10 ** (6 - target.scale)))
+    return converted
+
+
+def _convert(
+    formats: Formats, value: exp.Expression, target: SfType, *, safe: bool, explicit: bool
+) -> exp.Expression:
     source = type_of(value)
     name = source.name if source is not None else ""
     match target.name:
@@ -191,7 +202,10 @@ def to_binary(formats: Formats, node: exp.Expression) -> exp.Expression:
 
 
 def hex_encode(formats: Formats, node: exp.Expression) -> exp.Expression:
-    return call("hex", node.this)
+    """HEX_ENCODE(b [, case]): 0 is lower case, 1 (and none) upper."""
+    text = call("hex", node.expressions[0])
+    lower = len(node.expressions) > 1 and node.expressions[1].name == "0"
+    return call("lower", text) if lower else text
 
 
 def hex_string(formats: Formats, node: exp.Expression) -> exp.Expression:

@@ -6,22 +6,21 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from sandbox.snowflake import errors, sftypes
-from sandbox.snowflake.catalog import Column, Database, Schema, Table
-from sandbox.snowflake.information_schema import OWNER, constraint_name, moment, row_count
-from sandbox.snowflake.names import ObjectName, show
+from sandbox.snowflake import sftypes
+from sandbox.snowflake.catalog import Database, Schema, Table
+from sandbox.snowflake.information_schema import OWNER, moment, row_count
 from sandbox.snowflake.parameters import KNOWN
-from sandbox.snowflake.results import DESCRIBE, SHOW, Result, rows_result
+from sandbox.snowflake.results import SHOW, Result, rows_result
 from sandbox.snowflake.scanner import Scanner
 from sandbox.snowflake.sftypes import LTZ, TEXT
 
 if TYPE_CHECKING:
     from sandbox.snowflake.statement import Statement
 
-_N = sftypes.number()
+NUMBER = sftypes.number()
 
 
-def _texts(*names: str) -> list[tuple[str, sftypes.SfType]]:
+def texts(*names: str) -> list[tuple[str, sftypes.SfType]]:
     return [(n, TEXT) for n in names]
 
 
@@ -85,8 +84,8 @@ def tables(statement: Statement) -> Result:
     kind = scanner.next().text.upper()
     like = like_filter(scanner)
     scope = list(in_scope(statement, scanner))
-    columns = [("created_on", LTZ), *_texts("name", "database_name", "schema_name", "kind", "comment", "cluster_by"),
-               ("rows", _N), ("bytes", _N), *_texts("owner", "retention_time")]  # fmt: skip
+    columns = [("created_on", LTZ), *texts("name", "database_name", "schema_name", "kind", "comment", "cluster_by"),
+               ("rows", NUMBER), ("bytes", NUMBER), *texts("owner", "retention_time")]  # fmt: skip
     rows = [
         (moment(t.created), t.name, d.name, s.name, _kind(t), t.comment, t.clustering, row_count(statement.store, t), 0 if t.kind == "VIEW" else None,
          OWNER, str(1 if t.retention_days is None else t.retention_days))
@@ -119,7 +118,7 @@ def schemas(statement: Statement) -> Result:
         databases = [catalog.database(session.database)]
     columns = [
         ("created_on", LTZ),
-        *_texts(
+        *texts(
             "name",
             "is_default",
             "is_current",
@@ -148,7 +147,7 @@ def databases(statement: Statement) -> Result:
     session = statement.session
     columns = [
         ("created_on", LTZ),
-        *_texts(
+        *texts(
             "name",
             "is_default",
             "is_current",
@@ -173,9 +172,9 @@ def warehouses(statement: Statement) -> Result:
     scanner.expect("SHOW", "WAREHOUSES")
     like = like_filter(scanner)
     current = statement.session.warehouse
-    columns = [*_texts("name", "state", "type", "size"), ("min_cluster_count", _N), ("max_cluster_count", _N), ("running", _N),
-               ("queued", _N), *_texts("is_default", "is_current"), ("auto_suspend", _N), *_texts("auto_resume"),
-               ("created_on", LTZ), *_texts("owner", "comment")]  # fmt: skip
+    columns = [*texts("name", "state", "type", "size"), ("min_cluster_count", NUMBER), ("max_cluster_count", NUMBER), ("running", NUMBER),
+               ("queued", NUMBER), *texts("is_default", "is_current"), ("auto_suspend", NUMBER), *texts("auto_resume"),
+               ("created_on", LTZ), *texts("owner", "comment")]  # fmt: skip
     running = [q.warehouse for q in statement.queries.running()]
     rows = [
         (w.name, w.state, "STANDARD", w.size, 1, 1, running.count(w.name), 0, "N", "Y" if w.name == current else "N", w.auto_suspend,
@@ -195,12 +194,12 @@ def roles(statement: Statement) -> Result:
         for r in statement.store.catalog.roles
         if like(r)
     ]
-    return rows_result([("created_on", LTZ), *_texts("name", "is_current")], rows, SHOW)
+    return rows_result([("created_on", LTZ), *texts("name", "is_current")], rows, SHOW)
 
 
 def empty(statement: Statement) -> Result:
     """SHOW GRANTS, POLICIES, …: none are kept here."""
-    return rows_result([("created_on", LTZ), *_texts("name")], [], SHOW)
+    return rows_result([("created_on", LTZ), *texts("name")], [], SHOW)
 
 
 def parameters(statement: Statement) -> Result:
@@ -208,10 +207,12 @@ def parameters(statement: Statement) -> Result:
     scanner.expect("SHOW", "PARAMETERS")
     like = like_filter(scanner)
     if scanner.accept("IN", "TABLE"):
-        _, table = _one_table(statement, scanner)
+        from sandbox.snowflake.describe import one_table
+
+        _, table = one_table(statement, scanner)
         days, level = table.retention_days, "" if table.retention_days is None else "TABLE"
         row = ("DATA_RETENTION_TIME_IN_DAYS", str(1 if days is None else days), "1", level, "", "NUMBER")
-        names = _texts("key", "value", "default", "level", "description", "type")
+        names = texts("key", "value", "default", "level", "description", "type")
         return rows_result(names, [row] if like(row[0]) else [], SHOW)
     values = statement.session.parameters
     kinds = {bool: "BOOLEAN", int: "NUMBER", str: "STRING"}
@@ -227,96 +228,4 @@ def parameters(statement: Statement) -> Result:
         for name, known in KNOWN.items()
         if like(name)
     ]
-    return rows_result(_texts("key", "value", "default", "level", "description", "type"), rows, SHOW)
-
-
-def _one_table(statement: Statement, scanner: Scanner) -> tuple[ObjectName, Table]:
-    parts = scanner.name()
-    reader = statement.reader()
-    name = reader.place(parts, "DESCRIBE")
-    statement.store.catalog.schema(name.database, name.schema)
-    if statement.store.catalog.find_table(name) is None:
-        raise errors.missing("Table", ".".join(show(p) for p in parts))
-    return name, reader.find(name)
-
-
-def describe_table(statement: Statement) -> Result:
-    scanner = statement.scanner()
-    scanner.next()
-    scanner.accept("TABLE") or scanner.accept("VIEW")
-    _, table = _one_table(statement, scanner)
-    columns = _texts("name", "type", "kind", "null?", "default", "primary key", "unique key", "check", "expression", "comment",
-                     "policy name", "privacy domain")  # fmt: skip
-    unique = {c for key in table.unique_keys for c in key}
-    rows = [
-        (c.name, str(c.type), "COLUMN", "Y" if c.nullable else "N", c.default, "Y" if c.name in table.primary_key else "N",
-         "Y" if c.name in unique else "N", None, None, c.comment, None, None)
-        for c in table.columns
-    ]  # fmt: skip
-    return rows_result(columns, rows, DESCRIBE)
-
-
-def keys(statement: Statement) -> Result:
-    """SHOW PRIMARY KEYS, UNIQUE KEYS, IMPORTED KEYS."""
-    scanner = statement.scanner()
-    scanner.expect("SHOW")
-    kind = scanner.next().text.upper()
-    scanner.expect("KEYS")
-    columns = [("created_on", LTZ), *_texts("database_name", "schema_name", "table_name", "column_name"), ("key_sequence", _N),
-               *_texts("constraint_name", "rely", "comment")]  # fmt: skip
-    if scanner.looking_at("IN", "TABLE"):
-        scanner.next()
-        scanner.next()
-        found = [_one_table(statement, scanner)]
-    else:
-        found = [
-            (ObjectName(d.name, s.name, t.name), t)
-            for d, s in in_scope(statement, scanner)
-            for t in s.tables.values()
-        ]
-    rows = []
-    for name, table in found:
-        listed = [table.primary_key] if kind == "PRIMARY" else table.unique_keys if kind == "UNIQUE" else []
-        for index, key in enumerate(listed, start=0 if kind == "PRIMARY" else 1):
-            rows += [
-                (moment(table.created), name.database, name.schema, name.name, column, position, constraint_name(table, index), "false", None)
-                for position, column in enumerate(key, start=1)
-            ]  # fmt: skip
-    return rows_result(columns, rows, SHOW)
-
-
-def columns(statement: Statement) -> Result:
-    scanner = statement.scanner()
-    scanner.expect("SHOW", "COLUMNS")
-    like = like_filter(scanner)
-    if scanner.accept("IN", "TABLE") or scanner.accept("IN", "VIEW"):
-        found = [_one_table(statement, scanner)]
-    else:
-        found = [
-            (ObjectName(d.name, s.name, t.name), t)
-            for d, s in in_scope(statement, scanner)
-            for t in s.tables.values()
-        ]
-    names = _texts("table_name", "schema_name", "column_name", "data_type", "null?", "default", "kind", "expression", "comment",
-                   "database_name", "autoincrement")  # fmt: skip
-    rows = [
-        (n.name, n.schema, c.name, _data_type(c), str(c.nullable).lower(), c.default or "", "COLUMN", "", c.comment or "", n.database, "")
-        for n, t in found
-        for c in t.columns
-        if like(c.name)
-    ]  # fmt: skip
-    return rows_result(names, rows, SHOW)
-
-
-def _data_type(column: Column) -> str:
-    import json
-
-    kind = column.type
-    found: dict[str, Any] = {"type": {"NUMBER": "FIXED", "FLOAT": "REAL"}.get(kind.name, kind.name)}
-    if kind.name == "NUMBER":
-        found |= {"precision": kind.precision, "scale": kind.scale}
-    elif kind.name in {"TIME", *sftypes.TIMESTAMPS}:
-        found |= {"precision": 0, "scale": 9 if kind.scale is None else kind.scale}
-    elif kind.name in {"TEXT", "BINARY"}:
-        found |= {"length": kind.length, "byteLength": kind.length, "fixed": kind.name == "BINARY"}
-    return json.dumps(found | {"nullable": column.nullable}, separators=(",", ":"))
+    return rows_result(texts("key", "value", "default", "level", "description", "type"), rows, SHOW)

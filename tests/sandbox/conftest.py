@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import boto3
@@ -69,11 +70,11 @@ def bucket(s3_endpoint: str):
     return lake
 
 
-@pytest.fixture
-def client(snowflake_server: Server) -> Iterator[Client]:
+@contextmanager
+def opened(server: Server) -> Iterator[Client]:
     name = f"T{uuid.uuid4().hex[:8].upper()}"
-    connection = snowflake_server.connect()
-    made = Client(snowflake_server, name, connection)
+    connection = server.connect()
+    made = Client(server, name, connection)
     made.rows(f"CREATE DATABASE {name}")
     made.rows("CREATE SCHEMA S")
     yield made
@@ -81,6 +82,19 @@ def client(snowflake_server: Server) -> Iterator[Client]:
         other.close()
     made.rows(f"DROP DATABASE IF EXISTS {name}")
     connection.close()
+
+
+@pytest.fixture
+def client(snowflake_server: Server) -> Iterator[Client]:
+    with opened(snowflake_server) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared(snowflake_server: Server) -> Iterator[Client]:
+    """One session for tests that leave nothing behind."""
+    with opened(snowflake_server) as made:
+        yield made
 
 
 @pytest.fixture

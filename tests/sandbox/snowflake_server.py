@@ -7,11 +7,11 @@ import os
 import socket
 import subprocess
 import time
-import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import requests
 import snowflake.connector
 
 ROOT = Path(__file__).parents[2]
@@ -56,10 +56,9 @@ def wait_for(url: str, process: subprocess.Popen, log: Path) -> None:
     while time.monotonic() < until:
         assert process.poll() is None, log.read_text()
         try:
-            with urllib.request.urlopen(url, timeout=2) as answer:
-                if answer.status == 200:
-                    return
-        except OSError:
+            if requests.get(url, timeout=2).status_code == 200:
+                return
+        except requests.ConnectionError:
             time.sleep(0.05)
     raise AssertionError(f"{url} does not answer\n{log.read_text()}")
 

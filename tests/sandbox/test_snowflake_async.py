@@ -71,7 +71,10 @@ def test_cancelling(client, by):
     with pytest.raises(ProgrammingError, match="SQL execution canceled") as caught:
         client.connection.get_query_status_throw_if_error(query_id)
     assert caught.value.errno == 604
-    assert client.one(f"SELECT SYSTEM$CANCEL_QUERY('{query_id}')") == "Identified SQL statement is not currently executing."
+    assert (
+        client.one(f"SELECT SYSTEM$CANCEL_QUERY('{query_id}')")
+        == "Identified SQL statement is not currently executing."
+    )
 
 
 def test_a_computing_query_is_interrupted(client):

@@ -15,7 +15,12 @@ CASES = [
     ("SELECT NOPE", 904, "42000", "invalid identifier 'NOPE'"),
     ("SELECT 'x'::NUMBER", 100038, "22018", ""),
     ("SELECT NO_SUCH_FUNCTION(1)", 2140, "42601", ""),
-    ("SELECT 1; SELECT 2", 8, "0A000", "Actual statement count 2 did not match the desired statement count 1."),
+    (
+        "SELECT 1; SELECT 2",
+        8,
+        "0A000",
+        "Actual statement count 2 did not match the desired statement count 1.",
+    ),
     ("INSERT INTO NOPE VALUES (1)", 2003, "42S02", "Object 'NOPE' does not exist or not authorized."),
     ("DROP TABLE NOPE", 2003, "02000", "Table 'NOPE' does not exist or not authorized."),
     ("CALL SOMETHING()", 2, "0A000", "CALL"),
@@ -26,9 +31,9 @@ CASES = [
 
 
 @pytest.mark.parametrize(("sql", "errno", "sqlstate", "text"), CASES, ids=[c[0] for c in CASES])
-def test_failures_are_snowflake_errors_at_once(client, sql, errno, sqlstate, text):
+def test_failures_are_snowflake_errors_at_once(shared, sql, errno, sqlstate, text):
     started = time.monotonic()
-    error = client.refused(sql)
+    error = shared.refused(sql)
     assert time.monotonic() - started < 2
     assert (error.errno, error.sqlstate) == (errno, sqlstate)
     assert text in error.msg
@@ -36,7 +41,10 @@ def test_failures_are_snowflake_errors_at_once(client, sql, errno, sqlstate, tex
 
 def test_values_that_do_not_fit(client):
     client.rows("CREATE TABLE T (A VARCHAR(3), B NUMBER(3,0) NOT NULL)")
-    assert "String 'long' is too long and would be truncated" in client.refused("INSERT INTO T VALUES ('long', 1)").msg
+    assert (
+        "String 'long' is too long and would be truncated"
+        in client.refused("INSERT INTO T VALUES ('long', 1)").msg
+    )
     assert client.refused("INSERT INTO T VALUES ('a', 1000)").sqlstate in {"22003", "22018"}
     assert "NULL result in a non-nullable column" in client.refused("INSERT INTO T VALUES ('a', NULL)").msg
     assert "expecting 2 but got 1" in client.refused("INSERT INTO T VALUES ('a')").msg
@@ -44,7 +52,11 @@ def test_values_that_do_not_fit(client):
 
 
 def test_no_current_schema(client):
-    with client.server.connect() as connection, connection.cursor() as cursor, pytest.raises(Exception) as caught:
+    with (
+        client.server.connect() as connection,
+        connection.cursor() as cursor,
+        pytest.raises(Exception) as caught,
+    ):
         cursor.execute("SELECT * FROM T")
     assert caught.value.errno == 90105
     assert "This session does not have a current database" in caught.value.msg

@@ -87,7 +87,13 @@ def test_keys_nulls_defaults_and_comments(client):
     keys = columns(client, f"SHOW PRIMARY KEYS IN TABLE {client.database}.S.T")
     assert [(r["column_name"], r["key_sequence"]) for r in keys] == [("A", 1), ("B", 2)]
     [table] = columns(client, "SELECT * FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_NAME = 'T'")
-    assert (table["ROW_COUNT"], table["TABLE_TYPE"], table["CLUSTERING_KEY"], table["RETENTION_TIME"], table["COMMENT"]) == (
+    assert (
+        table["ROW_COUNT"],
+        table["TABLE_TYPE"],
+        table["CLUSTERING_KEY"],
+        table["RETENTION_TIME"],
+        table["COMMENT"],
+    ) == (
         1,
         "BASE TABLE",
         "LINEAR(A)",
@@ -108,16 +114,22 @@ def test_odd_names_work_everywhere(client, stage):
     client.rows('CREATE SCHEMA "My S.1"')
     client.rows(f'CREATE TABLE "My S.1"."T ""q"" t" ({listed})')
     target = f'"{client.database}"."My S.1"."T ""q"" t"'
-    client.rows(f"INSERT INTO {target} ({', '.join(ODD)}) VALUES ({', '.join(str(i) for i in range(len(ODD)))})")
+    client.rows(
+        f"INSERT INTO {target} ({', '.join(ODD)}) VALUES ({', '.join(str(i) for i in range(len(ODD)))})"
+    )
     assert [r["name"] for r in columns(client, f"DESCRIBE TABLE {target}")] == exact
     assert columns(client, f"SELECT * FROM {target}") == [dict(zip(exact, range(len(ODD)), strict=True))]
-    assert client.rows(f"SELECT {', '.join('X.' + n for n in ODD)} FROM {target} X") == [tuple(range(len(ODD)))]
+    assert client.rows(f"SELECT {', '.join('X.' + n for n in ODD)} FROM {target} X") == [
+        tuple(range(len(ODD)))
+    ]
     [(_, _, rows)] = client.rows(
         f'COPY INTO @"{client.database}"."S".ST/odd/ FROM {target} FILE_FORMAT = (TYPE = PARQUET) HEADER = TRUE '
         "DETAILED_OUTPUT = TRUE"
     )
     assert rows == 1
-    assert [r["name"] for r in columns(client, """SHOW TABLES LIKE 'T "q" t' IN SCHEMA "My S.1" """)] == ['T "q" t']
+    assert [r["name"] for r in columns(client, """SHOW TABLES LIKE 'T "q" t' IN SCHEMA "My S.1" """)] == [
+        'T "q" t'
+    ]
 
 
 def test_the_case_of_names_counts(client):
@@ -152,7 +164,10 @@ def test_altering_tables(client):
         "ALTER TABLE T RENAME TO U",
     ]:
         client.rows(sql)
-    assert [(r["name"], r["type"], r["null?"], r["primary key"], r["comment"]) for r in columns(client, "DESCRIBE TABLE U")] == [
+    assert [
+        (r["name"], r["type"], r["null?"], r["primary key"], r["comment"])
+        for r in columns(client, "DESCRIBE TABLE U")
+    ] == [
         ("A", "NUMBER(38,0)", "N", "Y", None),
         ("BB", "VARCHAR(50)", "Y", "N", "text"),
         ("C", "DATE", "Y", "N", None),
@@ -166,7 +181,9 @@ def test_altering_tables(client):
 
 
 def test_the_result_s_own_description(client):
-    cursor = client.run("SELECT COUNT(*), MAX(1.5) AS M, '2024-01-01'::DATE D, CURRENT_TIMESTAMP() FROM (SELECT 1)")
+    cursor = client.run(
+        "SELECT COUNT(*), MAX(1.5) AS M, '2024-01-01'::DATE D, CURRENT_TIMESTAMP() FROM (SELECT 1)"
+    )
     assert [(c.name, c.type_code) for c in cursor.description] == [
         ("COUNT(*)", 0),
         ("M", 0),

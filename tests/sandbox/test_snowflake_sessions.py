@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.sandbox.snowflake_server import Server, free_port, start, stop, wait_for
 
 
 def test_the_login_s_parameters_and_context_hold(client):
-    session = client.again(session_parameters={"QUERY_TAG": "nightly", "TIMEZONE": "Europe/Paris"}, role='"Odd role"')
+    session = client.again(
+        session_parameters={"QUERY_TAG": "nightly", "TIMEZONE": "Europe/Paris"}, role='"Odd role"'
+    )
     assert session.rows(
         "SELECT CURRENT_ROLE(), CURRENT_WAREHOUSE(), CURRENT_DATABASE(), CURRENT_SCHEMA(), CURRENT_USER()"
     ) == [("Odd role", "WH", client.database, "S", "TESTER")]
     shown = {r[0]: r[1] for r in session.rows("SHOW PARAMETERS")}
     assert (shown["QUERY_TAG"], shown["TIMEZONE"], shown["AUTOCOMMIT"]) == ("nightly", "Europe/Paris", "true")
-    assert session.one("SELECT '2024-07-01 12:00:00'::TIMESTAMP_LTZ::VARCHAR") == "2024-07-01 12:00:00.000 +0200"
+    assert (
+        session.one("SELECT '2024-07-01 12:00:00'::TIMESTAMP_LTZ::VARCHAR") == "2024-07-01 12:00:00.000 +0200"
+    )
 
 
 def test_the_session_s_time_zone_is_los_angeles_until_set(client):
     text = "SELECT '2024-07-01 12:00:00 +0000'::TIMESTAMP_LTZ::VARCHAR"
     assert client.one(text) == "2024-07-01 05:00:00.000 -0700"
-    client.rows("ALTER SESSION SET TIMEZONE = 'UTC', TIMESTAMP_OUTPUT_FORMAT = 'YYYY-MM-DD\"T\"HH24:MI:SS.FF6TZH:TZM'")
+    client.rows(
+        "ALTER SESSION SET TIMEZONE = 'UTC', TIMESTAMP_OUTPUT_FORMAT = 'YYYY-MM-DD\"T\"HH24:MI:SS.FF6TZH:TZM'"
+    )
     assert client.one(text) == "2024-07-01T12:00:00.000000+00:00"
     client.rows("ALTER SESSION UNSET TIMEZONE, TIMESTAMP_OUTPUT_FORMAT")
     assert client.one(text) == "2024-07-01 05:00:00.000 -0700"
@@ -38,7 +44,9 @@ def test_use_switches(client):
     client.rows("USE SCHEMA S")
     client.rows("USE ROLE ANALYST")
     client.rows("USE WAREHOUSE BIG")
-    assert client.rows("SELECT CURRENT_ROLE(), CURRENT_WAREHOUSE(), CURRENT_SCHEMA()") == [("ANALYST", "BIG", "S")]
+    assert client.rows("SELECT CURRENT_ROLE(), CURRENT_WAREHOUSE(), CURRENT_SCHEMA()") == [
+        ("ANALYST", "BIG", "S")
+    ]
     assert client.connection.schema == "S"
     assert client.refused("USE SCHEMA NOWHERE").errno == 2003
 
@@ -48,16 +56,17 @@ def test_warehouses_are_resized(client):
     client.rows(f"CREATE WAREHOUSE {name} WAREHOUSE_SIZE = XSMALL INITIALLY_SUSPENDED = TRUE")
     client.rows(f"ALTER WAREHOUSE {name} SET WAREHOUSE_SIZE = 'LARGE'")
     client.rows(f"ALTER WAREHOUSE {name} RESUME IF SUSPENDED")
-    assert [(r[0], r[1], r[3]) for r in client.rows(f"SHOW WAREHOUSES LIKE '{name}'")] == [(name, "STARTED", "Large")]
+    assert [(r[0], r[1], r[3]) for r in client.rows(f"SHOW WAREHOUSES LIKE '{name}'")] == [
+        (name, "STARTED", "Large")
+    ]
     client.rows(f"GRANT USAGE ON WAREHOUSE {name} TO ROLE LOADER")
     client.rows(f"DROP WAREHOUSE {name}")
 
 
 def test_an_expired_session_is_renewed_by_the_connector(client):
     server = client.server
-    request = urllib.request.Request(f"https://localhost:{server.port}/sandbox/sessions/expire", method="POST")
-    with urllib.request.urlopen(request) as answer:
-        assert json.load(answer)["expired"] >= 1
+    answer = requests.post(f"https://localhost:{server.port}/sandbox/sessions/expire", timeout=5)
+    assert answer.json()["expired"] >= 1
     assert client.one("SELECT CURRENT_SCHEMA()") == "S"
 
 
@@ -144,8 +153,10 @@ def test_a_restart_keeps_what_was_there(s3_endpoint, tmp_path: Path):
             'CREATE DATABASE "My DB"',
             "CREATE TABLE PUBLIC.T (ID NUMBER, V VARIANT, Z TIMESTAMP_TZ)",
             "INSERT INTO T SELECT 1, PARSE_JSON('{\"a\":1}'), '2024-01-01 00:00:00 +05:30'::TIMESTAMP_TZ",
-            ("CREATE STORAGE INTEGRATION I TYPE = EXTERNAL_STAGE STORAGE_PROVIDER = 'S3' ENABLED = TRUE "
-            "STORAGE_AWS_ROLE_ARN = 'arn' STORAGE_ALLOWED_LOCATIONS = ('s3://lake/')"),
+            (
+                "CREATE STORAGE INTEGRATION I TYPE = EXTERNAL_STAGE STORAGE_PROVIDER = 'S3' ENABLED = TRUE "
+                "STORAGE_AWS_ROLE_ARN = 'arn' STORAGE_ALLOWED_LOCATIONS = ('s3://lake/')"
+            ),
             "CREATE STAGE ST URL = 's3://lake/' STORAGE_INTEGRATION = I",
         ]:
             cursor.execute(sql)

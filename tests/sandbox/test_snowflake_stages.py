@@ -23,10 +23,13 @@ def test_an_integration_is_described_and_changed(client, stage):
         f"CREATE STORAGE INTEGRATION {name} TYPE = EXTERNAL_STAGE STORAGE_PROVIDER = 'S3' ENABLED = TRUE "
         "STORAGE_AWS_ROLE_ARN = 'arn:aws:iam::1:role/r' STORAGE_ALLOWED_LOCATIONS = ('s3://lake/a/', 's3://lake/b/')"
     )
-    assert "already exists" in client.refused(
-        f"CREATE STORAGE INTEGRATION {name} TYPE = EXTERNAL_STAGE STORAGE_PROVIDER = 'S3' ENABLED = TRUE "
-        "STORAGE_AWS_ROLE_ARN = 'arn' STORAGE_ALLOWED_LOCATIONS = ('*')"
-    ).msg
+    assert (
+        "already exists"
+        in client.refused(
+            f"CREATE STORAGE INTEGRATION {name} TYPE = EXTERNAL_STAGE STORAGE_PROVIDER = 'S3' ENABLED = TRUE "
+            "STORAGE_AWS_ROLE_ARN = 'arn' STORAGE_ALLOWED_LOCATIONS = ('*')"
+        ).msg
+    )
     client.rows(f"ALTER STORAGE INTEGRATION {name} SET STORAGE_BLOCKED_LOCATIONS = ('s3://lake/a/secret/')")
     described = properties(client, f"DESC STORAGE INTEGRATION {name}")
     assert described["ENABLED"] == "true"
@@ -49,13 +52,15 @@ def test_an_integration_is_described_and_changed(client, stage):
         ("s3://lake/ab/", False),
         ("s3://lake/a/secret/x", False),
         ("s3://pond/a/", False),
+        ("s3://lake/open/x/", True),
+        ("s3://lake/opening/", False),
     ],
 )
 def test_an_integration_covers_whole_folders(client, stage, url, allowed):
     name = f"I_{client.database}"
     client.rows(
         f"CREATE STORAGE INTEGRATION {name} TYPE = EXTERNAL_STAGE STORAGE_PROVIDER = 'S3' ENABLED = TRUE "
-        "STORAGE_AWS_ROLE_ARN = 'arn' STORAGE_ALLOWED_LOCATIONS = ('s3://lake/a/') "
+        "STORAGE_AWS_ROLE_ARN = 'arn' STORAGE_ALLOWED_LOCATIONS = ('s3://lake/a/', 's3://lake/open') "
         "STORAGE_BLOCKED_LOCATIONS = ('s3://lake/a/secret/')"
     )
     statement = f"CREATE STAGE X URL = '{url}' STORAGE_INTEGRATION = {name}"
@@ -119,11 +124,31 @@ def test_what_is_missing_is_named(client, stage):
     for sql, errno, sqlstate, text in [
         ("COPY INTO @NO/x FROM (SELECT 1)", 2003, "02000", f"Stage '{client.database}.S.NO' does not exist"),
         ("COPY INTO @NODB.S.X/x FROM (SELECT 1)", 2003, "02000", "Database 'NODB' does not exist"),
-        ("COPY INTO @NOSCHEMA.X/x FROM (SELECT 1)", 2003, "02000", f"Schema '{client.database}.NOSCHEMA' does not exist"),
+        (
+            "COPY INTO @NOSCHEMA.X/x FROM (SELECT 1)",
+            2003,
+            "02000",
+            f"Schema '{client.database}.NOSCHEMA' does not exist",
+        ),
         ("COPY INTO @ST/x FROM NOTABLE", 2003, "42S02", "Object 'NOTABLE' does not exist or not authorized."),
-        ("COPY INTO @ST/x FROM (SELECT 1) FILE_FORMAT = (FORMAT_NAME = NF)", 2003, "02000", "NF' does not exist"),
-        ("COPY INTO 's3://lake/x' FROM (SELECT 1) STORAGE_INTEGRATION = NOI", 2003, "02000", "Integration 'NOI' does not"),
-        ("CREATE STAGE Z URL = 's3://lake/z' STORAGE_INTEGRATION = NOI", 2003, "02000", "Integration 'NOI' does not"),
+        (
+            "COPY INTO @ST/x FROM (SELECT 1) FILE_FORMAT = (FORMAT_NAME = NF)",
+            2003,
+            "02000",
+            "NF' does not exist",
+        ),
+        (
+            "COPY INTO 's3://lake/x' FROM (SELECT 1) STORAGE_INTEGRATION = NOI",
+            2003,
+            "02000",
+            "Integration 'NOI' does not",
+        ),
+        (
+            "CREATE STAGE Z URL = 's3://lake/z' STORAGE_INTEGRATION = NOI",
+            2003,
+            "02000",
+            "Integration 'NOI' does not",
+        ),
     ]:
         error = client.refused(sql)
         assert (error.errno, error.sqlstate) == (errno, sqlstate), sql
@@ -139,7 +164,9 @@ def test_a_missing_bucket_is_reported(client, stage):
     client.rows(f"CREATE STAGE GONE URL = 's3://no-such-bucket-here/' STORAGE_INTEGRATION = {name}")
     assert "The specified bucket does not exist" in client.refused("COPY INTO @GONE/x FROM (SELECT 1)").msg
     outcome = json.loads(
-        client.one(f"SELECT SYSTEM$VALIDATE_STORAGE_INTEGRATION('{name}', 's3://no-such-bucket-here/', 'f.txt', 'all')")
+        client.one(
+            f"SELECT SYSTEM$VALIDATE_STORAGE_INTEGRATION('{name}', 's3://no-such-bucket-here/', 'f.txt', 'all')"
+        )
     )
     assert outcome["status"] == "failure"
     assert outcome["actions"]["WRITE"]["status"] == "failure"
@@ -147,7 +174,9 @@ def test_a_missing_bucket_is_reported(client, stage):
 
 def test_an_integration_is_validated_by_trying(client, stage):
     outcome = json.loads(
-        client.one(f"SELECT SYSTEM$VALIDATE_STORAGE_INTEGRATION('LAKE', 's3://lake/{stage}', 'check.txt', 'all')")
+        client.one(
+            f"SELECT SYSTEM$VALIDATE_STORAGE_INTEGRATION('LAKE', 's3://lake/{stage}', 'check.txt', 'all')"
+        )
     )
     assert outcome == {
         "status": "success",
@@ -158,7 +187,9 @@ def test_an_integration_is_validated_by_trying(client, stage):
 
 def test_rows_come_back_from_a_stage(client, bucket, stage):
     client.rows("CREATE TABLE T (ID NUMBER(38,0), NAME VARCHAR, D DATE)")
-    client.rows("COPY INTO @ST/p/ FROM (SELECT 1 AS ID, 'x' AS NAME, '2024-01-01'::DATE AS D) FILE_FORMAT = (TYPE = PARQUET) HEADER = TRUE")
+    client.rows(
+        "COPY INTO @ST/p/ FROM (SELECT 1 AS ID, 'x' AS NAME, '2024-01-01'::DATE AS D) FILE_FORMAT = (TYPE = PARQUET) HEADER = TRUE"
+    )
     client.rows("COPY INTO @ST/c/ FROM (SELECT 2, NULL, '2024-01-02'::DATE) FILE_FORMAT = (TYPE = CSV)")
     assert client.rows("COPY INTO T FROM @ST/p/ FILE_FORMAT = (TYPE = PARQUET)")[0][1:4] == ("LOADED", 1, 1)
     client.rows("COPY INTO T FROM @ST/c/ FILE_FORMAT = (TYPE = CSV)")

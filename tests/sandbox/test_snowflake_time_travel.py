@@ -71,7 +71,10 @@ def test_offsets_and_expressions(client, table):
     time.sleep(1.1)
     client.rows("TRUNCATE TABLE T")
     assert client.one("SELECT COUNT(*) FROM T AT(OFFSET => -1)") == 2
-    assert client.one("SELECT COUNT(*) FROM T AT(TIMESTAMP => DATEADD(MILLISECOND, -1000, CURRENT_TIMESTAMP()))") == 2
+    assert (
+        client.one("SELECT COUNT(*) FROM T AT(TIMESTAMP => DATEADD(MILLISECOND, -1000, CURRENT_TIMESTAMP()))")
+        == 2
+    )
     assert client.one("SELECT COUNT(*) FROM T AT(TIMESTAMP => CURRENT_TIMESTAMP())") == 0
     utc = client.one("SELECT TO_VARCHAR(DATEADD(SECOND, -1, SYSDATE()), 'YYYY-MM-DD HH24:MI:SS.FF6')")
     assert client.one(f"SELECT COUNT(*) FROM T AT(TIMESTAMP => '{utc}'::TIMESTAMP_NTZ)") == 2
@@ -128,7 +131,9 @@ def test_a_transaction_is_seen_at_its_commit(client, table):
     assert other.rows("SELECT COUNT(*), MIN(X) FROM T") == [(2, "a")]
     client.rows("COMMIT")
     assert other.rows("SELECT COUNT(*), MIN(X) FROM T") == [(3, "new")]
-    assert other.rows(f"SELECT COUNT(*), MIN(X) FROM T AT(TIMESTAMP => '{table}'::TIMESTAMP_TZ)") == [(2, "a")]
+    assert other.rows(f"SELECT COUNT(*), MIN(X) FROM T AT(TIMESTAMP => '{table}'::TIMESTAMP_TZ)") == [
+        (2, "a")
+    ]
     client.rows("BEGIN")
     client.rows("DELETE FROM T")
     client.rows("ROLLBACK")
@@ -161,4 +166,7 @@ def test_at_reaches_through_a_view_and_no_further(client, table):
     client.rows("DELETE FROM T WHERE ID = 1")
     at = f"AT(TIMESTAMP => '{table}'::TIMESTAMP_TZ)"
     client.rows("CREATE OR REPLACE VIEW V AS SELECT ID FROM T")
-    assert client.rows(f"SELECT P.ID, N.ID FROM V {at} P LEFT JOIN V N ON N.ID = P.ID ORDER BY 1") == [(1, None), (2, 2)]
+    assert client.rows(f"SELECT P.ID, N.ID FROM V {at} P LEFT JOIN V N ON N.ID = P.ID ORDER BY 1") == [
+        (1, None),
+        (2, 2),
+    ]

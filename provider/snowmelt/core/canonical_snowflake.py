@@ -1,7 +1,7 @@
 """Canonical values as Snowflake computes them.
 
 Sources, Snowflake documentation: "MD5_NUMBER_LOWER64" (the lower 64 bits, unsigned), "OCTET_LENGTH", "HEX_ENCODE" (0: lower case),
-"COUNT_IF", "TO_JSON", "TRUNCATE", "POWER", "ABS", "Numeric data types" (FLOAT is IEEE 754; NaN equals itself; a
+"IFF", "TO_JSON", "TRUNCATE", "POWER", "ABS", "Numeric data types" (FLOAT is IEEE 754; NaN equals itself; a
 fixed-point number becomes text with all digits of its scale), "Data type conversion" (TRUE is 1).
 """
 
@@ -56,7 +56,7 @@ def _number(column: Numbered) -> Side:
     if below is None:
         return side
     total = _text(f"SUM(IFF(ABS({alias}) < {below}, {alias}, NULL))")
-    large = _text(f"COUNT_IF(ABS({alias}) >= {below})")
+    large = _text(f"COUNT(IFF(ABS({alias}) >= {below}, 1, NULL))")
     return Side(side.inner, side.token, (*side.measures[:3], (Measure.TOTAL, total), (Measure.LARGE, large)))
 
 
@@ -91,9 +91,9 @@ def _float(column: Numbered) -> Side:
             _count(alias),
             (Measure.LOW, f"TO_VARCHAR(MIN({shown}), 'TME')"),
             (Measure.HIGH, f"TO_VARCHAR(MAX({shown}), 'TME')"),
-            (Measure.NAN, _text(f"COUNT_IF({alias} = 'NaN'::FLOAT)")),
-            (Measure.INFINITE, _text(f"COUNT_IF({alias} = 'inf'::FLOAT)")),
-            (Measure.NEGATIVE_INFINITE, _text(f"COUNT_IF({alias} = '-inf'::FLOAT)")),
+            (Measure.NAN, _text(f"COUNT(IFF({alias} = 'NaN'::FLOAT, 1, NULL))")),
+            (Measure.INFINITE, _text(f"COUNT(IFF({alias} = 'inf'::FLOAT, 1, NULL))")),
+            (Measure.NEGATIVE_INFINITE, _text(f"COUNT(IFF({alias} = '-inf'::FLOAT, 1, NULL))")),
         ),
         ((scaled, float_scaled(alias, class_)),),
     )

@@ -5,12 +5,16 @@ A plan's columns hold the expression of its own unload; in CSV that is a formatt
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from snowmelt.core.column_values import Column
 from snowmelt.core.quoting import snowflake_identifier
 from snowmelt.core.types import FileFormat, parse_snowflake_type, row_of, select_expression
+
+#: The end that makes a text longer than its column unfit for it, behind the text's own expression.
+_UNFIT = re.compile(r"(?P<text>.*) \|\| IFF\(LENGTH\((?P=text)\) > \d+, '!', ''\)", re.DOTALL)
 
 
 def find_comparable(columns: Sequence[Column], file_format: str) -> tuple[Column, ...]:
@@ -32,8 +36,9 @@ def _unwrap(column: Column) -> str | None:
     if column.select.startswith(select_expression(source, bare, FileFormat.CSV)):
         return select_expression(source, bare, FileFormat.PARQUET)
     if row.csv == row.parquet:
-        # Numbers, JSON, texts: one expression for both. An end that makes a long text too long for its column stays.
-        return column.select
+        # Numbers, JSON, texts: one expression for both.
+        unfit = _UNFIT.fullmatch(column.select)
+        return unfit["text"] if unfit else column.select
     template = select_expression(source, "\0", FileFormat.CSV)
     before, _, after = template.partition("\0")
     end = after.partition("\0")[0]

@@ -1,0 +1,132 @@
+"""A real scheduler with real workers: one mapped load fails, is cleared by itself, and only its file is loaded again."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+
+import psycopg
+import pytest
+
+from tests.conftest import ROOT, STATE
+from tests.dags.conftest import FACT, environment
+
+SECONDS = 240
+CHUNK_ROWS = 2000
+
+
+class Api:
+    """Airflow's public API."""
+
+    def __init__(self, base: str) -> None:
+        self.base = base.rstrip("/")
+        self.token = self.call("GET", "/auth/token")["access_token"]
+
+    def call(self, method: str, path: str, body: dict | None = None) -> dict:
+        headers = {"Content-Type": "application/json"}
+        if hasattr(self, "token"):
+            headers["Authorization"] = f"Bearer {self.token}"
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.base}{path}", data, headers, method=method)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+    def trigger(self, dag_id: str, conf: dict) -> str:
+        self.call("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": False})
+        return self.call("POST", f"/api/v2/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"]
+
+    def wait(self, dag_id: str, run_id: str) -> str:
+        end = time.monotonic() + SECONDS
+        while (state := self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"]) in {"queued", "running"}:
+            assert time.monotonic() < end, f"{dag_id} {run_id} is still {state}"
+            time.sleep(1)
+        return state
+
+    def mapped(self, dag_id: str, run_id: str, task_id: str) -> list[dict]:
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/listMapped?limit=100"
+        return sorted(self.call("GET", path)["task_instances"], key=lambda instance: instance["map_index"])
+
+
+@pytest.fixture(scope="module")
+def airflow(demo):
+    command = [sys.executable, "-m", "sandbox.airflow"]
+    state = ["--state", str(STATE)]
+    up = subprocess.run([*command, "up", *state], cwd=ROOT, env=environment(demo), capture_output=True, text=True)
+    assert up.returncode == 0, up.stdout + up.stderr
+    yield Api(demo.env["AIRFLOW__API__BASE_URL"])
+    subprocess.run([*command, "down", *state], cwd=ROOT, env=environment(demo), check=True, capture_output=True)
+
+
+BREAK = """
+CREATE OR REPLACE FUNCTION public.break_one() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN IF NEW.s3_key LIKE '%/chunk_001/%' THEN RAISE EXCEPTION 'broken for the test'; END IF; RETURN NEW; END $$;
+CREATE TRIGGER break_one BEFORE INSERT ON snowmelt.loaded_file FOR EACH ROW EXECUTE FUNCTION public.break_one();
+"""
+MEND = "DROP TRIGGER IF EXISTS break_one ON snowmelt.loaded_file; DROP FUNCTION IF EXISTS public.break_one()"
+
+
+@pytest.mark.slow
+def test_one_failed_file_is_cleared_and_only_it_is_loaded_again(airflow, demo, run_dags):
+    dsn = demo.env["SNOWMELT_SANDBOX_PG_DSN"]
+    conf = {
+        "source_database": "ANALYTICS",
+        "source_schema": "BI",
+        "source_table": FACT,
+        "target_schema": "public",
+        "target_table": "cleared",
+        "chunking_column": "Visit Id",
+        "chunk_rows": CHUNK_ROWS,
+        "max_file_size_mb": 4,
+    }
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        from snowmelt.io.ledger import write_ledger
+
+        write_ledger(connection)
+        connection.execute(MEND)
+        connection.execute(BREAK)
+        try:
+            run_id = airflow.trigger("migrate_table", conf)
+            assert airflow.wait("migrate_table", run_id) == "failed"
+        finally:
+            connection.execute(MEND)
+        loads = airflow.mapped("migrate_table", run_id, "load")
+        failed = [load["map_index"] for load in loads if load["state"] == "failed"]
+        assert 1 <= len(failed) < len(loads)
+        assert all("chunk_001/" in loads[index]["rendered_map_index"] for index in failed)
+        before = connection.execute(
+            "SELECT s3_key, loaded_at FROM snowmelt.loaded_file JOIN snowmelt.run USING (run_id) WHERE dag_run_id = %s", (run_id,)
+        ).fetchall()
+        assert len(before) == len(loads) - len(failed)
+        assert connection.execute("SELECT to_regclass('public.cleared')").fetchone() == (None,)
+
+        airflow.call(
+            "POST",
+            "/api/v2/dags/migrate_table/clearTaskInstances",
+            {
+                "dry_run": False,
+                "dag_run_id": run_id,
+                "task_ids": [["load", index] for index in failed],
+                "include_downstream": True,
+                "only_failed": False,
+                "reset_dag_runs": True,
+            },
+        )
+        assert airflow.wait("migrate_table", run_id) == "success"
+        after = dict(
+            connection.execute(
+                "SELECT s3_key, loaded_at FROM snowmelt.loaded_file JOIN snowmelt.run USING (run_id) WHERE dag_run_id = %s",
+                (run_id,),
+            ).fetchall()
+        )
+        assert len(after) == len(loads)
+        assert all(after[key] == loaded_at for key, loaded_at in before)
+        tries = {load["map_index"]: load["try_number"] for load in airflow.mapped("migrate_table", run_id, "load")}
+        assert {index for index, number in tries.items() if number > 1} == set(failed)
+        (count,) = connection.execute("SELECT count(*) FROM public.cleared").fetchone()
+        assert count == connection.execute(
+            "SELECT source_rows FROM snowmelt.run WHERE dag_run_id = %s", (run_id,)
+        ).fetchone()[0]
+        connection.execute("DROP TABLE public.cleared")

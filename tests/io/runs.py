@@ -1,0 +1,128 @@
+"""A whole run without Airflow: the same steps that the tasks take, over the sandbox, in one process."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from snowmelt.core.config import parse_config
+from snowmelt.core.manifest import MANIFEST_NAME
+from snowmelt.core.plan import Plan
+from snowmelt.core.request import parse_request
+from snowmelt.core.unload import SESSION_PARAMETERS
+from snowmelt.io import gathering, ledger, loading, planning, publishing, s3, staged, unload, verification
+
+
+@dataclass
+class World:
+    """Snowflake, S3 and one target database."""
+
+    snowflake: Any
+    s3: Any
+    dsn: str
+    bucket: str
+    #: A schema of Snowflake's for this test alone.
+    schema: str
+
+    @contextmanager
+    def target(self) -> Iterator[psycopg.Connection[Any]]:
+        with psycopg.connect(self.dsn, autocommit=True, options="-c timezone=UTC") as connection:
+            yield connection
+
+    def sql(self, *statements: str) -> list[tuple[Any, ...]]:
+        """Run statements in Snowflake; the rows of the last."""
+        rows: list[tuple[Any, ...]] = []
+        with self.snowflake.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+                rows = cursor.fetchall()
+        return rows
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of the target database."""
+        with self.target() as connection:
+            return connection.execute(sql).fetchall()
+
+    def execute(self, *statements: str) -> None:
+        """Statements for the target database."""
+        with self.target() as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    @contextmanager
+    def session(self) -> Iterator[Any]:
+        yield self.snowflake
+
+    def config(self, table: dict[str, Any], **staging: Any) -> str:
+        return json.dumps(
+            {
+                "s3_staging": {"bucket": self.bucket} | staging,
+                "snowflake_unload": {"stage_database": "UTIL", "stage_schema": "STAGING", "stage_name": "SNOWMELT_STAGE"},
+                "sources": [
+                    {
+                        "source_name": "t",
+                        "source_database": "TESTS",
+                        "source_schema": self.schema,
+                        "schedule": None,
+                        "tables": [table],
+                    }
+                ],
+            }
+        )
+
+    def plan(self, table: dict[str, Any], *, run: str | None = None, **params: Any) -> Plan:
+        """Plan a run of a table that is configured as `table` says."""
+        config = parse_config(self.config(table), {})
+        assert not config.broken, config.broken
+        request = parse_request(params, config, config.tables[0])
+        manifest = None
+        if request.mode == "load":
+            key = f"{request.staging.prefix}run_{request.run_id}/{MANIFEST_NAME}"
+            manifest = s3.read_manifest(self.s3, self.bucket, key)
+        identity = planning.RunIdentity(run or uuid.uuid4().hex, "dag", "run")
+        with self.target() as connection:
+            return planning.plan_run(planning.PlanningSessions(self.snowflake, connection), request, identity, manifest)
+
+    def unload(self, plan: Plan) -> list[Any]:
+        chunks = []
+        for chunk in plan.chunks:
+            request = unload.UnloadRequest(
+                source=plan.source,
+                path=plan.chunk_path(chunk),
+                stage=plan.location.stage,
+                integration="",
+                bucket=plan.location.bucket,
+                columns=tuple((column.source, column.select) for column in plan.columns),
+                where=plan.where,
+                chunk=chunk,
+                snapshot=plan.snapshot,
+                row_limit=plan.row_limit,
+                file_format=plan.file_format,
+                compression=plan.compression,
+                max_file_bytes=plan.max_file_bytes,
+            )
+            submitted = unload.submit_unload(self.snowflake, request)
+            chunks.append(unload.await_unload(self.snowflake, request, submitted, 0.05))
+        return list(staged.look_for_chunks(self.s3, tuple(chunks)).chunks)
+
+    def finish(self, plan: Plan, chunks: list[Any]) -> dict[str, Any]:
+        """Everything after the unload."""
+        with self.target() as connection:
+            gathered = gathering.gather_files(
+                connection, plan.run_id, chunks, s3=lambda: self.s3, snowflake=self.session
+            )
+            job = loading.build_load_job(plan, "us-east-1")
+            for batch in gathered.batches:
+                loading.load_files(connection, self.s3, ledger.read_batch(connection, plan.run_id, batch.index), job)
+            verification.verify_counts(connection, plan)
+            return publishing.publish_run(connection, plan)
+
+    def run(self, table: dict[str, Any], **params: Any) -> dict[str, Any]:
+        plan = self.plan(table, **params)
+        return self.finish(plan, self.unload(plan))
