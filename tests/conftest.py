@@ -37,15 +37,21 @@ class Sandbox:
         """A new database that the ordinary role owns; returns the role's DSN."""
         owner = psycopg.conninfo.conninfo_to_dict(self.env["SNOWMELT_SANDBOX_PG_DSN"])["user"]
         with psycopg.connect(self.superuser_dsn(), autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
             connection.execute(
-                sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(str(owner)))
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+            )
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} OWNER {}").format(
+                    sql.Identifier(name), sql.Identifier(str(owner))
+                )
             )
         return self.user_dsn(name)
 
     def drop_database(self, name: str) -> None:
         with psycopg.connect(self.superuser_dsn(), autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+            connection.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+            )
 
     def s3(self, user: str = "SNOWFLAKE_WRITER"):
         """A boto3 client with one of the sandbox's users."""
@@ -74,7 +80,9 @@ def read_env(path: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
-    started = subprocess.run([*SANDBOX, "up", "--state", str(STATE)], cwd=ROOT, capture_output=True, text=True)
+    started = subprocess.run(
+        [*SANDBOX, "up", "--state", str(STATE)], cwd=ROOT, capture_output=True, text=True
+    )
     assert started.returncode == 0, started.stdout + started.stderr
     running = Sandbox(read_env(STATE / "env"))
     running.activate()

@@ -111,9 +111,9 @@ def _build(
 
 
 def _add_tasks(config: Config, table: TableConfig | None, connections: Connections) -> None:
-    snowflake = {"snowflake_conn_id": connections.snowflake}
-    aws = {"aws_conn_id": connections.aws}
-    postgres = {"postgres_conn_id": connections.postgres}
+    snowflake: Any = {"snowflake_conn_id": connections.snowflake}
+    aws: Any = {"aws_conn_id": connections.aws}
+    postgres: Any = {"postgres_conn_id": connections.postgres}
     plan = MigrationPlanOperator(task_id="plan", config=config, table=table)
     run: Any = {"run_id": XComArg(plan, key=RUN_ID_KEY)}
     unload = SnowflakeUnloadToS3Operator.partial(
@@ -130,7 +130,7 @@ def _add_tasks(config: Config, table: TableConfig | None, connections: Connectio
     load = S3ToPostgresLoadOperator.partial(
         task_id="load", map_index_template=_LABEL, **run, **aws, **postgres
     ).expand_kwargs(files.output)
-    verify = MigrationVerifyOperator(task_id="verify", **run, **postgres, **goes_on)
+    verify = MigrationVerifyOperator(task_id="verify", **run, **snowflake, **postgres, **goes_on)
     publish = MigrationPublishOperator(task_id="publish", **run, **postgres, **goes_on)
     cleanup = MigrationCleanupOperator(
         task_id="cleanup",

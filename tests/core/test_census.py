@@ -21,9 +21,13 @@ def test_one_statement_counts_rows_watermark_and_digits():
 def test_only_columns_with_such_values_are_named():
     census = parse_census((10, "w", 0, 3), NANOSECONDS)
     assert census == Census(10, {"U": 3}, "w")
-    with pytest.raises(ValueRefused, match=r"A\.B\.T holds times with digits beyond the microsecond.*: U \(3 values\)"):
+    with pytest.raises(
+        ValueRefused, match=r"A\.B\.T holds times with digits beyond the microsecond.*: U \(3 values\)"
+    ):
         refuse_nanoseconds(census, "refuse", "A.B.T")
-    assert refuse_nanoseconds(census, "truncate", "A.B.T").endswith("nanoseconds = truncate says: U (3 values)")
+    assert refuse_nanoseconds(census, "truncate", "A.B.T").endswith(
+        "nanoseconds = truncate says: U (3 values)"
+    )
     assert refuse_nanoseconds(parse_census((10, None, 0, 0), NANOSECONDS), "refuse", "A.B.T") is None
     assert refuse_nanoseconds(parse_census((0, None, None, None), NANOSECONDS), "refuse", "A.B.T") is None
 
@@ -31,7 +35,7 @@ def test_only_columns_with_such_values_are_named():
 def test_a_catch_up_takes_the_watermark_itself_and_nulls_again():
     instant = parse_snowflake_type("TIMESTAMP_TZ(6)")
     assert build_since('A"t', instant, "2026-01-01 09:00:00.123456000") == (
-        "\"A\"\"t\" >= '2026-01-01 09:00:00.123456000 +00:00'::TIMESTAMP_TZ(9) OR \"A\"\"t\" IS NULL"
+        '"A""t" >= \'2026-01-01 09:00:00.123456000 +00:00\'::TIMESTAMP_TZ(9) OR "A""t" IS NULL'
     )
     assert build_since("AT", instant, None) == ""
     with pytest.raises(ConfigurationError, match="is no bound of type TIMESTAMP_TZ"):

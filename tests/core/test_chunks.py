@@ -22,7 +22,7 @@ from snowmelt.core.types import parse_snowflake_type
 from snowmelt.errors import ConfigurationError
 
 NUMBER = ChunkKey("ID", parse_snowflake_type("NUMBER(38,0)"))
-TEXT = ChunkKey("Na\"me", parse_snowflake_type("VARCHAR(20)"))
+TEXT = ChunkKey('Na"me', parse_snowflake_type("VARCHAR(20)"))
 
 
 def buckets_of(values: list[Decimal | None], chunk_rows: int) -> list[Bucket]:
@@ -78,7 +78,9 @@ def test_every_row_is_in_exactly_one_chunk_also_one_that_nobody_counted(values, 
 
 
 def test_intervals_are_half_open_and_the_outer_ones_have_no_end():
-    found = plan_chunks([Bucket("1", "50", 50), Bucket("51", "100", 50), Bucket("101", "110", 10)], NUMBER, chunk_rows=50)
+    found = plan_chunks(
+        [Bucket("1", "50", 50), Bucket("51", "100", 50), Bucket("101", "110", 10)], NUMBER, chunk_rows=50
+    )
     assert [chunk.predicate for chunk in found] == [
         '("ID" < 51 OR "ID" IS NULL)',
         '"ID" >= 51 AND "ID" < 101',
@@ -90,7 +92,10 @@ def test_intervals_are_half_open_and_the_outer_ones_have_no_end():
 
 def test_many_nulls_get_a_chunk_of_their_own():
     found = plan_chunks([Bucket(None, None, 30), Bucket("1", "50", 50)], NUMBER, chunk_rows=50)
-    assert [(chunk.predicate, chunk.rows) for chunk in found] == [('"ID" IS NULL', 30), ('"ID" IS NOT NULL', 50)]
+    assert [(chunk.predicate, chunk.rows) for chunk in found] == [
+        ('"ID" IS NULL', 30),
+        ('"ID" IS NOT NULL', 50),
+    ]
 
 
 def test_a_column_of_nulls_or_no_rows_is_one_chunk_without_a_predicate():
@@ -107,17 +112,29 @@ def test_text_bounds_are_quoted():
     ("type_", "bound", "literal"),
     [
         ("DATE", "0001-01-01", "'0001-01-01'::DATE"),
-        ("TIMESTAMP_NTZ(9)", "2026-01-01 00:00:00.123456789", "'2026-01-01 00:00:00.123456789'::TIMESTAMP_NTZ(9)"),
-        ("TIMESTAMP_TZ(9)", "2026-01-01 00:00:00.000000001", "'2026-01-01 00:00:00.000000001 +00:00'::TIMESTAMP_TZ(9)"),
-        ("TIMESTAMP_LTZ(3)", "2026-01-01 00:00:00.100000000", "'2026-01-01 00:00:00.100000000 +00:00'::TIMESTAMP_TZ(9)"),
+        (
+            "TIMESTAMP_NTZ(9)",
+            "2026-01-01 00:00:00.123456789",
+            "'2026-01-01 00:00:00.123456789'::TIMESTAMP_NTZ(9)",
+        ),
+        (
+            "TIMESTAMP_TZ(9)",
+            "2026-01-01 00:00:00.000000001",
+            "'2026-01-01 00:00:00.000000001 +00:00'::TIMESTAMP_TZ(9)",
+        ),
+        (
+            "TIMESTAMP_LTZ(3)",
+            "2026-01-01 00:00:00.100000000",
+            "'2026-01-01 00:00:00.100000000 +00:00'::TIMESTAMP_TZ(9)",
+        ),
         ("NUMBER(19,3)", "-12.345", "-12.345"),
     ],
 )
 def test_bounds_of_every_ordered_type_keep_all_digits(type_, bound, literal):
     key = ChunkKey("K", parse_snowflake_type(type_))
-    assert plan_chunks([Bucket("1" if type_[0] == "N" else bound, bound, 1), Bucket(bound, bound, 1)], key, chunk_rows=1)[
-        1
-    ].predicate == (f'"K" >= {literal}')
+    assert plan_chunks(
+        [Bucket("1" if type_[0] == "N" else bound, bound, 1), Bucket(bound, bound, 1)], key, chunk_rows=1
+    )[1].predicate == (f'"K" >= {literal}')
 
 
 @pytest.mark.parametrize("bound", ["1; DROP TABLE t", "1 OR 1=1", "", "NaN", "1e5"])

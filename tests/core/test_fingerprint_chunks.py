@@ -17,12 +17,16 @@ from tests.io.fingerprint_cases import column
     [
         ("NUMBER(38,0)", ("-5", "10"), ('("k" < 10 OR "k" IS NULL)', '"k" >= 10')),
         ("NUMBER(12,2)", ("0.50", "-1.25"), ('("k" < -1.25 OR "k" IS NULL)', '"k" >= -1.25')),
-        ("DATE", ("2024-01-01", "2024-02-01"), ("(\"k\" < DATE '2024-02-01' OR \"k\" IS NULL)", "\"k\" >= DATE '2024-02-01'")),
+        (
+            "DATE",
+            ("2024-01-01", "2024-02-01"),
+            ('("k" < DATE \'2024-02-01\' OR "k" IS NULL)', "\"k\" >= DATE '2024-02-01'"),
+        ),
         (
             "TIMESTAMP_NTZ(6)",
             ("2024-01-01 00:00:00.000000000", "2024-02-01 12:00:00.123456000"),
             (
-                "(\"k\" < TIMESTAMP '2024-02-01 12:00:00.123456' OR \"k\" IS NULL)",
+                '("k" < TIMESTAMP \'2024-02-01 12:00:00.123456\' OR "k" IS NULL)',
                 "\"k\" >= TIMESTAMP '2024-02-01 12:00:00.123456'",
             ),
         ),
@@ -30,11 +34,15 @@ from tests.io.fingerprint_cases import column
             "TIMESTAMP_TZ(6)",
             ("2024-01-01 00:00:00.000000000", "2024-02-01 12:00:00.123456000"),
             (
-                "(\"k\" < TIMESTAMPTZ '2024-02-01 12:00:00.123456 +00:00' OR \"k\" IS NULL)",
+                '("k" < TIMESTAMPTZ \'2024-02-01 12:00:00.123456 +00:00\' OR "k" IS NULL)',
                 "\"k\" >= TIMESTAMPTZ '2024-02-01 12:00:00.123456 +00:00'",
             ),
         ),
-        ("TIME(3)", ("00:00:00.000000000", "12:00:00.500000000"), ("(\"k\" < TIME '12:00:00.500000' OR \"k\" IS NULL)", "\"k\" >= TIME '12:00:00.500000'")),
+        (
+            "TIME(3)",
+            ("00:00:00.000000000", "12:00:00.500000000"),
+            ('("k" < TIME \'12:00:00.500000\' OR "k" IS NULL)', "\"k\" >= TIME '12:00:00.500000'"),
+        ),
         (
             "VARCHAR",
             ("a", "it's \\ AND \"k\" < 'x' OR 1"),
@@ -53,7 +61,9 @@ def test_bounds_of_every_ordered_type(source, bounds, expected):
 
 def test_the_chunks_are_told_by_one_expression_a_side():
     key = ChunkKey('My "K', parse_snowflake_type("NUMBER(9,0)"))
-    chunks = plan_chunks([Bucket(None, None, 50), Bucket("1", "5", 10), Bucket("6", "9", 10)], key, chunk_rows=10)
+    chunks = plan_chunks(
+        [Bucket(None, None, 50), Bucket("1", "5", 10), Bucket("6", "9", 10)], key, chunk_rows=10
+    )
     groups = group_chunks(chunks, [column('My "K', "NUMBER(9,0)", "integer")])
     name, target = '"My ""K"', '"my ""k"'
     assert groups.source == (
@@ -66,16 +76,32 @@ def test_the_chunks_are_told_by_one_expression_a_side():
     ("columns", "predicate", "reason"),
     [
         ([column("OTHER", "NUMBER(9,0)")], '"K" >= 5', 'the chunking column "K" is not copied'),
-        ([column("K", "NUMBER(9,0)", select='CAST(("K") AS NUMBER(9,0))')], '"K" >= 5', 'the chunking column "K" is masked'),
+        (
+            [column("K", "NUMBER(9,0)", select='CAST(("K") AS NUMBER(9,0))')],
+            '"K" >= 5',
+            'the chunking column "K" is masked',
+        ),
         (
             [column("K", "TIMESTAMP_NTZ(9)")],
             "\"K\" >= '2024-01-01 00:00:00.000000001'::TIMESTAMP_NTZ(9)",
             'a bound of the chunking column "K" has digits beyond the microsecond',
         ),
         ([column("K", "NUMBER(9,0)")], "", "a chunk has no predicate"),
-        ([column("K", "NUMBER(9,0)")], 'ABS("K") >= 5', 'the chunk\'s predicate ABS("K") >= 5 is of a form that is not known'),
-        ([column("K", "NUMBER(9,0)")], '"K" >= 5 OR TRUE', 'the chunk\'s predicate "K" >= 5 OR TRUE is of a form that is not known'),
-        ([column("K", "NUMBER(9,0)")], '("K" >= 5 OR TRUE)', 'the chunk\'s predicate ("K" >= 5 OR TRUE) is of a form that is not known'),
+        (
+            [column("K", "NUMBER(9,0)")],
+            'ABS("K") >= 5',
+            'the chunk\'s predicate ABS("K") >= 5 is of a form that is not known',
+        ),
+        (
+            [column("K", "NUMBER(9,0)")],
+            '"K" >= 5 OR TRUE',
+            'the chunk\'s predicate "K" >= 5 OR TRUE is of a form that is not known',
+        ),
+        (
+            [column("K", "NUMBER(9,0)")],
+            '("K" >= 5 OR TRUE)',
+            'the chunk\'s predicate ("K" >= 5 OR TRUE) is of a form that is not known',
+        ),
     ],
 )
 def test_what_cannot_be_told_says_why(columns, predicate, reason):

@@ -13,7 +13,9 @@ from tests.io.fingerprint_cases import column
 
 
 def one(kind=Kind.INTEGER, hash_=None, **measures):
-    return ColumnFingerprint("AMOUNT", kind, {Measure[name]: value for name, value in measures.items()}, hash_)
+    return ColumnFingerprint(
+        "AMOUNT", kind, {Measure[name]: value for name, value in measures.items()}, hash_
+    )
 
 
 def whole(*columns, rows=10, hash_=1):
@@ -29,21 +31,27 @@ def test_every_difference_is_told_at_once():
     right = whole(one(COUNT=4, LOW=-2, TOTAL=1234566), rows=999, hash_=2)
     assert find_fingerprint_differences(left, right) == [
         "1,000 rows in Snowflake, 999 in PostgreSQL",
-        'column "AMOUNT": values that are not NULL 5 in Snowflake, 4 in PostgreSQL; least value -1 in Snowflake, -2 in PostgreSQL; '
-        "sum 1,234,567 in Snowflake, 1,234,566 in PostgreSQL",
+        (
+            'column "AMOUNT": values that are not NULL 5 in Snowflake, 4 in PostgreSQL; least value -1 in Snowflake, -2 in PostgreSQL; '
+            "sum 1,234,567 in Snowflake, 1,234,566 in PostgreSQL"
+        ),
     ]
 
 
 def test_only_the_rows_hash_differs():
     assert find_fingerprint_differences(whole(one(COUNT=5)), whole(one(COUNT=5), hash_=2)) == [
-        "the hash of all rows is 0000000000000001 in Snowflake, 0000000000000002 in PostgreSQL, while all counts, sums, least and "
-        "greatest values agree: values were changed for others of the same sum, or moved"
+        (
+            "the hash of all rows is 0000000000000001 in Snowflake, 0000000000000002 in PostgreSQL, while all counts, sums, least and "
+            "greatest values agree: values were changed for others of the same sum, or moved"
+        )
     ]
 
 
 def test_trailing_zeros_and_the_digits_of_a_printed_float_do_not_count():
     left = whole(one(Kind.DECIMAL, TOTAL=Decimal("1.50")), one(Kind.FLOAT, LOW=0.1, HIGH=0.0))
-    right = whole(one(Kind.DECIMAL, TOTAL=Decimal("1.5000")), one(Kind.FLOAT, LOW=0.10000000000000002, HIGH=-0.0))
+    right = whole(
+        one(Kind.DECIMAL, TOTAL=Decimal("1.5000")), one(Kind.FLOAT, LOW=0.10000000000000002, HIGH=-0.0)
+    )
     assert find_fingerprint_differences(left, right) == []
 
 

@@ -27,7 +27,9 @@ def test_plain_columns_and_offsets():
 
 
 def test_a_mask_of_every_type():
-    mask = {f"C{place}": MaskRule(f'IFF("C0" > 1, "C{place}", NULL)', kind) for place, kind in enumerate(TYPES)}
+    mask = {
+        f"C{place}": MaskRule(f'IFF("C0" > 1, "C{place}", NULL)', kind) for place, kind in enumerate(TYPES)
+    }
     parquet = [each.select for each in plan(FileFormat.PARQUET, mask=mask)]
     assert [each.select for each in find_comparable(plan(FileFormat.CSV, mask=mask), "csv")] == parquet
 
@@ -38,11 +40,16 @@ def test_a_parquet_plan_has_them_already():
 
 
 def test_a_text_that_is_not_understood_is_left_out():
-    known, odd = column("A", "DATE", file_format="csv"), column("B", "DATE", select="'x' || TO_VARCHAR(\"B\")")
+    known, odd = (
+        column("A", "DATE", file_format="csv"),
+        column("B", "DATE", select="'x' || TO_VARCHAR(\"B\")"),
+    )
     assert find_comparable([known, odd], "csv") == (replace(known, select='"A"'),)
 
 
-@pytest.mark.parametrize("text", ["TO_VARCHAR(\"A\", 'YYYY-MM-DD')", "TO_VARCHAR((IFF(TRUE, \"X\", NULL)), 'YYYY-MM-DD')"])
+@pytest.mark.parametrize(
+    "text", ["TO_VARCHAR(\"A\", 'YYYY-MM-DD')", "TO_VARCHAR((IFF(TRUE, \"X\", NULL)), 'YYYY-MM-DD')"]
+)
 def test_a_date(text):
     (found,) = find_comparable([column("A", "DATE", select=text)], "csv")
     assert found.select in {'"A"', '(IFF(TRUE, "X", NULL))'}

@@ -36,7 +36,9 @@ MANIFEST = Manifest(
     path="A/B/T/run_r1/",
     columns=(COLUMN,),
     chunks=(
-        StagedChunk(0, "b", "q0", 1.5, (StagedFile("A/B/T/run_r1/chunk_000/data_q0_0_0_0.snappy.parquet", 10, 3, 0),)),
+        StagedChunk(
+            0, "b", "q0", 1.5, (StagedFile("A/B/T/run_r1/chunk_000/data_q0_0_0_0.snappy.parquet", 10, 3, 0),)
+        ),
         StagedChunk(1, "b", "q1", 0.5, ()),
     ),
 )
@@ -67,14 +69,19 @@ def test_anything_else_is_refused_with_its_address(text, message):
 
 
 def files(sizes):
-    return [StagedFile(f"run/chunk_{n % 7:03d}/data_{n:06d}.parquet", size, size // 10, n % 7) for n, size in enumerate(sizes)]
+    return [
+        StagedFile(f"run/chunk_{n % 7:03d}/data_{n:06d}.parquet", size, size // 10, n % 7)
+        for n, size in enumerate(sizes)
+    ]
 
 
 @given(st.lists(st.integers(0, 10**9), max_size=800))
 def test_every_file_is_in_one_batch_and_no_map_grows_beyond_the_bound(sizes):
     given_files = files(sizes)
     batches = plan_batches(given_files)
-    assert sorted(file.key for batch in batches for file in batch.files) == sorted(file.key for file in given_files)
+    assert sorted(file.key for batch in batches for file in batch.files) == sorted(
+        file.key for file in given_files
+    )
     assert len(batches) <= MOST_BATCHES
     assert [batch.index for batch in batches] == list(range(len(batches)))
     if len(sizes) <= 100:

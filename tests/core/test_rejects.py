@@ -42,7 +42,7 @@ def test_quarantine_ends_at_its_limit():
     rows = RejectedRows(QUARANTINE, "s3://b/k")
     rows.add(bad_row(1))
     rows.add(bad_row(2))
-    with pytest.raises(ValueRefused, match="row 3, .* More than 2 rows of this file"):
+    with pytest.raises(ValueRefused, match=r"row 3, .* More than 2 rows of this file"):
         rows.add(bad_row(3))
 
 

@@ -37,11 +37,17 @@ class Ran:
 def demo(sandbox):
     """The sandbox with its demo tables and Airflow's own tables in place."""
     filled = subprocess.run(
-        [*SANDBOX, "fill", "--state", str(STATE), "--rows", str(ROWS)], cwd=ROOT, capture_output=True, text=True
+        [*SANDBOX, "fill", "--state", str(STATE), "--rows", str(ROWS)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     assert filled.returncode == 0, filled.stdout + filled.stderr
     migrated = subprocess.run(
-        [sys.executable, "-m", "airflow", "db", "migrate"], env=environment(sandbox), capture_output=True, text=True
+        [sys.executable, "-m", "airflow", "db", "migrate"],
+        env=environment(sandbox),
+        capture_output=True,
+        text=True,
     )
     assert migrated.returncode == 0, migrated.stdout + migrated.stderr
     return sandbox
@@ -91,7 +97,9 @@ def snowflake(demo):
     """The unmodified connector, by Airflow's hook."""
     from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 
-    connection = SnowflakeHook(snowflake_conn_id="snowflake_default", session_parameters={"TIMEZONE": "UTC"}).get_conn()
+    connection = SnowflakeHook(
+        snowflake_conn_id="snowflake_default", session_parameters={"TIMEZONE": "UTC"}
+    ).get_conn()
     yield connection
     connection.close()
 

@@ -112,7 +112,9 @@ def test_the_form_has_the_named_parameters(parsed):
 
 def test_parsing_is_quick_and_imports_no_driver(parsed):
     assert parsed["heavy"] == []
-    assert parsed["imported"] + sum(parsed["seconds"].values()) < 3, parsed  # under 1 s when the machine is idle
+    assert parsed["imported"] + sum(parsed["seconds"].values()) < 3, (
+        parsed
+    )  # under 1 s when the machine is idle
 
 
 def write_config(folder: Path, **changes) -> Path:

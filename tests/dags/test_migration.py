@@ -19,7 +19,9 @@ def plain(value, kind):
     if value is None:
         return None
     if kind in {"VARIANT", "OBJECT", "ARRAY"}:
-        parsed = json.loads(value, parse_float=Decimal, parse_int=Decimal) if isinstance(value, str) else value
+        parsed = (
+            json.loads(value, parse_float=Decimal, parse_int=Decimal) if isinstance(value, str) else value
+        )
         return json.dumps(parsed, sort_keys=True, default=str)
     if kind in {"TIMESTAMP_TZ", "TIMESTAMP_LTZ"}:
         return value.astimezone(dt.UTC)
@@ -59,12 +61,16 @@ def assert_same(snowflake, app, source, target):
     if missing or extra:
         one, other = next(iter(missing), None), next(iter(extra), None)
         differing = [(n, a, b) for n, a, b in zip(names, one or (), other or (), strict=False) if a != b]
-        pytest.fail(f"{len(missing)} rows missing, {len(extra)} too many; the first differ in {differing[:5]}")
+        pytest.fail(
+            f"{len(missing)} rows missing, {len(extra)} too many; the first differ in {differing[:5]}"
+        )
     return sum(expected.values())
 
 
 def leftovers(app):
-    return app.execute("SELECT count(*) FROM pg_class WHERE relname LIKE 'snowmelt\\_%' AND relkind = 'r'").fetchone()[0]
+    return app.execute(
+        "SELECT count(*) FROM pg_class WHERE relname LIKE 'snowmelt\\_%' AND relkind = 'r'"
+    ).fetchone()[0]
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +145,9 @@ def modes(run_dags):
 
 
 def test_every_mode_and_way_of_publishing_ends_well(modes, snowflake, app):
-    assert [(ran.state, index) for index, ran in enumerate(modes)] == [("success", index) for index in range(8)]
+    assert [(ran.state, index) for index, ran in enumerate(modes)] == [
+        ("success", index) for index in range(8)
+    ]
     assert app.execute("SELECT to_regclass('public.dim_test')").fetchone() == (None,)
     assert app.execute("SELECT to_regclass('public.dim_unloaded')").fetchone() == (None,)
     assert modes[1].states("load") == ["skipped"]
@@ -173,7 +181,9 @@ def connection(demo, name, **changes):
     return {f"AIRFLOW_CONN_{name}": json.dumps(value | changes)}
 
 
-def test_what_cannot_be_ends_in_an_error_that_names_it_and_leaves_the_target_alone(run_dags, demo, app, tmp_path):
+def test_what_cannot_be_ends_in_an_error_that_names_it_and_leaves_the_target_alone(
+    run_dags, demo, app, tmp_path
+):
     app.execute("DROP TABLE IF EXISTS public.dim_kept")
     app.execute("CREATE TABLE public.dim_kept (payer_key numeric(38,0) PRIMARY KEY)")
     app.execute("INSERT INTO public.dim_kept VALUES (7)")
@@ -191,17 +201,41 @@ def test_what_cannot_be_ends_in_an_error_that_names_it_and_leaves_the_target_alo
         password=demo.env["SNOWMELT_SANDBOX_NOBODY_SECRET_ACCESS_KEY"],
     )
     jobs = [
-        (migrate("NO_SUCH_TABLE", target_table="dim_kept"), {}, ["NO_SUCH_TABLE", "does not exist or not authorized", "Check the spelling"]),
-        (migrate("DIMPAYER", target_table="dim_new"), {"SNOWMELT_CONFIG": str(wrong_stage)}, ["NO_SUCH_STAGE", "does not exist or not authorized"]),
+        (
+            migrate("NO_SUCH_TABLE", target_table="dim_kept"),
+            {},
+            ["NO_SUCH_TABLE", "does not exist or not authorized", "Check the spelling"],
+        ),
+        (
+            migrate("DIMPAYER", target_table="dim_new"),
+            {"SNOWMELT_CONFIG": str(wrong_stage)},
+            ["NO_SUCH_STAGE", "does not exist or not authorized"],
+        ),
         (
             migrate("DIMPAYER", target_table="dim_new"),
             connection(demo, "POSTGRES_DEFAULT", port=1),
-            ["Opening a PostgreSQL session by the connection 'postgres_default'", "could not be reached", "Is it running"],
+            [
+                "Opening a PostgreSQL session by the connection 'postgres_default'",
+                "could not be reached",
+                "Is it running",
+            ],
         ),
         (migrate("DIMPAYER", target_table="dim_new"), nobody, ["AccessDenied", demo.bucket, "s3:ListBucket"]),
-        (migrate("DIMPAYER", target_table="dim_kept"), {}, ["ANALYTICS.BI.DIMPAYER → public.dim_kept", "PAYER_CODE"]),
-        (migrate("DIMPAYER", target_table="dim_kept", source_filter="1=1; DROP TABLE x"), {}, ["source_filter"]),
-        (migrate("DIMPAYER", target_table="dim_new", chunking_column="PAYER_KEI", chunk_rows=100), {}, ["PAYER_KEI", 'Did you mean "PAYER_KEY"?']),
+        (
+            migrate("DIMPAYER", target_table="dim_kept"),
+            {},
+            ["ANALYTICS.BI.DIMPAYER → public.dim_kept", "PAYER_CODE"],
+        ),
+        (
+            migrate("DIMPAYER", target_table="dim_kept", source_filter="1=1; DROP TABLE x"),
+            {},
+            ["source_filter"],
+        ),
+        (
+            migrate("DIMPAYER", target_table="dim_new", chunking_column="PAYER_KEI", chunk_rows=100),
+            {},
+            ["PAYER_KEI", 'Did you mean "PAYER_KEY"?'],
+        ),
     ]
     ran = run_dags(*({**job, "environment": environment} for job, environment, _ in jobs))
     for one, (job, _, texts) in zip(ran, jobs, strict=True):

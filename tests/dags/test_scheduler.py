@@ -36,11 +36,16 @@ class Api:
 
     def trigger(self, dag_id: str, conf: dict) -> str:
         self.call("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": False})
-        return self.call("POST", f"/api/v2/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"]
+        return self.call("POST", f"/api/v2/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})[
+            "dag_run_id"
+        ]
 
     def wait(self, dag_id: str, run_id: str) -> str:
         end = time.monotonic() + SECONDS
-        while (state := self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"]) in {"queued", "running"}:
+        while (state := self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"]) in {
+            "queued",
+            "running",
+        }:
             assert time.monotonic() < end, f"{dag_id} {run_id} is still {state}"
             time.sleep(1)
         return state
@@ -54,10 +59,14 @@ class Api:
 def airflow(demo):
     command = [sys.executable, "-m", "sandbox.airflow"]
     state = ["--state", str(STATE)]
-    up = subprocess.run([*command, "up", *state], cwd=ROOT, env=environment(demo), capture_output=True, text=True)
+    up = subprocess.run(
+        [*command, "up", *state], cwd=ROOT, env=environment(demo), capture_output=True, text=True
+    )
     assert up.returncode == 0, up.stdout + up.stderr
     yield Api(demo.env["AIRFLOW__API__BASE_URL"])
-    subprocess.run([*command, "down", *state], cwd=ROOT, env=environment(demo), check=True, capture_output=True)
+    subprocess.run(
+        [*command, "down", *state], cwd=ROOT, env=environment(demo), check=True, capture_output=True
+    )
 
 
 BREAK = """
@@ -97,7 +106,8 @@ def test_one_failed_file_is_cleared_and_only_it_is_loaded_again(airflow, demo, r
         assert 1 <= len(failed) < len(loads)
         assert all("chunk_001/" in loads[index]["rendered_map_index"] for index in failed)
         before = connection.execute(
-            "SELECT s3_key, loaded_at FROM snowmelt.loaded_file JOIN snowmelt.run USING (run_id) WHERE dag_run_id = %s", (run_id,)
+            "SELECT s3_key, loaded_at FROM snowmelt.loaded_file JOIN snowmelt.run USING (run_id) WHERE dag_run_id = %s",
+            (run_id,),
         ).fetchall()
         assert len(before) == len(loads) - len(failed)
         assert connection.execute("SELECT to_regclass('public.cleared')").fetchone() == (None,)
@@ -123,10 +133,15 @@ def test_one_failed_file_is_cleared_and_only_it_is_loaded_again(airflow, demo, r
         )
         assert len(after) == len(loads)
         assert all(after[key] == loaded_at for key, loaded_at in before)
-        tries = {load["map_index"]: load["try_number"] for load in airflow.mapped("migrate_table", run_id, "load")}
+        tries = {
+            load["map_index"]: load["try_number"] for load in airflow.mapped("migrate_table", run_id, "load")
+        }
         assert {index for index, number in tries.items() if number > 1} == set(failed)
         (count,) = connection.execute("SELECT count(*) FROM public.cleared").fetchone()
-        assert count == connection.execute(
-            "SELECT source_rows FROM snowmelt.run WHERE dag_run_id = %s", (run_id,)
-        ).fetchone()[0]
+        assert (
+            count
+            == connection.execute(
+                "SELECT source_rows FROM snowmelt.run WHERE dag_run_id = %s", (run_id,)
+            ).fetchone()[0]
+        )
         connection.execute("DROP TABLE public.cleared")

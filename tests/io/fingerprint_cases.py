@@ -19,7 +19,7 @@ LIMIT = "x" * 1000
 
 
 def md5(text: str) -> str:
-    return hashlib.md5(text.encode()).hexdigest()
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def hash_rows(texts) -> int:
@@ -42,7 +42,9 @@ def float_token(value: float) -> str:
     return f"{place}:{parts[0]}:{parts[1]}:{parts[2]}|"
 
 
-def column(name: str, source: str, target: str = "", file_format: str = "parquet", select: str = "") -> Column:
+def column(
+    name: str, source: str, target: str = "", file_format: str = "parquet", select: str = ""
+) -> Column:
     kind = parse_snowflake_type(source)
     return Column(
         name,
@@ -95,13 +97,21 @@ CASES = (
     Case("NUMBER(12,2)", "numeric(12,2)", _numbers("0.00", "-0.01", "0.50", "1.10", "9999999999.99")),
     Case("NUMBER(12,2)", "numeric(14,4)", _numbers("0.00", "-0.01", "0.50", "100.00", "-9999999999.99")),
     Case("NUMBER(12,2)", "numeric", _numbers("0.00", "-0.01", "0.50", "100.00")),
-    Case("NUMBER(38,37)", "numeric(38,37)", _numbers("0." + "0" * 36 + "1", "9." + "9" * 37, "-0." + "5" * 37)),
-    Case("NUMBER(38,10)", "numeric(38,10)", _numbers("9" * 28 + "." + "9" * 10, "-0.0000000001", "0.0000000000")),
+    Case(
+        "NUMBER(38,37)", "numeric(38,37)", _numbers("0." + "0" * 36 + "1", "9." + "9" * 37, "-0." + "5" * 37)
+    ),
+    Case(
+        "NUMBER(38,10)",
+        "numeric(38,10)",
+        _numbers("9" * 28 + "." + "9" * 10, "-0.0000000001", "0.0000000000"),
+    ),
     Case(
         "FLOAT",
         "double precision",
         (
-            *_floats(0.0, -0.0, 0.1, 1 / 3, -1e15, 1e23, 5e-324, -2.2250738585072014e-308, 1.7976931348623157e308),
+            *_floats(
+                0.0, -0.0, 0.1, 1 / 3, -1e15, 1e23, 5e-324, -2.2250738585072014e-308, 1.7976931348623157e308
+            ),
             *_floats(2.0**49, math.nextafter(2.0**49, 0), 2.0**-46, math.nextafter(2.0**-46, 0), 2.0**53 + 2),
             ("'NaN'::FLOAT", "NaN", "nan|"),
             ("'inf'::FLOAT", "Infinity", "inf|"),
@@ -137,14 +147,21 @@ CASES = (
         (
             ("'0001-01-01 00:00:00'::TIMESTAMP_NTZ", "0001-01-01", f"{-719162 * DAY}|"),
             ("'1969-12-31 23:59:59.999999'::TIMESTAMP_NTZ", "1969-12-31 23:59:59.999999", "-1|"),
-            ("'9999-12-31 23:59:59.999999'::TIMESTAMP_NTZ", "9999-12-31 23:59:59.999999", f"{2932897 * DAY - 1}|"),
+            (
+                "'9999-12-31 23:59:59.999999'::TIMESTAMP_NTZ",
+                "9999-12-31 23:59:59.999999",
+                f"{2932897 * DAY - 1}|",
+            ),
             (*NULL, "|"),
         ),
     ),
     Case(
         "TIMESTAMP_LTZ(6)",
         "timestamp with time zone",
-        (("'1970-01-01 00:00:00.000001 +00:00'::TIMESTAMP_LTZ", "1970-01-01 00:00:00.000001+00", "1|"), (*NULL, "|")),
+        (
+            ("'1970-01-01 00:00:00.000001 +00:00'::TIMESTAMP_LTZ", "1970-01-01 00:00:00.000001+00", "1|"),
+            (*NULL, "|"),
+        ),
     ),
     Case(
         "TIMESTAMP_TZ(9)",
@@ -200,13 +217,28 @@ CASES = (
     ),
     Case("OBJECT", "text", (("PARSE_JSON('{\"b\":1}')::OBJECT", '{"b":1}', '7:{"b":1}'), (*NULL, ":"))),
     Case("ARRAY", "json", (("PARSE_JSON('[1,2]')::ARRAY", "[1,2]", "5:[1,2]"), (*NULL, ":"))),
-    Case("GEOGRAPHY", "text", (("'POINT(1 2)'::GEOGRAPHY", "SRID=4326;POINT(1 2)", "20:SRID=4326;POINT(1 2)"), (*NULL, ":"))),
-    Case("GEOMETRY", "text", (("'POINT(1 2)'::GEOMETRY", "SRID=0;POINT(1 2)", "17:SRID=0;POINT(1 2)"), (*NULL, ":"))),
+    Case(
+        "GEOGRAPHY",
+        "text",
+        (("'POINT(1 2)'::GEOGRAPHY", "SRID=4326;POINT(1 2)", "20:SRID=4326;POINT(1 2)"), (*NULL, ":")),
+    ),
+    Case(
+        "GEOMETRY",
+        "text",
+        (("'POINT(1 2)'::GEOMETRY", "SRID=0;POINT(1 2)", "17:SRID=0;POINT(1 2)"), (*NULL, ":")),
+    ),
     Case("VECTOR(INT, 2)", "integer[]", (("[1,-2]::VECTOR(INT, 2)", "{1,-2}", "{1,-2}|"), (*NULL, "|"))),
     Case("VECTOR(FLOAT, 2)", "real[]", (("[1.5,2.25]::VECTOR(FLOAT, 2)", "{1.5,2.25}", "1|"), (*NULL, "|"))),
     Case(
         "UUID",
         "uuid",
-        (("'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'::UUID", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11|"), (*NULL, "|")),
+        (
+            (
+                "'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'::UUID",
+                "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+                "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11|",
+            ),
+            (*NULL, "|"),
+        ),
     ),
 )

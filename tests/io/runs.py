@@ -15,7 +15,6 @@ from snowmelt.core.config import parse_config
 from snowmelt.core.manifest import MANIFEST_NAME
 from snowmelt.core.plan import Plan
 from snowmelt.core.request import parse_request
-from snowmelt.core.unload import SESSION_PARAMETERS
 from snowmelt.io import gathering, ledger, loading, planning, publishing, s3, staged, unload, verification
 
 
@@ -63,7 +62,11 @@ class World:
         return json.dumps(
             {
                 "s3_staging": {"bucket": self.bucket} | staging,
-                "snowflake_unload": {"stage_database": "UTIL", "stage_schema": "STAGING", "stage_name": "SNOWMELT_STAGE"},
+                "snowflake_unload": {
+                    "stage_database": "UTIL",
+                    "stage_schema": "STAGING",
+                    "stage_name": "SNOWMELT_STAGE",
+                },
                 "sources": [
                     {
                         "source_name": "t",
@@ -87,7 +90,9 @@ class World:
             manifest = s3.read_manifest(self.s3, self.bucket, key)
         identity = planning.RunIdentity(run or uuid.uuid4().hex, "dag", "run")
         with self.target() as connection:
-            return planning.plan_run(planning.PlanningSessions(self.snowflake, connection), request, identity, manifest)
+            return planning.plan_run(
+                planning.PlanningSessions(self.snowflake, connection), request, identity, manifest
+            )
 
     def unload(self, plan: Plan) -> list[Any]:
         chunks = []
@@ -119,8 +124,10 @@ class World:
             )
             job = loading.build_load_job(plan, "us-east-1")
             for batch in gathered.batches:
-                loading.load_files(connection, self.s3, ledger.read_batch(connection, plan.run_id, batch.index), job)
-            verification.verify_counts(connection, plan)
+                loading.load_files(
+                    connection, self.s3, ledger.read_batch(connection, plan.run_id, batch.index), job
+                )
+            verification.verify_run(connection, plan, snowflake=self.session)
             return publishing.publish_run(connection, plan)
 
     def run(self, table: dict[str, Any], **params: Any) -> dict[str, Any]:

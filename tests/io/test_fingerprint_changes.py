@@ -43,7 +43,10 @@ def read(postgres, *, column_hashes=False):
 
 
 def set_value(postgres, place, row, value):
-    postgres.execute(f"UPDATE generated SET {NAMES[place]} = CAST(%s AS {CASES[place].target}) WHERE row_number = %s", (value, row))
+    postgres.execute(
+        f"UPDATE generated SET {NAMES[place]} = CAST(%s AS {CASES[place].target}) WHERE row_number = %s",
+        (value, row),
+    )
 
 
 def same_value(place, left, right):
@@ -65,7 +68,11 @@ def test_any_changed_value_names_its_column(postgres, table, chance, place):
 def test_two_values_that_changed_places_are_found(postgres, table, chance, place):
     before = read(postgres, column_hashes=True)
     one = chance.randrange(len(table))
-    far = [row for row, values in enumerate(table) if not same_value(place, values[place], table[one][place]) and row != one]
+    far = [
+        row
+        for row, values in enumerate(table)
+        if not same_value(place, values[place], table[one][place]) and row != one
+    ]
     other = chance.choice(far)
     set_value(postgres, place, one, table[other][place])
     set_value(postgres, place, other, table[one][place])
@@ -78,7 +85,9 @@ def test_a_lost_row_and_a_doubled_one_are_found(postgres, table, chance):
     lost, doubled = chance.sample(range(len(table)), 2)
     names = ", ".join(NAMES)
     postgres.execute("DELETE FROM generated WHERE row_number = %s", (lost,))
-    postgres.execute(f"INSERT INTO generated SELECT -1, {names} FROM generated WHERE row_number = %s", (doubled,))
+    postgres.execute(
+        f"INSERT INTO generated SELECT -1, {names} FROM generated WHERE row_number = %s", (doubled,)
+    )
     after = read(postgres)
     assert after.rows == before.rows
     assert find_fingerprint_differences(before, after)
@@ -99,9 +108,13 @@ def test_the_last_bit_of_a_float_counts(postgres, before, after):
     columns = [column("F", "FLOAT")]
     postgres.execute("DROP TABLE IF EXISTS generated; CREATE TABLE generated (f float8)")
     postgres.execute("INSERT INTO generated VALUES (%s::float8)", (before,))
-    first = parse_fingerprint(postgres.execute(build_target_fingerprint(columns, "generated")).fetchone(), columns)
+    first = parse_fingerprint(
+        postgres.execute(build_target_fingerprint(columns, "generated")).fetchone(), columns
+    )
     postgres.execute("UPDATE generated SET f = %s::float8", (after,))
-    second = parse_fingerprint(postgres.execute(build_target_fingerprint(columns, "generated")).fetchone(), columns)
+    second = parse_fingerprint(
+        postgres.execute(build_target_fingerprint(columns, "generated")).fetchone(), columns
+    )
     assert find_fingerprint_differences(first, second)
 
 

@@ -9,8 +9,12 @@ from snowmelt.core.fingerprint_differences import find_fingerprint_differences
 from tests.io.fingerprint_cases import CASES, NINES, Case, column, hash_rows
 from tests.io.fingerprint_world import postgres, snowflake_connection, snowflake_cursor
 
-
 __all__ = ["postgres", "snowflake_connection", "snowflake_cursor"]
+
+ODD_SETTINGS = (
+    "SET DateStyle = 'German, DMY'; SET TimeZone = 'Asia/Kolkata'; SET extra_float_digits = -5; SET bytea_output = 'escape'; "
+    "SET IntervalStyle = 'iso_8601'; SET standard_conforming_strings = off"
+)
 
 
 def write_case(postgres, case: Case) -> None:
@@ -29,15 +33,7 @@ def expected_hash(case: Case) -> int:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-@pytest.mark.parametrize(
-    "settings",
-    [
-        "",
-        "SET DateStyle = 'German, DMY'; SET TimeZone = 'Asia/Kolkata'; SET extra_float_digits = -5; SET bytea_output = 'escape'; "
-        "SET IntervalStyle = 'iso_8601'; SET standard_conforming_strings = off",
-    ],
-    ids=["defaults", "odd settings"],
-)
+@pytest.mark.parametrize("settings", ["", ODD_SETTINGS], ids=["defaults", "odd settings"])
 def test_postgres_writes_the_canonical_text(postgres, case, settings):
     write_case(postgres, case)
     columns = columns_of(case)
@@ -85,7 +81,9 @@ def test_an_empty_table_has_a_fingerprint(postgres, snowflake_cursor):
     postgres.execute(f"CREATE TABLE case_table ({definitions})")
     definitions = ", ".join(f"C{place} {case.source}" for place, case in enumerate(CASES))
     snowflake_cursor.execute(f"CREATE OR REPLACE TABLE CASE_TABLE ({definitions})")
-    target = parse_fingerprint(postgres.execute(build_target_fingerprint(columns, "case_table")).fetchone(), columns)
+    target = parse_fingerprint(
+        postgres.execute(build_target_fingerprint(columns, "case_table")).fetchone(), columns
+    )
     row = snowflake_cursor.execute(build_source_fingerprint(columns, "CASE_TABLE")).fetchone()
     assert (target.rows, target.hash) == (0, 0)
     assert find_fingerprint_differences(parse_fingerprint(row, columns), target) == []

@@ -13,6 +13,7 @@ from snowmelt.core.types import parse_snowflake_type
 from snowmelt.core.unload import Location
 from snowmelt.errors import SourceError, TargetError, VerificationError
 from snowmelt.io.fingerprints import verify_fingerprint
+from snowmelt.io.ledger import write_ledger
 from snowmelt.io.snowflake import read_now
 from tests.io.fingerprint_cases import column
 from tests.io.fingerprint_world import postgres, snowflake_connection, snowflake_cursor
@@ -28,7 +29,9 @@ COLUMNS = (
 )
 ROWS = 1000
 KEY = ChunkKey("Visit Id", parse_snowflake_type("NUMBER(38,0)"))
-CHUNKS = plan_chunks([Bucket("1", "333", 333), Bucket("334", "666", 333), Bucket("667", "1000", 334)], KEY, chunk_rows=333)
+CHUNKS = plan_chunks(
+    [Bucket("1", "333", 333), Bucket("334", "666", 333), Bucket("667", "1000", 334)], KEY, chunk_rows=333
+)
 
 
 @pytest.fixture
@@ -40,7 +43,9 @@ def plan(postgres, snowflake_connection, snowflake_cursor):
         f"({number}, {number}.25, '2024-01-01 00:00:{number % 60:02d}.000001', 'name {number}', '{{\"a\":{number}}}')"
         for number in range(1, ROWS + 1)
     )
-    snowflake_cursor.execute(f"INSERT INTO VISITS SELECT column1, column2, column3, column4, PARSE_JSON(column5) FROM VALUES {rows}")
+    snowflake_cursor.execute(
+        f"INSERT INTO VISITS SELECT column1, column2, column3, column4, PARSE_JSON(column5) FROM VALUES {rows}"
+    )
     postgres.execute("DROP TABLE IF EXISTS visits__stage")
     postgres.execute(
         'CREATE TABLE visits__stage ("visit id" bigint, paid numeric(12,2), seen timestamp, name varchar(64), details jsonb)'
@@ -84,7 +89,9 @@ def plan(postgres, snowflake_connection, snowflake_cursor):
 
 @pytest.fixture
 def verify(postgres, snowflake_connection):
-    return lambda plan, rejected=0: verify_fingerprint(snowflake_connection, postgres, plan, rejected=rejected)
+    return lambda plan, rejected=0: verify_fingerprint(
+        snowflake_connection, postgres, plan, rejected=rejected
+    )
 
 
 @pytest.fixture
@@ -101,7 +108,13 @@ def test_equal_rows_are_verified(verify, plan):
     summary = verify(plan)
     assert summary.pop("seconds") >= 0
     assert len(summary.pop("hash")) == 16
-    assert summary == {"compared": True, "rows": 1000, "columns": 5, "loosely": ["DETAILS"], "not_compared": []}
+    assert summary == {
+        "compared": True,
+        "rows": 1000,
+        "columns": 5,
+        "loosely": ["DETAILS"],
+        "not_compared": [],
+    }
 
 
 def test_the_source_is_read_at_the_snapshot(verify, plan, snowflake_cursor):
@@ -120,7 +133,8 @@ def test_a_changed_value_is_named_with_its_column_chunk_and_both_values(message,
     assert "FINGERPRINTS.S.VISITS → public.visits, run run1" in text
     assert "1 of 3 chunks differ" in text
     assert (
-        '  - chunk 001: Visit Id 334 … 667: column "PAID": sum 166583.25 in Snowflake, 166583.26 in PostgreSQL\n' in text
+        '  - chunk 001: Visit Id 334 … 667: column "PAID": sum 166583.25 in Snowflake, 166583.26 in PostgreSQL\n'
+        in text
     )
     assert text.count("  - ") == 1
     assert "Nothing was published; the rows stand in public.visits__stage" in text
@@ -165,14 +179,23 @@ def test_one_chunk_and_a_masked_chunking_column_are_compared_whole(message, plan
     postgres.execute('UPDATE visits__stage SET paid = 0 WHERE "visit id" = 500')
     whole = replace(plan, chunks=whole_table(ROWS))
     assert "(by chunk it cannot be told: the run has one chunk)" in message(whole)
-    masked = replace(plan, columns=(replace(COLUMNS[0], select='CAST("Visit Id" * 1 AS NUMBER(38,0))'), *COLUMNS[1:]))
+    masked = replace(
+        plan, columns=(replace(COLUMNS[0], select='CAST("Visit Id" * 1 AS NUMBER(38,0))'), *COLUMNS[1:])
+    )
     text = message(masked)
     assert '(by chunk it cannot be told: the chunking column "Visit Id" is masked)' in text
-    assert '  - column "PAID": least value 1.25 in Snowflake, 0.00 in PostgreSQL; sum 500750.00 in Snowflake, 500249.75' in text
+    assert (
+        '  - column "PAID": least value 1.25 in Snowflake, 0.00 in PostgreSQL; sum 500750.00 in Snowflake, 500249.75'
+        in text
+    )
 
 
 def test_a_csv_run_is_compared_by_the_same_values(verify, plan):
-    names = ("Visit Id", "NUMBER(38,0)", "bigint"), ("PAID", "NUMBER(12,2)", ""), ("SEEN", "TIMESTAMP_NTZ(6)", "")
+    names = (
+        ("Visit Id", "NUMBER(38,0)", "bigint"),
+        ("PAID", "NUMBER(12,2)", ""),
+        ("SEEN", "TIMESTAMP_NTZ(6)", ""),
+    )
     columns = tuple(column(*each, file_format="csv") for each in names)
     assert "TO_VARCHAR" in columns[2].select
     summary = verify(replace(plan, file_format="csv", columns=(*columns, *COLUMNS[3:])))
@@ -187,7 +210,10 @@ def test_a_csv_run_is_compared_by_the_same_values(verify, plan):
             {"row_limit": 50, "source_rows": 50},
             "a test copies any 50 rows, which Snowflake cannot name again: only counts were compared",
         ),
-        ({"snapshot": None}, "there is no snapshot, so the table may have changed since: only counts were compared"),
+        (
+            {"snapshot": None},
+            "there is no snapshot, so the table may have changed since: only counts were compared",
+        ),
         (
             {"snapshot": "2001-01-01 00:00:00.000000000 +0000"},
             "Snowflake no longer has the snapshot 2001-01-01 00:00:00.000000000 +0000: only counts were compared",
@@ -203,6 +229,26 @@ def test_rows_set_aside_are_a_reason(verify, plan):
         "compared": False,
         "reason": "3 rows were set aside while loading: only counts were compared",
     }
+
+
+def test_rows_set_aside_are_read_from_the_ledger(snowflake_connection, postgres, plan):
+    write_ledger(postgres)
+    postgres.execute("DELETE FROM snowmelt.run WHERE run_id = 'run1'")
+    postgres.execute(
+        "INSERT INTO snowmelt.run (run_id, mode, source, target, request, fingerprint, plan, source_rows) "
+        "VALUES ('run1', 'full', 's', 't', '{}', '', '{}', 1000)"
+    )
+    postgres.execute(
+        "INSERT INTO snowmelt.staged_file (run_id, s3_key, chunk, batch, bytes, rows) VALUES ('run1', 'k', 0, 0, 1, 1000)"
+    )
+    postgres.execute(
+        "INSERT INTO snowmelt.loaded_file (run_id, s3_key, etag, bytes, rows, load_method) VALUES ('run1', 'k', 'e', 1, 1000, 'copy')"
+    )
+    assert verify_fingerprint(snowflake_connection, postgres, plan)["compared"]
+    postgres.execute("UPDATE snowmelt.loaded_file SET rejected = 2 WHERE run_id = 'run1'")
+    assert verify_fingerprint(snowflake_connection, postgres, plan)["reason"].startswith(
+        "2 rows were set aside"
+    )
 
 
 def test_a_test_that_copied_everything_is_compared(verify, plan):

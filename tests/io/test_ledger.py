@@ -77,8 +77,9 @@ def test_a_role_that_may_not_make_it_is_told_what_to_run(database, sandbox):
         admin.execute("DROP ROLE IF EXISTS nobody_here")
         admin.execute("CREATE ROLE nobody_here LOGIN PASSWORD 'x'")
         dsn = psycopg.conninfo.make_conninfo(database, user="nobody_here", password="x")
-        with psycopg.connect(dsn, autocommit=True) as connection, pytest.raises(
-            AccessError, match='CREATE SCHEMA snowmelt AUTHORIZATION "nobody_here"'
+        with (
+            psycopg.connect(dsn, autocommit=True) as connection,
+            pytest.raises(AccessError, match='CREATE SCHEMA snowmelt AUTHORIZATION "nobody_here"'),
         ):
             ledger.write_ledger(connection)
         admin.execute("DROP OWNED BY nobody_here")
@@ -91,7 +92,11 @@ def test_the_first_plan_is_kept(planned):
 
 
 def test_a_file_is_claimed_once(planned):
-    assert [claim(planned, FILES[0]), claim(planned, FILES[0]), claim(planned, FILES[1])] == [True, False, True]
+    assert [claim(planned, FILES[0]), claim(planned, FILES[0]), claim(planned, FILES[1])] == [
+        True,
+        False,
+        True,
+    ]
 
 
 def test_a_claim_that_rolls_back_never_was(planned):
@@ -121,7 +126,9 @@ def test_a_second_worker_waits_for_the_first_and_then_skips(planned, database):
 
 def test_a_file_that_was_overwritten_after_its_load_is_noticed(planned):
     claim(planned, FILES[0])
-    with pytest.raises(StagingError, match="was loaded in run r1 with ETag etag0 and 100 bytes; in S3 it now has ETag other"):
+    with pytest.raises(
+        StagingError, match="was loaded in run r1 with ETag etag0 and 100 bytes; in S3 it now has ETag other"
+    ):
         claim(planned, FILES[0], etag="other")
 
 
@@ -137,7 +144,10 @@ def test_other_files_are_taken_before_a_load_and_refused_after_it(planned):
     ledger.write_staged(planned, "r1", [other], plan_batches(other.files))
     assert [file.key for file in ledger.read_staged(planned, "r1")] == ["p/run_r1/chunk_000/new.parquet"]
     claim(planned, other.files[0])
-    with pytest.raises(PlanChanged, match="has loaded 1 of its 1 files, and now its chunks were unloaded again into 3 other files"):
+    with pytest.raises(
+        PlanChanged,
+        match="has loaded 1 of its 1 files, and now its chunks were unloaded again into 3 other files",
+    ):
         ledger.write_staged(planned, "r1", [CHUNK], plan_batches(FILES))
 
 

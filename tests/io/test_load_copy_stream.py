@@ -59,8 +59,9 @@ def test_an_error_overtakes_what_waits():
 
     with Ahead(pieces()) as ahead:
         time.sleep(0.1)
+        taken = iter(ahead)
         with pytest.raises(ValueError, match="broken"):
-            next(iter(ahead))
+            next(taken)
 
 
 def test_leaving_ends_the_thread_and_closes_the_iterator():
@@ -73,9 +74,13 @@ def test_leaving_ends_the_thread_and_closes_the_iterator():
         finally:
             closed.set()
 
-    with pytest.raises(KeyboardInterrupt), Ahead(pieces(), limit=100, on_leave=left.set) as ahead:
-        next(iter(ahead))
-        raise KeyboardInterrupt
+    def leave():
+        with Ahead(pieces(), limit=100, on_leave=left.set) as ahead:
+            next(iter(ahead))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        leave()
     assert closed.is_set()
     assert left.is_set()
     assert encoders() == []

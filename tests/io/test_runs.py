@@ -22,7 +22,9 @@ def session(sandbox):
     from sandbox.demo_data import surroundings
     from snowmelt.core.unload import SESSION_PARAMETERS
 
-    connection = SnowflakeHook(snowflake_conn_id="snowflake_default", session_parameters=SESSION_PARAMETERS).get_conn()
+    connection = SnowflakeHook(
+        snowflake_conn_id="snowflake_default", session_parameters=SESSION_PARAMETERS
+    ).get_conn()
     with connection.cursor() as cursor:
         for statement in [*surroundings(sandbox.bucket), "CREATE DATABASE IF NOT EXISTS TESTS"]:
             cursor.execute(statement)
@@ -45,7 +47,21 @@ CREATE TABLE EVERY_TYPE (
   F FLOAT, B BOOLEAN, D DATE, T TIME(6), NTZ TIMESTAMP_NTZ(9), LTZ TIMESTAMP_LTZ(9), TZ TIMESTAMP_TZ(9),
   S VARCHAR(50), LONG VARCHAR, BIN BINARY, V VARIANT, O OBJECT, A ARRAY)
 """
-HOSTILE = ["", "NULL", "\\N", "\\.", "a\tb", 'quo"te', "it's", "line\nfeed", "car\r\nriage", "comma,semi;", "back\\slash", "𝔘nicode 🎈", " spaces "]
+HOSTILE = [
+    "",
+    "NULL",
+    "\\N",
+    "\\.",
+    "a\tb",
+    'quo"te',
+    "it's",
+    "line\nfeed",
+    "car\r\nriage",
+    "comma,semi;",
+    "back\\slash",
+    "𝔘nicode 🎈",
+    " spaces ",
+]
 
 
 def fill(world: World) -> list[tuple]:
@@ -115,8 +131,17 @@ def test_every_type_arrives_to_the_last_digit_by_every_way(world, sandbox, way):
     found = world.query("SELECT * FROM public.every_type ORDER BY id")
     for row, wanted in zip(found, expected, strict=True):
         assert row == wanted
-    types = dict(world.query("SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'every_type'"))
-    assert (types["n4"], types["n9"], types["n18"], types["n38"]) == ("smallint", "integer", "bigint", "numeric")
+    types = dict(
+        world.query(
+            "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'every_type'"
+        )
+    )
+    assert (types["n4"], types["n9"], types["n18"], types["n38"]) == (
+        "smallint",
+        "integer",
+        "bigint",
+        "numeric",
+    )
     assert (types["ntz"], types["ltz"], types["tz"]) == (
         "timestamp without time zone",
         "timestamp with time zone",
@@ -125,7 +150,10 @@ def test_every_type_arrives_to_the_last_digit_by_every_way(world, sandbox, way):
 
 
 def test_columns_are_left_out_masked_renamed_and_retyped(world):
-    world.sql("CREATE TABLE P (ID NUMBER(38,0), NAME VARCHAR(20), SECRET VARCHAR, NOISE VARCHAR)", "INSERT INTO P VALUES (7, 'ann', 'x', 'y')")
+    world.sql(
+        "CREATE TABLE P (ID NUMBER(38,0), NAME VARCHAR(20), SECRET VARCHAR, NOISE VARCHAR)",
+        "INSERT INTO P VALUES (7, 'ann', 'x', 'y')",
+    )
     world.run(
         {
             "source": "P",
@@ -140,18 +168,25 @@ def test_columns_are_left_out_masked_renamed_and_retyped(world):
     assert world.query('SELECT id, "Full Name", secret FROM public.p') == [
         (7, "ann", "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881")
     ]
-    assert world.query("SELECT data_type FROM information_schema.columns WHERE table_name = 'p' AND column_name = 'id'") == [("bigint",)]
+    assert world.query(
+        "SELECT data_type FROM information_schema.columns WHERE table_name = 'p' AND column_name = 'id'"
+    ) == [("bigint",)]
 
 
 def test_a_value_beyond_the_target_is_refused_with_its_place_or_set_aside(world):
-    world.sql("CREATE TABLE W (ID NUMBER(38,0), N NUMBER(38,0))", "INSERT INTO W VALUES (1, 5), (2, 99999999999), (3, 6)")
+    world.sql(
+        "CREATE TABLE W (ID NUMBER(38,0), N NUMBER(38,0))",
+        "INSERT INTO W VALUES (1, 5), (2, 99999999999), (3, 6)",
+    )
     world.execute("CREATE TABLE public.w (id numeric(38,0), n integer)")
     with pytest.raises(ValueRefused, match=r"(?s)data_.*row 2.*N.*99999999999"):
         world.run({"source": "W"})
     assert world.query("SELECT count(*) FROM public.w") == [(0,)]
     world.run({"source": "W", "bad_rows": "quarantine"})
     assert world.query("SELECT id, n FROM public.w ORDER BY id") == [(1, 5), (3, 6)]
-    assert world.query("SELECT row_number, column_name, row->>'N' FROM snowmelt.rejected_row") == [(2, "N", "99999999999")]
+    assert world.query("SELECT row_number, column_name, row->>'N' FROM snowmelt.rejected_row") == [
+        (2, "N", "99999999999")
+    ]
 
 
 def test_a_changed_schema_fails_or_adds_columns(world):
@@ -167,8 +202,11 @@ def test_a_changed_schema_fails_or_adds_columns(world):
 @pytest.mark.parametrize("name", ['we"ird', "with space", "do.t", "ünï🎈", "select", "semi;colon --"])
 def test_tables_and_columns_of_any_name(world, name):
     quoted = '"' + name.replace('"', '""') + '"'
-    world.sql(f"CREATE TABLE {quoted} ({quoted} NUMBER(5,0) NOT NULL, CONSTRAINT PK PRIMARY KEY ({quoted}))", f"INSERT INTO {quoted} VALUES (5)")
-    world.run({"source": quoted, "target": quoted}) 
+    world.sql(
+        f"CREATE TABLE {quoted} ({quoted} NUMBER(5,0) NOT NULL, CONSTRAINT PK PRIMARY KEY ({quoted}))",
+        f"INSERT INTO {quoted} VALUES (5)",
+    )
+    world.run({"source": quoted, "target": quoted})
     assert world.query(f"SELECT {quoted} FROM public.{quoted}") == [(5,)]
 
 
@@ -187,7 +225,10 @@ def test_catch_up_takes_what_changed_with_ties_and_without_a_watermark(world):
         "INSERT INTO C VALUES (6, '2020-01-01 00:00 +00:00', 'too late')",
     )
     plan = world.plan(table)
-    assert (plan.watermark_before, plan.watermark) == ("2026-01-01 09:00:00.000000000", "2026-01-02 00:00:00.000000000")
+    assert (plan.watermark_before, plan.watermark) == (
+        "2026-01-01 09:00:00.000000000",
+        "2026-01-02 00:00:00.000000000",
+    )
     assert plan.source_rows == 5
     result = world.finish(plan, world.unload(plan))
     assert (result["inserted"], result["updated"]) == (2, 2)
@@ -197,16 +238,27 @@ def test_catch_up_takes_what_changed_with_ties_and_without_a_watermark(world):
 
 
 def test_catch_up_of_a_target_filled_by_other_means_starts_at_its_own_maximum(world):
-    world.sql("CREATE TABLE M (ID NUMBER(9,0) PRIMARY KEY, AT TIMESTAMP_NTZ(6))", "INSERT INTO M VALUES (1, '2026-01-01'), (2, '2026-01-02'), (3, '2026-01-03')")
-    world.execute("CREATE TABLE public.m (id integer PRIMARY KEY, at timestamp)", "INSERT INTO public.m VALUES (1, '2026-01-01'), (2, '2026-01-02')")
-    plan = world.plan({"source": "M", "mode": "catch_up", "uniqueness_columns": ["ID"], "watermark_column": "AT"})
+    world.sql(
+        "CREATE TABLE M (ID NUMBER(9,0) PRIMARY KEY, AT TIMESTAMP_NTZ(6))",
+        "INSERT INTO M VALUES (1, '2026-01-01'), (2, '2026-01-02'), (3, '2026-01-03')",
+    )
+    world.execute(
+        "CREATE TABLE public.m (id integer PRIMARY KEY, at timestamp)",
+        "INSERT INTO public.m VALUES (1, '2026-01-01'), (2, '2026-01-02')",
+    )
+    plan = world.plan(
+        {"source": "M", "mode": "catch_up", "uniqueness_columns": ["ID"], "watermark_column": "AT"}
+    )
     assert plan.source_rows == 2
     world.finish(plan, world.unload(plan))
     assert world.query("SELECT array_agg(id ORDER BY id) FROM public.m") == [([1, 2, 3],)]
 
 
 def test_changes_between_two_chunks_do_not_show(world):
-    world.sql("CREATE TABLE SNAP (ID NUMBER(9,0))", "INSERT INTO SNAP SELECT SEQ4() FROM TABLE(GENERATOR(ROWCOUNT => 100))")
+    world.sql(
+        "CREATE TABLE SNAP (ID NUMBER(9,0))",
+        "INSERT INTO SNAP SELECT SEQ4() FROM TABLE(GENERATOR(ROWCOUNT => 100))",
+    )
     plan = world.plan({"source": "SNAP", "chunking_column": "ID", "chunk_rows": 25})
     assert len(plan.chunks) == 4
     world.sql("DELETE FROM SNAP WHERE ID >= 50", "INSERT INTO SNAP VALUES (1000)")
@@ -229,11 +281,18 @@ def test_a_lost_row_stops_the_run_before_the_publish(world):
     with world.target() as connection:
         from snowmelt.io import gathering, loading, publishing, verification
 
-        gathered = gathering.gather_files(connection, plan.run_id, chunks, s3=lambda: world.s3, snowflake=world.session)
-        loading.load_files(connection, world.s3, ledger.read_batch(connection, plan.run_id, gathered.batches[0].index), loading.build_load_job(plan, ""))
+        gathered = gathering.gather_files(
+            connection, plan.run_id, chunks, s3=lambda: world.s3, snowflake=world.session
+        )
+        loading.load_files(
+            connection,
+            world.s3,
+            ledger.read_batch(connection, plan.run_id, gathered.batches[0].index),
+            loading.build_load_job(plan, ""),
+        )
         connection.execute(f'DELETE FROM public."{plan.staging_table}" WHERE id = 1')
         with pytest.raises(VerificationError, match=r"2 rows by the ledger, 1 in public\.snowmelt_"):
-            verification.verify_counts(connection, plan)
+            verification.verify_run(connection, plan, snowflake=world.session)
         with pytest.raises(VerificationError, match="the run is not verified"):
             publishing.publish_run(connection, plan)
         assert connection.execute("SELECT to_regclass('public.l')").fetchone() == (None,)
@@ -241,6 +300,8 @@ def test_a_lost_row_stops_the_run_before_the_publish(world):
 
 def test_what_stands_in_the_way_of_a_swap_is_told_before_anything_is_unloaded(world):
     world.sql("CREATE TABLE VV (ID NUMBER(9,0))")
-    world.execute("CREATE TABLE public.vv (id integer)", "CREATE VIEW public.over_vv AS SELECT id FROM public.vv")
+    world.execute(
+        "CREATE TABLE public.vv (id integer)", "CREATE VIEW public.over_vv AS SELECT id FROM public.vv"
+    )
     with pytest.raises(ConfigurationError, match=r"(?s)public\.vv cannot be swapped.*over_vv"):
         world.plan({"source": "VV"})

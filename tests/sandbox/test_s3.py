@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import io
 import json
 import os
@@ -11,6 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 import boto3
@@ -26,7 +28,11 @@ from botocore.exceptions import ClientError
 from tests.sandbox.sandbox_copy import CHECKOUT, PYTHON
 
 BUCKET = "snowmelt-staging"
-pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="sandbox/.venv is made by `make sandbox`")
+pytestmark = [
+    pytest.mark.skipif(not PYTHON.exists(), reason="sandbox/.venv is made by `make sandbox`"),
+    # botocore leaves a socket to the garbage collector now and then; the fixture `server` collects it
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
 
 
 class Server:
@@ -83,6 +89,10 @@ def server():
         server.start()
         yield server
         server.stop(signal.SIGKILL)
+        server.clients.clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def refusal(call, *arguments: object, **options: object) -> tuple[int, str]:

@@ -162,8 +162,12 @@ def float_class(value: str, finite: str) -> str:
     :param finite: a predicate that is true for what is no NaN and not infinite.
     """
     bits = FLOAT_CLASS_BITS
-    large = " ".join(f"WHEN ABS({value}) < POWER(2, {49 + bits * k}) THEN {k}" for k in range(1, FLOAT_CLASSES))
-    small = " ".join(f"WHEN ABS({value}) >= POWER(2, {-46 - bits * k}) THEN {-k}" for k in range(1, FLOAT_CLASSES))
+    large = " ".join(
+        f"WHEN ABS({value}) < POWER(2, {49 + bits * k}) THEN {k}" for k in range(1, FLOAT_CLASSES)
+    )
+    small = " ".join(
+        f"WHEN ABS({value}) >= POWER(2, {-46 - bits * k}) THEN {-k}" for k in range(1, FLOAT_CLASSES)
+    )
     return (
         f"CASE WHEN NOT ({finite}) THEN NULL WHEN {value} = 0 THEN 0 "
         f"WHEN ABS({value}) < {FLOAT_PART} AND ABS({value}) * {FLOAT_LEAST} >= 1 THEN 0 "

@@ -116,9 +116,7 @@ def _binary(column: Numbered) -> Side:
 
 def _uuid(column: Numbered) -> Side:
     alias = column.alias
-    return Side(
-        ((alias, f"LOWER({column.value})"),), (f"COALESCE({alias}, '') {_CLOSED}",), (_count(alias),)
-    )
+    return Side(((alias, f"LOWER({column.value})"),), (f"COALESCE({alias}, '') {_CLOSED}",), (_count(alias),))
 
 
 def _integers(column: Numbered) -> Side:
@@ -132,9 +130,7 @@ def _json(column: Numbered) -> Side:
     shape = f"OCTET_LENGTH({alias}) - OCTET_LENGTH(REPLACE(REPLACE({alias}, '\"', ''), ',', ''))"
     kind = f"TRANSLATE(LEFT({alias}, 1), '123456789-', '0000000000')"
     token = f"COALESCE({kind} || {_text(shape)}, '') {_CLOSED}"
-    return Side(
-        ((alias, column.value),), (token,), (_count(alias), (Measure.TOTAL, _text(f"SUM({shape})")))
-    )
+    return Side(((alias, column.value),), (token,), (_count(alias), (Measure.TOTAL, _text(f"SUM({shape})"))))
 
 
 def _presence(column: Numbered) -> Side:

@@ -13,7 +13,11 @@ from typing import TypeVar
 from snowmelt.core.column_values import ColumnRules, Draft, SourceColumn
 from snowmelt.core.masks import MaskRule, find_mask_faults
 from snowmelt.core.names import LongNames, fits_postgres, fold_name, match_name, near_misses, shorten_name
-from snowmelt.core.quoting import POSTGRES_IDENTIFIER_BYTES, SNOWFLAKE_IDENTIFIER_CHARACTERS, snowflake_identifier
+from snowmelt.core.quoting import (
+    POSTGRES_IDENTIFIER_BYTES,
+    SNOWFLAKE_IDENTIFIER_CHARACTERS,
+    snowflake_identifier,
+)
 from snowmelt.core.types import (
     PostgresType,
     SnowflakeType,

@@ -78,7 +78,12 @@ def build_source_fingerprint(
 
 
 def build_target_fingerprint(
-    columns: Sequence[Column], table_sql: str, where: str = "", *, column_hashes: bool = False, group: str = ""
+    columns: Sequence[Column],
+    table_sql: str,
+    where: str = "",
+    *,
+    column_hashes: bool = False,
+    group: str = "",
 ) -> str:
     """The statement that computes the same in PostgreSQL, in parallel workers where the server has them.
 
@@ -108,7 +113,10 @@ def number_columns(columns: Sequence[Column]) -> tuple[Numbered, ...]:
 
 
 def _concat(parts: Sequence[str]) -> str:
-    calls = [f"concat({', '.join(parts[at : at + _MOST_ARGUMENTS])})" for at in range(0, len(parts), _MOST_ARGUMENTS)]
+    calls = [
+        f"concat({', '.join(parts[at : at + _MOST_ARGUMENTS])})"
+        for at in range(0, len(parts), _MOST_ARGUMENTS)
+    ]
     return calls[0] if len(calls) == 1 else _concat(calls)
 
 
@@ -176,4 +184,8 @@ def _value(kind: Kind, measure: Measure, text: str | None) -> Value:
         # PostgreSQL gives the eight bytes, Snowflake 17 digits.
         bare = str(text).removeprefix("x")
         return float(struct.unpack(">d", bytes.fromhex(bare))[0]) if bare != text else float(text)
-    return Decimal(text) if kind is Kind.DECIMAL and measure in {Measure.LOW, Measure.HIGH, Measure.TOTAL} else int(text)
+    return (
+        Decimal(text)
+        if kind is Kind.DECIMAL and measure in {Measure.LOW, Measure.HIGH, Measure.TOTAL}
+        else int(text)
+    )

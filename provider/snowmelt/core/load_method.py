@@ -9,7 +9,9 @@ from snowmelt.errors import ConfigurationError
 LoadMethod = Literal["copy", "aws_s3"]
 
 
-def choose_load_method(wished: str, file_format: str, compression: str, *, aws_s3_reason: str | None) -> tuple[LoadMethod, str]:
+def choose_load_method(
+    wished: str, file_format: str, compression: str, *, aws_s3_reason: str | None
+) -> tuple[LoadMethod, str]:
     """The way, and why, for the log.
 
     :param wished: auto, copy or aws_s3.
@@ -34,6 +36,8 @@ def choose_load_method(wished: str, file_format: str, compression: str, *, aws_s
         return "copy", f"CSV with compression {compression} is streamed from S3 into COPY"
     if aws_s3_reason is not None:
         if wished == "aws_s3":
-            raise ConfigurationError(f'load_method is aws_s3, and {aws_s3_reason}. Mend that, or set load_method to "copy" or "auto".')
+            raise ConfigurationError(
+                f'load_method is aws_s3, and {aws_s3_reason}. Mend that, or set load_method to "copy" or "auto".'
+            )
         return "copy", f"CSV is streamed from S3 into COPY, since {aws_s3_reason}"
     return "aws_s3", "CSV is read from S3 by the server's own aws_s3 extension"

@@ -17,7 +17,9 @@ def _identifier(name: str, dialect: str) -> str:
     if not name:
         raise ConfigurationError(f"A {dialect} identifier is empty. Give the table or column a name.")
     if "\x00" in name:
-        raise ConfigurationError(f"The {dialect} identifier {name!r} holds a NUL character, which no name can hold.")
+        raise ConfigurationError(
+            f"The {dialect} identifier {name!r} holds a NUL character, which no name can hold."
+        )
     return '"' + name.replace('"', '""') + '"'
 
 

@@ -36,7 +36,9 @@ def find_differences(plan: Plan, counts: Counts) -> list[str]:
         differences.append(f"{plan.source_rows:,} rows in Snowflake at the snapshot, {staged:,} in the files")
     loaded = sum(row["loaded"] - row["rejected"] for row in counts.chunks)
     if loaded != counts.table_rows:
-        differences.append(f"{loaded:,} rows by the ledger, {counts.table_rows:,} in {plan.target_schema}.{plan.staging_table}")
+        differences.append(
+            f"{loaded:,} rows by the ledger, {counts.table_rows:,} in {plan.target_schema}.{plan.staging_table}"
+        )
     return differences
 
 

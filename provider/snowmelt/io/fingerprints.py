@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,7 @@ from snowmelt.core.fingerprint_values import find_comparable
 from snowmelt.core.plan import Plan
 from snowmelt.core.quoting import postgres_identifier
 from snowmelt.core.unload import build_source, build_where
-from snowmelt.errors import SourceError, VerificationError
+from snowmelt.errors import SnowmeltError, SourceError, VerificationError
 from snowmelt.io.failures.postgres import postgres_failures
 from snowmelt.io.ledger import read_counts
 from snowmelt.io.snowflake import Connection, cancel_query, read_result, submit_query
@@ -144,7 +145,8 @@ def _read_both(both: _Both, source_sql: str, target_sql: str) -> tuple[list[Any]
             both.postgres.execute(f"SET LOCAL max_parallel_workers_per_gather = {WORKERS:d}")
             target = both.postgres.execute(target_sql).fetchall()
     except BaseException:
-        cancel_query(both.snowflake, query_id)
+        with suppress(SnowmeltError):  # what went wrong in PostgreSQL is what the task fails with
+            cancel_query(both.snowflake, query_id)
         raise
     return read_result(both.snowflake, query_id, doing), list(target)
 
@@ -184,9 +186,7 @@ def _find_chunks(both: _Both) -> tuple[list[Chunk], str]:
         return [], f"by chunk it cannot be told: {groups.reason}"
     source, target = _read_groups(both, groups)
     return [
-        chunk
-        for chunk in both.plan.chunks
-        if _differ(source.get(chunk.index), target.get(chunk.index))
+        chunk for chunk in both.plan.chunks if _differ(source.get(chunk.index), target.get(chunk.index))
     ], "the difference is in no chunk"
 
 

@@ -1,8 +1,10 @@
 """Ranges of an S3 object fetched before they are asked for, by a few threads, and the files that pyarrow reads them through.
 
 One connection to S3 gives less than PostgreSQL takes, and its first byte takes tens of milliseconds: so the pieces of a
-row group are fetched side by side, and the next group while this one is decoded. Measured on a stand-in with 60 MB files,
-read and decoded: as fast as Arrow's own S3 file system with pre-buffering, and 4 to 20 times as fast as that without.
+row group are fetched side by side, and the next group while this one is decoded. Measured over a range server with 30 ms
+to the first byte, a file of 62 MB and 40 columns in 8 groups, read and decoded: held 0.5 s, Arrow's own S3 file system
+0.9 s with pre-buffering, 11 s without. A single group of 56 MB: held 0.5 s, streamed in blocks 3.8 s, which is the price
+of the bound on memory.
 """
 
 from __future__ import annotations
@@ -153,10 +155,14 @@ class StreamedFile(ObjectFile):
             self._next[start] = end, self._ahead.fetch((start, end))
 
     def _fetch(self, start: int, end: int) -> bytes | memoryview | pa.Buffer:
-        expected, future = self._next.pop(start, (None, None))
-        if future is None or expected != end:
+        data: bytes | memoryview | pa.Buffer
+        known, future = self._next.pop(start, (end, None))
+        if future is None:
             data = self._source.read_at(start, end - start)
-        else:
-            data = future.result()
+        elif known >= end:
+            data = memoryview(future.result())[: end - start]
+        else:  # a page larger than a block: only what is not under way is fetched now
+            rest = self._source.read_at(known, end - known)
+            data = b"".join((future.result(), rest))
         self._expect(end)
         return data

@@ -107,9 +107,7 @@ def read_location(connection: Connection, *, bucket: str, stage: str = "", integ
 
 def read_now(connection: Connection) -> str:
     """Snowflake's own time, in UTC with nanoseconds: the snapshot of a run."""
-    sql = (
-        "SELECT TO_VARCHAR(CONVERT_TIMEZONE('UTC', CURRENT_TIMESTAMP()), 'YYYY-MM-DD HH24:MI:SS.FF9')"
-    )
+    sql = "SELECT TO_VARCHAR(CONVERT_TIMEZONE('UTC', CURRENT_TIMESTAMP()), 'YYYY-MM-DD HH24:MI:SS.FF9')"
     return f"{read_rows(connection, sql, 'Reading the clock of Snowflake')[0][0]} +0000"
 
 
