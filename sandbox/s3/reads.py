@@ -25,17 +25,11 @@ class ObjectReads(BaseHTTPRequestHandler):
 
     def _readable(self, bucket: FakeBucket | None, target: Target) -> FakeKey | None:
         """The object, when the request is a plain read of one: moto copies the whole object for each range."""
-        conditional = (
-            "If-Match",
-            "If-None-Match",
-            "If-Modified-Since",
-            "If-Unmodified-Since",
-            "x-amz-checksum-mode",
-        )
+        conditional = ("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since")
         signature = {"x-id", *(name for name in target.query if name.startswith("X-Amz-"))}
         if bucket is None or bucket.is_versioned or not target.key or set(target.query) - signature:
             return None
-        if self.command == "HEAD" or any(name in self.headers for name in conditional[:4]):
+        if self.command == "HEAD" or any(name in self.headers for name in conditional):
             return None
         key = bucket.keys.get(target.key)
         return key if isinstance(key, FakeKey) and not key.encryption else None
@@ -52,8 +46,9 @@ class ObjectReads(BaseHTTPRequestHandler):
         }
         if status == 206:
             extra["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+        source = self._open(key)
         self._answer(status, None, extra, length=end - start)
-        self._send(key, start, end)
+        self._send(source, start, end)
 
     def _range(self, size: int) -> tuple[int, int, int]:
         """(first byte, byte after the last, status) for the Range header; one range, as S3 serves."""
@@ -76,31 +71,45 @@ class ObjectReads(BaseHTTPRequestHandler):
             )
         return start, end, 206
 
-    def _send(self, key: FakeKey, start: int, end: int) -> None:
-        """From the object's file by pread, from memory by slices: no lock held, no copy of the whole."""
-        self.wfile.flush()
+    def _open(self, key: FakeKey) -> memoryview | int:
+        """The object's bytes: a view of its memory, or a descriptor of our own of its file.
+
+        Either stays good when the object is replaced meanwhile: moto closes the file it knows of.
+        """
         buffer: Any = key._value_buffer
-        if not buffer._rolled:
-            view = buffer._file.getbuffer()
-            try:
+        try:
+            if not buffer._rolled:
+                return buffer._file.getbuffer()
+            with key.lock:
+                buffer.flush()
+            return os.dup(buffer.fileno())
+        except (ValueError, OSError):
+            raise Refused(
+                503, "SlowDown", "The object was replaced at this moment. Please try again."
+            ) from None
+
+    def _send(self, source: memoryview | int, start: int, end: int) -> None:
+        """No lock held, no copy of the whole."""
+        self.wfile.flush()
+        try:
+            if isinstance(source, memoryview):
                 for position in range(start, end, PIECE):
-                    self.connection.sendall(view[position : min(position + PIECE, end)])
-            finally:
-                view.release()
-            return
-        buffer.flush()
-        handle, position = buffer.fileno(), start
-        while position < end:
-            position += self._send_file(handle, position, end - position)
+                    self.connection.sendall(source[position : min(position + PIECE, end)])
+                return
+            position = start
+            while position < end:
+                position += self._send_file(source, position, end - position)
+        finally:
+            source.release() if isinstance(source, memoryview) else os.close(source)
 
     def _send_file(self, handle: int, position: int, count: int) -> int:
         if sys.platform.startswith("linux"):
             sent = os.sendfile(self.connection.fileno(), handle, position, count)
             if sent == 0:
-                raise ConnectionResetError("the object was replaced while it was read")
+                raise ConnectionResetError("the object's file became shorter")
             return sent
         piece = os.pread(handle, min(PIECE, count), position)
         if not piece:
-            raise ConnectionResetError("the object was replaced while it was read")
+            raise ConnectionResetError("the object's file became shorter")
         self.connection.sendall(piece)
         return len(piece)
