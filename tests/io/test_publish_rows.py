@@ -14,7 +14,6 @@ from snowmelt.errors import PlanChanged, TargetError, ValueRefused, Verification
 from snowmelt.io.staging import create_staging, list_leftovers
 from tests.io.target_world import ID_NAME, QUICK, column
 
-
 TRUNCATE, APPEND, MERGE = PublishMethod.TRUNCATE, PublishMethod.APPEND, PublishMethod.MERGE
 TABLE = 'my "dim". ü'
 

@@ -16,7 +16,6 @@ from snowmelt.io.staging import create_staging, list_leftovers
 from snowmelt.io.target import obstacles_to_swap, read_details
 from tests.io.target_world import ID_NAME, QUICK, column, quote
 
-
 TABLE = "Vis. \"it\" 'Fact' é"
 
 

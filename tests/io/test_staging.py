@@ -15,7 +15,6 @@ from snowmelt.io.staging import create_staging, drop_staging, list_leftovers
 from snowmelt.io.target import read_details, read_target
 from tests.io.target_world import ID_NAME, QUICK, column, quote
 
-
 TABLE = "select"
 SWAP, APPEND = PublishMethod.SWAP, PublishMethod.APPEND
 

@@ -10,7 +10,6 @@ from snowmelt.core.types import PostgresType
 from snowmelt.io.target import obstacles_to, obstacles_to_swap, read_target
 from tests.io.target_world import quote
 
-
 TABLE = 't "1" é'
 
 
