@@ -14,7 +14,7 @@ BIN := .venv/bin
 SANDBOX := sandbox/.venv/bin/python -m sandbox
 WITH_ENV := set -a; . $(STATE)/env; set +a; export PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help demo test lint format sandbox sandbox-down fill up down build lock clean
+.PHONY: help demo test test-long lint format sandbox sandbox-down fill up down build lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,6 +24,9 @@ demo: .venv/.runtime sandbox fill  ## copy two tables from the Snowflake stand-i
 
 test: lint .venv/.dev sandbox/.venv/.ready  ## linters and the whole test suite
 	$(BIN)/python -m pytest $(PYTEST)
+
+test-long: .venv/.dev sandbox/.venv/.ready  ## the property tests over 5,000 generated tables
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/io/test_load_round_trip.py $(PYTEST)
 
 lint: .venv/.dev  ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check .

@@ -44,7 +44,10 @@ def up(state: State) -> str:
     if not is_running(state, NAME):
         stop(state, NAME)
         migrate()
-        start(state, NAME, [sys.executable, "-m", "airflow", "standalone"], environment=os.environ, log=log)
+        # `airflow standalone` starts its parts by the bare name `airflow`.
+        path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+        command = [sys.executable, "-m", "airflow", "standalone"]
+        start(state, NAME, command, environment={**os.environ, "PATH": path}, log=log)
     deadline = time.monotonic() + READY_SECONDS
     while not is_healthy(address):
         if not is_running(state, NAME) or time.monotonic() > deadline:
