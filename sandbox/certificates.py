@@ -34,4 +34,5 @@ def _user_bundles(own: Path) -> list[Path]:
     named = [
         Path(os.environ[name]) for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE") if os.environ.get(name)
     ]
-    return [path for path in dict.fromkeys(named) if path.is_file() and path.name != own.name]
+    # One that this user may not read cannot have been of use to it.
+    return [path for path in dict.fromkeys(named) if os.access(path, os.R_OK) and path.name != own.name]

@@ -58,7 +58,7 @@ def test_the_demo_file():
     config = parse_config(DEMO.read_text(), {})
     assert config.broken == ()
     assert config.s3_staging.bucket == "snowmelt-staging"
-    assert config.s3_staging.max_file_size_mb == 16
+    assert config.s3_staging.max_file_size_mb == 100
     assert config.snowflake_unload.storage_integration == "SNOWMELT_S3"
     payer, fact = config.tables
     assert payer.dag_id == "migrate__analytics__dimpayer"

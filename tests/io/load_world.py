@@ -16,15 +16,21 @@ from snowmelt.core.manifest import StagedFile
 from snowmelt.core.quoting import postgres_identifier
 from snowmelt.core.types import Form, parse_postgres_type
 from snowmelt.io.file_load import LoadResult, load_file
+from snowmelt.io.ledger import write_ledger, write_run
 
 _numbers = itertools.count()
 
-LEDGER = """
-CREATE SCHEMA IF NOT EXISTS snowmelt;
-CREATE TABLE IF NOT EXISTS snowmelt.rejected_row
-    (run_id text, s3_key text, row_number bigint, column_name text, reason text, "row" jsonb);
-CREATE TABLE IF NOT EXISTS claimed (s3_key text PRIMARY KEY);
-"""
+RUN = {
+    **dict.fromkeys(("dag_id", "dag_run_id", "snapshot", "snapshot_note")),
+    "run_id": "r1",
+    "mode": "full",
+    "source": "A.B.T",
+    "target": "public.t",
+    "request": {},
+    "fingerprint": "f",
+    "plan": {},
+    "source_rows": 0,
+}
 
 
 def column(name: str, form: Form, target_type: str, *, nullable: bool = True) -> LoadColumn:
@@ -91,5 +97,7 @@ def claim(key: str):
 
 def open_world(connection: psycopg.Connection, s3: Any, bucket: str) -> LoadWorld:
     connection.execute("SET timezone = 'UTC'")
-    connection.execute(LEDGER)
+    write_ledger(connection)
+    write_run(connection, RUN)
+    connection.execute("CREATE TABLE IF NOT EXISTS claimed (s3_key text PRIMARY KEY)")
     return LoadWorld(connection, s3, bucket)

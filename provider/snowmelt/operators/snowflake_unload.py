@@ -116,10 +116,12 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
         ):
             request = self._request()
             store = context.get("task_state_store")
-            submitted = unload.find_submitted(session, store.get(QUERY_KEY) if store else None, request)
+            submitted = unload.find_submitted(
+                session, store.get(QUERY_KEY) if store is not None else None, request
+            )
             if submitted is None:
                 submitted = unload.submit_unload(session, request)
-                if store:
+                if store is not None:
                     store.set(QUERY_KEY, submitted)
                 self.log.info("Unloading %s by query %s", request.title, submitted["query_id"])
             else:
