@@ -305,3 +305,21 @@ def test_what_stands_in_the_way_of_a_swap_is_told_before_anything_is_unloaded(wo
     )
     with pytest.raises(ConfigurationError, match=r"(?s)public\.vv cannot be swapped.*over_vv"):
         world.plan({"source": "VV"})
+
+
+@pytest.mark.parametrize("file_format", ["parquet", "csv"])
+def test_shapes_vectors_and_uuids_arrive(world, file_format):
+    world.sql(
+        "CREATE TABLE RARE (ID NUMBER(9,0), G GEOGRAPHY, M GEOMETRY, VF VECTOR(FLOAT, 3), VI VECTOR(INT, 2), U UUID)",
+        "INSERT INTO RARE SELECT 1, TO_GEOGRAPHY('POINT(1 2)'), TO_GEOMETRY('POINT(3 4)'), [1.5, -2.25, 0]::VECTOR(FLOAT, 3), "
+        "[7, -8]::VECTOR(INT, 2), 'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'::UUID",
+        "INSERT INTO RARE (ID) VALUES (2)",
+    )
+    world.run({"source": "RARE"}, file_format=file_format, load_method="copy")
+    rows = world.query("SELECT id, g, m, vf, vi, u::text FROM public.rare ORDER BY id")
+    assert rows[1] == (2, None, None, None, None, None)
+    number, geography, geometry, floats, integers, identifier = rows[0]
+    assert (number, floats, integers) == (1, [1.5, -2.25, 0.0], [7, -8])
+    assert identifier == "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
+    assert geography.replace(" (", "(") == "SRID=4326;POINT(1 2)"
+    assert geometry.replace(" (", "(").removeprefix("SRID=0;") == "POINT(3 4)"
