@@ -80,6 +80,10 @@ def read_env(path: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
+    # From nothing: what an earlier session left must not decide a test.
+    subprocess.run(
+        [*SANDBOX, "down", "--purge", "--state", str(STATE)], cwd=ROOT, check=True, capture_output=True
+    )
     started = subprocess.run(
         [*SANDBOX, "up", "--state", str(STATE)], cwd=ROOT, capture_output=True, text=True
     )

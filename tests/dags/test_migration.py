@@ -141,12 +141,13 @@ def modes(run_dags):
         migrate("DIMPAYER", target_table="dim_empty", source_filter="PAYER_KEY < 0"),
         migrate("DIMPAYER", target_table="dim_filter", source_filter="PAYER_KEY > 490", publish="append"),
         migrate("DIMPAYER", target_table="dim_filter", source_filter="PAYER_KEY = 3", publish="truncate"),
+        migrate("DIMPAYER", target_table="dim_cleaned", cleanup_after_load=True),
     )
 
 
 def test_every_mode_and_way_of_publishing_ends_well(modes, snowflake, app):
     assert [(ran.state, index) for index, ran in enumerate(modes)] == [
-        ("success", index) for index in range(8)
+        ("success", index) for index in range(9)
     ]
     assert app.execute("SELECT to_regclass('public.dim_test')").fetchone() == (None,)
     assert app.execute("SELECT to_regclass('public.dim_unloaded')").fetchone() == (None,)
@@ -162,6 +163,15 @@ def test_every_mode_and_way_of_publishing_ends_well(modes, snowflake, app):
     ).fetchall()
     assert methods == [("public.dim_aws", "aws_s3"), ("public.dim_csv", "copy")]
     assert leftovers(app) == 0
+
+
+def test_a_run_that_cleans_up_removes_its_own_files_and_no_others(modes, demo, app):
+    (cleaned,) = app.execute("SELECT run_id FROM snowmelt.run WHERE target = 'public.dim_cleaned'").fetchone()
+    listed = demo.s3("AIRFLOW_READER").list_objects_v2(Bucket=demo.bucket, Prefix="ANALYTICS/BI/DIMPAYER/")
+    runs = {entry["Key"].split("/")[3] for entry in listed["Contents"]}
+    assert f"run_{cleaned}" not in runs
+    assert len(runs) >= 5
+    assert app.execute("SELECT count(*) FROM dim_cleaned").fetchone() == (500,)
 
 
 def test_an_earlier_unload_is_loaded_by_its_run_id_several_times(modes, run_dags, snowflake, app):
