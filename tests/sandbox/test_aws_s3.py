@@ -14,12 +14,11 @@ import psycopg
 import pytest
 from psycopg import errors, sql
 
-from tests.sandbox.sandbox_copy import PYTHON, Sandbox, copy_checkout
+from tests.sandbox.sandbox_copy import Sandbox, copy_checkout
 
 BUCKET = "snowmelt-staging"
 CSV = '1,one\n2,"two, with ""quotes""\nand a line"\n3,\n'
 ROWS = [(1, "one"), (2, 'two, with "quotes"\nand a line'), (3, None)]
-pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="sandbox/.venv is made by `make sandbox`")
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,7 @@ import psycopg
 import pytest
 import requests
 
-from tests.sandbox.sandbox_copy import CHECKOUT, FAKE_SNOWFLAKE, PYTHON, Sandbox, copy_checkout
-
-pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="sandbox/.venv is made by `make sandbox`")
+from tests.sandbox.sandbox_copy import CHECKOUT, FAKE_SNOWFLAKE, Sandbox, copy_checkout
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from sandbox.demo_data import demo_tables, surroundings
-from tests.sandbox.sandbox_copy import CHECKOUT, PYTHON, Sandbox
+from tests.sandbox.sandbox_copy import CHECKOUT, Sandbox
 
 ROWS = 5000
 FACT = "ANALYTICS.BI.FACTVISITCALLPERFORMANCE_CR"
 pytestmark = [
-    pytest.mark.skipif(not PYTHON.exists(), reason="sandbox/.venv is made by `make sandbox`"),
     pytest.mark.filterwarnings(
         "ignore::DeprecationWarning", "ignore::ResourceWarning"
     ),  # the connector's own

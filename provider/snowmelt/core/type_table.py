@@ -70,7 +70,7 @@ _TEXTS = ("string", "large_string")
 _TIMESTAMP_TEXT = "'YYYY-MM-DD HH24:MI:SS.FF6'"
 _EPOCH = "DATE_PART(EPOCH_MICROSECOND, {t})"
 _INSTANT_TEXT = "TO_VARCHAR(CONVERT_TIMEZONE('UTC', {t}), " + _TIMESTAMP_TEXT + ") || '+00'"
-#: TME prints 17 significant digits (report: markddrake/YADAMU issue 42; a bare FLOAT loses some). The three values that
+#: TME prints 17 significant digits (as the users of YADAMU report; a bare FLOAT loses some). The three values that
 #: are no numbers are spelled out; NaN equals itself in Snowflake ("Numeric data types", special values).
 _FLOAT_TEXT = (
     "CASE WHEN {c} = 'NaN'::FLOAT THEN 'NaN' WHEN {c} = 'inf'::FLOAT THEN 'Infinity' "
