@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param, XComArg
 
-from snowmelt.core.config import Config, parse_config
-from snowmelt.core.config_sections import Connections
-from snowmelt.core.form import build_form
-from snowmelt.core.table_config import TableConfig
+from snowmelt.core.settings.config import Config, parse_config
+from snowmelt.core.settings.config_sections import Connections
+from snowmelt.core.settings.form import build_form
+from snowmelt.core.settings.table_config import TableConfig
 from snowmelt.errors import ConfigurationError
 from snowmelt.operators.cleanup import MigrationCleanupOperator
 from snowmelt.operators.files import MigrationFilesOperator

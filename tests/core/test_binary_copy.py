@@ -3,9 +3,9 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from snowmelt.core.binary_copy import BinaryEncoder, RowFault, build_binary_copy
-from snowmelt.core.load_target import LoadColumn, LoadTarget
-from snowmelt.core.types import Form, parse_postgres_type
+from snowmelt.core.columns.types import Form, parse_postgres_type
+from snowmelt.core.load.binary_copy import BinaryEncoder, RowFault, build_binary_copy
+from snowmelt.core.load.target import LoadColumn, LoadTarget
 from snowmelt.errors import SchemaError
 
 

@@ -8,9 +8,9 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from snowmelt.core.casts import plan_cast
-from snowmelt.core.load_target import LoadColumn
-from snowmelt.core.types import Form, parse_postgres_type
+from snowmelt.core.columns.types import Form, parse_postgres_type
+from snowmelt.core.load.casts import plan_cast
+from snowmelt.core.load.target import LoadColumn
 
 NUMBERS = ("smallint", "integer", "bigint", "numeric", "numeric(10,2)")
 TARGETS = (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from snowmelt.core.census import Census, build_census, parse_census, refuse_nanoseconds
-from snowmelt.core.types import nanosecond_predicate, parse_snowflake_type
-from snowmelt.core.watermark import build_highest, build_since, build_target_highest
+from snowmelt.core.columns.types import nanosecond_predicate, parse_snowflake_type
+from snowmelt.core.unload.census import Census, build_census, parse_census, refuse_nanoseconds
+from snowmelt.core.unload.watermark import build_highest, build_since, build_target_highest
 from snowmelt.errors import ConfigurationError, ValueRefused
 
 NANOSECONDS = {"T": nanosecond_predicate('"T"'), "U": nanosecond_predicate('"U"')}

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snowmelt.core.chunks import (
+from snowmelt.core.columns.types import parse_snowflake_type
+from snowmelt.core.unload.chunks import (
     EXACT_ROWS,
     MOST_CHUNKS,
     Bucket,
@@ -18,7 +19,6 @@ from snowmelt.core.chunks import (
     plan_chunks,
     sample_percent,
 )
-from snowmelt.core.types import parse_snowflake_type
 from snowmelt.errors import ConfigurationError
 
 NUMBER = ChunkKey("ID", parse_snowflake_type("NUMBER(38,0)"))

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from snowmelt.core.columns import (
+from snowmelt.core.columns.names import fits_postgres, fold_name
+from snowmelt.core.columns.plan import (
     Column,
     ColumnRules,
     MaskRule,
@@ -16,8 +17,7 @@ from snowmelt.core.columns import (
     TargetColumn,
     plan_columns,
 )
-from snowmelt.core.names import fits_postgres, fold_name
-from snowmelt.core.types import FileFormat, Form, describe_snowflake_type, parse_postgres_type
+from snowmelt.core.columns.types import FileFormat, Form, describe_snowflake_type, parse_postgres_type
 from snowmelt.errors import SchemaError
 
 

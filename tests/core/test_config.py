@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from snowmelt.core.config import parse_config
-from snowmelt.core.names import TableName
+from snowmelt.core.columns.names import TableName
+from snowmelt.core.settings.config import parse_config
 from snowmelt.errors import ConfigurationError
 
 DEMO = Path(__file__).parents[2] / "include" / "config" / "s3copyconfig.json"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snowmelt.core.dag_ids import build_dag_id
+from snowmelt.core.settings.dag_ids import build_dag_id
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,18 @@ from typing import get_args
 
 import pytest
 
-from snowmelt.core.column_config import ColumnsConfig, Mask
-from snowmelt.core.config import KEYS, parse_config
-from snowmelt.core.config_sections import Compression, Connections, FileFormat, S3Staging, SnowflakeUnload
-from snowmelt.core.fields import SCHEDULE_PRESETS, WAREHOUSE_SIZES
-from snowmelt.core.prefixes import PLACEHOLDERS
-from snowmelt.core.table_config import (
+from snowmelt.core.settings.column_config import ColumnsConfig, Mask
+from snowmelt.core.settings.config import KEYS, parse_config
+from snowmelt.core.settings.config_sections import (
+    Compression,
+    Connections,
+    FileFormat,
+    S3Staging,
+    SnowflakeUnload,
+)
+from snowmelt.core.settings.fields import SCHEDULE_PRESETS, WAREHOUSE_SIZES
+from snowmelt.core.settings.prefixes import PLACEHOLDERS
+from snowmelt.core.settings.table_config import (
     BadRows,
     LoadMethod,
     LongNames,

@@ -10,8 +10,8 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import sys
 from pathlib import Path
-from snowmelt.core.config import parse_config
-from snowmelt.core.form import build_form
+from snowmelt.core.settings.config import parse_config
+from snowmelt.core.settings.form import build_form
 config = parse_config(Path("include/config/s3copyconfig.json").read_text(), {})
 build_form(config, None), [build_form(config, table) for table in config.tables]
 print(*sys.modules)

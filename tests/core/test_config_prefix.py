@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
-from snowmelt.core.names import TableName
-from snowmelt.core.prefixes import prefix_pattern, render_name, render_prefix
+from snowmelt.core.columns.names import TableName
+from snowmelt.core.settings.prefixes import prefix_pattern, render_name, render_prefix
 
 DEFAULT = "{source_database}/{source_schema}/{source_table}/"
 

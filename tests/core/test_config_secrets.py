@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from snowmelt.core.config import parse_config
+from snowmelt.core.settings.config import parse_config
 from snowmelt.errors import ConfigurationError
 
 # Made up, and shaped like the real thing.

@@ -7,7 +7,7 @@ from copy import deepcopy
 
 import pytest
 
-from snowmelt.core.config import parse_config
+from snowmelt.core.settings.config import parse_config
 
 MINIMAL = {
     "s3_staging": {"bucket": "staging"},

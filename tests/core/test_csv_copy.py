@@ -2,15 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from snowmelt.core.csv_copy import (
+from snowmelt.core.columns.types import Form, parse_postgres_type
+from snowmelt.core.load.csv_copy import (
     Imported,
     build_aws_s3_options,
     build_csv_copy,
     csv_file_format,
     parse_imported,
 )
-from snowmelt.core.load_target import LoadColumn, LoadTarget
-from snowmelt.core.types import Form, parse_postgres_type
+from snowmelt.core.load.target import LoadColumn, LoadTarget
 from snowmelt.errors import ConfigurationError, StagingError
 
 

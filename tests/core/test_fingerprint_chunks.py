@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from snowmelt.core.chunks import Bucket, ChunkKey, plan_chunks, whole_table
-from snowmelt.core.fingerprint_chunks import Untold, group_chunks, translate_predicate
-from snowmelt.core.types import parse_snowflake_type
+from snowmelt.core.columns.types import parse_snowflake_type
+from snowmelt.core.unload.chunks import Bucket, ChunkKey, plan_chunks, whole_table
+from snowmelt.core.verify.fingerprint_chunks import Untold, group_chunks, translate_predicate
 from tests.io.fingerprint_cases import column
 
 

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from snowmelt.core.canonical import Kind, Measure
-from snowmelt.core.fingerprint import ColumnFingerprint, Fingerprint, parse_fingerprint
-from snowmelt.core.fingerprint_differences import find_fingerprint_differences, list_loose, show_value
+from snowmelt.core.verify.canonical import Kind, Measure
+from snowmelt.core.verify.fingerprint import ColumnFingerprint, Fingerprint, parse_fingerprint
+from snowmelt.core.verify.fingerprint_differences import find_fingerprint_differences, list_loose, show_value
 from tests.io.fingerprint_cases import column
 
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from snowmelt.core.column_values import ColumnRules, SourceColumn
-from snowmelt.core.columns import MaskRule, plan_columns
-from snowmelt.core.fingerprint_values import find_comparable
-from snowmelt.core.types import FileFormat, parse_snowflake_type
+from snowmelt.core.columns.plan import MaskRule, plan_columns
+from snowmelt.core.columns.types import FileFormat, parse_snowflake_type
+from snowmelt.core.columns.values import ColumnRules, SourceColumn
+from snowmelt.core.verify.fingerprint_values import find_comparable
 from tests.io.fingerprint_cases import CASES, column
 
 TYPES = tuple(dict.fromkeys(case.source for case in CASES))

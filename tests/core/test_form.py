@@ -9,9 +9,9 @@ from airflow.sdk import DAG, Param
 from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import ParamValidationError
 
-from snowmelt.core.config import parse_config
-from snowmelt.core.form import build_form
-from snowmelt.core.request import parse_request
+from snowmelt.core.settings.config import parse_config
+from snowmelt.core.settings.form import build_form
+from snowmelt.core.settings.request import parse_request
 
 PARAMETERS = [
     "source_database",

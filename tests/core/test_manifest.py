@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snowmelt.core.batches import MOST_BATCHES, plan_batches
-from snowmelt.core.columns import Column
-from snowmelt.core.manifest import Manifest, StagedChunk, StagedFile, parse_manifest
-from snowmelt.core.types import Form
+from snowmelt.core.columns.plan import Column
+from snowmelt.core.columns.types import Form
+from snowmelt.core.unload.batches import MOST_BATCHES, plan_batches
+from snowmelt.core.unload.manifest import Manifest, StagedChunk, StagedFile, parse_manifest
 from snowmelt.errors import StagingError
 
 COLUMN = Column(

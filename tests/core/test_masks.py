@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snowmelt.core.masks import find_mask_faults
+from snowmelt.core.columns.masks import find_mask_faults
 
 COLUMNS = ["Name", "A", "B"]
 

@@ -9,7 +9,7 @@ import sqlglot
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snowmelt.core.names import (
+from snowmelt.core.columns.names import (
     TableName,
     fits_postgres,
     fold_name,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from snowmelt.core.grants import build_grants, build_revokes
-from snowmelt.core.index_build import build_settings, plan_primary_key
-from snowmelt.core.lock_waits import build_lock, build_lock_timeout
-from snowmelt.core.publish import Duplicates, PublishMethod, PublishRequest
-from snowmelt.core.publish_rows import (
+from snowmelt.core.publish.grants import build_grants, build_revokes
+from snowmelt.core.publish.index_build import build_settings, plan_primary_key
+from snowmelt.core.publish.lock_waits import build_lock, build_lock_timeout
+from snowmelt.core.publish.rows import (
     build_duplicate_keys,
     build_insert,
     build_insert_new,
@@ -14,8 +13,9 @@ from snowmelt.core.publish_rows import (
     build_truncate,
     build_update,
 )
-from snowmelt.core.staging import StagingMark, build_copy, build_options
-from snowmelt.core.table_details import TableDetails
+from snowmelt.core.publish.staging import StagingMark, build_copy, build_options
+from snowmelt.core.publish.statements import Duplicates, PublishMethod, PublishRequest
+from snowmelt.core.publish.table_details import TableDetails
 
 REQUEST = PublishRequest(
     run_id="r",

@@ -6,8 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snowmelt.core.publish import Duplicates, LockPatience, PublishMethod, PublishRequest, PublishResult
-from snowmelt.core.staging import StagingMark, parse_mark, staging_name, temporary_name
+from snowmelt.core.publish.staging import StagingMark, parse_mark, staging_name, temporary_name
+from snowmelt.core.publish.statements import (
+    Duplicates,
+    LockPatience,
+    PublishMethod,
+    PublishRequest,
+    PublishResult,
+)
 from snowmelt.errors import ConfigurationError
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=63)

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from snowmelt.core.rejects import (
+from snowmelt.core.load.rejects import (
     CopyLine,
     RejectedRow,
     RejectedRows,

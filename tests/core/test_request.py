@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from snowmelt.core.config import parse_config
-from snowmelt.core.names import TableName
-from snowmelt.core.request import match_columns, parse_request
+from snowmelt.core.columns.names import TableName
+from snowmelt.core.settings.config import parse_config
+from snowmelt.core.settings.request import match_columns, parse_request
 from snowmelt.errors import ConfigurationError
 
 SOURCE = {"source_database": "ANALYTICS", "source_schema": "BI", "source_table": "VISITS"}

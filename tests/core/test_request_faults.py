@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from snowmelt.core.config import parse_config
-from snowmelt.core.request import parse_request
+from snowmelt.core.settings.config import parse_config
+from snowmelt.core.settings.request import parse_request
 from snowmelt.errors import ConfigurationError
 
 SOURCE = {"source_database": "ANALYTICS", "source_schema": "BI", "source_table": "VISITS"}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from snowmelt.core.config import parse_config
-from snowmelt.core.request import MigrationRequest, parse_request
+from snowmelt.core.settings.config import parse_config
+from snowmelt.core.settings.request import MigrationRequest, parse_request
 from snowmelt.errors import ConfigurationError
 
 SOURCE = {"source_database": "ANALYTICS", "source_schema": "BI", "source_table": "VISITS"}
@@ -69,7 +69,7 @@ def test_a_request_survives_the_ledger():
 def test_the_fingerprint_is_the_same_in_another_process():
     program = (
         "import json, sys\n"
-        "from snowmelt.core.request import MigrationRequest\n"
+        "from snowmelt.core.settings.request import MigrationRequest\n"
         "print(MigrationRequest.from_json(json.load(sys.stdin)).fingerprint())"
     )
     request = parse_request(SOURCE, CONFIG)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from snowmelt.core.source_filter import find_filter_faults, parse_source_filter
-from snowmelt.core.sql_text import find_text_faults
+from snowmelt.core.settings.source_filter import find_filter_faults, parse_source_filter
+from snowmelt.core.settings.sql_text import find_text_faults
 from snowmelt.errors import ConfigurationError
 
 FILTERS = [

@@ -7,9 +7,9 @@ import sqlglot
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snowmelt.core.columns import Column
-from snowmelt.core.target_ddl import build_add_columns, build_create_table
-from snowmelt.core.types import Form
+from snowmelt.core.columns.plan import Column
+from snowmelt.core.columns.target_ddl import build_add_columns, build_create_table
+from snowmelt.core.columns.types import Form
 from snowmelt.errors import ConfigurationError, SchemaError
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from snowmelt.core.type_docs import build_type_docs
-from snowmelt.core.types import TYPE_TABLE
+from snowmelt.core.columns.type_docs import build_type_docs
+from snowmelt.core.columns.types import TYPE_TABLE
 
 PAGE = Path(__file__).parents[2] / "docs" / "types.md"
 
 
 def test_the_page_is_current():
     assert PAGE.read_text(encoding="utf-8") == build_type_docs(), (
-        "run: PYTHONPATH=provider .venv/bin/python -m snowmelt.core.type_docs > docs/types.md"
+        "run: PYTHONPATH=provider .venv/bin/python -m snowmelt.core.columns.type_docs > docs/types.md"
     )
 
 

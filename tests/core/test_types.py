@@ -7,7 +7,7 @@ import sqlglot
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snowmelt.core.types import (
+from snowmelt.core.columns.types import (
     TYPE_TABLE,
     FileFormat,
     Form,

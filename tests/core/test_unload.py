@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from snowmelt.core.manifest import StagedFile
-from snowmelt.core.unload import (
+from snowmelt.core.unload.manifest import StagedFile
+from snowmelt.core.unload.statements import (
     Location,
     build_file_format,
     build_query_tag,

@@ -7,9 +7,15 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from snowmelt.core.columns import Column
+from snowmelt.core.columns.plan import Column
+from snowmelt.core.columns.types import (
+    FileFormat,
+    default_target,
+    form_of,
+    parse_snowflake_type,
+    select_expression,
+)
 from snowmelt.core.quoting import snowflake_identifier
-from snowmelt.core.types import FileFormat, default_target, form_of, parse_snowflake_type, select_expression
 
 NULL = ("NULL", None)
 DAY = 86_400_000_000

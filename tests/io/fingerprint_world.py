@@ -9,7 +9,7 @@ import psycopg
 import pytest
 import snowflake.connector
 
-from snowmelt.core.unload import SESSION_PARAMETERS
+from snowmelt.core.unload.statements import SESSION_PARAMETERS
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 
-from snowmelt.core.types import Form
+from snowmelt.core.columns.types import Form
 
 _UUID = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
 _NINES = "9" * 38

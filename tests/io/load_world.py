@@ -11,12 +11,12 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from snowmelt.core.load_target import LoadColumn, LoadTarget
-from snowmelt.core.manifest import StagedFile
+from snowmelt.core.columns.types import Form, parse_postgres_type
+from snowmelt.core.load.target import LoadColumn, LoadTarget
 from snowmelt.core.quoting import postgres_identifier
-from snowmelt.core.types import Form, parse_postgres_type
-from snowmelt.io.file_load import LoadResult, load_file
+from snowmelt.core.unload.manifest import StagedFile
 from snowmelt.io.ledger import write_ledger, write_run
+from snowmelt.io.load.file_load import LoadResult, load_file
 
 _numbers = itertools.count()
 

@@ -11,11 +11,16 @@ from typing import Any
 
 import psycopg
 
-from snowmelt.core.config import parse_config
-from snowmelt.core.manifest import MANIFEST_NAME
-from snowmelt.core.plan import Plan
-from snowmelt.core.request import parse_request
-from snowmelt.io import gathering, ledger, loading, planning, publishing, s3, staged, unload, verification
+from snowmelt.core.settings.config import parse_config
+from snowmelt.core.settings.request import parse_request
+from snowmelt.core.unload.manifest import MANIFEST_NAME
+from snowmelt.core.unload.plan import Plan
+from snowmelt.io import ledger, s3
+from snowmelt.io.load import run as loading
+from snowmelt.io.publish import run as publishing
+from snowmelt.io.unload import chunk as unload
+from snowmelt.io.unload import gathering, planning, staged
+from snowmelt.io.verify import run as verification
 
 
 @dataclass

@@ -14,13 +14,13 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from snowmelt.core.columns import Column
-from snowmelt.core.publish import LockPatience, PublishMethod, PublishRequest
-from snowmelt.core.staging import staging_name
-from snowmelt.core.types import Form
-from snowmelt.io.index_build import build_indexes
-from snowmelt.io.publish import publish
-from snowmelt.io.staging import create_staging
+from snowmelt.core.columns.plan import Column
+from snowmelt.core.columns.types import Form
+from snowmelt.core.publish.staging import staging_name
+from snowmelt.core.publish.statements import LockPatience, PublishMethod, PublishRequest
+from snowmelt.io.publish.index_build import build_indexes
+from snowmelt.io.publish.staging import create_staging
+from snowmelt.io.publish.transaction import publish
 
 SCHEMA = 'Wei"rd. schéma'
 QUICK = LockPatience(lock_timeout=0.3, give_up_after=20, first_pause=0.05, longest_pause=0.2)

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from snowmelt.core.canonical import LOOSE, kind_of
-from snowmelt.core.fingerprint import build_target_fingerprint, parse_fingerprint
-from snowmelt.core.fingerprint_differences import find_fingerprint_differences
+from snowmelt.core.verify.canonical import LOOSE, kind_of
+from snowmelt.core.verify.fingerprint import build_target_fingerprint, parse_fingerprint
+from snowmelt.core.verify.fingerprint_differences import find_fingerprint_differences
 from tests.io.fingerprint_cases import CASES, column
 from tests.io.fingerprint_world import postgres
 

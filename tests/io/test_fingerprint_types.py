@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from snowmelt.core.fingerprint import build_source_fingerprint, build_target_fingerprint, parse_fingerprint
-from snowmelt.core.fingerprint_differences import find_fingerprint_differences
+from snowmelt.core.verify.fingerprint import (
+    build_source_fingerprint,
+    build_target_fingerprint,
+    parse_fingerprint,
+)
+from snowmelt.core.verify.fingerprint_differences import find_fingerprint_differences
 from tests.io.fingerprint_cases import CASES, NINES, Case, column, hash_rows
 from tests.io.fingerprint_world import postgres, snowflake_connection, snowflake_cursor
 

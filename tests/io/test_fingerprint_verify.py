@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from snowmelt.core.chunks import Bucket, ChunkKey, plan_chunks, whole_table
-from snowmelt.core.names import TableName
-from snowmelt.core.plan import Plan
-from snowmelt.core.types import parse_snowflake_type
-from snowmelt.core.unload import Location
+from snowmelt.core.columns.names import TableName
+from snowmelt.core.columns.types import parse_snowflake_type
+from snowmelt.core.unload.chunks import Bucket, ChunkKey, plan_chunks, whole_table
+from snowmelt.core.unload.plan import Plan
+from snowmelt.core.unload.statements import Location
 from snowmelt.errors import SourceError, TargetError, VerificationError
-from snowmelt.io.fingerprints import verify_fingerprint
 from snowmelt.io.ledger import write_ledger
 from snowmelt.io.snowflake import read_now
+from snowmelt.io.verify.fingerprints import verify_fingerprint
 from tests.io.fingerprint_cases import column
 from tests.io.fingerprint_world import postgres, snowflake_connection, snowflake_cursor
 

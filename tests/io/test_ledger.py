@@ -8,8 +8,8 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from snowmelt.core.batches import plan_batches
-from snowmelt.core.manifest import StagedChunk, StagedFile
+from snowmelt.core.unload.batches import plan_batches
+from snowmelt.core.unload.manifest import StagedChunk, StagedFile
 from snowmelt.errors import AccessError, PlanChanged, StagingError
 from snowmelt.io import ledger
 

@@ -8,7 +8,7 @@ import time
 import psycopg
 import pytest
 
-from snowmelt.io.copy_stream import Ahead, Piece, send_copy
+from snowmelt.io.load.copy_stream import Ahead, Piece, send_copy
 
 
 def encoders():
@@ -115,7 +115,7 @@ def test_an_error_in_the_thread_aborts_the_copy(connection, table, error):
 
 def test_an_error_of_the_sender_aborts_the_copy(connection, table, monkeypatch):
     """As when SIGTERM becomes an exception: here out of the progress call."""
-    monkeypatch.setattr("snowmelt.io.copy_stream.PROGRESS_SECONDS", 0)
+    monkeypatch.setattr("snowmelt.io.load.copy_stream.PROGRESS_SECONDS", 0)
 
     def pieces():
         while True:

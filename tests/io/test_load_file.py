@@ -10,11 +10,11 @@ import psycopg
 import pyarrow as pa
 import pytest
 
-from snowmelt.core.rejects import RejectPolicy
-from snowmelt.core.types import Form
+from snowmelt.core.columns.types import Form
+from snowmelt.core.load.rejects import RejectPolicy
 from snowmelt.errors import ConfigurationError, SchemaError, StagingError, ValueRefused
-from snowmelt.io import s3_object
-from snowmelt.io.file_load import load_file
+from snowmelt.io.load import s3_object
+from snowmelt.io.load.file_load import load_file
 from tests.io.load_world import claim, column, open_world, parquet_bytes
 
 ID = column("ID", Form.INTEGER, "bigint", nullable=False)
@@ -111,9 +111,9 @@ def test_row_groups_and_batches_add_up(world):
 
 def test_a_row_group_that_is_streamed(world, monkeypatch):
     """One too large to be held: each column is read in blocks, one ahead."""
-    monkeypatch.setattr("snowmelt.io.load_parquet.GROUP_BYTES", 10_000)
-    monkeypatch.setattr("snowmelt.io.load_parquet.BLOCK_BYTES", 1)
-    monkeypatch.setattr("snowmelt.io.load_parquet._SMALLEST_BLOCK", 10_000)
+    monkeypatch.setattr("snowmelt.io.load.parquet.GROUP_BYTES", 10_000)
+    monkeypatch.setattr("snowmelt.io.load.parquet.BLOCK_BYTES", 1)
+    monkeypatch.setattr("snowmelt.io.load.parquet._SMALLEST_BLOCK", 10_000)
     rows = 20_000
     values = pa.array([f"text {number * 7919}" for number in range(rows)])
     columns = {"ID": pa.array(range(rows)), "NOTE": values.cast(pa.string())}

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from snowmelt.core.types import Form
+from snowmelt.core.columns.types import Form
 from tests.io.load_world import column, open_world
 
 pytestmark = [
@@ -23,10 +23,10 @@ GROUP_ROWS, COLUMNS = 50_000, 10
 LOAD = """
 import sys
 import boto3, psycopg
-from snowmelt.core.load_target import LoadColumn, LoadTarget
-from snowmelt.core.manifest import StagedFile
-from snowmelt.core.types import Form, PostgresType
-from snowmelt.io.file_load import load_file
+from snowmelt.core.load.target import LoadColumn, LoadTarget
+from snowmelt.core.unload.manifest import StagedFile
+from snowmelt.core.columns.types import Form, PostgresType
+from snowmelt.io.load.file_load import load_file
 def peak():
     # not ru_maxrss: Linux carries it over an exec, so that it would begin at the peak of the tests' own process
     with open("/proc/self/status") as status:

@@ -22,7 +22,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from snowmelt.core.types import Form
+from snowmelt.core.columns.types import Form
 from tests.io.load_world import column, open_world, parquet_bytes
 
 TABLES = 5000 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 200

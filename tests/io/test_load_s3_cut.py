@@ -9,10 +9,10 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from snowmelt.core.manifest import StagedFile
+from snowmelt.core.unload.manifest import StagedFile
 from snowmelt.errors import StagingUnavailable
-from snowmelt.io import s3_object
-from snowmelt.io.s3_object import S3Object
+from snowmelt.io.load import s3_object
+from snowmelt.io.load.s3_object import S3Object
 
 SIZE = 100_000
 

@@ -6,11 +6,11 @@ import threading
 
 import pytest
 
-from snowmelt.core.manifest import StagedFile
+from snowmelt.core.unload.manifest import StagedFile
 from snowmelt.errors import StagingError, StagingUnavailable
-from snowmelt.io import s3_object
-from snowmelt.io.read_ahead import HeldFile, ReadAhead, StreamedFile
-from snowmelt.io.s3_object import ObjectClosed, S3Object
+from snowmelt.io.load import s3_object
+from snowmelt.io.load.read_ahead import HeldFile, ReadAhead, StreamedFile
+from snowmelt.io.load.s3_object import ObjectClosed, S3Object
 
 DATA = bytes(range(256)) * 400
 
@@ -30,7 +30,7 @@ def test_ranges(source):
 
 
 def test_held_ranges_are_the_object(source, monkeypatch):
-    monkeypatch.setattr("snowmelt.io.read_ahead.PIECE_BYTES", 1000)
+    monkeypatch.setattr("snowmelt.io.load.read_ahead.PIECE_BYTES", 1000)
     with ReadAhead(source) as ahead:
         ahead.hold([(500, 5500), (7000, 8000)])
         file = HeldFile(source, ahead)

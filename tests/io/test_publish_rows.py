@@ -9,9 +9,9 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from snowmelt.core.publish import Duplicates, PublishMethod
+from snowmelt.core.publish.statements import Duplicates, PublishMethod
 from snowmelt.errors import PlanChanged, TargetError, ValueRefused, VerificationError
-from snowmelt.io.staging import create_staging, list_leftovers
+from snowmelt.io.publish.staging import create_staging, list_leftovers
 from tests.io.target_world import ID_NAME, QUICK, column
 
 TRUNCATE, APPEND, MERGE = PublishMethod.TRUNCATE, PublishMethod.APPEND, PublishMethod.MERGE

@@ -9,11 +9,11 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from snowmelt.core.publish import PublishMethod
-from snowmelt.core.staging import LOCK_NAME
+from snowmelt.core.publish.staging import LOCK_NAME
+from snowmelt.core.publish.statements import PublishMethod
 from snowmelt.errors import PlanChanged, TargetError, TargetUnavailable, ValueRefused, VerificationError
-from snowmelt.io.staging import create_staging, list_leftovers
-from snowmelt.io.target import obstacles_to_swap, read_details
+from snowmelt.io.publish.staging import create_staging, list_leftovers
+from snowmelt.io.publish.target import obstacles_to_swap, read_details
 from tests.io.target_world import ID_NAME, QUICK, column, quote
 
 TABLE = "Vis. \"it\" 'Fact' é"

@@ -20,7 +20,7 @@ def session(sandbox):
     from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 
     from sandbox.demo_data import surroundings
-    from snowmelt.core.unload import SESSION_PARAMETERS
+    from snowmelt.core.unload.statements import SESSION_PARAMETERS
 
     connection = SnowflakeHook(
         snowflake_conn_id="snowflake_default", session_parameters=SESSION_PARAMETERS
@@ -279,7 +279,10 @@ def test_a_lost_row_stops_the_run_before_the_publish(world):
     plan = world.plan({"source": "L"})
     chunks = world.unload(plan)
     with world.target() as connection:
-        from snowmelt.io import gathering, loading, publishing, verification
+        from snowmelt.io.load import run as loading
+        from snowmelt.io.publish import run as publishing
+        from snowmelt.io.unload import gathering
+        from snowmelt.io.verify import run as verification
 
         gathered = gathering.gather_files(
             connection, plan.run_id, chunks, s3=lambda: world.s3, snowflake=world.session

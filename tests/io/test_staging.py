@@ -7,12 +7,12 @@ import threading
 import psycopg
 import pytest
 
-from snowmelt.core.publish import PublishMethod
-from snowmelt.core.staging import parse_mark, staging_name, temporary_name
+from snowmelt.core.publish.staging import parse_mark, staging_name, temporary_name
+from snowmelt.core.publish.statements import PublishMethod
 from snowmelt.errors import PlanChanged, TargetError, TargetUnavailable, ValueRefused
-from snowmelt.io.index_build import build_indexes
-from snowmelt.io.staging import create_staging, drop_staging, list_leftovers
-from snowmelt.io.target import read_details, read_target
+from snowmelt.io.publish.index_build import build_indexes
+from snowmelt.io.publish.staging import create_staging, drop_staging, list_leftovers
+from snowmelt.io.publish.target import read_details, read_target
 from tests.io.target_world import ID_NAME, QUICK, column, quote
 
 TABLE = "select"

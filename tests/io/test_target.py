@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from snowmelt.core.columns import TargetColumn
-from snowmelt.core.publish import PublishMethod
-from snowmelt.core.types import PostgresType
-from snowmelt.io.target import obstacles_to, obstacles_to_swap, read_target
+from snowmelt.core.columns.plan import TargetColumn
+from snowmelt.core.columns.types import PostgresType
+from snowmelt.core.publish.statements import PublishMethod
+from snowmelt.io.publish.target import obstacles_to, obstacles_to_swap, read_target
 from tests.io.target_world import quote
 
 TABLE = 't "1" é'

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from snowmelt.core.faults import Fault, Place
+from snowmelt.core.settings.faults import Fault, Place
 
 
 @dataclass(frozen=True, slots=True)

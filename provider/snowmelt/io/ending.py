@@ -10,13 +10,13 @@ from typing import Any
 
 import psycopg
 
-from snowmelt.core.manifest import MANIFEST_NAME
-from snowmelt.core.plan import Plan
-from snowmelt.core.unload import build_remove
+from snowmelt.core.unload.manifest import MANIFEST_NAME
+from snowmelt.core.unload.plan import Plan
+from snowmelt.core.unload.statements import build_remove
 from snowmelt.io.failures.s3 import s3_failures
 from snowmelt.io.ledger import read_report, read_staged, write_finished
-from snowmelt.io.planning import read_plan
 from snowmelt.io.snowflake import Connection, read_rows
+from snowmelt.io.unload.planning import read_plan
 
 #: S3 deletes at most this many objects by one request.
 _DELETE_BATCH = 1000

@@ -12,8 +12,8 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from snowmelt.core import ledger
-from snowmelt.core.batches import Batch
-from snowmelt.core.manifest import StagedChunk, StagedFile
+from snowmelt.core.unload.batches import Batch
+from snowmelt.core.unload.manifest import StagedChunk, StagedFile
 from snowmelt.errors import AccessError, PlanChanged, StagingError, TerminalError
 
 Connection = psycopg.Connection[Any]

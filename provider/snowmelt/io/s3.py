@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from snowmelt.core.manifest import Manifest, StagedFile, parse_manifest
+from snowmelt.core.unload.manifest import Manifest, StagedFile, parse_manifest
 from snowmelt.errors import StagingError
 from snowmelt.io.failures.s3 import s3_failures
 

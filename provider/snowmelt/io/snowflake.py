@@ -6,11 +6,11 @@ import json
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from snowmelt.core.columns import SourceColumn
-from snowmelt.core.names import TableName
+from snowmelt.core.columns.names import TableName
+from snowmelt.core.columns.plan import SourceColumn
+from snowmelt.core.columns.types import describe_snowflake_type
 from snowmelt.core.quoting import snowflake_literal
-from snowmelt.core.types import describe_snowflake_type
-from snowmelt.core.unload import Location
+from snowmelt.core.unload.statements import Location
 from snowmelt.errors import ConfigurationError, SourceError
 from snowmelt.io.failures.snowflake import snowflake_failures
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, XComArg
 
-from snowmelt.core.manifest import StagedChunk
+from snowmelt.core.unload.manifest import StagedChunk
 from snowmelt.tasks.failing import failing_fast
 from snowmelt.tasks.sessions import postgres_session, s3_client, snowflake_session
 
@@ -46,7 +46,7 @@ class MigrationFilesOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Check, record, write the manifest."""
-        from snowmelt.io.gathering import gather_files
+        from snowmelt.io.unload.gathering import gather_files
 
         staged = [StagedChunk.from_json(chunk) for chunk in _all(self.chunks) if chunk is not None]
         with failing_fast(), postgres_session(self.postgres_conn_id) as postgres:

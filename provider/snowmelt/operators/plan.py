@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from snowmelt.core.manifest import MANIFEST_NAME
-from snowmelt.core.plan import Plan, plan_run_id
+from snowmelt.core.unload.manifest import MANIFEST_NAME
+from snowmelt.core.unload.plan import Plan, plan_run_id
 from snowmelt.tasks.failing import failing_fast
 from snowmelt.tasks.sessions import postgres_session, s3_client, snowflake_session
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from snowmelt.core.config import Config
-    from snowmelt.core.manifest import Manifest
-    from snowmelt.core.migration_request import MigrationRequest
-    from snowmelt.core.table_config import TableConfig
+    from snowmelt.core.settings.config import Config
+    from snowmelt.core.settings.migration_request import MigrationRequest
+    from snowmelt.core.settings.table_config import TableConfig
+    from snowmelt.core.unload.manifest import Manifest
 
 #: XCom keys beside the return value: the run's id in the ledger, and the (name, expression) pairs of the unload.
 RUN_ID_KEY = "run_id"
@@ -45,8 +45,8 @@ class MigrationPlanOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Plan, store, and hand out the chunks."""
-        from snowmelt.core.request import parse_request
-        from snowmelt.io.planning import PlanningSessions, RunIdentity, plan_run
+        from snowmelt.core.settings.request import parse_request
+        from snowmelt.io.unload.planning import PlanningSessions, RunIdentity, plan_run
 
         ti = context["ti"]
         with failing_fast():

@@ -14,7 +14,7 @@ from snowmelt.tasks.sessions import postgres_session, s3_client
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from snowmelt.io.manifest_load import ManifestLike
+    from snowmelt.io.load.manifest_load import ManifestLike
 
 
 class S3ToPostgresLoadOperator(BaseOperator):
@@ -62,10 +62,10 @@ class S3ToPostgresLoadOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the files that are not loaded yet."""
-        from snowmelt.io import loading
         from snowmelt.io.ledger import read_batch, read_published
-        from snowmelt.io.manifest_load import prepare_manifest
-        from snowmelt.io.planning import read_plan
+        from snowmelt.io.load import run as loading
+        from snowmelt.io.load.manifest_load import prepare_manifest
+        from snowmelt.io.unload.planning import read_plan
 
         with failing_fast(), postgres_session(self.postgres_conn_id) as postgres:
             self._postgres = postgres

@@ -35,8 +35,8 @@ class MigrationPublishOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Build the indexes, then publish."""
-        from snowmelt.io.planning import read_plan
-        from snowmelt.io.publishing import publish_run
+        from snowmelt.io.publish.run import publish_run
+        from snowmelt.io.unload.planning import read_plan
 
         with failing_fast(), postgres_session(self.postgres_conn_id) as postgres:
             plan = read_plan(postgres, self.run_id)

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from snowmelt.core.chunks import Chunk
-from snowmelt.core.names import parse_table_name
-from snowmelt.core.plan import max_file_bytes
+from snowmelt.core.columns.names import parse_table_name
+from snowmelt.core.unload.chunks import Chunk
+from snowmelt.core.unload.plan import max_file_bytes
 from snowmelt.tasks.failing import failing_fast
 from snowmelt.tasks.sessions import snowflake_session
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from snowmelt.io.unload import UnloadRequest
+    from snowmelt.io.unload.chunk import UnloadRequest
 
 #: Under this name the id of the submitted query survives a retry.
 QUERY_KEY = "snowflake_query"
@@ -103,7 +103,7 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Submit the unload, or find the one that an earlier try submitted, and wait for it."""
-        from snowmelt.io import unload
+        from snowmelt.io.unload import chunk as unload
 
         with (
             failing_fast(),
@@ -153,7 +153,7 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
                 cancel_query(session, self._query_id)
 
     def _finish(self, session: Any, request: UnloadRequest, submitted: Mapping[str, Any]) -> dict[str, Any]:
-        from snowmelt.io.unload import await_unload, describe_unload
+        from snowmelt.io.unload.chunk import await_unload, describe_unload
 
         staged = await_unload(session, request, submitted, self.poll_interval)
         self._query_id = None
@@ -165,7 +165,7 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
         return staged.to_json() | describe_unload(request, submitted)
 
     def _request(self) -> UnloadRequest:
-        from snowmelt.io.unload import UnloadRequest
+        from snowmelt.io.unload.chunk import UnloadRequest
 
         return UnloadRequest(
             source=parse_table_name(self.source),
@@ -186,7 +186,7 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
         )
 
     def _tag(self, context: Context) -> str:
-        from snowmelt.core.unload import build_query_tag
+        from snowmelt.core.unload.statements import build_query_tag
 
         ti = context["ti"]
         chunk = self.chunk["index"] if self.chunk else None

@@ -44,8 +44,8 @@ class MigrationVerifyOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Count, compare, record."""
-        from snowmelt.io.planning import read_plan
-        from snowmelt.io.verification import verify_run
+        from snowmelt.io.unload.planning import read_plan
+        from snowmelt.io.verify.run import verify_run
 
         with failing_fast(), postgres_session(self.postgres_conn_id) as postgres:
             plan = read_plan(postgres, self.run_id)

@@ -55,7 +55,7 @@ class S3ManifestSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
-        from snowmelt.io.staged import look_for_staged
+        from snowmelt.io.unload.staged import look_for_staged
 
         with failing_fast():
             look = look_for_staged(s3_client(self.aws_conn_id), self.manifest)

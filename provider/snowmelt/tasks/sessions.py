@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from snowmelt.core.unload import SESSION_PARAMETERS
+from snowmelt.core.unload.statements import SESSION_PARAMETERS
 from snowmelt.errors import AccessError, ConfigurationError
 
 if TYPE_CHECKING:

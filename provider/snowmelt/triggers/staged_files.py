@@ -37,7 +37,7 @@ class StagedFilesTrigger(BaseTrigger):
         """Look until all files are there, or one will never be right."""
         from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
-        from snowmelt.io.staged import look_for_staged
+        from snowmelt.io.unload.staged import look_for_staged
 
         client = await sync_to_async(S3Hook(aws_conn_id=self.aws_conn_id).get_conn)()
         while True:

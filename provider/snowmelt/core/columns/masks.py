@@ -1,0 +1,88 @@
+"""Expressions that stand in for a column: `SHA2("Name")` and its like, checked to be one scalar expression.
+
+A mask comes from the configuration. It is put into the unload's SELECT list in parentheses and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from snowmelt.core.columns.names import near_misses
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+#: Functions that read or change something other than the row.
+_FORBIDDEN_PREFIX = "SYSTEM$"
+
+
+@dataclass(frozen=True, slots=True)
+class MaskRule:
+    """What is copied in place of a column."""
+
+    #: A Snowflake expression over columns of the same table.
+    expression: str
+    #: The Snowflake type of its result, such as VARCHAR(64).
+    type: str
+
+
+def find_mask_faults(expression: str, columns: Collection[str]) -> list[str]:
+    """What is wrong with an expression; nothing when it is one scalar expression over columns of the table.
+
+    :param columns: the table's columns, to the letter.
+    """
+    from sqlglot import exp, parse, tokenize
+    from sqlglot.errors import SqlglotError
+
+    try:
+        tokens = tokenize(expression, read="snowflake")
+        trees = parse(f"SELECT ({expression}\n)", read="snowflake")
+        alone = parse(f"SELECT {expression}\n", read="snowflake")
+    except SqlglotError as error:
+        return [f"it is not an expression that can be read: {str(error).splitlines()[0]}"]
+    if any(token.comments for token in tokens):
+        return ["it holds a comment; leave it out"]
+    selected = _only_projection(trees)
+    if selected is None or _only_projection(alone) is None or not isinstance(selected, exp.Paren):
+        return ["it is not exactly one expression"]
+    return _find_tree_faults(selected, columns)
+
+
+def _only_projection(trees: list[exp.Expr | None]) -> exp.Expr | None:
+    from sqlglot import exp
+
+    if len(trees) != 1 or not isinstance(trees[0], exp.Select):
+        return None
+    select = trees[0]
+    parts = {key for key, value in select.args.items() if value}
+    if (
+        parts != {"expressions"}
+        or len(select.expressions) != 1
+        or isinstance(select.expressions[0], exp.Alias)
+    ):
+        return None
+    return select.expressions[0]  # type: ignore[no-any-return]
+
+
+def _find_tree_faults(selected: exp.Expr, columns: Collection[str]) -> list[str]:
+    from sqlglot import exp
+
+    faults = []
+    if selected.find(exp.Query, exp.Subquery, exp.DML, exp.DDL, exp.Command):
+        faults.append("it holds a query; use a view instead")
+    if selected.find(exp.AggFunc, exp.Window, exp.Star, exp.Placeholder, exp.Parameter, exp.SessionParameter):
+        faults.append("it must give one value for one row: no aggregates, windows, * or variables")
+    faults.extend(
+        f"the function {function.name} is not allowed"
+        for function in selected.find_all(exp.Anonymous)
+        if str(function.name).upper().startswith(_FORBIDDEN_PREFIX)
+    )
+    for column in selected.find_all(exp.Column):
+        name = column.name if column.this.args.get("quoted") else column.name.upper()
+        if column.table:
+            faults.append(f"{column.sql(dialect='snowflake')} names a table; name the column alone")
+        elif name not in columns:
+            faults.append(f'the table has no column "{name}".{near_misses(name, columns)}')
+    return faults

@@ -1,0 +1,163 @@
+"""docs/types.md, made from the type table: `python -m snowmelt.core.columns.type_docs > docs/types.md`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+
+from snowmelt.core.columns.types import (
+    TYPE_TABLE,
+    Outcome,
+    TypeRow,
+    allowed_target,
+    default_target,
+    parse_postgres_type,
+    parse_snowflake_type,
+)
+
+_TOP = """\
+# Types
+
+Made from the type table in `provider/snowmelt/core/columns/type_table.py` by `python -m snowmelt.core.columns.type_docs > docs/types.md`.
+A test fails when the two differ. How values travel: Snowflake selects the expression below into a staged file, the file's
+value goes into the PostgreSQL type. Nothing passes through a float, a local time zone or a display format on the way.
+"""
+
+_EXPRESSIONS = """\
+## From Snowflake to PostgreSQL
+
+`c` is the column. `t` is the column too; where its type has more than 6 digits of a second it is
+`DATE_TRUNC('MICROSECOND', c)`. The first PostgreSQL type is the default for a new column, by size where there are several.
+"""
+
+_VERDICTS = """\
+## Existing columns and the `type` rule
+
+An existing target column, or a type asked for under `columns.type`, is judged by this table. *safe*: every value fits.
+*checked*: each value is checked while loading, and one that does not fit is refused, never changed. Everything else is
+refused at planning, all columns at once, before anything is unloaded.
+"""
+
+_BOTTOM = """\
+## Rules
+
+- **Nanoseconds.** PostgreSQL keeps microseconds. Where a TIME or TIMESTAMP of 7 to 9 digits holds more, `nanoseconds: refuse`
+  (the default) stops the run and names the columns; `nanoseconds: truncate` cuts the rest off and reports how many values it cut.
+- **Offsets.** TIMESTAMP_TZ becomes a `timestamp with time zone`: the instant. `columns.keep_offset` adds a smallint column
+  `<target>_offset` with the minutes east of UTC that each value was written with.
+- **Names.** A name that Snowflake prints unquoted (`VISIT_ID`) becomes lower case, any other (`Visit Id`) is kept to the letter.
+  PostgreSQL takes 63 bytes: `long_names: refuse` (the default) names the columns, `shorten` keeps 54 bytes and adds a hash.
+- **NULL.** A nullable source column may go into a NOT NULL column: each value is checked.
+- **CSV and varchar(n).** PostgreSQL's COPY cuts off spaces beyond varchar(n) without a word. Where the target is shorter than the
+  source, a text that is too long is given an end that is no space in the unload, so that it is refused.
+- **Masks.** `columns.mask` copies an expression in place of a column, such as `SHA2("Name")` with type `VARCHAR(64)`. It is one
+  scalar expression over columns of the table; its type decides everything on this page, and a number or time is cast to it. A masked column is never part of a primary key.
+
+## Types without a way
+
+MAP, FILE, DECFLOAT, intervals, structured OBJECT(…), ARRAY(…) and VECTOR of other elements, and any type not named above are refused
+at planning by name. Three ways out: leave the column out (`columns.exclude`); cast it in a view and copy the view; or convert it by
+`columns.mask`:
+
+| type | mask | its type |
+| --- | --- | --- |
+| MAP, structured OBJECT and ARRAY | `CAST("C" AS VARIANT)` | VARIANT |
+| DECFLOAT, intervals | `CAST("C" AS VARCHAR)` | VARCHAR |
+| FILE | `CAST("C" AS VARIANT)` | VARIANT |
+| NUMBER or DATE into a text column | `TO_VARCHAR("C")` | VARCHAR(40) |
+| TIMESTAMP_NTZ that is meant as UTC into timestamptz | `TO_TIMESTAMP_TZ(TO_VARCHAR("C", 'YYYY-MM-DD HH24:MI:SS.FF9') \\|\\| ' +00:00')` | TIMESTAMP_TZ |
+| VARCHAR that holds UUIDs into uuid | `"C"` | UUID |
+| VARCHAR that holds JSON into jsonb | `PARSE_JSON("C")` | VARIANT |
+| VECTOR into text (for pgvector: `'[1,2]'::vector`) | `TO_JSON(CAST("C" AS ARRAY))` | VARCHAR |
+
+## What only a live account can tell
+
+- TO_VARCHAR of a FLOAT with the format TME is taken to print 17 significant digits, and the sign of a negative zero. Parquet carries
+  the 8 bytes as they are: choose it where FLOATs matter.
+- Snowflake advises against years before 1582. They are carried as Snowflake counts them.
+- An undefined element of an ARRAY, and NaN inside a VARIANT, are no JSON: PostgreSQL refuses them.
+- BINARY in Parquet is taken to be written as bytes. Text in its place is refused by the loader.
+
+Sources: Snowflake's documentation on DATE_PART, DATEDIFF, DATE_TRUNC, CONVERT_TIMEZONE, SQL format models, TO_JSON, HEX_ENCODE,
+ST_ASEWKT, vector data types, UUID data type, date and time data types; PostgreSQL's on character, numeric and date/time types.
+"""
+
+#: Source types and target types of the verdict table: one of each kind, and those on the edge.
+_EXAMPLES = (
+    ("NUMBER(4,0)", ("smallint", "integer", "bigint", "numeric(38,0)", "numeric")),
+    (
+        "NUMBER(38,0)",
+        ("smallint", "integer", "bigint", "numeric(20,0)", "numeric(38,0)", "numeric", "double precision"),
+    ),
+    (
+        "NUMBER(12,2)",
+        ("numeric(12,2)", "numeric(14,4)", "numeric(10,2)", "numeric(12,1)", "bigint", "double precision"),
+    ),
+    ("FLOAT", ("double precision", "real", "numeric", "integer")),
+    (
+        "VARCHAR(40)",
+        (
+            "character varying(40)",
+            "character varying(10)",
+            "character varying",
+            "text",
+            "character(40)",
+            "jsonb",
+        ),
+    ),
+    ("TIME(9)", ("time without time zone", "time(3) without time zone", "time with time zone")),
+    (
+        "TIMESTAMP_NTZ(9)",
+        ("timestamp without time zone", "timestamp(3) without time zone", "timestamp with time zone"),
+    ),
+    ("TIMESTAMP_NTZ(3)", ("timestamp(3) without time zone",)),
+    ("TIMESTAMP_LTZ(9)", ("timestamp with time zone", "timestamp without time zone")),
+    ("TIMESTAMP_TZ(9)", ("timestamp with time zone", "timestamp without time zone", "text")),
+    ("VARIANT", ("jsonb", "json", "text", "character varying")),
+    ("UUID", ("uuid", "text", "bytea")),
+    ("VECTOR(FLOAT, 3)", ("real[]", "integer[]", "double precision[]")),
+    ("VECTOR(INT, 3)", ("integer[]", "real[]")),
+)
+
+
+def build_type_docs() -> str:
+    """The whole page as Markdown."""
+    expressions = _table(
+        ("Snowflake", "in Parquet", "Arrow types taken", "in CSV", "PostgreSQL", "remarks"),
+        (_expression_row(row) for row in TYPE_TABLE),
+    )
+    verdicts = _table(
+        ("Snowflake", "PostgreSQL", "verdict"),
+        (row for example in _EXAMPLES for row in _verdict_rows(*example)),
+    )
+    return f"{_TOP}\n{_EXPRESSIONS}\n{expressions}\n{_VERDICTS}\n{verdicts}\n{_BOTTOM}"
+
+
+def _expression_row(row: TypeRow) -> tuple[str, ...]:
+    parquet, csv = (_code(text.format(c="c", t="t")) for text in (row.parquet, row.csv))
+    return row.title.replace("|", "\\|"), parquet, ", ".join(row.arrow), csv, ", ".join(row.targets), row.note
+
+
+def _verdict_rows(source_text: str, target_texts: Sequence[str]) -> Iterable[tuple[str, ...]]:
+    source = parse_snowflake_type(source_text)
+    for text in target_texts:
+        target = parse_postgres_type(text)
+        verdict = allowed_target(source, target)
+        default = " (default)" if target == default_target(source) else ""
+        words = f"{verdict.outcome}{default}" + (
+            f": {verdict.reason}" if verdict.outcome is Outcome.CHECKED else ""
+        )
+        yield str(source), str(target), words
+
+
+def _code(text: str) -> str:
+    return "`" + text.replace("|", "\\|") + "`"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(build_type_docs())

@@ -1,0 +1,179 @@
+"""Where a value of a Snowflake type may go in PostgreSQL: the default type of a new column, the verdict on an existing one.
+
+This module is the one to import types from; the table itself stands in type_table.py, the names in type_names.py.
+Sources: PostgreSQL "Numeric types" (a numeric of a smaller scale rounds), "Character types" (varchar(n) holds at most
+10485760 characters; character(n) pads), "Date/Time types" (timestamp(p) rounds).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from snowmelt.core.columns.type_names import (
+    PostgresType,
+    SnowflakeType,
+    describe_snowflake_type,
+    parse_postgres_type,
+    parse_snowflake_type,
+)
+from snowmelt.core.columns.type_table import (
+    MICROSECOND_DIGITS,
+    TYPE_TABLE,
+    FileFormat,
+    Form,
+    TypeRow,
+    form_of,
+    loses_nanoseconds,
+    nanosecond_predicate,
+    offset_expression,
+    row_of,
+    select_expression,
+)
+
+__all__ = [
+    "TYPE_TABLE",
+    "FileFormat",
+    "Form",
+    "Outcome",
+    "PostgresType",
+    "SnowflakeType",
+    "TypeRow",
+    "Verdict",
+    "allowed_target",
+    "default_target",
+    "describe_snowflake_type",
+    "form_of",
+    "loses_nanoseconds",
+    "nanosecond_predicate",
+    "offset_expression",
+    "parse_postgres_type",
+    "parse_snowflake_type",
+    "row_of",
+    "select_expression",
+]
+
+#: The longest varchar(n) that PostgreSQL declares.
+POSTGRES_VARCHAR_LENGTH = 10_485_760
+#: The most decimal digits of which every number fits.
+INTEGER_DIGITS = {"smallint": 4, "integer": 9, "bigint": 18}
+
+
+class Outcome(StrEnum):
+    """What may happen to the values on their way into a column."""
+
+    SAFE = "safe"  #: every value fits
+    CHECKED = "checked"  #: each value is checked while loading; one that does not fit is refused
+    REFUSED = "refused"  #: there is no way in that keeps every value
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome for one source type and one target type, and why."""
+
+    outcome: Outcome
+    #: Empty when safe. Otherwise what can go wrong, and when refused what to do.
+    reason: str = ""
+
+
+def default_target(source: SnowflakeType) -> PostgresType:
+    """The PostgreSQL type for a new column; every value of the source type fits into it."""
+    row = row_of(source)
+    precision, scale, length = source.precision or 0, source.scale or 0, source.length or 0
+    if row.form is Form.INTEGER:
+        for name, digits in INTEGER_DIGITS.items():
+            if precision <= digits:
+                return PostgresType(name)
+        return PostgresType("numeric", (precision, 0))
+    if row.form is Form.DECIMAL:
+        return PostgresType("numeric", (max(precision, scale), scale))
+    if row.form is Form.TEXT:
+        return (
+            PostgresType("character varying", (length,))
+            if length <= POSTGRES_VARCHAR_LENGTH
+            else PostgresType("text")
+        )
+    if row.form is Form.VECTOR:
+        return PostgresType("integer[]" if source.element == "INT" else "real[]")
+    return PostgresType(row.targets[0])
+
+
+_SAFE = Verdict(Outcome.SAFE)
+
+
+def allowed_target(source: SnowflakeType, target: PostgresType) -> Verdict:
+    """Whether a column of the source type may go into a column of the target type."""
+    row = row_of(source)
+    if target.name not in row.targets:
+        return Verdict(Outcome.REFUSED, _no_way(source, row, target))
+    if row.form in {Form.INTEGER, Form.DECIMAL}:
+        return _into_number(source, target)
+    if row.form is Form.TEXT:
+        return _into_text(source, target)
+    if row.form in {Form.EPOCH_US, Form.TIME_US} and target.arguments:
+        return _into_seconds(source, target)
+    if row.form is Form.VECTOR and target != default_target(source):
+        return Verdict(Outcome.REFUSED, _no_way(source, row, target))
+    return _SAFE
+
+
+def _into_text(source: SnowflakeType, target: PostgresType) -> Verdict:
+    if not target.arguments or target.arguments[0] >= (source.length or 0):
+        return _SAFE
+    return Verdict(
+        Outcome.CHECKED, f"a text longer than {target.arguments[0]} characters is refused while loading"
+    )
+
+
+def _into_seconds(source: SnowflakeType, target: PostgresType) -> Verdict:
+    if target.arguments[0] >= min(source.precision or 0, MICROSECOND_DIGITS):
+        return _SAFE
+    whole = PostgresType(target.name)
+    return Verdict(
+        Outcome.REFUSED,
+        f"{target} would round away digits of the second that {source} holds; make the target {whole}",
+    )
+
+
+def _into_number(source: SnowflakeType, target: PostgresType) -> Verdict:
+    precision, scale = source.precision or 0, source.scale or 0
+    if target.name == "numeric":
+        if not target.arguments:
+            return _SAFE
+        digits, fraction = target.arguments
+        if fraction < scale:
+            return Verdict(
+                Outcome.REFUSED,
+                f"{target} would round {source}; make the target {default_target(source)} or numeric",
+            )
+        room = digits - fraction
+    else:
+        room = INTEGER_DIGITS[target.name]
+    if room >= precision - scale:
+        return _SAFE
+    return Verdict(Outcome.CHECKED, f"a number that does not fit into {target} is refused while loading")
+
+
+_WHY_NOT = {
+    (Form.DOUBLE, "real"): "it keeps 24 of the 53 bits",
+    (Form.TEXT, "character"): "it pads with spaces",
+    (Form.EPOCH_US, "timestamp with time zone"): "the source names no time zone",
+    (Form.EPOCH_US, "timestamp without time zone"): "it would drop which instant is meant",
+}
+
+
+def _no_way(source: SnowflakeType, row: TypeRow, target: PostgresType) -> str:
+    why = _WHY_NOT.get((row.form, target.name), "not every value would stay what it is")
+    takes = " or ".join(dict.fromkeys((str(default_target(source)), *_other_targets(source, row))))
+    return (
+        f"{source} has no safe way into {target}: {why}. Make the target {takes}, or convert it in Snowflake by an expression under "
+        "columns.mask"
+    )
+
+
+def _other_targets(source: SnowflakeType, row: TypeRow) -> tuple[str, ...]:
+    if row.form is Form.VECTOR:
+        return ()
+    return tuple(
+        name for name in row.targets if allowed_target(source, PostgresType(name)).outcome is Outcome.SAFE
+    )

@@ -1,0 +1,131 @@
+"""The values of column planning: what a source and a target column are, the rules, and the plan.
+
+Import them from columns.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from snowmelt.core.columns.masks import MaskRule
+from snowmelt.core.columns.types import FileFormat, Form, PostgresType, SnowflakeType, select_expression
+
+#: What happens to a source column that an existing target does not have.
+SchemaDrift = Literal["fail", "add_columns"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceColumn:
+    """A column of the Snowflake table, from DESCRIBE TABLE and SHOW PRIMARY KEYS."""
+
+    name: str
+    #: Made by `describe_snowflake_type`, so that a type without a way is named together with the other faults.
+    type: SnowflakeType
+    nullable: bool = True
+    #: Position in the primary key, from 1.
+    primary_key: int | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TargetColumn:
+    """A column of the existing PostgreSQL table, from pg_attribute."""
+
+    name: str
+    type: PostgresType
+    not_null: bool = False
+    #: True for a column with a default, and for one with an identity.
+    has_default: bool = False
+    #: GENERATED ALWAYS AS (an expression).
+    generated: bool = False
+    #: GENERATED ALWAYS AS IDENTITY (attidentity = 'a'); one BY DEFAULT takes values and is not marked.
+    identity_always: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRules:
+    """What the configuration says about columns. Names are the source's: to the letter, or as Snowflake reads them."""
+
+    #: Only these are copied; all where empty.
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    #: Source name → target name, to the letter.
+    rename: Mapping[str, str] = field(default_factory=dict)
+    #: Source name → PostgreSQL type.
+    type: Mapping[str, str] = field(default_factory=dict)
+    #: Source name → the expression that is copied in its place; a number or time is cast to the mask's type.
+    mask: Mapping[str, MaskRule] = field(default_factory=dict)
+    #: TIMESTAMP_TZ columns whose offset goes into a column of its own, `<target>_offset`, smallint, in minutes.
+    keep_offset: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a plan."""
+
+    #: The column's name in the source, and in the staged file.
+    source: str
+    #: The Snowflake type as text; a masked column's is that of its expression.
+    source_type: str
+    form: Form
+    #: The Snowflake expression that the unload selects, without an alias.
+    select: str
+    target: str
+    #: The PostgreSQL type as format_type prints it.
+    target_type: str
+    #: Whether the target column takes NULL.
+    nullable: bool
+    #: Position in the source's primary key, from 1; None for all when the key is not copied whole.
+    primary_key: int | None
+    comment: str | None
+    #: Whether each value has to be checked while loading, because not all need fit.
+    checked: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """The column as plain JSON values."""
+        return asdict(self) | {"form": self.form.value}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Column:
+        """The column that `to_json` wrote."""
+        return cls(**{**values, "form": Form(values["form"])})
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnPlan:
+    """What to copy, and what has to happen beforehand."""
+
+    columns: tuple[Column, ...]
+    #: Those of `columns` that an existing target does not have and gets (schema_drift=add_columns).
+    added_to_target: tuple[Column, ...] = ()
+    #: Source column → Snowflake predicate, true for a value with digits beyond the microsecond.
+    nanoseconds: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A column on its way into a plan: it has its source, not yet its place."""
+
+    source: str
+    type: SnowflakeType
+    #: The quoted column, or the mask in parentheses or cast to its type.
+    sql: str
+    #: The name wanted in the target; final once the names are settled.
+    target: str
+    nullable: bool = True
+    primary_key: int | None = None
+    comment: str | None = None
+    #: The PostgreSQL type that a rule asks for.
+    wanted_type: PostgresType | None = None
+    #: Whether the value is a mask's: its type is what the configuration says, not what Snowflake says.
+    masked: bool = False
+    #: Set where the value is not the column's own: the expression for both file formats.
+    expression: str | None = None
+    #: False once a fault is noted that leaves nothing to say about its type.
+    sound: bool = True
+
+    def select(self, file_format: FileFormat) -> str:
+        """The expression for the unload."""
+        return self.expression or select_expression(self.type, self.sql, file_format)

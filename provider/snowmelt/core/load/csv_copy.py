@@ -1,0 +1,77 @@
+r"""CSV as Snowflake writes it and PostgreSQL reads it: the one place that defines the dialect, for both sides.
+
+UTF-8, comma, line feed, double quotes (a quote inside is doubled, backslash is an ordinary character), no header line.
+Snowflake encloses every text in quotes, so NULL, a bare `\N`, differs from every text: an empty text is `""`, the text
+`\N` is `"\N"`, and no line can start with a bare `\.`, which ends a COPY before PostgreSQL 18.
+
+Sources: Snowflake "CREATE FILE FORMAT" (formatTypeOptions) and "Data unloading considerations" (empty strings and NULL);
+PostgreSQL "COPY" (CSV format: the NULL string is not compared with a quoted value).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from snowmelt.core.load.target import LoadTarget
+from snowmelt.errors import ConfigurationError, StagingError
+
+_SNOWFLAKE_COMPRESSION = {"none": "NONE", "gzip": "GZIP", "zstd": "ZSTD"}
+#: COPY's own text for the dialect. A constant: no part of it comes from a form, a file or a name.
+COPY_OPTIONS = r"""FORMAT csv, DELIMITER ',', QUOTE '"', ESCAPE '"', NULL '\N', ENCODING 'UTF8'"""
+
+#: `table_import_from_s3` answers in words; stand-ins may answer with the number alone.
+_IMPORTED = re.compile(
+    r"(?P<rows>\d+)(?: rows imported into relation .* from file .* of (?P<bytes>\d+) bytes)?", re.DOTALL
+)
+
+
+def csv_file_format(compression: str) -> str:
+    """The operand of Snowflake's FILE_FORMAT for an unload that `COPY_OPTIONS` reads; it goes with HEADER = FALSE.
+
+    :param compression: none, gzip or zstd; aws_s3 takes none, and gzip where the object says `Content-Encoding: gzip`.
+    :raises ConfigurationError: for any other compression.
+    """
+    if compression not in _SNOWFLAKE_COMPRESSION:
+        raise ConfigurationError(
+            f"CSV files cannot be loaded under the compression {compression!r}: "
+            f"choose one of {', '.join(_SNOWFLAKE_COMPRESSION)}."
+        )
+    return (
+        f"(TYPE = CSV COMPRESSION = {_SNOWFLAKE_COMPRESSION[compression]} "
+        r"""FIELD_DELIMITER = ',' RECORD_DELIMITER = '\n' FIELD_OPTIONALLY_ENCLOSED_BY = '"' """
+        r"ESCAPE = NONE ESCAPE_UNENCLOSED_FIELD = NONE NULL_IF = ('\\N') EMPTY_FIELD_AS_NULL = FALSE)"
+    )
+
+
+def build_csv_copy(target: LoadTarget) -> str:
+    """The COPY statement that takes the dialect from the client, with an explicit column list."""
+    return f"COPY {target.name} ({target.column_list}) FROM STDIN ({COPY_OPTIONS})"
+
+
+def build_aws_s3_options() -> str:
+    """The `options` argument of `aws_s3.table_import_from_s3`: COPY's own text in parentheses."""
+    return f"({COPY_OPTIONS})"
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What `aws_s3.table_import_from_s3` said that it did."""
+
+    rows: int
+    #: None where the answer was the bare number of rows.
+    bytes: int | None
+
+
+def parse_imported(answer: object) -> Imported:
+    """The rows and bytes of `87701673 rows imported into relation "t" from file x.csv of 6539180310 bytes`.
+
+    :raises StagingError: when the answer says neither; the transaction must then be rolled back.
+    """
+    match = _IMPORTED.fullmatch(str(answer).strip())
+    if match is None:
+        raise StagingError(
+            f"aws_s3.table_import_from_s3 answered {str(answer)[:200]!r}, from which no row count can be read. "
+            "Nothing was committed; load with load_method copy."
+        )
+    return Imported(int(match["rows"]), int(match["bytes"]) if match["bytes"] else None)

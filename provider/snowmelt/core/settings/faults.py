@@ -1,0 +1,77 @@
+"""A fault of the configuration file or of a form: where it is, what was found, what was expected, what to do."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from snowmelt.core.settings.secret_looks import hide_secrets
+
+#: A place in a JSON document: keys and positions from the top.
+Place = tuple[str | int, ...]
+
+#: Longer values are cut in a message; a fault has to stay readable among many.
+SHOWN_CHARACTERS = 80
+
+_PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong; its text is a line for a person."""
+
+    #: Where: keys and positions from the top of the document.
+    place: Place
+    #: What stands there.
+    found: str
+    #: What may stand there.
+    expected: str
+    #: What to do about it; may be empty.
+    advice: str = ""
+
+    @property
+    def path(self) -> str:
+        """The place as text: `sources[0].tables[2].chunk_rows`."""
+        return show_place(self.place)
+
+    def __str__(self) -> str:
+        where = f"{self.path}: " if self.place else ""
+        advice = f" {self.advice}" if self.advice else ""
+        return hide_secrets(f"{where}found {self.found}; expected {self.expected}.{advice}")
+
+
+def show_place(place: Place) -> str:
+    """`("sources", 0, "rename", "Visit Id")` → `sources[0].rename["Visit Id"]`."""
+    text = ""
+    for step in place:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        elif _PLAIN_KEY.fullmatch(step):
+            text += f".{step}" if text else step
+        else:
+            escaped = step.replace("\\", "\\\\").replace('"', '\\"')
+            text += f'["{escaped}"]'
+    return text
+
+
+def show_value(value: object) -> str:
+    """A value as JSON would write it, cut to `SHOWN_CHARACTERS`; the kind alone for lists and objects."""
+    if isinstance(value, str) and value:
+        cut = value if len(value) <= SHOWN_CHARACTERS else value[: SHOWN_CHARACTERS - 1] + "…"
+        return '"' + cut.encode(errors="backslashreplace").decode() + '"'
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, (list, tuple)):
+        return f"a list of {len(value)}"
+    return str(value) if value != "" else "an empty text"
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """`Did you mean "chunk_rows"?` for a near miss, else the empty text."""
+    names = {candidate.lower(): candidate for candidate in known}
+    near = difflib.get_close_matches(name.strip().lower(), names, n=1, cutoff=0.7)
+    return f'Did you mean "{names[near[0]]}"?' if near else ""

@@ -1,0 +1,85 @@
+"""The sections that hold for all tables, read: the models where they are right, and in any case their right fields."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from snowmelt.core.settings.config_sections import Connections, S3Staging, SnowflakeUnload
+from snowmelt.core.settings.conflicts import find_conflicts
+from snowmelt.core.settings.faults import Fault, Place
+from snowmelt.core.settings.readings import Reading, Show, read_model
+
+_STAGE_PARTS = ("stage_name", "stage_database", "stage_schema")
+
+
+@dataclass(frozen=True, slots=True)
+class FileSections:
+    """What stands in the file beside `sources`."""
+
+    staging: Reading[S3Staging]
+    unload: Reading[SnowflakeUnload]
+    connections: Reading[Connections]
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """Everything that is wrong in them."""
+        return (
+            *self.staging.faults,
+            *self.unload.faults,
+            *self.connections.faults,
+            *_staging_conflicts(self.staging.good),
+            *_stage_conflicts(self.unload.good),
+        )
+
+
+def read_sections(document: Mapping[str, Any], known_faults: Collection[Place], show: Show) -> FileSections:
+    """Read the three sections; one that is missing is read as an empty one."""
+    return FileSections(
+        read_model(
+            S3Staging, document.get("s3_staging", {}), ("s3_staging",), known_faults=known_faults, show=show
+        ),
+        read_model(
+            SnowflakeUnload,
+            document.get("snowflake_unload", {}),
+            ("snowflake_unload",),
+            known_faults=known_faults,
+            show=show,
+        ),
+        read_model(
+            Connections,
+            document.get("connections", {}),
+            ("connections",),
+            known_faults=known_faults,
+            show=show,
+        ),
+    )
+
+
+def _staging_conflicts(staging: Mapping[str, Any]) -> list[Fault]:
+    keys = ("compression", "file_format")
+    return find_conflicts({key: staging[key] for key in keys if key in staging}, ("s3_staging",))
+
+
+def _stage_conflicts(unload: Mapping[str, Any]) -> list[Fault]:
+    place = "snowflake_unload"
+    if not {*_STAGE_PARTS, "storage_integration"} <= unload.keys():
+        return []
+    given = [part for part in _STAGE_PARTS if unload[part]]
+    if given:
+        return [
+            Fault((place, part), "nothing", f"all of {', '.join(_STAGE_PARTS)}", "Give it.")
+            for part in _STAGE_PARTS
+            if part not in given
+        ]
+    if not unload["storage_integration"]:
+        return [
+            Fault(
+                (place, "stage_name"),
+                "neither a stage nor a storage_integration",
+                "the external stage that the unload writes to",
+                "Make a stage with the storage integration (docs/snowflake.md) and name it here.",
+            )
+        ]
+    return []

@@ -1,0 +1,167 @@
+"""A source and a table as the file gives them, and the table as the rest of Snowmelt sees it: everything settled."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BeforeValidator, Field
+
+from snowmelt.core.columns.names import TableName
+from snowmelt.core.settings import fields
+from snowmelt.core.settings.column_config import ColumnsConfig, ColumnsField, OptionalColumnField
+from snowmelt.core.settings.config_sections import (
+    Compression,
+    CompressionField,
+    ConnectionOverrides,
+    Connections,
+    FileFormat,
+    FlagField,
+    SnowflakeNameField,
+)
+from snowmelt.core.settings.readings import Section
+from snowmelt.core.settings.sql_text import find_text_faults
+
+Mode = Literal["full", "catch_up", "unload", "load", "test"]
+Publish = Literal["swap", "truncate", "append"]
+LoadMethod = Literal["auto", "copy", "aws_s3"]
+BadRows = Literal["reject", "quarantine"]
+Nanoseconds = Literal["refuse", "truncate"]
+SchemaDrift = Literal["fail", "add_columns"]
+LongNames = Literal["refuse", "shorten"]
+
+DEFAULT_CHUNK_ROWS = 5_000_000
+MOST_ROWS = 10**15
+DEFAULT_SCHEDULE = "0 2 * * *"
+DEFAULT_QUARANTINE_LIMIT = 1000
+DEFAULT_TARGET_SCHEMA = "public"
+
+
+def _filter(value: Any) -> str | None:
+    expected = "one Snowflake predicate, as it would stand behind WHERE"
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise fields.refuse(expected)
+    text = value.strip()
+    if not text:
+        return None
+    faults = find_text_faults(text)
+    if faults:
+        advice = "Leave the word WHERE out." if text[:5].upper() == "WHERE" else f"It holds {faults[0]}"
+        raise fields.refuse(expected, advice)
+    return text
+
+
+ModeField = Annotated[Mode, BeforeValidator(fields.one_of(get_args(Mode)))]
+PublishField = Annotated[Publish, BeforeValidator(fields.one_of(get_args(Publish)))]
+LoadMethodField = Annotated[LoadMethod, BeforeValidator(fields.one_of(get_args(LoadMethod)))]
+FilterField = Annotated[str | None, BeforeValidator(_filter)]
+RowsField = Annotated[int, BeforeValidator(fields.whole_number(1, MOST_ROWS))]
+TargetField = Annotated[str, BeforeValidator(fields.target_name)]
+_ScheduleField = Annotated[str | None, BeforeValidator(fields.optional(fields.schedule))]
+_OptionalFormat = Annotated[
+    FileFormat | None, BeforeValidator(fields.optional(fields.one_of(get_args(FileFormat))))
+]
+
+
+class Policies(Section):
+    """What happens to what does not fit by itself."""
+
+    #: A row that PostgreSQL cannot hold: the load fails, or the row is set aside in snowmelt.rejected_row.
+    bad_rows: Annotated[BadRows, BeforeValidator(fields.one_of(get_args(BadRows)))] = "reject"
+    #: Rows set aside per run before it fails all the same.
+    quarantine_limit: RowsField = DEFAULT_QUARANTINE_LIMIT
+    #: Digits of a second beyond the sixth, which PostgreSQL does not have.
+    nanoseconds: Annotated[Nanoseconds, BeforeValidator(fields.one_of(get_args(Nanoseconds)))] = "refuse"
+    #: A source column that the existing target does not have.
+    schema_drift: Annotated[SchemaDrift, BeforeValidator(fields.one_of(get_args(SchemaDrift)))] = "fail"
+    #: A name of more than 63 bytes.
+    long_names: Annotated[LongNames, BeforeValidator(fields.one_of(get_args(LongNames)))] = "refuse"
+
+
+class SourceEntry(Section):
+    """One of `sources[]` as the file gives it; its tables are read one by one."""
+
+    source_name: Annotated[str, BeforeValidator(fields.plain_text)] = Field(
+        description="a short name for this source; it stands in the ids of its DAGs"
+    )
+    enabled: FlagField = True
+    source_database: SnowflakeNameField = Field(description="the database in Snowflake")
+    source_schema: SnowflakeNameField = Field(description="the schema in Snowflake")
+    target_schema: TargetField = DEFAULT_TARGET_SCHEMA
+    #: For its tables that give none themselves.
+    schedule: _ScheduleField = DEFAULT_SCHEDULE
+    tables: tuple[Any, ...] = Field(description="a list of tables")
+
+
+class TableEntry(Policies):
+    """One of `tables[]` as the file gives it; what is None is settled from the source or the file's sections."""
+
+    source: SnowflakeNameField = Field(description="the table's name in Snowflake")
+    #: None: the folded source name.
+    target: Annotated[str | None, BeforeValidator(fields.optional(fields.target_name))] = None
+    enabled: FlagField = True
+    #: None: catch_up when there is a watermark_column, else full.
+    mode: Annotated[Mode | None, BeforeValidator(fields.optional(fields.one_of(get_args(Mode))))] = None
+    source_filter: FilterField = None
+    chunking_column: OptionalColumnField = None
+    chunk_rows: RowsField = DEFAULT_CHUNK_ROWS
+    uniqueness_columns: ColumnsField = ()
+    watermark_column: OptionalColumnField = None
+    publish: PublishField = "swap"
+    #: Rows of a run in mode test.
+    row_limit: Annotated[int | None, BeforeValidator(fields.optional(fields.whole_number(1, MOST_ROWS)))] = (
+        None
+    )
+    load_method: LoadMethodField = "auto"
+    #: None: as in s3_staging; so are the next three.
+    file_format: _OptionalFormat = None
+    compression: CompressionField = None
+    max_file_size_mb: Annotated[int | None, BeforeValidator(fields.optional(fields.file_size_mb))] = None
+    cleanup_after_load: Annotated[bool | None, BeforeValidator(fields.optional(fields.flag))] = None
+    columns: ColumnsConfig = ColumnsConfig()
+    schedule: _ScheduleField = None
+    connections: ConnectionOverrides = ConnectionOverrides()
+
+
+class TableConfig(Section):
+    """A configured table, complete."""
+
+    #: Where it stands in the file: `sources[0].tables[2]`.
+    path: str
+    dag_id: str
+    source_name: str
+    #: To the letter, as Snowflake stores them.
+    source_database: str
+    source_schema: str
+    source_table: str
+    #: To the letter, as PostgreSQL stores them.
+    target_schema: str
+    target_table: str
+    #: Whether both the source and the table are.
+    enabled: bool
+    #: Cron or preset, in UTC; None: only when triggered.
+    schedule: str | None
+    mode: Mode
+    source_filter: str | None
+    chunking_column: str | None
+    #: Rows aimed at in a chunk; without a chunking_column there is one chunk.
+    chunk_rows: int
+    uniqueness_columns: tuple[str, ...]
+    watermark_column: str | None
+    publish: Publish
+    row_limit: int | None
+    load_method: LoadMethod
+    file_format: FileFormat
+    #: As wished; `choose_compression` settles it.
+    compression: Compression | None
+    max_file_size_mb: int
+    cleanup_after_load: bool
+    columns: ColumnsConfig
+    policies: Policies
+    connections: Connections
+
+    @property
+    def source(self) -> TableName:
+        """The table in Snowflake."""
+        return TableName(self.source_database, self.source_schema, self.source_table)

@@ -1,0 +1,209 @@
+"""The manifest: what an unload really wrote, as Snowflake returned it. Never a listing of the prefix.
+
+`manifest.json` is written last, by Snowflake, into the run's prefix: whoever reads it can load the files without
+the DAG run, the ledger or Snowflake.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from snowmelt.core.columns.plan import Column
+from snowmelt.errors import StagingError
+
+#: Raised when a reader of an older manifest would misunderstand a newer one.
+MANIFEST_VERSION = 1
+
+MANIFEST_NAME = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class StagedFile:
+    """A file in S3 that an unload wrote."""
+
+    #: The whole S3 key.
+    key: str
+    #: Its exact size and the rows in it, as the unload returned them.
+    bytes: int
+    rows: int
+    #: Index of the chunk it belongs to.
+    chunk: int
+    #: The ETag seen when the manifest was checked against S3; None before.
+    etag: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The last two parts of the key, `chunk_003/data_….snappy.parquet`: enough to tell it within its run."""
+        return "/".join(self.key.rsplit("/", 2)[-2:])
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dict, as it stands in XComs."""
+        return {
+            "key": self.key,
+            "bytes": self.bytes,
+            "rows": self.rows,
+            "chunk": self.chunk,
+            "etag": self.etag,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> StagedFile:
+        """The file that `to_json` wrote."""
+        return cls(data["key"], int(data["bytes"]), int(data["rows"]), int(data["chunk"]), data.get("etag"))
+
+
+@dataclass(frozen=True, slots=True)
+class StagedChunk:
+    """What one unload returned."""
+
+    #: Index of the chunk, and the bucket its files are in.
+    chunk: int
+    bucket: str
+    #: The query that unloaded it, and how long that took.
+    query_id: str
+    seconds: float
+    files: tuple[StagedFile, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows in all its files."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all its files."""
+        return sum(file.bytes for file in self.files)
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dict, as it stands in XComs."""
+        return {
+            "chunk": self.chunk,
+            "bucket": self.bucket,
+            "query_id": self.query_id,
+            "seconds": round(self.seconds, 3),
+            "rows": self.rows,
+            "bytes": self.bytes,
+            "files": [file.to_json() for file in self.files],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> StagedChunk:
+        """The chunk that `to_json` wrote."""
+        files = tuple(StagedFile.from_json(file) for file in data["files"])
+        return cls(
+            int(data["chunk"]), str(data["bucket"]), str(data["query_id"]), float(data["seconds"]), files
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """All files of a run, and all that is needed to load them elsewhere."""
+
+    run_id: str
+    #: `database.schema.table`, quoted as Snowflake takes it, and the snapshot that every chunk read (UTC, as text).
+    source: str
+    snapshot: str | None
+    file_format: str
+    compression: str
+    bucket: str
+    #: The run's folder, as a key; ends in a slash.
+    path: str
+    columns: tuple[Column, ...]
+    chunks: tuple[StagedChunk, ...]
+
+    @property
+    def files(self) -> tuple[StagedFile, ...]:
+        """All files, in the order of the chunks."""
+        return tuple(file for chunk in self.chunks for file in chunk.files)
+
+    @property
+    def rows(self) -> int:
+        """Rows in all files."""
+        return sum(chunk.rows for chunk in self.chunks)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all files."""
+        return sum(chunk.bytes for chunk in self.chunks)
+
+    def to_document(self) -> dict[str, Any]:
+        """The JSON document that is staged; files are triples (name below the chunk's folder, bytes, rows)."""
+        return {
+            "snowmelt_manifest": MANIFEST_VERSION,
+            "run_id": self.run_id,
+            "source": self.source,
+            "snapshot": self.snapshot,
+            "file_format": self.file_format,
+            "compression": self.compression,
+            "bucket": self.bucket,
+            "path": self.path,
+            "rows": self.rows,
+            "bytes": self.bytes,
+            "columns": [column.to_json() for column in self.columns],
+            "chunks": [
+                {
+                    "chunk": chunk.chunk,
+                    "query_id": chunk.query_id,
+                    "seconds": round(chunk.seconds, 3),
+                    "folder": chunk.files[0].key.rsplit("/", 1)[0] + "/" if chunk.files else None,
+                    "rows": chunk.rows,
+                    "files": [[file.key.rsplit("/", 1)[1], file.bytes, file.rows] for file in chunk.files],
+                }
+                for chunk in self.chunks
+            ],
+        }
+
+
+def parse_manifest(text: str | bytes, *, origin: str) -> Manifest:
+    """The manifest that `to_document` wrote.
+
+    :param origin: the manifest's s3:// address, for the message.
+    :raises StagingError: no manifest, one of a later version, or one whose sums disagree.
+    """
+    try:
+        document = json.loads(text)
+        version = document["snowmelt_manifest"]
+        if version != MANIFEST_VERSION:
+            raise StagingError(
+                f"{origin} is a manifest of version {version}; this provider reads version {MANIFEST_VERSION}. "
+                "Load it with the provider that unloaded it, or a newer one."
+            )
+        chunks = tuple(
+            StagedChunk(
+                int(chunk["chunk"]),
+                str(document["bucket"]),
+                str(chunk["query_id"]),
+                float(chunk["seconds"]),
+                tuple(
+                    StagedFile(f"{chunk['folder']}{name}", int(size), int(rows), int(chunk["chunk"]))
+                    for name, size, rows in chunk["files"]
+                ),
+            )
+            for chunk in document["chunks"]
+        )
+        manifest = Manifest(
+            run_id=document["run_id"],
+            source=document["source"],
+            snapshot=document.get("snapshot"),
+            file_format=document["file_format"],
+            compression=document["compression"],
+            bucket=document["bucket"],
+            path=document["path"],
+            columns=tuple(Column.from_json(column) for column in document["columns"]),
+            chunks=chunks,
+        )
+        expected = int(document["rows"]), int(document["bytes"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise StagingError(
+            f"{origin} is not a manifest of Snowmelt ({type(error).__name__}: {error}). "
+            "Name the run_id of an unload that ended, or unload anew."
+        ) from error
+    if (manifest.rows, manifest.bytes) != expected:
+        raise StagingError(
+            f"{origin} says {expected[0]:,} rows, {expected[1]:,} bytes, but its files add up to {manifest.rows:,} rows, "
+            f"{manifest.bytes:,} bytes: it was changed after it was written. Unload anew."
+        )
+    return manifest

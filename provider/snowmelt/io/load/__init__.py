@@ -1,0 +1,1 @@
+"""Load one staged file exactly once, by the way its plan names."""

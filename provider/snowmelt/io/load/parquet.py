@@ -1,0 +1,168 @@
+"""A Parquet file in S3 as the bytes of a binary COPY: decoded, cast and encoded a batch at a time, in one thread.
+
+Row group by row group, each fetched whole and the next one meanwhile. A row group of more than `GROUP_BYTES` is read
+through a small buffer for each column instead, so that memory stays bounded whatever the file holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from snowmelt.core.load.binary_copy import BinaryEncoder, RowFault
+from snowmelt.core.load.casts import show_of
+from snowmelt.core.load.rejects import RejectedRow, RejectedRows, keep_value
+from snowmelt.core.load.target import LoadTarget
+from snowmelt.errors import StagingError
+from snowmelt.io.load.copy_stream import Piece
+from snowmelt.io.load.read_ahead import HeldFile, ObjectFile, ReadAhead, StreamedFile
+from snowmelt.io.load.s3_object import S3Object
+
+#: Rows of a batch: 8,192 kept a batch in the processor's caches and was the fastest; fewer where rows are wide.
+BATCH_ROWS = 8_192
+BATCH_BYTES = 8 << 20
+#: Compressed bytes of row groups that are held at a time; beyond, a row group is streamed.
+GROUP_BYTES = 48 << 20
+#: Bytes of all columns' blocks together, where a row group is streamed; as much again is read ahead.
+BLOCK_BYTES = 12 << 20
+_SMALLEST_BLOCK = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    number: int
+    #: (start, end) of each column's bytes in the file.
+    chunks: tuple[tuple[int, int], ...]
+    #: Rows to decode at a time.
+    batch_rows: int
+
+    @property
+    def span(self) -> tuple[int, int]:
+        return min(start for start, _ in self.chunks), max(end for _, end in self.chunks)
+
+    @property
+    def bytes(self) -> int:
+        return self.span[1] - self.span[0]
+
+
+def _group(number: int, shape: Any) -> _Group:
+    chunks = []
+    for chunk in (shape.column(index) for index in range(shape.num_columns)):
+        start = chunk.dictionary_page_offset if chunk.has_dictionary_page else chunk.data_page_offset
+        chunks.append((start, start + chunk.total_compressed_size))
+    row_bytes = max(1, shape.total_byte_size // shape.num_rows)
+    return _Group(number, tuple(chunks), max(1, min(BATCH_ROWS, BATCH_BYTES // row_bytes)))
+
+
+class ParquetSource:
+    """One Parquet file, open for reading.
+
+    :raises StagingError: it is no whole Parquet file, or does not hold the manifest's rows.
+    """
+
+    def __init__(self, source: S3Object, expected_rows: int) -> None:
+        self._object = source
+        if source.size == 0:
+            raise StagingError(f"{source.origin} is empty, which no Parquet file is. Unload this run anew.")
+        with self._corruption():
+            self.metadata = self._open(ObjectFile(source)).metadata
+            self.schema: pa.Schema = self.metadata.schema.to_arrow_schema()
+        if self.metadata.num_rows != expected_rows:
+            raise StagingError(
+                f"{source.origin} holds {self.metadata.num_rows:,} rows, the manifest says {expected_rows:,}. "
+                "Unload this run anew."
+            )
+        shapes = [self.metadata.row_group(group) for group in range(self.metadata.num_row_groups)]
+        self._groups = [_group(number, shape) for number, shape in enumerate(shapes) if shape.num_rows]
+
+    def batches(self, columns: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """All batches in the file's order, each with the number of rows before it."""
+        before = 0
+        with ReadAhead(self._object) as ahead:
+            for index, group in enumerate(self._groups):
+                reader = self._reader(ahead, group, self._groups[index + 1 : index + 2])
+                with self._corruption():
+                    for batch in reader.iter_batches(
+                        group.batch_rows, row_groups=[group.number], columns=columns, use_threads=False
+                    ):
+                        yield before, batch
+                        before += len(batch)
+        if before != self.metadata.num_rows:
+            raise StagingError(
+                f"{self._object.origin}: its footer promises {self.metadata.num_rows:,} rows, its row groups hold {before:,}."
+            )
+
+    def _reader(self, ahead: ReadAhead, group: _Group, following: list[_Group]) -> pq.ParquetFile:
+        if group.bytes > GROUP_BYTES:
+            ahead.hold([])
+            block = max(_SMALLEST_BLOCK, BLOCK_BYTES // len(group.chunks))
+            return self._open(StreamedFile(self._object, ahead, list(group.chunks), block), block)
+        fitting = [each for each in following if group.bytes + each.bytes <= GROUP_BYTES]
+        ahead.hold([each.span for each in (group, *fitting)])
+        return self._open(HeldFile(self._object, ahead))
+
+    def read_row(self, number: int, fault: RowFault) -> RejectedRow:
+        """One row (from 1), to show it together with its fault. Reads the file up to it."""
+        for before, batch in self.batches(self.schema.names):
+            if number <= before + len(batch):
+                return RejectedRow(number, fault.column, fault.reason, row_of(batch, number - before - 1))
+        return RejectedRow(number, fault.column, fault.reason, {})
+
+    def _open(self, file: ObjectFile, buffer_size: int = 0) -> pq.ParquetFile:
+        metadata = getattr(self, "metadata", None)
+        return pq.ParquetFile(
+            pa.PythonFile(file, mode="r"),
+            metadata=metadata,
+            buffer_size=buffer_size,
+            pre_buffer=False,
+            page_checksum_verification=True,
+        )
+
+    @contextmanager
+    def _corruption(self) -> Iterator[None]:
+        try:
+            yield
+        except (pa.ArrowException, OSError) as error:
+            raise StagingError(
+                f"{self._object.origin} is no whole Parquet file: {error}. Unload this run anew."
+            ) from error
+
+
+def encode_parquet(
+    source: ParquetSource,
+    origin: str,
+    target: LoadTarget,
+    rejected: RejectedRows,
+    *,
+    set_aside: Mapping[int, RowFault] | None = None,
+    parse_json: bool = False,
+) -> Iterator[Piece]:
+    """The bytes of the COPY, its header and footer included.
+
+    :param rejected: takes the rows that are left out, or raises.
+    :param set_aside: rows (from 1) that the server has refused before.
+    """
+    encoder = BinaryEncoder(target, source.schema, origin, parse_json=parse_json)
+    refused_before = set_aside or {}
+    yield Piece(encoder.header())
+    for before, batch in source.batches(encoder.file_columns):
+        here = {
+            number - before - 1: fault
+            for number, fault in refused_before.items()
+            if before < number <= before + len(batch)
+        }
+        encoded = encoder.encode(batch, here)
+        for index, fault in sorted(encoded.faults.items()):
+            rejected.add(RejectedRow(before + index + 1, fault.column, fault.reason, row_of(batch, index)))
+        yield Piece(encoded.data, encoded.rows)
+    yield Piece(encoder.footer())
+
+
+def row_of(batch: pa.RecordBatch, index: int) -> dict[str, Any]:
+    """One row as JSON can say it, by the file's names."""
+    return {name: keep_value(show_of(batch.column(name).slice(index, 1))) for name in batch.schema.names}

@@ -1,0 +1,1 @@
+"""Build the staging table, its indexes, and publish it."""

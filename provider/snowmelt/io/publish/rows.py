@@ -1,0 +1,135 @@
+"""Publishing by rows: truncate, append and merge. The staging table is dropped in the same transaction."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from snowmelt.core.publish.lock_waits import build_lock
+from snowmelt.core.publish.rows import (
+    build_duplicate_keys,
+    build_insert,
+    build_insert_new,
+    build_null_keys,
+    build_truncate,
+    build_update,
+)
+from snowmelt.core.publish.staging import build_drop
+from snowmelt.core.publish.statements import Duplicates, PublishMethod, PublishRequest, PublishResult
+from snowmelt.core.publish.table_details import TableDetails
+from snowmelt.errors import TargetError, TargetUnavailable, ValueRefused
+from snowmelt.io.publish.index_build import describe_key
+from snowmelt.io.publish.lock_waits import hold_lock
+from snowmelt.io.publish.target import read_details, read_obstacles
+
+Connection = psycopg.Connection[Any]
+Cursor = psycopg.Cursor[Any]
+
+#: TRUNCATE needs ACCESS EXCLUSIVE. SHARE ROW EXCLUSIVE keeps other writers out of a merge, not readers.
+_LOCKS = {
+    PublishMethod.TRUNCATE: "ACCESS EXCLUSIVE",
+    PublishMethod.APPEND: "ROW EXCLUSIVE",
+    PublishMethod.MERGE: "SHARE ROW EXCLUSIVE",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    inserted: int
+    updated: int = 0
+    unchanged: int = 0
+
+
+def publish_rows(
+    connection: Connection,
+    cursor: Cursor,
+    request: PublishRequest,
+    target: TableDetails,
+    rows: int,
+    before: int | None,
+    started: float,
+) -> PublishResult:
+    """Bring the staged rows into the target.
+
+    :param target: as it was read before; its columns must be the same under the lock.
+    """
+    where = f"{request.schema}.{request.table}"
+    obstacles = read_obstacles(cursor, request.method, target.oid)
+    if obstacles:
+        listed = "\n".join(f"  - {obstacle}" for obstacle in obstacles)
+        raise TargetError(f"{where} cannot be published to by {request.method.value}:\n{listed}")
+    if request.method is PublishMethod.MERGE:
+        _refuse_keys(cursor, request, where)
+
+    def write() -> _Counts:
+        again = read_details(cursor, request.schema, request.table)
+        if again is None or (again.oid, again.columns) != (target.oid, target.columns):
+            raise TargetUnavailable(f"{where} was changed at the moment of its publish. It is tried again.")
+        if request.method is PublishMethod.MERGE:
+            return _merge(cursor, request, rows)
+        if request.method is PublishMethod.TRUNCATE:
+            cursor.execute(build_truncate(request, partitioned=target.kind == "p"))
+        cursor.execute(build_insert(request))
+        return _Counts(inserted=cursor.rowcount)
+
+    mode = _LOCKS[request.method]
+    lock = build_lock(request.schema, request.table, mode, partitioned=target.kind == "p")
+    counts, held = hold_lock(connection, cursor, request.patience, lock, write, where=where, oid=target.oid)
+    if request.method is not PublishMethod.MERGE and counts.inserted != rows:
+        raise TargetError(
+            f"Of {rows:,} staged rows {counts.inserted:,} arrived in {where}: a trigger or rule kept the others out. Nothing was changed. "
+            "Disable it for the connection's role, or name another target."
+        )
+    cursor.execute(build_drop(request.schema, request.staging))
+    now = time.monotonic()
+    truncated = request.method is PublishMethod.TRUNCATE
+    after = rows if truncated else None if before is None else before + counts.inserted
+    return PublishResult(
+        method=request.method,
+        published=True,
+        rows_before=before,
+        rows_after=after,
+        inserted=counts.inserted,
+        updated=counts.updated,
+        deleted=before if truncated else 0,
+        unchanged=counts.unchanged,
+        seconds=now - started,
+        locked_seconds=now - held.since if truncated else 0.0,
+        attempts=held.attempts,
+    )
+
+
+def _merge(cursor: Cursor, request: PublishRequest, rows: int) -> _Counts:
+    updated = 0
+    if not request.inserts_only:
+        cursor.execute(build_update(request))
+        updated = cursor.rowcount
+    cursor.execute(build_insert_new(request))
+    inserted = cursor.rowcount
+    return _Counts(inserted, updated, max(0, rows - inserted - updated))
+
+
+def _refuse_keys(cursor: Cursor, request: PublishRequest, where: str) -> None:
+    """Keys that tell no row from another: NULLs, and the same key twice."""
+    key = request.uniqueness_columns
+    nulls = cursor.execute(build_null_keys(request)).fetchone() or ()
+    bad = [f"{name} in {count:,} rows" for name, count in zip(key, nulls, strict=True) if count]
+    if bad:
+        raise ValueRefused(
+            f"The rows for {where} cannot be merged by ({', '.join(key)}): NULL stands in {', '.join(bad)}, and NULL equals nothing. "
+            "Name other uniqueness_columns, or leave these rows out by source_filter."
+        )
+    twice = cursor.execute(build_duplicate_keys(request)).fetchall()
+    if twice:
+        listed = "".join(f"\n  - {describe_key(key, row)} stands in {row[-1]:,} rows" for row in twice)
+        last = request.duplicates is Duplicates.LAST
+        again = f" with the same {request.watermark_column}" if last else ""
+        remedy = "Name uniqueness_columns that tell the rows apart" + (
+            "." if last else ", or let the last by watermark win (duplicates = last)."
+        )
+        raise ValueRefused(
+            f"The rows for {where} cannot be merged: keys stand in several rows{again}. {remedy}{listed}"
+        )

@@ -1,0 +1,120 @@
+"""From a loaded staging table to the published target, for a planned run."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import psycopg
+
+from snowmelt.core.publish.statements import Duplicates, PublishMethod, PublishRequest, PublishResult
+from snowmelt.core.unload.plan import Plan
+from snowmelt.errors import VerificationError
+from snowmelt.io import ledger
+from snowmelt.io.failures.postgres import postgres_failures
+from snowmelt.io.publish.index_build import build_indexes
+from snowmelt.io.publish.staging import create_staging, drop_staging
+from snowmelt.io.publish.transaction import publish
+
+log = logging.getLogger(__name__)
+
+
+def publish_method(plan: Plan) -> PublishMethod:
+    """How a run's rows become the target's; a test's table is shaped like the target and then dropped."""
+    if plan.mode == "catch_up":
+        return PublishMethod.MERGE
+    return PublishMethod(plan.publish) if plan.publish else PublishMethod.SWAP
+
+
+def make_staging(connection: psycopg.Connection[Any], plan: Plan) -> None:
+    """Create the run's staging table where it is not there yet."""
+    with postgres_failures(f"Creating the staging table {plan.target_schema}.{plan.staging_table}"):
+        made = create_staging(
+            connection,
+            schema=plan.target_schema,
+            table=plan.target_table,
+            staging=plan.staging_table,
+            run_id=plan.run_id,
+            method=publish_method(plan),
+            columns=plan.columns,
+            added=plan.added,
+        )
+    if made:
+        log.info("Created the staging table %s.%s", plan.target_schema, plan.staging_table)
+
+
+def publish_run(connection: psycopg.Connection[Any], plan: Plan) -> dict[str, Any]:
+    """Build the staging table's indexes and publish it; a test is dropped instead. Safe to repeat.
+
+    :raises VerificationError: the run was not verified.
+    """
+    doing = f"Publishing run {plan.run_id} as {plan.target}"
+    done = ledger.read_published(connection, plan.run_id)
+    if done is not None:
+        log.info("Run %s is published already", plan.run_id)
+        return done
+    report = ledger.read_report(connection, plan.run_id) or {}
+    if report.get("verified_at") is None:
+        raise VerificationError(f"{doing}: the run is not verified. Clear the task `verify`.")
+    expected = int(report["loaded_rows"])
+    if plan.mode == "test":
+        return _end_test(connection, plan, expected)
+    key = sorted((column.primary_key, column.target) for column in plan.columns if column.primary_key)
+    with postgres_failures(doing):
+        built = build_indexes(
+            connection,
+            schema=plan.target_schema,
+            table=plan.target_table,
+            staging=plan.staging_table,
+            run_id=plan.run_id,
+            primary_key=[target for _, target in key],
+            added=[column.target for column in plan.added],
+        )
+        if built:
+            log.info("Built on the staging table: %s", ", ".join(built))
+        result = publish(
+            connection,
+            _request(plan, expected),
+            before_commit=lambda cursor, result: _record(cursor, plan, result),
+            already_published=lambda cursor: ledger.is_published(cursor, plan.run_id),
+        )
+    return ledger.read_published(connection, plan.run_id) or result.to_json()
+
+
+def _request(plan: Plan, expected: int) -> PublishRequest:
+    targets = {column.source: column.target for column in plan.columns}
+    return PublishRequest(
+        run_id=plan.run_id,
+        method=publish_method(plan),
+        schema=plan.target_schema,
+        table=plan.target_table,
+        staging=plan.staging_table,
+        columns=tuple(column.target for column in plan.columns),
+        added_columns=plan.added,
+        expected_rows=expected,
+        uniqueness_columns=tuple(targets.get(name, name) for name in plan.uniqueness_columns),
+        duplicates=Duplicates.LAST if plan.watermark_column in targets else Duplicates.REFUSE,
+        watermark_column=targets.get(plan.watermark_column or ""),
+        count_target=publish_method(plan) is not PublishMethod.MERGE,
+    )
+
+
+def _record(cursor: psycopg.Cursor[Any], plan: Plan, result: PublishResult) -> None:
+    """The ledger's row and the watermark, in the publish transaction."""
+    ledger.write_published(cursor, plan.run_id, result.to_json())
+    if plan.watermark_column and plan.watermark is not None:
+        ledger.write_watermark(
+            cursor,
+            source=str(plan.source),
+            target=plan.target,
+            column=plan.watermark_column,
+            value=plan.watermark,
+            run_id=plan.run_id,
+        )
+
+
+def _end_test(connection: psycopg.Connection[Any], plan: Plan, rows: int) -> dict[str, Any]:
+    with postgres_failures(f"Dropping the table of test run {plan.run_id}"):
+        drop_staging(connection, plan.target_schema, plan.staging_table)
+    ledger.write_outcome(connection, plan.run_id, "tested")
+    return {"method": "test", "published": False, "rows_after": rows}

@@ -1,0 +1,1 @@
+"""Look at the source, plan a run, unload its chunks, and gather what was written."""

@@ -1,0 +1,148 @@
+"""Gathering: the chunks' files become the run's manifest, in the ledger and in S3."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from snowmelt.core.unload.batches import Batch, plan_batches
+from snowmelt.core.unload.manifest import Manifest, StagedChunk
+from snowmelt.core.unload.plan import Plan
+from snowmelt.core.unload.statements import build_write_document
+from snowmelt.errors import StagingError, StagingUnavailable, VerificationError
+from snowmelt.io.ledger import write_outcome, write_staged
+from snowmelt.io.publish.run import make_staging
+from snowmelt.io.s3 import manifest_exists, read_manifest
+from snowmelt.io.snowflake import Connection, read_rows
+from snowmelt.io.unload.planning import read_plan
+from snowmelt.io.unload.staged import look_for_chunks
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The run's files."""
+
+    batches: tuple[Batch, ...]
+    files: int
+    rows: int
+    bytes: int
+    bucket: str
+    manifest_key: str
+
+
+def gather_files(
+    postgres: psycopg.Connection[Any],
+    run_id: str,
+    staged: Sequence[StagedChunk],
+    *,
+    s3: Callable[[], Any],
+    snowflake: Callable[[], AbstractContextManager[Connection]],
+) -> Gathered:
+    """Add the chunks up against the plan, record them, write the manifest where there is none yet.
+
+    :param staged: what the unloads returned; empty in mode `load`, which reads the manifest that is there.
+    :raises VerificationError: the chunks do not add up to the rows of the snapshot.
+    """
+    plan = read_plan(postgres, run_id)
+    client = s3()
+    key = plan.location.key(plan.manifest_path)
+    if plan.mode == "load":
+        manifest = read_manifest(client, plan.location.bucket, key)
+        chunks = _present(client, manifest.chunks)
+    else:
+        chunks = tuple(sorted(staged, key=lambda chunk: chunk.chunk))
+        _check_complete(plan, chunks)
+        manifest = _manifest(plan, chunks)
+    batches = plan_batches([file for chunk in chunks for file in chunk.files])
+    write_staged(postgres, run_id, chunks, batches)
+    if plan.mode != "load":
+        _write_manifest(plan, manifest, client, key, snowflake)
+    if plan.mode == "unload":
+        write_outcome(postgres, run_id, "unloaded")
+        batches = ()
+    else:
+        make_staging(postgres, plan)
+    files = sum(len(chunk.files) for chunk in chunks)
+    return Gathered(batches, files, manifest.rows, manifest.bytes, plan.location.bucket, key)
+
+
+def _present(client: Any, chunks: tuple[StagedChunk, ...]) -> tuple[StagedChunk, ...]:
+    look = look_for_chunks(client, chunks)
+    if not look.complete:
+        raise StagingError(
+            f"{len(look.missing)} files of the manifest are gone from S3, for example {look.missing[0]}. "
+            "They were cleaned up or have expired: unload anew."
+        )
+    return look.chunks
+
+
+def _check_complete(plan: Plan, chunks: tuple[StagedChunk, ...]) -> None:
+    """Each chunk once, with the rows that were counted at the snapshot."""
+    wanted = {chunk.index: chunk for chunk in plan.chunks}
+    found = [chunk.chunk for chunk in chunks]
+    if found != sorted(wanted):
+        missing = sorted(set(wanted) - set(found))
+        raise VerificationError(
+            f"Run {plan.run_id} has {len(wanted)} chunks, and {len(found)} were unloaded; missing: {missing[:10]}. Clear the task `unload`."
+        )
+    if plan.snapshot is None or plan.mode == "test":
+        return
+    for chunk in chunks:
+        counted = wanted[chunk.chunk].rows
+        if counted is not None and counted != chunk.rows:
+            raise VerificationError(
+                f"{plan.source}, {wanted[chunk.chunk].label}: {counted:,} rows at the snapshot {plan.snapshot}, "
+                f"{chunk.rows:,} unloaded by query {chunk.query_id}. Nothing was published. Start a new run; if it happens again, report it."
+            )
+    rows = sum(chunk.rows for chunk in chunks)
+    if rows != plan.source_rows:
+        raise VerificationError(
+            f"{plan.source}: {plan.source_rows:,} rows at the snapshot {plan.snapshot}, {rows:,} unloaded in {len(chunks)} chunks. "
+            "Nothing was published. Start a new run; if it happens again, report it."
+        )
+
+
+def _manifest(plan: Plan, chunks: tuple[StagedChunk, ...]) -> Manifest:
+    return Manifest(
+        run_id=plan.run_id,
+        source=str(plan.source),
+        snapshot=plan.snapshot,
+        file_format=plan.file_format,
+        compression=plan.compression,
+        bucket=plan.location.bucket,
+        path=plan.location.key(plan.path),
+        columns=plan.columns,
+        chunks=chunks,
+    )
+
+
+def _write_manifest(
+    plan: Plan,
+    manifest: Manifest,
+    client: Any,
+    key: str,
+    snowflake: Callable[[], AbstractContextManager[Connection]],
+) -> None:
+    """Have Snowflake write it, and read it back: an audit trail that cannot be read is none."""
+    document = manifest.to_document()
+    if (
+        manifest_exists(client, manifest.bucket, key)
+        and read_manifest(client, manifest.bucket, key).to_document() == document
+    ):
+        return
+    with snowflake() as session:
+        sql = build_write_document(plan.location, plan.manifest_path, document)
+        read_rows(session, sql, f"Writing the manifest of run {plan.run_id}")
+    written = read_manifest(client, manifest.bucket, key)
+    if (written.rows, written.bytes, len(written.files)) != (
+        manifest.rows,
+        manifest.bytes,
+        len(manifest.files),
+    ):
+        raise StagingUnavailable(
+            f"s3://{manifest.bucket}/{key} does not hold what was just written to it. It is tried again."
+        )

@@ -1,0 +1,1 @@
+"""Count and fingerprint both sides."""

@@ -1,0 +1,75 @@
+"""Verification of a loaded run: counts always, fingerprints up to a number of rows; the outcome stands in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import psycopg
+
+from snowmelt.core.quoting import postgres_identifier
+from snowmelt.core.unload.plan import Plan
+from snowmelt.core.verify.counts import Counts, find_differences, summarise_counts
+from snowmelt.errors import VerificationError
+from snowmelt.io.failures.postgres import postgres_failures
+from snowmelt.io.ledger import read_counts, read_report, read_strange_loaded, write_verification
+from snowmelt.io.snowflake import Connection
+from snowmelt.io.verify.fingerprints import verify_fingerprint
+
+#: Fingerprints are computed up to this many rows: both databases read every row once more for them.
+FINGERPRINT_ROWS = 50_000_000
+
+
+def verify_run(
+    postgres: psycopg.Connection[Any],
+    plan: Plan,
+    *,
+    snowflake: Callable[[], AbstractContextManager[Connection]],
+    fingerprint_rows: int = FINGERPRINT_ROWS,
+) -> dict[str, Any]:
+    """Count, compare, record; the run may be published only when this has returned.
+
+    A run that is published already was verified before: what was recorded then is returned.
+
+    :param snowflake: opens a session; only called when fingerprints are compared.
+    :raises VerificationError: naming every difference; nothing is published then, and the staging table stays for a look.
+    """
+    report = read_report(postgres, plan.run_id)
+    if report is not None and report["published_at"] is not None:
+        return dict(report["verification"])
+    counts = _read_counts(postgres, plan)
+    summary = summarise_counts(plan, counts)
+    differences = find_differences(plan, counts)
+    if differences:
+        _refuse(postgres, plan, summary, "; ".join(differences))
+    if plan.source_rows > fingerprint_rows:
+        summary["fingerprint"] = {"reason": f"more than {fingerprint_rows:,} rows: only counts were compared"}
+    else:
+        try:
+            with snowflake() as session:
+                summary["fingerprint"] = verify_fingerprint(session, postgres, plan)
+        except VerificationError as error:
+            write_verification(postgres, plan.run_id, summary, str(error))
+            raise
+    write_verification(postgres, plan.run_id, summary, None)
+    return summary
+
+
+def _read_counts(postgres: psycopg.Connection[Any], plan: Plan) -> Counts:
+    table = postgres_identifier(plan.target_schema, plan.staging_table)
+    with postgres_failures(f"Counting {plan.target_schema}.{plan.staging_table}"):
+        row = postgres.execute(f"SELECT count(*) FROM {table}").fetchone()
+        return Counts(
+            chunks=read_counts(postgres, plan.run_id),
+            strangers=read_strange_loaded(postgres, plan.run_id),
+            table_rows=row[0] if row else 0,
+        )
+
+
+def _refuse(postgres: psycopg.Connection[Any], plan: Plan, summary: dict[str, Any], error: str) -> None:
+    write_verification(postgres, plan.run_id, summary, error)
+    raise VerificationError(
+        f"{plan.source} → {plan.target}, run {plan.run_id}: {error}. Nothing was published; the rows stand in "
+        f"{plan.target_schema}.{plan.staging_table} for a look. Clear the task `load` to load what is missing, or start a new run."
+    )
