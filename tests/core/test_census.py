@@ -34,7 +34,7 @@ def test_only_columns_with_such_values_are_named():
 
 def test_a_catch_up_takes_the_watermark_itself_and_nulls_again():
     instant = parse_snowflake_type("TIMESTAMP_TZ(6)")
-    assert build_since('A"t', instant, "2026-01-01 09:00:00.123456000") == (
+    assert build_since('A"t', instant, "2026-01-01 09:00:00.123456000", 0) == (
         '"A""t" >= \'2026-01-01 09:00:00.123456000 +00:00\'::TIMESTAMP_TZ(9) OR "A""t" IS NULL'
     )
     assert build_since("AT", instant, None) == ""

@@ -91,7 +91,7 @@ def test_defaults():
         "postgres": "postgres_default",
         "aws_cleanup": None,
     }
-    assert config.tables[0].model_dump(exclude={"columns", "policies", "connections"}) == {
+    assert config.tables[0].model_dump(exclude={"columns", "policies", "connections", "execution"}) == {
         "path": "sources[0].tables[0]",
         "dag_id": "migrate__analytics__dimpayer",
         "source_name": "analytics",
@@ -122,6 +122,13 @@ def test_defaults():
         "nanoseconds": "refuse",
         "schema_drift": "fail",
         "long_names": "refuse",
+        "watermark_overlap": None,
+        "duplicates": "last",
+        "inserts_only": False,
+        "reconcile_deletes": False,
+        "max_delete_percent": 10,
+        "defer_indexes": False,
+        "verify": "fingerprint",
     }
 
 

@@ -136,7 +136,7 @@ def test_a_broken_section_breaks_the_file_and_all_faults_are_told():
     )
     assert faults_of_file(document) == (
         (
-            "sorces: found a key that is not known; expected one of s3_staging, snowflake_unload, connections, sources. "
+            "sorces: found a key that is not known; expected one of s3_staging, snowflake_unload, connections, execution, sources. "
             'Did you mean "sources"?'
         ),
         (

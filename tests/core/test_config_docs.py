@@ -18,10 +18,12 @@ from snowmelt.core.settings.config_sections import (
     S3Staging,
     SnowflakeUnload,
 )
+from snowmelt.core.settings.execution import Execution
 from snowmelt.core.settings.fields import SCHEDULE_PRESETS, WAREHOUSE_SIZES
 from snowmelt.core.settings.prefixes import PLACEHOLDERS
 from snowmelt.core.settings.table_config import (
     BadRows,
+    Duplicates,
     LoadMethod,
     LongNames,
     Mode,
@@ -30,6 +32,7 @@ from snowmelt.core.settings.table_config import (
     SchemaDrift,
     SourceEntry,
     TableEntry,
+    Verify,
 )
 
 PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
@@ -48,6 +51,7 @@ def documented(heading):
         ("`s3_staging`", S3Staging),
         ("`snowflake_unload`", SnowflakeUnload),
         ("`connections`", Connections),
+        ("`execution`", Execution),
         ("`sources[]`", SourceEntry),
         ("`tables[]`", TableEntry),
     ],
@@ -71,6 +75,7 @@ def test_every_section_has_a_heading():
     [
         ("`s3_staging`", S3Staging),
         ("`connections`", Connections),
+        ("`execution`", Execution),
         ("`sources[]`", SourceEntry),
         ("`tables[]`", TableEntry),
     ],
@@ -99,6 +104,8 @@ def test_defaults_are_those_of_the_code(heading, model):
             Nanoseconds,
             SchemaDrift,
             LongNames,
+            Duplicates,
+            Verify,
         )
     ]
     + [SCHEDULE_PRESETS, WAREHOUSE_SIZES, PLACEHOLDERS],

@@ -81,6 +81,13 @@ def test_the_source_alone_is_enough():
             "nanoseconds": "refuse",
             "schema_drift": "fail",
             "long_names": "refuse",
+            "watermark_overlap": None,
+            "duplicates": "last",
+            "inserts_only": False,
+            "reconcile_deletes": False,
+            "max_delete_percent": 10,
+            "defer_indexes": False,
+            "verify": "fingerprint",
         },
         "staging": {
             "bucket": "staging",
@@ -91,6 +98,7 @@ def test_the_source_alone_is_enough():
             "stage_name": "My Stage",
             "warehouse": "WH",
             "warehouse_size": None,
+            "statement_timeout_s": None,
         },
         "connections": {
             "snowflake": "snowflake_default",

@@ -7,15 +7,15 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import psycopg
 
 from snowmelt.core.settings.config import parse_config
 from snowmelt.core.settings.request import parse_request
-from snowmelt.core.unload.manifest import MANIFEST_NAME
 from snowmelt.core.unload.plan import Plan
-from snowmelt.io import ledger, s3
+from snowmelt.io import ledger
 from snowmelt.io.load import run as loading
 from snowmelt.io.publish import run as publishing
 from snowmelt.io.unload import chunk as unload
@@ -33,6 +33,7 @@ class World:
     bucket: str
     #: A schema of Snowflake's for this test alone.
     schema: str
+    stage: str = "SNOWMELT_STAGE"
 
     @contextmanager
     def target(self) -> Iterator[psycopg.Connection[Any]]:
@@ -70,7 +71,7 @@ class World:
                 "snowflake_unload": {
                     "stage_database": "UTIL",
                     "stage_schema": "STAGING",
-                    "stage_name": "SNOWMELT_STAGE",
+                    "stage_name": self.stage,
                 },
                 "sources": [
                     {
@@ -84,32 +85,34 @@ class World:
             }
         )
 
-    def plan(self, table: dict[str, Any], *, run: str | None = None, **params: Any) -> Plan:
+    def plan(
+        self,
+        table: dict[str, Any],
+        *,
+        run: str | None = None,
+        window: tuple[datetime, datetime] | None = None,
+        **params: Any,
+    ) -> Plan:
         """Plan a run of a table that is configured as `table` says."""
         config = parse_config(self.config(table), {})
         assert not config.broken, config.broken
         request = parse_request(params, config, config.tables[0])
-        manifest = None
-        if request.mode == "load":
-            key = f"{request.staging.prefix}run_{request.run_id}/{MANIFEST_NAME}"
-            manifest = s3.read_manifest(self.s3, self.bucket, key)
-        identity = planning.RunIdentity(run or uuid.uuid4().hex, "dag", "run")
+        identity = planning.RunIdentity(run or uuid.uuid4().hex, "dag", "run", window)
         with self.target() as connection:
-            return planning.plan_run(
-                planning.PlanningSessions(self.snowflake, connection), request, identity, manifest
-            )
+            sessions = planning.PlanningSessions(self.snowflake, connection, lambda: self.s3)
+            return planning.plan_run(sessions, request, identity)
 
     def unload(self, plan: Plan) -> list[Any]:
         chunks = []
-        for chunk in plan.chunks:
+        for part, chunk in ((part, chunk) for part in plan.parts for chunk in part.chunks):
             request = unload.UnloadRequest(
                 source=plan.source,
                 path=plan.chunk_path(chunk),
                 stage=plan.location.stage,
                 integration="",
                 bucket=plan.location.bucket,
-                columns=tuple((column.source, column.select) for column in plan.columns),
-                where=plan.where,
+                columns=tuple((column.source, column.select) for column in part.columns),
+                where=part.where,
                 chunk=chunk,
                 snapshot=plan.snapshot,
                 row_limit=plan.row_limit,
@@ -121,17 +124,22 @@ class World:
             chunks.append(unload.await_unload(self.snowflake, request, submitted, 0.05))
         return list(staged.look_for_chunks(self.s3, tuple(chunks)).chunks)
 
-    def finish(self, plan: Plan, chunks: list[Any]) -> dict[str, Any]:
-        """Everything after the unload."""
+    def finish(self, plan: Plan, chunks: list[Any], before_verify: str = "") -> dict[str, Any]:
+        """Everything after the unload.
+
+        :param before_verify: what somebody does to the database once all is loaded.
+        """
         with self.target() as connection:
             gathered = gathering.gather_files(
                 connection, plan.run_id, chunks, s3=lambda: self.s3, snowflake=self.session
             )
-            job = loading.build_load_job(plan, "us-east-1")
-            for batch in gathered.batches:
-                loading.load_files(
-                    connection, self.s3, ledger.read_batch(connection, plan.run_id, batch.index), job
-                )
+            for part, batches in zip(plan.parts, (gathered.batches, gathered.key_batches), strict=False):
+                job = loading.build_load_job(part, "us-east-1")
+                for batch in batches:
+                    files = ledger.read_batch(connection, part.run_id, batch.index)
+                    loading.load_files(connection, self.s3, files, job)
+            if before_verify:
+                connection.execute(before_verify)
             verification.verify_run(connection, plan, snowflake=self.session)
             return publishing.publish_run(connection, plan)
 

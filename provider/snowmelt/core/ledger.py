@@ -98,6 +98,24 @@ CREATE TABLE snowmelt.watermark (
     moved_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (source, target, column_name)
 );
+CREATE TABLE snowmelt.deferred_index (
+    schema_name text NOT NULL,
+    table_name text NOT NULL,
+    index_name text NOT NULL,
+    statements text[] NOT NULL,
+    run_id text NOT NULL,
+    dropped_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (schema_name, table_name, index_name)
+);
+COMMENT ON TABLE snowmelt.deferred_index IS 'Indexes that a publish has dropped from a target, and how they are built again';
+CREATE TABLE snowmelt.resized_warehouse (
+    warehouse text NOT NULL,
+    run_id text NOT NULL,
+    original_size text NOT NULL,
+    resized_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (warehouse, run_id)
+);
+COMMENT ON TABLE snowmelt.resized_warehouse IS 'Warehouses that runs have resized, and the size to be restored';
 COMMENT ON TABLE snowmelt.watermark IS 'Up to where a target is filled; moved in the publish transaction alone';
 """,
 )
@@ -136,6 +154,9 @@ VALUES (%s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (run_id, chunk) DO UPDATE SET query_id = EXCLUDED.query_id, files = EXCLUDED.files,
     rows = EXCLUDED.rows, bytes = EXCLUDED.bytes, seconds = EXCLUDED.seconds
 """
+READ_STAGED_CHUNKS = (
+    "SELECT chunk, query_id, seconds FROM snowmelt.staged_chunk WHERE run_id = %s ORDER BY chunk"
+)
 COUNT_LOADED = "SELECT count(*) FROM snowmelt.loaded_file WHERE run_id = %s"
 READ_STAGED_KEYS = "SELECT s3_key, bytes, rows FROM snowmelt.staged_file WHERE run_id = %s ORDER BY s3_key"
 DELETE_STAGED = "DELETE FROM snowmelt.staged_file WHERE run_id = %s"
@@ -180,6 +201,14 @@ SELECT l.s3_key FROM snowmelt.loaded_file AS l
 LEFT JOIN snowmelt.staged_file AS s ON (l.run_id, l.s3_key) = (s.run_id, s.s3_key)
 WHERE l.run_id = %s AND s.s3_key IS NULL ORDER BY 1 LIMIT 5
 """
+#: Another run of a later snapshot that was published into the same target since this one began: ours would undo it.
+READ_OVERTAKEN = """
+SELECT other.run_id, other.snapshot FROM snowmelt.run AS mine JOIN snowmelt.run AS other
+    ON other.target = mine.target AND other.run_id <> mine.run_id AND other.published_at > mine.started_at
+WHERE mine.run_id = %s
+    AND coalesce(other.snapshot::timestamptz, other.started_at) > coalesce(mine.snapshot::timestamptz, mine.started_at)
+ORDER BY other.published_at DESC LIMIT 1
+"""
 WRITE_VERIFICATION = """
 UPDATE snowmelt.run SET verification = %(verification)s,
     verified_at = CASE WHEN %(error)s::text IS NULL THEN clock_timestamp() END, error = %(error)s
@@ -190,11 +219,32 @@ WRITE_PUBLISHED = """
 UPDATE snowmelt.run SET published_at = clock_timestamp(), publish_result = %(result)s, outcome = 'published', error = NULL
 WHERE run_id = %(run_id)s AND published_at IS NULL
 """
+WRITE_RECONCILED = """
+UPDATE snowmelt.run SET published_at = clock_timestamp(), finished_at = clock_timestamp(), outcome = 'reconciled'
+WHERE run_id = %s
+"""
 READ_PUBLISHED = "SELECT published_at, publish_result FROM snowmelt.run WHERE run_id = %s"
 WRITE_OUTCOME = """
 UPDATE snowmelt.run SET outcome = %(outcome)s, error = %(error)s, finished_at = clock_timestamp() WHERE run_id = %(run_id)s
 """
+#: Another DAG run goes on with this run: its page shows the run from now on.
+WRITE_RESUMED = "UPDATE snowmelt.run SET dag_id = %s, dag_run_id = %s WHERE run_id = %s"
 WRITE_FINISHED = "UPDATE snowmelt.run SET finished_at = clock_timestamp() WHERE run_id = %s"
+
+WRITE_DEFERRED = """
+INSERT INTO snowmelt.deferred_index (schema_name, table_name, index_name, statements, run_id) VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (schema_name, table_name, index_name)
+    DO UPDATE SET statements = EXCLUDED.statements, run_id = EXCLUDED.run_id, dropped_at = clock_timestamp()
+"""
+LIST_DEFERRED = (
+    "SELECT schema_name, table_name, index_name, run_id FROM snowmelt.deferred_index ORDER BY 1, 2, 3"
+)
+READ_DEFERRED = (
+    "SELECT index_name FROM snowmelt.deferred_index WHERE (schema_name, table_name) = (%s, %s) ORDER BY 1"
+)
+TAKE_DEFERRED = """
+DELETE FROM snowmelt.deferred_index WHERE (schema_name, table_name, index_name) = (%s, %s, %s) RETURNING statements
+"""
 
 READ_REPORT = """
 SELECT r.run_id, r.mode, r.source, r.target, r.snapshot, r.outcome, r.source_rows, r.staged_files, r.staged_rows,

@@ -135,6 +135,23 @@ def read_staged(connection: Connection, run_id: str) -> tuple[StagedFile, ...]:
     return tuple(StagedFile(*row) for row in connection.execute(ledger.READ_STAGED, (run_id,)))
 
 
+def read_staged_chunks(connection: Connection, run_id: str, bucket: str) -> tuple[StagedChunk, ...]:
+    """What the unloads of a run returned, as it was recorded; empty before."""
+    files: dict[int, list[StagedFile]] = {}
+    for file in read_staged(connection, run_id):
+        files.setdefault(file.chunk, []).append(file)
+    return tuple(
+        StagedChunk(chunk, bucket, query_id, seconds, tuple(files.get(chunk, ())))
+        for chunk, query_id, seconds in connection.execute(ledger.READ_STAGED_CHUNKS, (run_id,))
+    )
+
+
+def read_overtaken(cursor: Cursor, run_id: str) -> tuple[str, str | None] | None:
+    """The run of a later snapshot that was published into the same target since this one began: (run id, snapshot)."""
+    row = cursor.execute(ledger.READ_OVERTAKEN, (run_id,)).fetchone()
+    return None if row is None else (row[0], row[1])
+
+
 def claim_file(cursor: Cursor, run_id: str, file: StagedFile, *, etag: str, method: str) -> bool:
     """Insert the file's ledger row; the first statement of its transaction. False: it is loaded already.
 
@@ -190,6 +207,11 @@ def write_published(cursor: Cursor, run_id: str, result: dict[str, Any]) -> bool
     return cursor.rowcount == 1
 
 
+def write_reconciled(cursor: Cursor, run_id: str) -> None:
+    """Mark the keys of a run as used up, inside its publish transaction."""
+    cursor.execute(ledger.WRITE_RECONCILED, (run_id,))
+
+
 def read_published(connection: Connection, run_id: str) -> dict[str, Any] | None:
     """What the publish of this run did; None when it is not published yet."""
     row = connection.execute(ledger.READ_PUBLISHED, (run_id,)).fetchone()
@@ -220,6 +242,12 @@ def write_outcome(connection: Connection, run_id: str, outcome: str, error: str 
     """End a run that publishes nothing (`unloaded`, `tested`), or that failed for good."""
     with connection.transaction():
         connection.execute(ledger.WRITE_OUTCOME, {"run_id": run_id, "outcome": outcome, "error": error})
+
+
+def write_resumed(connection: Connection, run_id: str, dag_id: str, dag_run_id: str) -> None:
+    """Note which DAG run goes on with a run that another one began."""
+    with connection.transaction():
+        connection.execute(ledger.WRITE_RESUMED, (dag_id, dag_run_id, run_id))
 
 
 def write_finished(connection: Connection, run_id: str) -> None:

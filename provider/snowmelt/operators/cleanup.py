@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from snowmelt.tasks.failing import failing_fast
-from snowmelt.tasks.sessions import postgres_session, s3_client, snowflake_session
+from snowmelt.tasks.sessions import postgres_session, s3_client, snowflake_session, task_tag
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -55,7 +55,7 @@ class MigrationCleanupOperator(BaseOperator):
                 removed = remove_staged(
                     postgres,
                     self.run_id,
-                    snowflake=lambda: snowflake_session(self.snowflake_conn_id),
+                    snowflake=lambda: snowflake_session(self.snowflake_conn_id, tag=task_tag(context)),
                     s3=(lambda: s3_client(str(self.aws_cleanup_conn_id)))
                     if self.aws_cleanup_conn_id
                     else None,

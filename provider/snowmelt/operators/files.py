@@ -9,7 +9,7 @@ from airflow.sdk import BaseOperator, XComArg
 
 from snowmelt.core.unload.manifest import StagedChunk
 from snowmelt.tasks.failing import failing_fast
-from snowmelt.tasks.sessions import postgres_session, s3_client, snowflake_session
+from snowmelt.tasks.sessions import postgres_session, s3_client, snowflake_session, task_tag
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class MigrationFilesOperator(BaseOperator):
     """Add up the chunks, record the files in the ledger, have Snowflake write manifest.json, hand out the files.
 
-    Returns a list of {batch, label}, one entry for each load task; empty in mode `unload`.
+    Returns a list of {batch, label, keys}, one entry for each load task; empty in mode `unload`.
 
     :param run_id: the run's id in the ledger.
     :param chunks: what S3ManifestSensor returned, one dict for each chunk; None in mode `load`.
@@ -55,13 +55,17 @@ class MigrationFilesOperator(BaseOperator):
                 self.run_id,
                 staged,
                 s3=lambda: s3_client(self.aws_conn_id),
-                snowflake=lambda: snowflake_session(self.snowflake_conn_id),
+                snowflake=lambda: snowflake_session(self.snowflake_conn_id, tag=task_tag(context)),
             )
         self.log.info(
             "%s files, %s rows, %.1f MB; manifest s3://%s/%s",
             gathered.files, f"{gathered.rows:,}", gathered.bytes / 1e6, gathered.bucket, gathered.manifest_key,
         )  # fmt: skip
-        return [{"batch": batch.index, "label": batch.label} for batch in gathered.batches]
+        return [
+            {"batch": batch.index, "label": f"keys: {batch.label}" if keys else batch.label, "keys": keys}
+            for batches, keys in ((gathered.batches, False), (gathered.key_batches, True))
+            for batch in batches
+        ]
 
 
 def _all(chunks: Any) -> list[Any]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from snowmelt.core.unload.manifest import MANIFEST_NAME
 from snowmelt.core.unload.plan import Plan, plan_run_id
 from snowmelt.tasks.failing import failing_fast
-from snowmelt.tasks.sessions import postgres_session, s3_client, snowflake_session
+from snowmelt.tasks.sessions import postgres_session, s3_client, snowflake_session, task_tag
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from snowmelt.core.settings.config import Config
     from snowmelt.core.settings.migration_request import MigrationRequest
     from snowmelt.core.settings.table_config import TableConfig
-    from snowmelt.core.unload.manifest import Manifest
+    from snowmelt.core.unload.chunks import Chunk
 
 #: XCom keys beside the return value: the run's id in the ledger, and the (name, expression) pairs of the unload.
 RUN_ID_KEY = "run_id"
@@ -46,40 +46,46 @@ class MigrationPlanOperator(BaseOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Plan, store, and hand out the chunks."""
         from snowmelt.core.settings.request import parse_request
+        from snowmelt.io.ledger import read_staged_chunks
         from snowmelt.io.unload.planning import PlanningSessions, RunIdentity, plan_run
 
         ti = context["ti"]
         with failing_fast():
             request = parse_request(context["params"], self.config, self.table)
-            identity = RunIdentity(plan_run_id(ti.dag_id, ti.run_id), ti.dag_id, ti.run_id)
-            manifest = self._manifest(request)
+            identity = RunIdentity(
+                plan_run_id(ti.dag_id, ti.run_id), ti.dag_id, ti.run_id, read_window(context["dag_run"])
+            )
             with (
                 postgres_session(request.connections.postgres) as postgres,
                 snowflake_session(
-                    request.connections.snowflake, warehouse=request.staging.warehouse
+                    request.connections.snowflake,
+                    warehouse=request.staging.warehouse,
+                    tag=task_tag(context),
+                    timeout=request.staging.statement_timeout_s,
                 ) as snowflake,
             ):
-                plan = plan_run(PlanningSessions(snowflake, postgres), request, identity, manifest)
+                sessions = PlanningSessions(snowflake, postgres, lambda: s3_client(request.connections.aws))
+                plan = plan_run(sessions, request, identity)
+                recorded = bool(read_staged_chunks(postgres, plan.run_id, plan.location.bucket))
         ti.xcom_push(key=RUN_ID_KEY, value=plan.run_id)
         ti.xcom_push(key=COLUMNS_KEY, value=[[column.source, column.select] for column in plan.columns])
         self.log.info(
             "Run %s: %s → %s, %s rows in %s chunks, snapshot %s",
             plan.run_id, plan.source, plan.target, f"{plan.source_rows:,}", len(plan.chunks), plan.snapshot or plan.snapshot_note,
         )  # fmt: skip
-        return [self._unload_arguments(plan, request, place) for place in range(len(plan.chunks))]
-
-    def _manifest(self, request: MigrationRequest) -> Manifest | None:
-        """The manifest of the earlier unload that mode `load` takes up."""
-        if request.mode != "load":
-            return None
-        from snowmelt.io.s3 import read_manifest
-
-        key = f"{request.staging.prefix}run_{request.run_id}/{MANIFEST_NAME}"
-        return read_manifest(s3_client(request.connections.aws), request.staging.bucket, key)
+        if recorded:
+            self.log.info("Its files are recorded already: nothing is unloaded")
+            return []
+        return [
+            self._unload_arguments(part, chunk, request, keys=part is not plan)
+            for part in plan.parts
+            for chunk in part.chunks
+        ]
 
     @staticmethod
-    def _unload_arguments(plan: Plan, request: MigrationRequest, place: int) -> dict[str, Any]:
-        chunk = plan.chunks[place]
+    def _unload_arguments(
+        plan: Plan, chunk: Chunk, request: MigrationRequest, *, keys: bool
+    ) -> dict[str, Any]:
         return {
             "source": str(plan.source),
             "path": plan.chunk_path(chunk),
@@ -94,4 +100,16 @@ class MigrationPlanOperator(BaseOperator):
             "compression": plan.compression,
             "max_file_size_mb": request.max_file_size_mb,
             "warehouse": request.staging.warehouse,
+            "statement_timeout": request.staging.statement_timeout_s,
+            "only_columns": [column.source for column in plan.columns] if keys else None,
         }
+
+
+def read_window(dag_run: Any) -> tuple[datetime, datetime] | None:
+    """The data interval of a backfill; None for any other run, which starts at the watermark instead."""
+    if str(getattr(dag_run, "run_type", "")).rpartition(".")[2].lower() != "backfill":
+        return None
+    start, end = dag_run.data_interval_start, dag_run.data_interval_end
+    if start is None or end is None or start >= end:
+        return None
+    return start, end

@@ -28,6 +28,7 @@ class S3ToPostgresLoadOperator(BaseOperator):
     :param run_id: a planned run's id in the ledger; the batch's files go into its staging table. (templated)
     :param batch: which files of the run; used with `run_id`.
     :param label: what the mapped task is called.
+    :param keys: whether the batch is one of the run's keys (reconcile_deletes), which go into a staging table of their own.
     :param manifest: instead of a run: what S3ManifestSensor returned, or the s3:// address of a manifest.json. (templated)
     :param table: with `manifest`: the existing table to load into, `public.dimpayer`, taken to the letter. (templated)
     :param load_method: with `manifest`: auto, copy or aws_s3.
@@ -42,6 +43,7 @@ class S3ToPostgresLoadOperator(BaseOperator):
         run_id: str | None = None,
         batch: int | None = None,
         label: str = "",
+        keys: bool = False,
         manifest: ManifestLike | None = None,
         table: str | None = None,
         load_method: str = "auto",
@@ -53,6 +55,7 @@ class S3ToPostgresLoadOperator(BaseOperator):
         self.run_id = run_id
         self.batch = batch
         self.map_label = label
+        self.keys = keys
         self.manifest = manifest
         self.table = table
         self.load_method = load_method
@@ -78,8 +81,9 @@ class S3ToPostgresLoadOperator(BaseOperator):
                 plan = read_plan(postgres, str(self.run_id))
                 if read_published(postgres, plan.run_id) is not None:
                     raise AirflowSkipException(f"Run {plan.run_id} is published already")
-                job = loading.build_load_job(plan, client.meta.region_name)
-                files = read_batch(postgres, plan.run_id, int(self.batch or 0))
+                part = plan.keys if self.keys and plan.keys is not None else plan
+                job = loading.build_load_job(part, client.meta.region_name)
+                files = read_batch(postgres, part.run_id, int(self.batch or 0))
             results = loading.load_files(postgres, client, files, job)
         self._postgres = None
         return {

@@ -12,7 +12,7 @@ from snowmelt.core.columns.names import parse_table_name
 from snowmelt.core.unload.chunks import Chunk
 from snowmelt.core.unload.plan import max_file_bytes
 from snowmelt.tasks.failing import failing_fast
-from snowmelt.tasks.sessions import snowflake_session
+from snowmelt.tasks.sessions import snowflake_session, task_tag
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -38,6 +38,7 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
     :param storage_integration: name of the storage integration; only used without a stage.
     :param bucket: bucket that the stage has to point to; may be empty with a stage.
     :param columns: (name in the file, SQL expression) pairs; None: every column in its exact staged form.
+    :param only_columns: of `columns`, those with these names; None: all.
     :param source_filter: one SQL predicate, or empty. (templated)
     :param chunk: as the plan gives it: index, predicate, rows, label; None: the whole table.
     :param snapshot: instant to read the table at, with its offset; None: now. (templated)
@@ -61,6 +62,7 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
         storage_integration: str | None = None,
         bucket: str = "",
         columns: Sequence[Sequence[str]] | None = None,
+        only_columns: Sequence[str] | None = None,
         source_filter: str = "",
         chunk: Mapping[str, Any] | None = None,
         snapshot: str | None = None,
@@ -82,6 +84,7 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
         self.storage_integration = storage_integration
         self.bucket = bucket
         self.columns = columns
+        self.only_columns = only_columns
         self.source_filter = source_filter
         self.chunk = chunk
         self.snapshot = snapshot
@@ -173,9 +176,7 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
             stage=self.stage or "",
             integration=self.storage_integration or "",
             bucket=self.bucket,
-            columns=tuple((name, select) for name, select in self.columns)
-            if self.columns is not None
-            else None,
+            columns=self._columns(),
             where=self.source_filter or "",
             chunk=Chunk.from_json(dict(self.chunk)) if self.chunk else Chunk(0, "", None, self.source),
             snapshot=self.snapshot or None,
@@ -185,11 +186,12 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
             max_file_bytes=max_file_bytes(self.max_file_size_mb),
         )
 
-    def _tag(self, context: Context) -> str:
-        from snowmelt.core.unload.statements import build_query_tag
+    def _columns(self) -> tuple[tuple[str, str], ...] | None:
+        if self.columns is None:
+            return None
+        wanted = None if self.only_columns is None else set(self.only_columns)
+        return tuple((name, select) for name, select in self.columns if wanted is None or name in wanted)
 
-        ti = context["ti"]
+    def _tag(self, context: Context) -> str:
         chunk = self.chunk["index"] if self.chunk else None
-        return build_query_tag(
-            dag=ti.dag_id, run=ti.run_id, task=ti.task_id, chunk=chunk, submitted=int(time.time())
-        )
+        return task_tag(context, chunk=chunk, submitted=int(time.time()))

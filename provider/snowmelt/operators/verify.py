@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
+from snowmelt.core.settings.execution import DEFAULT_FINGERPRINT_ROWS
 from snowmelt.tasks.failing import failing_fast
-from snowmelt.tasks.sessions import postgres_session, snowflake_session
+from snowmelt.tasks.sessions import postgres_session, snowflake_session, task_tag
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -22,6 +23,7 @@ class MigrationVerifyOperator(BaseOperator):
 
     :param run_id: the run's id in the ledger.
     :param fingerprint_rows: above this many rows only counts are compared; 0: never fingerprints.
+    :param statement_timeout: seconds after which Snowflake cancels the fingerprint's query; None: the account's setting.
     """
 
     template_fields: Sequence[str] = ("run_id",)
@@ -31,7 +33,8 @@ class MigrationVerifyOperator(BaseOperator):
         self,
         *,
         run_id: str,
-        fingerprint_rows: int = 50_000_000,
+        fingerprint_rows: int = DEFAULT_FINGERPRINT_ROWS,
+        statement_timeout: int | None = None,
         snowflake_conn_id: str = "snowflake_default",
         postgres_conn_id: str = "postgres_default",
         **kwargs: Any,
@@ -39,6 +42,7 @@ class MigrationVerifyOperator(BaseOperator):
         super().__init__(**kwargs)
         self.run_id = run_id
         self.fingerprint_rows = fingerprint_rows
+        self.statement_timeout = statement_timeout
         self.snowflake_conn_id = snowflake_conn_id
         self.postgres_conn_id = postgres_conn_id
 
@@ -54,7 +58,9 @@ class MigrationVerifyOperator(BaseOperator):
             verified = verify_run(
                 postgres,
                 plan,
-                snowflake=lambda: snowflake_session(self.snowflake_conn_id),
+                snowflake=lambda: snowflake_session(
+                    self.snowflake_conn_id, tag=task_tag(context), timeout=self.statement_timeout
+                ),
                 fingerprint_rows=self.fingerprint_rows,
             )
         self.log.info(

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from snowmelt.core.unload.statements import SESSION_PARAMETERS
+from snowmelt.core.unload.statements import SESSION_PARAMETERS, build_query_tag
 from snowmelt.errors import AccessError, ConfigurationError
 
 if TYPE_CHECKING:
     import psycopg
+    from airflow.sdk import Context
 
 #: Seconds that a session waits for a connection before it gives up; the task is then retried.
 CONNECT_TIMEOUT = 30
@@ -65,6 +66,12 @@ def postgres_session(conn_id: str) -> Iterator[psycopg.Connection[Any]]:
         yield connection
     finally:
         connection.close()
+
+
+def task_tag(context: Context, **parts: object) -> str:
+    """QUERY_TAG of a task's statements: DAG, run and task, so that Snowflake's query history can be asked by them."""
+    ti = context["ti"]
+    return build_query_tag(dag=ti.dag_id, run=ti.run_id, task=ti.task_id, **parts)
 
 
 def s3_client(conn_id: str) -> Any:

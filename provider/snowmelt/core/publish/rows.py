@@ -94,6 +94,19 @@ def build_insert_new(request: PublishRequest) -> str:
     )
 
 
+def build_delete_gone(request: PublishRequest) -> str:
+    """Rows of the target whose key is not among the source's. A key with a NULL in it is never removed: it equals nothing.
+
+    Needs `request.keys`.
+    """
+    keys = postgres_identifier(request.schema, request.keys.table if request.keys else "")
+    whole = " AND ".join(f"t.{postgres_identifier(name)} IS NOT NULL" for name in request.uniqueness_columns)
+    return (
+        f"DELETE FROM {_target(request)} AS t WHERE {whole} "
+        f"AND NOT EXISTS (SELECT FROM {keys} AS s WHERE {_same_key(request)})"
+    )
+
+
 def _target(request: PublishRequest) -> str:
     return postgres_identifier(request.schema, request.table)
 

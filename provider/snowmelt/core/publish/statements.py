@@ -52,6 +52,18 @@ class LockPatience:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeySet:
+    """The keys that the source still has: rows of the target whose key is not among them are removed by a merge."""
+
+    #: The table of the keys, in the target's schema, with the columns of the key alone.
+    table: str
+    #: Keys that were loaded, by the ledger. The table must hold exactly as many.
+    expected_rows: int
+    #: A publish that would remove more than this share of the target is refused.
+    max_delete_percent: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PublishRequest:
     """One publish."""
 
@@ -74,6 +86,8 @@ class PublishRequest:
     duplicates: Duplicates = Duplicates.REFUSE
     #: Merge with duplicates=last: target name of the column that tells which row is the last.
     watermark_column: str | None = None
+    #: Merge: what the source still has; None: nothing is removed.
+    keys: KeySet | None = None
     #: Count the target's rows first (a scan of the old table, readers are not held up); else rows_before is None.
     count_target: bool = True
     patience: LockPatience = field(default_factory=LockPatience)

@@ -13,6 +13,7 @@ from snowmelt.core.columns.names import TableName
 from snowmelt.core.json_text import parse_json
 from snowmelt.core.settings.config_sections import Connections, S3Staging, SnowflakeUnload
 from snowmelt.core.settings.environment import FilledDocument, fill_environment
+from snowmelt.core.settings.execution import Execution
 from snowmelt.core.settings.faults import Fault, Place, show_value, suggest
 from snowmelt.core.settings.file_sections import read_sections
 from snowmelt.core.settings.raw_keys import find_raw_keys
@@ -24,7 +25,7 @@ from snowmelt.errors import ConfigurationError
 DEFAULT_ORIGIN = "include/config/s3copyconfig.json"
 
 #: The keys of the file.
-KEYS = ("s3_staging", "snowflake_unload", "connections", "sources")
+KEYS = ("s3_staging", "snowflake_unload", "connections", "execution", "sources")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Config:
     s3_staging: S3Staging
     snowflake_unload: SnowflakeUnload
     connections: Connections
+    execution: Execution
     #: The tables that are right, in the file's order, disabled ones included.
     tables: tuple[TableConfig, ...]
     #: The tables, and whole sources, that are not.
@@ -85,11 +87,12 @@ def parse_config(text: str, environment: Mapping[str, str], *, origin: str = DEF
         *sections.faults,
     )
     staging, unload, connections = sections.staging.value, sections.unload.value, sections.connections.value
-    if faults or staging is None or unload is None or connections is None:
+    execution = sections.execution.value
+    if faults or staging is None or unload is None or connections is None or execution is None:
         raise _unusable(
             origin, (*faults, *dict.fromkeys(fault for table in broken for fault in table.faults))
         )
-    return Config(origin, staging, unload, connections, tables, broken)
+    return Config(origin, staging, unload, connections, execution, tables, broken)
 
 
 def _unusable(origin: str, faults: Iterable[Fault | str]) -> ConfigurationError:

@@ -15,6 +15,7 @@ from snowmelt.core.settings.fields import (
     optional,
     snowflake_name,
     warehouse_size,
+    whole_number,
 )
 from snowmelt.core.settings.prefixes import DEFAULT_PATTERN, prefix_pattern
 from snowmelt.core.settings.readings import Section
@@ -65,6 +66,8 @@ class SnowflakeUnload(Section):
     warehouse: OptionalSnowflakeNameField = None
     #: The size it is set to for the unload; None: as it is.
     warehouse_size: WarehouseSizeField = None
+    #: Seconds after which Snowflake cancels a statement of Snowmelt's; None: the account's own limit.
+    statement_timeout_s: Annotated[int | None, BeforeValidator(optional(whole_number(1, 604_800)))] = None
 
 
 class Connections(Section):

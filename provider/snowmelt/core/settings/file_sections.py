@@ -8,6 +8,7 @@ from typing import Any
 
 from snowmelt.core.settings.config_sections import Connections, S3Staging, SnowflakeUnload
 from snowmelt.core.settings.conflicts import find_conflicts
+from snowmelt.core.settings.execution import Execution
 from snowmelt.core.settings.faults import Fault, Place
 from snowmelt.core.settings.readings import Reading, Show, read_model
 
@@ -21,6 +22,7 @@ class FileSections:
     staging: Reading[S3Staging]
     unload: Reading[SnowflakeUnload]
     connections: Reading[Connections]
+    execution: Reading[Execution]
 
     @property
     def faults(self) -> tuple[Fault, ...]:
@@ -29,13 +31,14 @@ class FileSections:
             *self.staging.faults,
             *self.unload.faults,
             *self.connections.faults,
+            *self.execution.faults,
             *_staging_conflicts(self.staging.good),
             *_stage_conflicts(self.unload.good),
         )
 
 
 def read_sections(document: Mapping[str, Any], known_faults: Collection[Place], show: Show) -> FileSections:
-    """Read the three sections; one that is missing is read as an empty one."""
+    """Read the sections; one that is missing is read as an empty one."""
     return FileSections(
         read_model(
             S3Staging, document.get("s3_staging", {}), ("s3_staging",), known_faults=known_faults, show=show
@@ -53,6 +56,9 @@ def read_sections(document: Mapping[str, Any], known_faults: Collection[Place], 
             ("connections",),
             known_faults=known_faults,
             show=show,
+        ),
+        read_model(
+            Execution, document.get("execution", {}), ("execution",), known_faults=known_faults, show=show
         ),
     )
 

@@ -12,6 +12,8 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "uniqueness_columns",
         "watermark_column",
         "publish",
+        "reconcile_deletes",
+        "verify",
         "row_limit",
         "run_id",
     ),
@@ -38,6 +40,8 @@ TITLES: dict[str, str] = {
     "uniqueness_columns": "Columns that tell rows apart",
     "watermark_column": "Column that grows with every change",
     "publish": "How to publish",
+    "reconcile_deletes": "Remove what the source no longer has",
+    "verify": "What has to agree",
     "row_limit": "Rows to try",
     "file_format": "Staged files",
     "load_method": "How to load",
@@ -77,6 +81,14 @@ DESCRIPTIONS: dict[str, str] = {
         "Looked at in modes **full** and **load**. **swap** puts a new table in place of the old one in one step; "
         "**truncate** empties and fills the old one, locked meanwhile; **append** adds to it."
     ),
+    "reconcile_deletes": (
+        "Looked at in mode **catch_up**: the keys of all rows are unloaded too, and rows of the target whose key is not "
+        "among them are removed. A run that would remove more than the table's `max_delete_percent` stops."
+    ),
+    "verify": (
+        "**fingerprint** compares every value of every row by hashes that both databases compute; **counts** compares "
+        "numbers of rows alone."
+    ),
     "row_limit": "Needed for mode **test**; empty in any other.",
     "file_format": "**parquet** keeps types and is small; **csv** can be loaded by the database itself (aws_s3).",
     "load_method": (
@@ -101,6 +113,10 @@ CHOICES: dict[str, dict[str, str]] = {
         "swap": "swap: a new table in place of the old",
         "truncate": "truncate: empty and fill the old table",
         "append": "append: add to the table",
+    },
+    "verify": {
+        "fingerprint": "fingerprint: every value, by hashes",
+        "counts": "counts: numbers of rows alone",
     },
     "file_format": {"parquet": "Parquet", "csv": "CSV"},
     "load_method": {

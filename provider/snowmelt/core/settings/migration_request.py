@@ -18,7 +18,9 @@ from snowmelt.core.settings.table_config import LoadMethod, Mode, Policies, Publ
 from snowmelt.errors import ConfigurationError
 
 #: Parts of a request that can change without another result, or another set of files.
-_NOT_DEFINING = frozenset({"cleanup_after_load", "staging.warehouse", "staging.warehouse_size"})
+_NOT_DEFINING = frozenset(
+    {"cleanup_after_load", "staging.warehouse", "staging.warehouse_size", "staging.statement_timeout_s"}
+)
 
 
 class Staging(Section):
@@ -34,6 +36,7 @@ class Staging(Section):
     stage_name: str | None
     warehouse: str | None
     warehouse_size: str | None
+    statement_timeout_s: int | None = None
 
     @property
     def stage(self) -> str:

@@ -15,7 +15,12 @@ from snowmelt.core.settings.faults import Fault, show_value
 from snowmelt.core.settings.migration_request import MigrationRequest, Staging, match_columns
 from snowmelt.core.settings.prefixes import render_prefix
 from snowmelt.core.settings.readings import read_model
-from snowmelt.core.settings.request_parameters import RequestParameters, default_parameters, fill_parameters
+from snowmelt.core.settings.request_parameters import (
+    POLICIES,
+    RequestParameters,
+    default_parameters,
+    fill_parameters,
+)
 from snowmelt.core.settings.table_config import Policies, TableConfig
 from snowmelt.errors import ConfigurationError
 
@@ -138,6 +143,8 @@ def _build(
     staging = config.s3_staging
     wished = configured.compression if configured else staging.compression
     columns = configured.columns.rules() if configured else ColumnRules()
+    chosen = {name: values[name] for name in POLICIES}
+    values = {name: value for name, value in values.items() if name not in POLICIES}
     return MigrationRequest(
         **{
             **values,
@@ -146,7 +153,7 @@ def _build(
             "compression": choose_compression(values["file_format"], values["load_method"], wished),
         },
         columns=columns,
-        policies=policies,
+        policies=policies.model_copy(update=chosen),
         staging=Staging(
             bucket=staging.bucket,
             prefix=render_prefix(

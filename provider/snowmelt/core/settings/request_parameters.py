@@ -32,6 +32,7 @@ from snowmelt.core.settings.table_config import (
     RowsField,
     TableConfig,
     TargetField,
+    VerifyField,
 )
 
 if TYPE_CHECKING:
@@ -77,10 +78,14 @@ class RequestParameters(Section):
     load_method: LoadMethodField = "auto"
     max_file_size_mb: FileSizeField = DEFAULT_FILE_MB
     cleanup_after_load: FlagField = False
+    verify: VerifyField = "fingerprint"
+    reconcile_deletes: FlagField = False
     run_id: Annotated[str | None, BeforeValidator(fields.optional(fields.run_id))] = None
 
 
 NAMES: tuple[str, ...] = tuple(RequestParameters.model_fields)
+#: Parameters that are policies of a table, which a run may set otherwise.
+POLICIES = ("verify", "reconcile_deletes")
 
 
 def default_parameters(config: Config | None, table: TableConfig | None) -> dict[str, Any]:
@@ -100,7 +105,8 @@ def default_parameters(config: Config | None, table: TableConfig | None) -> dict
         defaults["max_file_size_mb"] = staging.max_file_size_mb
         defaults["cleanup_after_load"] = staging.cleanup_after_load
     if table is not None:
-        defaults.update({name: getattr(table, name) for name in NAMES if name != "run_id"})
+        defaults.update({name: getattr(table, name) for name in NAMES if name not in {"run_id", *POLICIES}})
+        defaults.update({name: getattr(table.policies, name) for name in POLICIES})
         for name in REQUIRED:
             defaults[name] = fields.written_snowflake_name(defaults[name])
         for name in ("target_schema", "target_table"):

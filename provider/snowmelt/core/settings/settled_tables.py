@@ -47,13 +47,19 @@ def settle_table(
         values["target_table"] = target
     if values.keys() >= Policies.model_fields.keys():
         values["policies"] = Policies(**{key: values[key] for key in Policies.model_fields})
-    overrides = values.pop("connections", None)
-    if overrides is not None and sections.connections.value is not None:
-        values["connections"] = overrides.over(sections.connections.value)
-        values["aws_cleanup"] = values["connections"].aws_cleanup
+    _settle_overrides(values, sections)
     if "stage_name" in sections.unload.good:
         values["stage_name"] = sections.unload.good["stage_name"]
     return values
+
+
+def _settle_overrides(values: dict[str, Any], sections: FileSections) -> None:
+    connections, execution = values.pop("connections", None), values.pop("execution", None)
+    if connections is not None and sections.connections.value is not None:
+        values["connections"] = connections.over(sections.connections.value)
+        values["aws_cleanup"] = values["connections"].aws_cleanup
+    if execution is not None and sections.execution.value is not None:
+        values["execution"] = execution.over(sections.execution.value)
 
 
 def _settle_staging(values: dict[str, Any], staging: Mapping[str, Any]) -> dict[str, Any]:

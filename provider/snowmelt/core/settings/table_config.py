@@ -18,6 +18,7 @@ from snowmelt.core.settings.config_sections import (
     FlagField,
     SnowflakeNameField,
 )
+from snowmelt.core.settings.execution import Execution, ExecutionOverrides
 from snowmelt.core.settings.readings import Section
 from snowmelt.core.settings.sql_text import find_text_faults
 
@@ -28,12 +29,15 @@ BadRows = Literal["reject", "quarantine"]
 Nanoseconds = Literal["refuse", "truncate"]
 SchemaDrift = Literal["fail", "add_columns"]
 LongNames = Literal["refuse", "shorten"]
+Duplicates = Literal["last", "refuse"]
+Verify = Literal["fingerprint", "counts"]
 
 DEFAULT_CHUNK_ROWS = 5_000_000
 MOST_ROWS = 10**15
 DEFAULT_SCHEDULE = "0 2 * * *"
 DEFAULT_QUARANTINE_LIMIT = 1000
 DEFAULT_TARGET_SCHEMA = "public"
+DEFAULT_DELETE_PERCENT = 10
 
 
 def _filter(value: Any) -> str | None:
@@ -57,6 +61,7 @@ PublishField = Annotated[Publish, BeforeValidator(fields.one_of(get_args(Publish
 LoadMethodField = Annotated[LoadMethod, BeforeValidator(fields.one_of(get_args(LoadMethod)))]
 FilterField = Annotated[str | None, BeforeValidator(_filter)]
 RowsField = Annotated[int, BeforeValidator(fields.whole_number(1, MOST_ROWS))]
+VerifyField = Annotated[Verify, BeforeValidator(fields.one_of(get_args(Verify)))]
 TargetField = Annotated[str, BeforeValidator(fields.target_name)]
 _ScheduleField = Annotated[str | None, BeforeValidator(fields.optional(fields.schedule))]
 _OptionalFormat = Annotated[
@@ -77,6 +82,23 @@ class Policies(Section):
     schema_drift: Annotated[SchemaDrift, BeforeValidator(fields.one_of(get_args(SchemaDrift)))] = "fail"
     #: A name of more than 63 bytes.
     long_names: Annotated[LongNames, BeforeValidator(fields.one_of(get_args(LongNames)))] = "refuse"
+    #: How far a catch-up reaches back behind the last watermark: seconds, days of a DATE, or units of a NUMBER. None: an
+    #: hour, a day, nothing.
+    watermark_overlap: Annotated[
+        int | None, BeforeValidator(fields.optional(fields.whole_number(0, 10**12)))
+    ] = None
+    #: Catch-up: one key in several rows of a delta. The row of the greatest watermark wins, or the run is refused.
+    duplicates: Annotated[Duplicates, BeforeValidator(fields.one_of(get_args(Duplicates)))] = "last"
+    #: Catch-up: rows whose key the target has are left as they are.
+    inserts_only: FlagField = False
+    #: Catch-up: remove rows whose key the source no longer has.
+    reconcile_deletes: FlagField = False
+    #: A run that would remove more than this share of the target, in percent, is refused.
+    max_delete_percent: Annotated[int, BeforeValidator(fields.whole_number(0, 100))] = DEFAULT_DELETE_PERCENT
+    #: Append and catch-up: drop the target's plain indexes first and build them again afterwards.
+    defer_indexes: FlagField = False
+    #: What has to agree before anything is published.
+    verify: VerifyField = "fingerprint"
 
 
 class SourceEntry(Section):
@@ -122,6 +144,7 @@ class TableEntry(Policies):
     columns: ColumnsConfig = ColumnsConfig()
     schedule: _ScheduleField = None
     connections: ConnectionOverrides = ConnectionOverrides()
+    execution: ExecutionOverrides = ExecutionOverrides()
 
 
 class TableConfig(Section):
@@ -160,6 +183,7 @@ class TableConfig(Section):
     columns: ColumnsConfig
     policies: Policies
     connections: Connections
+    execution: Execution
 
     @property
     def source(self) -> TableName:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from snowmelt.core.columns.names import TableName
@@ -16,6 +16,9 @@ from snowmelt.errors import PlanChanged
 
 #: In the ledger, beside the plan's fields: a provider that cannot read a plan says so instead of guessing.
 PLAN_VERSION = 1
+
+#: Ends the run id of the keys of a run.
+KEYS_SUFFIX = "_keys"
 
 _MEGABYTE = 1024 * 1024
 
@@ -63,6 +66,16 @@ class Plan:
     watermark_before: str | None
     bad_rows: Literal["reject", "quarantine"]
     quarantine_limit: int
+    #: Catch-up: what happens to a key in several rows of the delta; whether rows that are there stay as they are.
+    duplicates: Literal["last", "refuse"] = "last"
+    inserts_only: bool = False
+    #: Append and catch-up: whether the target's plain indexes are dropped and built again.
+    defer_indexes: bool = False
+    verify: Literal["fingerprint", "counts"] = "fingerprint"
+    #: Catch-up with reconcile_deletes: the plan of the keys alone, whose rows say what the source still has.
+    keys: Plan | None = None
+    #: Percent of the target's rows that a run may remove.
+    max_delete_percent: int = 100
 
     @property
     def manifest_path(self) -> str:
@@ -78,6 +91,11 @@ class Plan:
     def added(self) -> tuple[Column, ...]:
         """The columns that an existing target gets by the publish."""
         return tuple(column for column in self.columns if column.target in self.added_columns)
+
+    @property
+    def parts(self) -> tuple[Plan, ...]:
+        """The plan itself and, where there is one, that of the keys: what is unloaded, loaded and verified alike."""
+        return (self,) if self.keys is None else (self, self.keys)
 
     def chunk_path(self, chunk: Chunk) -> str:
         """The folder of a chunk below the location; a test writes into the run's folder itself."""
@@ -115,6 +133,12 @@ class Plan:
             "watermark_before": self.watermark_before,
             "bad_rows": self.bad_rows,
             "quarantine_limit": self.quarantine_limit,
+            "duplicates": self.duplicates,
+            "inserts_only": self.inserts_only,
+            "defer_indexes": self.defer_indexes,
+            "verify": self.verify,
+            "keys": None if self.keys is None else self.keys.to_json(),
+            "max_delete_percent": self.max_delete_percent,
         }
 
     @classmethod
@@ -139,6 +163,7 @@ class Plan:
                 "added_columns": tuple(values["added_columns"]),
                 "chunks": tuple(Chunk.from_json(chunk) for chunk in values["chunks"]),
                 "uniqueness_columns": tuple(values["uniqueness_columns"]),
+                "keys": None if values["keys"] is None else cls.from_json(values["keys"]),
             }
         )
 
@@ -157,6 +182,33 @@ def plan_run_id(dag_id: str, dag_run_id: str) -> str:
     )
     digest = hashlib.sha256("\0".join((dag_id, dag_run_id)).encode()).hexdigest()
     return f"{head or 'run'}_{digest[:8]}"
+
+
+def plan_keys(plan: Plan, *, rows: int, where: str, staging_table: str) -> Plan:
+    """The plan that unloads, loads and verifies the keys of all rows, at the run's own snapshot, beside its delta.
+
+    A run of its own in the ledger, so that every count of the delta stays what it is. Its one chunk follows those of the run.
+
+    :param rows: rows that the run's filter alone selects at the snapshot.
+    :param where: the run's filter alone.
+    """
+    wanted = set(plan.uniqueness_columns)
+    chunk = Chunk(len(plan.chunks), "", rows, f"keys of all {rows:,} rows")
+    return replace(
+        plan,
+        run_id=f"{plan.run_id}{KEYS_SUFFIX}",
+        mode="keys",
+        staging_table=staging_table,
+        columns=tuple(column for column in plan.columns if column.source in wanted),
+        added_columns=(),
+        where=where,
+        source_rows=rows,
+        chunks=(chunk,),
+        watermark_column=None,
+        watermark=None,
+        watermark_before=None,
+        keys=None,
+    )
 
 
 def max_file_bytes(megabytes: int) -> int:

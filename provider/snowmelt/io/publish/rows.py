@@ -10,6 +10,8 @@ import psycopg
 
 from snowmelt.core.publish.lock_waits import build_lock
 from snowmelt.core.publish.rows import (
+    build_count,
+    build_delete_gone,
     build_duplicate_keys,
     build_insert,
     build_insert_new,
@@ -20,7 +22,7 @@ from snowmelt.core.publish.rows import (
 from snowmelt.core.publish.staging import build_drop
 from snowmelt.core.publish.statements import Duplicates, PublishMethod, PublishRequest, PublishResult
 from snowmelt.core.publish.table_details import TableDetails
-from snowmelt.errors import TargetError, TargetUnavailable, ValueRefused
+from snowmelt.errors import TargetError, TargetUnavailable, ValueRefused, VerificationError
 from snowmelt.io.publish.index_build import describe_key
 from snowmelt.io.publish.lock_waits import hold_lock
 from snowmelt.io.publish.target import read_details, read_obstacles
@@ -41,6 +43,7 @@ class _Counts:
     inserted: int
     updated: int = 0
     unchanged: int = 0
+    deleted: int = 0
 
 
 def publish_rows(
@@ -63,6 +66,7 @@ def publish_rows(
         raise TargetError(f"{where} cannot be published to by {request.method.value}:\n{listed}")
     if request.method is PublishMethod.MERGE:
         _refuse_keys(cursor, request, where)
+        _check_keys(cursor, request)
 
     def write() -> _Counts:
         again = read_details(cursor, request.schema, request.table)
@@ -84,6 +88,8 @@ def publish_rows(
             "Disable it for the connection's role, or name another target."
         )
     cursor.execute(build_drop(request.schema, request.staging))
+    if request.keys is not None:
+        cursor.execute(build_drop(request.schema, request.keys.table))
     now = time.monotonic()
     truncated = request.method is PublishMethod.TRUNCATE
     after = rows if truncated else None if before is None else before + counts.inserted
@@ -94,7 +100,7 @@ def publish_rows(
         rows_after=after,
         inserted=counts.inserted,
         updated=counts.updated,
-        deleted=before if truncated else 0,
+        deleted=before if truncated else counts.deleted,
         unchanged=counts.unchanged,
         seconds=now - started,
         locked_seconds=now - held.since if truncated else 0.0,
@@ -109,7 +115,44 @@ def _merge(cursor: Cursor, request: PublishRequest, rows: int) -> _Counts:
         updated = cursor.rowcount
     cursor.execute(build_insert_new(request))
     inserted = cursor.rowcount
-    return _Counts(inserted, updated, max(0, rows - inserted - updated))
+    deleted = _delete_gone(cursor, request) if request.keys is not None else 0
+    return _Counts(inserted, updated, max(0, rows - inserted - updated), deleted)
+
+
+def _check_keys(cursor: Cursor, request: PublishRequest) -> None:
+    """The keys must be all there: with one missing, its row would be removed."""
+    keys = request.keys
+    if keys is None:
+        return
+    row = cursor.execute(build_count(request.schema, keys.table)).fetchone()
+    found = int(row[0]) if row else 0
+    if found != keys.expected_rows:
+        raise VerificationError(
+            f"The table of keys {request.schema}.{keys.table} of run {request.run_id} holds {found:,} rows; by the ledger "
+            f"{keys.expected_rows:,} were loaded. Nothing is published, nothing removed. Start a new run."
+        )
+
+
+def _delete_gone(cursor: Cursor, request: PublishRequest) -> int:
+    """Remove what the source no longer has; too much of it undoes the whole publish.
+
+    :raises VerificationError: with the number of rows and the share they are.
+    """
+    cursor.execute(build_delete_gone(request))
+    deleted = cursor.rowcount
+    most = request.keys.max_delete_percent if request.keys else 100
+    if not deleted or most >= 100:  # noqa: PLR2004 - percent
+        return deleted
+    row = cursor.execute(build_count(request.schema, request.table)).fetchone()
+    before = deleted + (int(row[0]) if row else 0)
+    if deleted * 100 > most * before:
+        raise VerificationError(
+            f"The source no longer has {deleted:,} of the {before:,} rows of {request.schema}.{request.table} "
+            f"({deleted * 100 / before:.1f} %), and a run may remove {most} % at most (max_delete_percent). Nothing was changed. "
+            "Look whether the source or the source_filter lost rows by mistake; if not, raise max_delete_percent and start a new run, "
+            "or copy the table by mode full."
+        )
+    return deleted
 
 
 def _refuse_keys(cursor: Cursor, request: PublishRequest, where: str) -> None:

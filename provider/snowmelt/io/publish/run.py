@@ -7,11 +7,20 @@ from typing import Any
 
 import psycopg
 
-from snowmelt.core.publish.statements import Duplicates, PublishMethod, PublishRequest, PublishResult
+from snowmelt.core.publish.statements import (
+    Duplicates,
+    KeySet,
+    LockPatience,
+    PublishMethod,
+    PublishRequest,
+    PublishResult,
+)
+from snowmelt.core.settings.execution import Execution
 from snowmelt.core.unload.plan import Plan
-from snowmelt.errors import VerificationError
+from snowmelt.errors import SnowmeltError, VerificationError
 from snowmelt.io import ledger
 from snowmelt.io.failures.postgres import postgres_failures
+from snowmelt.io.publish.deferred import defer_indexes, restore_indexes
 from snowmelt.io.publish.index_build import build_indexes
 from snowmelt.io.publish.staging import create_staging, drop_staging
 from snowmelt.io.publish.transaction import publish
@@ -43,13 +52,24 @@ def make_staging(connection: psycopg.Connection[Any], plan: Plan) -> None:
         log.info("Created the staging table %s.%s", plan.target_schema, plan.staging_table)
 
 
-def publish_run(connection: psycopg.Connection[Any], plan: Plan) -> dict[str, Any]:
+def publish_run(
+    connection: psycopg.Connection[Any], plan: Plan, execution: Execution | None = None
+) -> dict[str, Any]:
     """Build the staging table's indexes and publish it; a test is dropped instead. Safe to repeat.
 
-    :raises VerificationError: the run was not verified.
+    Indexes that an earlier run dropped from the target, and died before it built them again, are built first.
+
+    :param execution: how patient to be with locks, and what an index build may use.
+    :raises VerificationError: the run was not verified, or a run of a later snapshot was published into the target meanwhile.
     """
+    execution = execution or Execution()
     doing = f"Publishing run {plan.run_id} as {plan.target}"
     done = ledger.read_published(connection, plan.run_id)
+    patience = LockPatience(
+        lock_timeout=float(execution.lock_timeout_s), give_up_after=float(execution.lock_patience_s)
+    )
+    with postgres_failures(doing):
+        restore_indexes(connection, plan.target_schema, plan.target_table, patience, execution)
     if done is not None:
         log.info("Run %s is published already", plan.run_id)
         return done
@@ -59,6 +79,8 @@ def publish_run(connection: psycopg.Connection[Any], plan: Plan) -> dict[str, An
     expected = int(report["loaded_rows"])
     if plan.mode == "test":
         return _end_test(connection, plan, expected)
+    with connection.cursor() as cursor:
+        _refuse_overtaken(cursor, plan)
     key = sorted((column.primary_key, column.target) for column in plan.columns if column.primary_key)
     with postgres_failures(doing):
         built = build_indexes(
@@ -69,19 +91,36 @@ def publish_run(connection: psycopg.Connection[Any], plan: Plan) -> dict[str, An
             run_id=plan.run_id,
             primary_key=[target for _, target in key],
             added=[column.target for column in plan.added],
+            maintenance_work_mem_mb=execution.index_memory_mb,
+            parallel_workers=execution.index_workers,
+            patience=patience,
         )
         if built:
             log.info("Built on the staging table: %s", ", ".join(built))
-        result = publish(
-            connection,
-            _request(plan, expected),
-            before_commit=lambda cursor, result: _record(cursor, plan, result),
-            already_published=lambda cursor: ledger.is_published(cursor, plan.run_id),
-        )
+        request = _request(connection, plan, expected, patience, execution)
+        if plan.defer_indexes and request.method in {PublishMethod.APPEND, PublishMethod.MERGE}:
+            defer_indexes(connection, request)
+        try:
+            result = publish(
+                connection,
+                request,
+                before_commit=lambda cursor, result: _record(cursor, plan, result),
+                already_published=lambda cursor: ledger.is_published(cursor, plan.run_id),
+            )
+        except SnowmeltError:  # refused, not broken: what was dropped for it comes back at once
+            restore_indexes(connection, plan.target_schema, plan.target_table, patience, execution)
+            raise
+        restore_indexes(connection, plan.target_schema, plan.target_table, patience, execution)
     return ledger.read_published(connection, plan.run_id) or result.to_json()
 
 
-def _request(plan: Plan, expected: int) -> PublishRequest:
+def _request(
+    connection: psycopg.Connection[Any],
+    plan: Plan,
+    expected: int,
+    patience: LockPatience,
+    execution: Execution,
+) -> PublishRequest:
     targets = {column.source: column.target for column in plan.columns}
     return PublishRequest(
         run_id=plan.run_id,
@@ -93,15 +132,50 @@ def _request(plan: Plan, expected: int) -> PublishRequest:
         added_columns=plan.added,
         expected_rows=expected,
         uniqueness_columns=tuple(targets.get(name, name) for name in plan.uniqueness_columns),
-        duplicates=Duplicates.LAST if plan.watermark_column in targets else Duplicates.REFUSE,
+        inserts_only=plan.inserts_only,
+        duplicates=Duplicates(plan.duplicates) if plan.watermark_column in targets else Duplicates.REFUSE,
         watermark_column=targets.get(plan.watermark_column or ""),
         count_target=publish_method(plan) is not PublishMethod.MERGE,
+        keys=_keys(connection, plan),
+        patience=patience,
+        snapshot_wait=float(execution.snapshot_wait_s) or None,
     )
+
+
+def _keys(connection: psycopg.Connection[Any], plan: Plan) -> KeySet | None:
+    if plan.keys is None:
+        return None
+    report = ledger.read_report(connection, plan.keys.run_id) or {}
+    if report.get("verified_at") is None:
+        raise VerificationError(
+            f"The keys of run {plan.run_id} are not verified: nothing is removed by them. Clear the task `verify`."
+        )
+    return KeySet(
+        table=plan.keys.staging_table,
+        expected_rows=int(report["loaded_rows"]),
+        max_delete_percent=plan.max_delete_percent,
+    )
+
+
+def _refuse_overtaken(cursor: psycopg.Cursor[Any], plan: Plan) -> None:
+    """Rows of an older snapshot never go over those of a later one. Loading old files again is asked for, and an append adds."""
+    if plan.mode == "load" or publish_method(plan) is PublishMethod.APPEND:
+        return
+    other = ledger.read_overtaken(cursor, plan.run_id)
+    if other is not None:
+        raise VerificationError(
+            f"Run {other[0]} published {plan.target} as of {other[1] or 'a later moment'} while this run ({plan.run_id}, as of "
+            f"{plan.snapshot or 'its beginning'}) was under way: its older rows would undo newer ones. Nothing was published. "
+            "Start a new run where one is still needed."
+        )
 
 
 def _record(cursor: psycopg.Cursor[Any], plan: Plan, result: PublishResult) -> None:
     """The ledger's row and the watermark, in the publish transaction."""
+    _refuse_overtaken(cursor, plan)
     ledger.write_published(cursor, plan.run_id, result.to_json())
+    if plan.keys is not None:
+        ledger.write_reconciled(cursor, plan.keys.run_id)
     if plan.watermark_column and plan.watermark is not None:
         ledger.write_watermark(
             cursor,

@@ -9,17 +9,20 @@ from typing import Any
 
 import psycopg
 
-from snowmelt.core.unload.batches import Batch, plan_batches
+from snowmelt.core.unload.batches import MOST_BATCHES, Batch, plan_batches
 from snowmelt.core.unload.manifest import Manifest, StagedChunk
 from snowmelt.core.unload.plan import Plan
 from snowmelt.core.unload.statements import build_write_document
 from snowmelt.errors import StagingError, StagingUnavailable, VerificationError
-from snowmelt.io.ledger import write_outcome, write_staged
+from snowmelt.io.ledger import read_staged_chunks, write_outcome, write_staged
 from snowmelt.io.publish.run import make_staging
 from snowmelt.io.s3 import manifest_exists, read_manifest
 from snowmelt.io.snowflake import Connection, read_rows
 from snowmelt.io.unload.planning import read_plan
 from snowmelt.io.unload.staged import look_for_chunks
+
+#: Load tasks that the keys of a run may take, of those that a map may have.
+MOST_KEY_BATCHES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,8 @@ class Gathered:
     """The run's files."""
 
     batches: tuple[Batch, ...]
+    #: Those of the keys, in a catch-up with reconcile_deletes.
+    key_batches: tuple[Batch, ...]
     files: int
     rows: int
     bytes: int
@@ -44,7 +49,8 @@ def gather_files(
 ) -> Gathered:
     """Add the chunks up against the plan, record them, write the manifest where there is none yet.
 
-    :param staged: what the unloads returned; empty in mode `load`, which reads the manifest that is there.
+    :param staged: what the unloads returned; empty in mode `load`, which reads the manifest that is there, and when a run
+        goes on whose files were recorded before.
     :raises VerificationError: the chunks do not add up to the rows of the snapshot.
     """
     plan = read_plan(postgres, run_id)
@@ -54,11 +60,12 @@ def gather_files(
         manifest = read_manifest(client, plan.location.bucket, key)
         chunks = _present(client, manifest.chunks)
     else:
-        chunks = tuple(sorted(staged, key=lambda chunk: chunk.chunk))
-        _check_complete(plan, chunks)
+        chunks = _complete(postgres, plan, client, staged)
         manifest = _manifest(plan, chunks)
-    batches = plan_batches([file for chunk in chunks for file in chunk.files])
+    room = MOST_BATCHES - (MOST_KEY_BATCHES if plan.keys is not None else 0)
+    batches = plan_batches([file for chunk in chunks for file in chunk.files], room)
     write_staged(postgres, run_id, chunks, batches)
+    key_batches = () if plan.keys is None else _gather_keys(postgres, plan.keys, client, staged)
     if plan.mode != "load":
         _write_manifest(plan, manifest, client, key, snowflake)
     if plan.mode == "unload":
@@ -67,7 +74,29 @@ def gather_files(
     else:
         make_staging(postgres, plan)
     files = sum(len(chunk.files) for chunk in chunks)
-    return Gathered(batches, files, manifest.rows, manifest.bytes, plan.location.bucket, key)
+    return Gathered(batches, key_batches, files, manifest.rows, manifest.bytes, plan.location.bucket, key)
+
+
+def _complete(
+    postgres: psycopg.Connection[Any], plan: Plan, client: Any, staged: Sequence[StagedChunk]
+) -> tuple[StagedChunk, ...]:
+    """The plan's chunks as they were unloaded: now, or, when a run goes on that was gathered before, as they were recorded."""
+    mine = {chunk.index for chunk in plan.chunks}
+    chunks = tuple(sorted((one for one in staged if one.chunk in mine), key=lambda chunk: chunk.chunk))
+    if not chunks:
+        chunks = _present(client, read_staged_chunks(postgres, plan.run_id, plan.location.bucket))
+    _check_complete(plan, chunks)
+    return chunks
+
+
+def _gather_keys(
+    postgres: psycopg.Connection[Any], keys: Plan, client: Any, staged: Sequence[StagedChunk]
+) -> tuple[Batch, ...]:
+    chunks = _complete(postgres, keys, client, staged)
+    batches = plan_batches([file for chunk in chunks for file in chunk.files], MOST_KEY_BATCHES)
+    write_staged(postgres, keys.run_id, chunks, batches)
+    make_staging(postgres, keys)
+    return batches
 
 
 def _present(client: Any, chunks: tuple[StagedChunk, ...]) -> tuple[StagedChunk, ...]:

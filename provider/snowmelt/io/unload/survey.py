@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -24,12 +25,15 @@ from snowmelt.core.unload.chunks import (
     whole_table,
 )
 from snowmelt.core.unload.statements import build_source
-from snowmelt.core.unload.watermark import build_highest, build_since, build_target_highest
+from snowmelt.core.unload.watermark import build_highest, build_since, build_target_highest, build_window
 from snowmelt.errors import SourceError
 from snowmelt.io.ledger import read_watermark
 from snowmelt.io.snowflake import Connection, read_now, read_rows
 
 log = logging.getLogger(__name__)
+
+#: (start, end) of a backfill's data interval, with their time zones.
+Window = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,12 @@ def read_since(
     source_columns: tuple[SourceColumn, ...],
     columns: ColumnPlan,
     target: TargetTable | None,
+    window: Window | None = None,
 ) -> Since:
-    """The last published watermark; of a target that was filled by other means, its own highest."""
+    """The last published watermark; of a target that was filled by other means, its own highest.
+
+    :param window: of a backfill, which takes the rows of that window and leaves the watermark where it is.
+    """
     name = request.watermark_column
     if name is None or request.mode not in {"full", "catch_up"}:
         return Since(None, "", None)
@@ -57,12 +65,16 @@ def read_since(
     highest = build_highest(name, type_)
     if request.mode == "full":
         return Since(None, "", highest)
+    if window is not None:
+        log.info("Backfilling %s from %s to before %s", name, *window)
+        return Since(None, build_window(name, type_, *window), None)
     where = f"{request.target_schema}.{request.target_table}"
     before = read_watermark(postgres, source=str(request.source), target=where, column=name)
     if before is None and target is not None:
         before = _read_target_highest(postgres, request, columns, type_)
     log.info("Catching up from the watermark %s = %s", name, before or "(none: everything)")
-    return Since(before, build_since(name, type_, before), highest)
+    overlap = request.policies.watermark_overlap
+    return Since(before, build_since(name, type_, before, overlap), highest)
 
 
 def _read_target_highest(
@@ -93,6 +105,12 @@ def take_snapshot(
         rows = read_rows(session, build_census(table.sql, where, columns.nanoseconds, highest), doing)
         return None, note, parse_census(rows[0], columns.nanoseconds)
     return now, None, parse_census(rows[0], columns.nanoseconds)
+
+
+def count_keys(session: Connection, request: MigrationRequest, snapshot: str | None) -> int:
+    """Rows that the run's filter alone selects, at its snapshot: so many keys the source has."""
+    sql = build_census(build_source(request.source.sql, snapshot), request.source_filter or "", {})
+    return int(read_rows(session, sql, f"Counting the keys of {request.source}")[0][0])
 
 
 def read_chunks(

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 
 from snowmelt.core.quoting import postgres_identifier
+from snowmelt.core.settings.execution import DEFAULT_FINGERPRINT_ROWS
 from snowmelt.core.unload.plan import Plan
 from snowmelt.core.verify.counts import Counts, find_differences, summarise_counts
 from snowmelt.errors import VerificationError
@@ -18,7 +19,7 @@ from snowmelt.io.snowflake import Connection
 from snowmelt.io.verify.fingerprints import verify_fingerprint
 
 #: Fingerprints are computed up to this many rows: both databases read every row once more for them.
-FINGERPRINT_ROWS = 50_000_000
+FINGERPRINT_ROWS = DEFAULT_FINGERPRINT_ROWS
 
 
 def verify_run(
@@ -32,19 +33,31 @@ def verify_run(
 
     A run that is published already was verified before: what was recorded then is returned.
 
+    The keys of a catch-up with reconcile_deletes are verified in the same way, and first.
+
     :param snowflake: opens a session; only called when fingerprints are compared.
     :raises VerificationError: naming every difference; nothing is published then, and the staging table stays for a look.
     """
     report = read_report(postgres, plan.run_id)
     if report is not None and report["published_at"] is not None:
         return dict(report["verification"])
+    keys = plan.keys and verify_run(
+        postgres, plan.keys, snowflake=snowflake, fingerprint_rows=fingerprint_rows
+    )
     counts = _read_counts(postgres, plan)
     summary = summarise_counts(plan, counts)
     differences = find_differences(plan, counts)
     if differences:
         _refuse(postgres, plan, summary, "; ".join(differences))
-    if plan.source_rows > fingerprint_rows:
-        summary["fingerprint"] = {"reason": f"more than {fingerprint_rows:,} rows: only counts were compared"}
+    if keys is not None:
+        summary["keys"] = keys
+    if plan.verify == "counts":
+        summary["fingerprint"] = {"compared": False, "reason": "verify is counts: only counts were compared"}
+    elif plan.source_rows > fingerprint_rows:
+        summary["fingerprint"] = {
+            "compared": False,
+            "reason": f"more than {fingerprint_rows:,} rows: only counts were compared",
+        }
     else:
         try:
             with snowflake() as session:

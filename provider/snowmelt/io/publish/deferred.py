@@ -1,0 +1,96 @@
+"""Dropping a target's plain indexes before a large append or merge, and building them again, whatever happens in between.
+
+What is dropped is recorded in the ledger in the transaction that drops it, and forgotten in the one that builds it again: whoever
+comes next (the same task, the next run into that target, the doctor) finds what is missing.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import psycopg
+from psycopg.rows import tuple_row
+
+from snowmelt.core import ledger
+from snowmelt.core.publish.deferred import build_again, build_drop_index, find_deferrable
+from snowmelt.core.publish.index_build import build_settings
+from snowmelt.core.publish.lock_waits import build_lock
+from snowmelt.core.publish.statements import LockPatience, PublishMethod, PublishRequest
+from snowmelt.core.settings.execution import Execution
+from snowmelt.io.publish.lock_waits import hold_lock
+from snowmelt.io.publish.target import read_details
+
+log = logging.getLogger(__name__)
+
+
+def defer_indexes(connection: psycopg.Connection[Any], request: PublishRequest) -> list[str]:
+    """Drop the target's plain indexes, recorded in the same transaction; returns their names. Waits for its lock as a publish does."""
+    schema, table = request.schema, request.table
+    with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:
+        target = read_details(cursor, schema, table)
+        key = request.uniqueness_columns if request.method is PublishMethod.MERGE else ()
+        indexes = find_deferrable(target, key) if target is not None else ()
+        if target is None or not indexes:
+            return []
+
+        def drop() -> None:
+            for index in indexes:
+                again = build_again(schema, table, index)
+                cursor.execute(ledger.WRITE_DEFERRED, (schema, table, index.name, again, request.run_id))
+                cursor.execute(build_drop_index(schema, index))
+
+        lock = build_lock(schema, table, "ACCESS EXCLUSIVE")
+        hold_lock(connection, cursor, request.patience, lock, drop, where=f"{schema}.{table}", oid=target.oid)
+    names = [index.name for index in indexes]
+    log.info("Dropped until the rows are in: %s", ", ".join(names))
+    return names
+
+
+def list_deferred(connection: psycopg.Connection[Any]) -> list[tuple[str, str, str, str]]:
+    """Indexes that are dropped at this moment: (schema, table, index, run id)."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        return cursor.execute(ledger.LIST_DEFERRED).fetchall()
+
+
+def restore_indexes(
+    connection: psycopg.Connection[Any],
+    schema: str,
+    table: str,
+    patience: LockPatience | None = None,
+    execution: Execution | None = None,
+) -> list[str]:
+    """Build what was dropped from a target and is still missing, each in a transaction of its own; returns the names.
+
+    Safe to repeat, and to run twice at once: the record is taken first, and the other waits for it.
+    """
+    execution = execution or Execution()
+    restored: list[str] = []
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        names = [row[0] for row in cursor.execute(ledger.READ_DEFERRED, (schema, table)).fetchall()]
+        for name in names:
+            with connection.transaction():
+                taken = cursor.execute(ledger.TAKE_DEFERRED, (schema, table, name)).fetchone()
+                target = read_details(cursor, schema, table)
+                there = target is not None and name in {index.name for index in target.indexes}
+                if taken is None or target is None or there:
+                    continue
+                statements = [*build_settings(execution.index_memory_mb, execution.index_workers), *taken[0]]
+
+                def build(statements: list[str] = statements) -> None:
+                    for statement in statements:
+                        cursor.execute(statement)
+
+                hold_lock(
+                    connection,
+                    cursor,
+                    patience or LockPatience(),
+                    build_lock(schema, table, "SHARE"),
+                    build,
+                    where=f"{schema}.{table}",
+                    oid=target.oid,
+                )
+            restored.append(name)
+    if restored:
+        log.info("Built again: %s", ", ".join(restored))
+    return restored

@@ -1,0 +1,123 @@
+"""What every plan has, whether Snowflake is asked or an earlier unload's manifest: sessions, columns, target, method."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from snowmelt.core.columns.plan import ColumnPlan, SourceColumn, plan_columns
+from snowmelt.core.columns.types import FileFormat
+from snowmelt.core.load.method import choose_load_method
+from snowmelt.core.load.rejects import RejectPolicy
+from snowmelt.core.publish.staging import staging_name
+from snowmelt.core.publish.target_catalog import TargetTable
+from snowmelt.core.settings.migration_request import MigrationRequest
+from snowmelt.core.unload.plan import max_file_bytes
+from snowmelt.errors import SchemaError
+from snowmelt.io.load.aws_s3 import aws_s3_reason
+from snowmelt.io.load.file_load import check_load
+from snowmelt.io.snowflake import Connection
+from snowmelt.io.unload.survey import Window
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanningSessions:
+    """The sessions that planning needs."""
+
+    snowflake: Connection
+    postgres: psycopg.Connection[Any]
+    #: Gives a boto3 client; called in mode `load` alone.
+    s3: Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RunIdentity:
+    """Whose run it is."""
+
+    run_id: str
+    dag_id: str
+    dag_run_id: str
+    #: Of a backfill: the data interval whose rows a catch-up takes.
+    window: Window | None = None
+
+
+def settle_common(
+    sessions: PlanningSessions,
+    request: MigrationRequest,
+    identity: RunIdentity,
+    columns: ColumnPlan,
+    target: TargetTable | None,
+    staged: tuple[str, str],
+) -> dict[str, Any]:
+    """The fields of a plan that do not depend on where its rows come from.
+
+    :param staged: file format and compression of the staged files.
+    :raises ConfigurationError: the way of loading cannot work.
+    """
+    reason = aws_s3_reason(sessions.postgres) if staged[0] == "csv" else None
+    method, why = choose_load_method(request.load_method, *staged, aws_s3_reason=reason)
+    check_load(method, staged[0], RejectPolicy(request.policies.bad_rows, request.policies.quarantine_limit))
+    log.info("load_method %s: %s", method, why)
+    return {
+        "run_id": identity.run_id,
+        "mode": request.mode,
+        "target_schema": request.target_schema,
+        "target_table": request.target_table,
+        "staging_table": staging_name(request.target_table, identity.run_id),
+        "target_exists": target is not None,
+        "max_file_bytes": max_file_bytes(request.max_file_size_mb),
+        "load_method": method,
+        "columns": columns.columns,
+        "added_columns": tuple(column.target for column in columns.added_to_target),
+        "publish": request.publish or "",
+        "uniqueness_columns": request.uniqueness_columns,
+        "bad_rows": request.policies.bad_rows,
+        "quarantine_limit": request.policies.quarantine_limit,
+        "duplicates": request.policies.duplicates,
+        "inserts_only": request.policies.inserts_only,
+        "defer_indexes": request.policies.defer_indexes,
+        "verify": request.policies.verify,
+        "max_delete_percent": request.policies.max_delete_percent,
+    }
+
+
+def settle_columns(
+    request: MigrationRequest,
+    source_columns: tuple[SourceColumn, ...],
+    target: TargetTable | None,
+    file_format: str | None = None,
+) -> ColumnPlan:
+    """Each source column's place in the target.
+
+    :raises SchemaError: naming the table and every column without a safe way.
+    """
+    try:
+        return plan_columns(
+            source_columns,
+            target.columns if target is not None else None,
+            request.columns,
+            FileFormat(file_format or request.file_format),
+            long_names=request.policies.long_names,
+            schema_drift=request.policies.schema_drift,
+        )
+    except SchemaError as error:
+        raise SchemaError(
+            f"{request.source} → {request.target_schema}.{request.target_table}: these columns cannot be copied as they are:",
+            error.faults,
+        ) from error
+
+
+def settle_path(request: MigrationRequest, identity: RunIdentity) -> str:
+    """The run's folder below the stage: `<prefix>/run_<run_id>/`, or `<prefix>/test_<rows>_rows/`."""
+    prefix = request.staging.prefix
+    return (
+        f"{prefix}test_{request.row_limit}_rows/"
+        if request.mode == "test"
+        else f"{prefix}run_{identity.run_id}/"
+    )
