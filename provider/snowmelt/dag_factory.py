@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, Param, XComArg
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param, XComArg
 
+from snowmelt.assets import PUBLISHED
 from snowmelt.core.settings.config import Config, parse_config
-from snowmelt.core.settings.config_sections import Connections
+from snowmelt.core.settings.execution import Execution
 from snowmelt.core.settings.form import build_form
 from snowmelt.core.settings.table_config import TableConfig
 from snowmelt.errors import ConfigurationError
@@ -24,6 +25,7 @@ from snowmelt.operators.postgres_load import S3ToPostgresLoadOperator
 from snowmelt.operators.publish import MigrationPublishOperator
 from snowmelt.operators.snowflake_unload import SnowflakeUnloadToS3Operator
 from snowmelt.operators.verify import MigrationVerifyOperator
+from snowmelt.operators.warehouse import WarehouseResizeOperator, WarehouseRestoreOperator
 from snowmelt.sensors.s3_manifest import S3ManifestSensor
 
 if TYPE_CHECKING:
@@ -92,32 +94,38 @@ def raise_broken(config: Config) -> None:
 def _build(
     dag_id: str, config: Config, table: TableConfig | None, *, schedule: str | None, tags: list[str]
 ) -> DAG:
-    connections = table.connections if table else config.connections
+    execution = table.execution if table else config.execution
     params = {name: Param(**field.param()) for name, field in build_form(config, table).items()}
     with DAG(
         dag_id=dag_id,
-        schedule=schedule,
-        start_date=datetime(2026, 1, 1, tzinfo=UTC),
+        schedule=CronDataIntervalTimetable(schedule, timezone="UTC") if schedule else None,
+        start_date=datetime(2015, 1, 1, tzinfo=UTC),
         catchup=False,
         max_active_runs=1 if table else 16,
-        default_args=_DEFAULTS,
+        default_args=_DEFAULTS | {"priority_weight": execution.priority},
         params=params,
         tags=tags,
         doc_md=TABLE_DOC,
         render_template_as_native_obj=False,
     ) as dag:
-        _add_tasks(config, table, connections)
+        _add_tasks(config, table, execution)
     return dag
 
 
-def _add_tasks(config: Config, table: TableConfig | None, connections: Connections) -> None:
+def _add_tasks(config: Config, table: TableConfig | None, execution: Execution) -> None:
+    connections = table.connections if table else config.connections
+    timeout: Any = {"statement_timeout": config.snowflake_unload.statement_timeout_s}
     snowflake: Any = {"snowflake_conn_id": connections.snowflake}
     aws: Any = {"aws_conn_id": connections.aws}
     postgres: Any = {"postgres_conn_id": connections.postgres}
     plan = MigrationPlanOperator(task_id="plan", config=config, table=table)
     run: Any = {"run_id": XComArg(plan, key=RUN_ID_KEY)}
     unload = SnowflakeUnloadToS3Operator.partial(
-        task_id="unload", columns=XComArg(plan, key=COLUMNS_KEY), map_index_template=_LABEL, **snowflake
+        task_id="unload",
+        columns=XComArg(plan, key=COLUMNS_KEY),
+        map_index_template=_LABEL,
+        **snowflake,
+        **_room(execution.pool, execution.parallel_unloads),
     ).expand_kwargs(plan.output)
     manifest = S3ManifestSensor.partial(
         task_id="manifest", map_index_template=_LABEL, timeout=600, **aws
@@ -128,10 +136,21 @@ def _add_tasks(config: Config, table: TableConfig | None, connections: Connectio
         task_id="files", chunks=manifest.output, **run, **snowflake, **aws, **postgres, **goes_on
     )
     load = S3ToPostgresLoadOperator.partial(
-        task_id="load", map_index_template=_LABEL, **run, **aws, **postgres
+        task_id="load",
+        map_index_template=_LABEL,
+        **run,
+        **aws,
+        **postgres,
+        **_room(execution.pool, execution.parallel_loads),
     ).expand_kwargs(files.output)
-    verify = MigrationVerifyOperator(task_id="verify", **run, **snowflake, **postgres, **goes_on)
-    publish = MigrationPublishOperator(task_id="publish", **run, **postgres, **goes_on)
+    verify = MigrationVerifyOperator(
+        task_id="verify",
+        fingerprint_rows=execution.fingerprint_rows,
+        **run, **timeout, **snowflake, **postgres, **goes_on,
+    )  # fmt: skip
+    publish = MigrationPublishOperator(
+        task_id="publish", execution=execution, outlets=[PUBLISHED], **run, **postgres, **goes_on
+    )
     cleanup = MigrationCleanupOperator(
         task_id="cleanup",
         cleanup_after_load="{{ params.cleanup_after_load }}",
@@ -139,3 +158,19 @@ def _add_tasks(config: Config, table: TableConfig | None, connections: Connectio
         **run, **snowflake, **postgres, **goes_on,
     )  # fmt: skip
     load >> verify >> publish >> cleanup
+    size = config.snowflake_unload.warehouse_size
+    if size:
+        resize = WarehouseResizeOperator(
+            task_id="resize_warehouse",
+            size=size,
+            warehouse=config.snowflake_unload.warehouse,
+            **run, **snowflake, **postgres,
+        )  # fmt: skip
+        restore = WarehouseRestoreOperator(task_id="restore_warehouse", **run, **snowflake, **postgres)
+        plan >> resize >> unload >> restore.as_teardown(setups=resize, on_failure_fail_dagrun=True)
+
+
+def _room(pool: str | None, parallel: int | None) -> dict[str, Any]:
+    """How many of the mapped tasks run at the same time."""
+    room = {"pool": pool, "max_active_tis_per_dagrun": parallel}
+    return {name: value for name, value in room.items() if value is not None}

@@ -44,7 +44,7 @@ for path in sorted(pathlib.Path(sys.argv[1]).glob("*.py")):
     for dag in vars(module).values():
         if isinstance(dag, airflow.sdk.DAG):
             found[dag.dag_id] = {
-                "schedule": dag.schedule,
+                "schedule": getattr(dag.schedule, "expression", dag.schedule),
                 "catchup": dag.catchup,
                 "max_active_runs": dag.max_active_runs,
                 "edges": {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks},
@@ -105,7 +105,8 @@ def test_the_form_has_the_named_parameters(parsed):
     assert parsed["dags"]["migrate_table"]["params"] == sorted(
         (
             "source_database source_schema source_table target_schema target_table mode source_filter chunking_column chunk_rows "
-            "uniqueness_columns watermark_column publish row_limit file_format load_method max_file_size_mb cleanup_after_load run_id"
+            "uniqueness_columns watermark_column publish row_limit file_format load_method max_file_size_mb cleanup_after_load "
+            "verify reconcile_deletes run_id"
         ).split()
     )
 

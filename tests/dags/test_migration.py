@@ -11,6 +11,7 @@ from decimal import Decimal
 import psycopg
 import pytest
 
+from tests.conftest import ROOT
 from tests.dags.conftest import FACT, ROWS, migrate
 
 
@@ -197,9 +198,6 @@ def test_what_cannot_be_ends_in_an_error_that_names_it_and_leaves_the_target_alo
     app.execute("DROP TABLE IF EXISTS public.dim_kept")
     app.execute("CREATE TABLE public.dim_kept (payer_key numeric(38,0) PRIMARY KEY)")
     app.execute("INSERT INTO public.dim_kept VALUES (7)")
-    config = json.loads((tmp_path / "x").read_text()) if (tmp_path / "x").exists() else None
-    from tests.conftest import ROOT
-
     config = json.loads((ROOT / "include/config/s3copyconfig.json").read_text())
     config["snowflake_unload"]["stage_name"] = "NO_SUCH_STAGE"
     wrong_stage = tmp_path / "stage.json"
@@ -254,3 +252,51 @@ def test_what_cannot_be_ends_in_an_error_that_names_it_and_leaves_the_target_alo
             assert text in one.log, (job, text, one.log[-3000:])
     assert app.execute("SELECT array_agg(payer_key::int) FROM public.dim_kept").fetchone() == ([7],)
     assert app.execute("SELECT to_regclass('public.dim_new')").fetchone() == (None,)
+
+
+def test_the_warehouse_is_restored_also_when_the_unload_fails(run_dags, demo, snowflake, app, tmp_path):
+    config = json.loads((ROOT / "include/config/s3copyconfig.json").read_text())
+    config["snowflake_unload"] |= {"warehouse": "BURST", "warehouse_size": "2X-Large"}
+    table = config["sources"][0]["tables"][0]
+    good, bad = tmp_path / "good.json", tmp_path / "bad.json"
+    good.write_text(json.dumps(config))
+    table["columns"] = {
+        "mask": {"PAYER_CODE": {"expression": "TO_NUMBER('no number')", "type": "NUMBER(5,0)"}}
+    }
+    bad.write_text(json.dumps(config))
+    with snowflake.cursor() as cursor:
+        cursor.execute("CREATE OR REPLACE WAREHOUSE BURST WAREHOUSE_SIZE = 'SMALL'")
+        cursor.execute("USE WAREHOUSE SNOWMELT_WH")
+    worked, failed = run_dags(
+        *(
+            {
+                **migrate("DIMPAYER", target_table=f"dim_burst_{path.stem}"),
+                "environment": {"SNOWMELT_CONFIG": str(path)},
+            }
+            for path in (good, bad)
+        )
+    )
+    assert (worked.state, failed.state) == ("success", "failed"), failed.log[-3000:]
+    for ran in (worked, failed):
+        assert ran.states("resize_warehouse") == ran.states("restore_warehouse") == ["success"]
+        assert "BURST: SMALL → XXLARGE for this unload" in ran.log
+        assert "BURST: back to SMALL" in ran.log
+    assert failed.states("unload") == ["failed"]
+    with snowflake.cursor() as cursor:
+        cursor.execute("SHOW WAREHOUSES LIKE 'BURST'")
+        names = [column.name for column in cursor.description]
+        assert dict(zip(names, cursor.fetchone(), strict=True))["size"] == "Small"
+        cursor.execute("DROP WAREHOUSE BURST")
+    assert app.execute("SELECT count(*) FROM snowmelt.resized_warehouse").fetchone() == (0,)
+
+
+def test_every_statement_carries_a_tag_that_tells_its_run_and_task(copied, demo, snowflake):
+    with snowflake.cursor() as cursor:
+        cursor.execute(
+            "SELECT QUERY_TAG, QUERY_TEXT FROM TABLE(INFORMATION_SCHEMA.QUERY_HISTORY(RESULT_LIMIT => 10000)) "
+            "WHERE QUERY_TEXT ILIKE '%DIMPAYER%' AND QUERY_TEXT NOT ILIKE '%QUERY_HISTORY%'"
+        )
+        tags = [json.loads(tag) for tag, text in cursor.fetchall() if tag]
+    tasks = {tag["task"] for tag in tags if tag.get("dag") == "migrate__analytics__dimpayer"}
+    assert tasks >= {"plan", "unload", "verify"}
+    assert all({"app", "dag", "run", "task"} <= tag.keys() for tag in tags)

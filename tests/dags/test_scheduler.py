@@ -145,3 +145,56 @@ def test_one_failed_file_is_cleared_and_only_it_is_loaded_again(airflow, demo, r
             ).fetchone()[0]
         )
         connection.execute("DROP TABLE public.cleared")
+
+
+@pytest.mark.slow
+def test_runs_of_a_table_never_overlap_tell_of_their_rows_and_a_window_is_backfilled(
+    airflow, demo, snowflake
+):
+    dag_id = f"migrate__analytics__{FACT.lower()}"
+    conf = {"mode": "catch_up", "chunk_rows": 10_000_000}
+    with psycopg.connect(demo.env["SNOWMELT_SANDBOX_PG_DSN"], autocommit=True) as connection:
+        target = f"public.{FACT.lower()}"
+        connection.execute(f"DROP TABLE IF EXISTS {target}")
+        connection.execute(f"DELETE FROM snowmelt.watermark WHERE target = '{target}'")
+        runs = [airflow.trigger(dag_id, conf) for _ in range(2)]
+        assert [airflow.wait(dag_id, run_id) for run_id in runs] == ["success"] * 2
+        first, second = sorted(
+            (airflow.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}") for run_id in runs),
+            key=lambda run: run["start_date"],
+        )
+        assert first["end_date"] <= second["start_date"]
+        events = airflow.call("GET", f"/api/v2/assets/events?source_dag_id={dag_id}&order_by=timestamp")[
+            "asset_events"
+        ]
+        assert [event["name"] for event in events] == [f"{target} (postgres_default)"] * 2
+        assert events[0]["extra"]["inserted"] == events[0]["extra"]["rows_after"] > 0
+        assert events[1]["extra"] | {"unchanged": 0} == events[1]["extra"] | {
+            "inserted": 0,
+            "updated": 0,
+            "unchanged": 0,
+        }
+
+        watermark = f"SELECT value FROM snowmelt.watermark WHERE target = '{target}'"
+        before = connection.execute(watermark).fetchone()
+        assert before is not None
+        with snowflake.cursor() as cursor:
+            cursor.execute(f'SELECT MIN("Visit Id"), MAX("Visit Id") FROM ANALYTICS.BI.{FACT}')
+            inside, outside = cursor.fetchone()
+            for visit, moment in ((inside, "2025-02-03 12:00:00"), (outside, "2025-02-05 12:00:00")):
+                cursor.execute(
+                    f"UPDATE ANALYTICS.BI.{FACT} SET LAST_MODIFIED = '{moment} +00:00'::TIMESTAMP_LTZ WHERE \"Visit Id\" = {visit}"
+                )
+        window = {"from_date": "2025-02-03T02:00:00Z", "to_date": "2025-02-03T02:00:00Z"}
+        airflow.call(
+            "POST",
+            "/api/v2/backfills",
+            {"dag_id": dag_id, "dag_run_conf": conf, "max_active_runs": 1, **window},
+        )
+        (backfilled,) = airflow.call("GET", f"/api/v2/dags/{dag_id}/dagRuns?run_type=backfill")["dag_runs"]
+        assert airflow.wait(dag_id, backfilled["dag_run_id"]) == "success"
+        assert connection.execute(watermark).fetchone() == before
+        changed = connection.execute(
+            f"SELECT \"Visit Id\" FROM {target} WHERE last_modified IN ('2025-02-03 12:00+00', '2025-02-05 12:00+00')"
+        ).fetchall()
+        assert changed == [(inside,)]

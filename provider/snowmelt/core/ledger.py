@@ -246,6 +246,20 @@ TAKE_DEFERRED = """
 DELETE FROM snowmelt.deferred_index WHERE (schema_name, table_name, index_name) = (%s, %s, %s) RETURNING statements
 """
 
+#: One at a time for a warehouse, so that the last run to end knows that it is the last.
+LOCK_WAREHOUSE = "SELECT pg_advisory_xact_lock(hashtextextended('snowmelt warehouse ' || %s, 0))"
+#: What a warehouse was before the first of the runs that resized it; a run that died a day ago no longer counts.
+READ_ORIGINAL_SIZE = """
+SELECT original_size FROM snowmelt.resized_warehouse
+WHERE warehouse = %s AND resized_at > clock_timestamp() - interval '1 day' ORDER BY resized_at LIMIT 1
+"""
+WRITE_RESIZED = """
+INSERT INTO snowmelt.resized_warehouse (warehouse, run_id, original_size) VALUES (%s, %s, %s)
+ON CONFLICT (warehouse, run_id) DO NOTHING
+"""
+READ_RESIZED = "SELECT warehouse, original_size FROM snowmelt.resized_warehouse WHERE run_id = %s"
+DELETE_RESIZED = "DELETE FROM snowmelt.resized_warehouse WHERE (warehouse, run_id) = (%s, %s)"
+
 READ_REPORT = """
 SELECT r.run_id, r.mode, r.source, r.target, r.snapshot, r.outcome, r.source_rows, r.staged_files, r.staged_rows,
        r.staged_bytes, r.started_at, r.staged_at, r.verified_at, r.published_at, r.finished_at, r.verification, r.publish_result,

@@ -1,0 +1,73 @@
+"""Changing a warehouse's size for an unload burst, and changing it back whatever happens.
+
+The size to go back to is in the ledger before anything is changed. Several runs may share a warehouse: the last one to end
+restores it, and a run that died a day ago no longer counts.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import psycopg
+
+from snowmelt.core import ledger
+from snowmelt.core.unload.warehouse import CURRENT_WAREHOUSE, build_resize, build_show_warehouse, parse_size
+from snowmelt.errors import ConfigurationError
+from snowmelt.io.failures.postgres import postgres_failures
+from snowmelt.io.snowflake import Connection, read_named_rows, read_rows
+
+log = logging.getLogger(__name__)
+
+
+def resize_warehouse(
+    postgres: psycopg.Connection[Any], snowflake: Connection, run_id: str, wanted: str
+) -> dict[str, str]:
+    """Set the session's warehouse to a size, and note which it had. Safe to repeat.
+
+    :raises ConfigurationError: the session has no warehouse, or its role cannot see it.
+    :raises AccessError: the role lacks MODIFY on the warehouse.
+    """
+    doing = f"Resizing the warehouse of run {run_id} to {wanted}"
+    name = read_rows(snowflake, CURRENT_WAREHOUSE, doing)[0][0]
+    if not name:
+        raise ConfigurationError(
+            f"{doing}: the session has no warehouse. Set `warehouse` in the Snowflake connection or snowflake_unload.warehouse."
+        )
+    with postgres_failures(doing), postgres.transaction(), postgres.cursor() as cursor:
+        cursor.execute(ledger.LOCK_WAREHOUSE, (name,))
+        row = cursor.execute(ledger.READ_ORIGINAL_SIZE, (name,)).fetchone()
+        original = row[0] if row else _read_size(snowflake, name, doing)
+        cursor.execute(ledger.WRITE_RESIZED, (name, run_id, original))
+    read_rows(snowflake, build_resize(name, wanted), doing)
+    log.info("Warehouse %s: %s → %s for this unload", name, original, wanted)
+    return {"warehouse": name, "original": original, "size": wanted}
+
+
+def restore_warehouse(postgres: psycopg.Connection[Any], snowflake: Connection, run_id: str) -> str | None:
+    """Set the warehouse back when no other run needs it; returns the size, None when there was nothing to do. Safe to repeat."""
+    doing = f"Restoring the warehouse of run {run_id}"
+    with postgres_failures(doing), postgres.transaction(), postgres.cursor() as cursor:
+        mine = cursor.execute(ledger.READ_RESIZED, (run_id,)).fetchone()
+        if mine is None:
+            return None
+        name, original = mine
+        cursor.execute(ledger.LOCK_WAREHOUSE, (name,))
+        cursor.execute(ledger.DELETE_RESIZED, (name, run_id))
+        if cursor.execute(ledger.READ_ORIGINAL_SIZE, (name,)).fetchone() is not None:
+            log.info("Warehouse %s stays as it is: another run unloads by it", name)
+            return None
+        read_rows(
+            snowflake, build_resize(name, original), doing
+        )  # fails: the row stays, and a retry finds it
+    log.info("Warehouse %s: back to %s", name, original)
+    return str(original)
+
+
+def _read_size(snowflake: Connection, name: str, doing: str) -> str:
+    for row in read_named_rows(snowflake, build_show_warehouse(name), doing):
+        if row["name"] == name:
+            return parse_size(str(row["size"]))
+    raise ConfigurationError(
+        f"{doing}: the role sees no warehouse {name!r}. GRANT MONITOR, MODIFY ON WAREHOUSE to it, or leave warehouse_size out."
+    )
