@@ -219,6 +219,25 @@ def test_readers_see_one_whole_table_and_wait_no_longer_than_the_lock_timeout(wo
     assert attempts > 2  # the slow reader was in the way, and was waited for without blocking the others
 
 
+@pytest.mark.parametrize("method", [PublishMethod.SWAP, PublishMethod.TRUNCATE])
+def test_while_a_million_rows_are_loaded_and_published_readers_see_the_old_table_or_the_new_one(world, method):
+    connection = world.connect()
+    plain_table(world, connection, rows=1000)
+    reader = Reader(
+        world.connect("reader"), f"SELECT count(*), min(name), max(name) FROM {world.name('fact')}"
+    )
+    reader.start()
+    result = world.run(connection, "fact", "SELECT g, 'new' FROM generate_series(1, 1000000) g", method=method)
+    while (1_000_000, "new", "new") not in reader.seen and not reader.faults:
+        time.sleep(0.05)
+    reader.end()
+    assert reader.faults == []
+    assert reader.seen == {(1000, "old", "old"), (1_000_000, "new", "new")}
+    assert reader.longest < QUICK.lock_timeout + result.locked_seconds + 1.5
+    if method is PublishMethod.SWAP:
+        assert result.locked_seconds < 1  # whatever the size; a truncate holds its lock for all its rows
+
+
 def test_a_transaction_older_than_the_load_is_waited_for_and_never_sees_half(world):
     connection = world.connect()
     plain_table(world, connection, rows=10)
