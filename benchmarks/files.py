@@ -29,7 +29,7 @@ class MadeFile:
 
 def make_file(folder: Path, table: Table, megabytes: float, *, group_bytes: int = GROUP_BYTES) -> MadeFile:
     """The file of about that size; made only where there is none of the same recipe."""
-    selects = [column.select for column in table.columns()]
+    selects = table.selected()
     recipe = json.dumps([inspect.getsource(tables), selects, megabytes, group_bytes])
     name = f"{table.name}_{megabytes:g}_{hashlib.sha256(recipe.encode()).hexdigest()[:8]}"
     path, note = folder / f"{name}.snappy.parquet", folder / f"{name}.json"

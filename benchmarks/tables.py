@@ -15,6 +15,7 @@ import pyarrow as pa
 from snowmelt.core.columns.plan import Column, ColumnRules, SourceColumn, plan_columns
 from snowmelt.core.columns.types import FileFormat, parse_postgres_type, parse_snowflake_type
 from snowmelt.core.load.target import LoadColumn, LoadTarget
+from snowmelt.core.unload.staged_columns import build_staged_columns
 
 #: From a random generator and the first and last row's numbers to the column's values.
 Maker = Callable[[np.random.Generator, int, int], pa.Array]
@@ -58,12 +59,16 @@ class Table:
             ),
         )
 
+    def selected(self) -> tuple[tuple[str, str], ...]:
+        """What the unload selects: (name in the file, expression)."""
+        return build_staged_columns(self.columns(), "parquet")
+
     def rows(self, first: int, count: int) -> pa.Table:
         """Rows from the number `first`, in the Arrow types that Snowflake's unload declares."""
         random = np.random.default_rng((7, first))
         arrays = {}
-        for column, planned in zip(self.made, self.columns(), strict=True):
-            arrays[column.name] = _staged(column.make(random, first, count), column.type, planned.select)
+        for column, (_, select) in zip(self.made, self.selected(), strict=True):
+            arrays[column.name] = _staged(column.make(random, first, count), column.type, select)
         return pa.table(arrays)
 
 

@@ -15,6 +15,7 @@ from snowmelt.core.settings.config import parse_config
 from snowmelt.core.settings.request import parse_request
 from snowmelt.core.unload.manifest import MANIFEST_NAME
 from snowmelt.core.unload.plan import Plan
+from snowmelt.core.unload.staged_columns import build_staged_columns
 from snowmelt.io import ledger, s3
 from snowmelt.io.load import run as loading
 from snowmelt.io.publish import run as publishing
@@ -108,7 +109,7 @@ class World:
                 stage=plan.location.stage,
                 integration="",
                 bucket=plan.location.bucket,
-                columns=tuple((column.source, column.select) for column in plan.columns),
+                columns=build_staged_columns(plan.columns, plan.file_format),
                 where=plan.where,
                 chunk=chunk,
                 snapshot=plan.snapshot,
