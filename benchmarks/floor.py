@@ -1,4 +1,4 @@
-"""The floor: psql's \\copy of a file in PostgreSQL's own binary format, made by the same server from the same rows."""
+r"""The floor: psql's \copy of a file in PostgreSQL's own binary format, made by the same server from the same rows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Floor:
             fresh.rename(self.file)
 
     def copy(self, table: str) -> Sample:
-        """Send the file once. Only the \\copy and its commit are timed: not psql's start, not the connection."""
+        r"""Send the file once. Only the \copy and its commit are timed: not psql's start, not the connection."""
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         said = self._psql(
             "SELECT pg_backend_pid() AS pid \\gset",

@@ -35,12 +35,12 @@ def sample(work: Callable[[], object], pid: int) -> Sample:
     """Run it in this process, with the backend `pid` at the other end."""
     server, client, start = backend_cpu(pid), time.process_time(), time.perf_counter()
     work()
-    return Sample(
-        time.perf_counter() - start, time.process_time() - client, backend_cpu(pid) - server
-    )
+    return Sample(time.perf_counter() - start, time.process_time() - client, backend_cpu(pid) - server)
 
 
-def interleave(contenders: Mapping[str, Callable[[], Sample]], rounds: int) -> dict[str, list[dict[str, Any]]]:
+def interleave(
+    contenders: Mapping[str, Callable[[], Sample]], rounds: int
+) -> dict[str, list[dict[str, Any]]]:
     """Each contender once a round, in turn, so that a slow minute of the machine meets all; the order turns, too."""
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in contenders}
     names = list(contenders)
@@ -64,7 +64,7 @@ class Spread:
 
 def spread(values: list[float]) -> Spread:
     """Median and quartiles."""
-    if len(values) < 2:  # noqa: PLR2004 - quartiles need two
+    if len(values) < 2:
         return Spread(values[0], values[0], values[0])
     low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
     return Spread(middle, low, high)

@@ -181,7 +181,9 @@ FACT = Table(
         MadeColumn("IS_MISSED", "BOOLEAN", flag),
         MadeColumn("IS_MANUAL", "BOOLEAN", flag),
         MadeColumn("STATE", "VARCHAR(20)", chosen(STATES)),
-        MadeColumn("REASON", "VARCHAR(100)", chosen(["Late", "No show", "Phone", "GPS", "Manual"], nulls=0.6)),
+        MadeColumn(
+            "REASON", "VARCHAR(100)", chosen(["Late", "No show", "Phone", "GPS", "Manual"], nulls=0.6)
+        ),
         MadeColumn("UPDATED_AT", "TIMESTAMP_TZ(6)", instant(), nullable=False),
     ),
 )

@@ -62,7 +62,10 @@ class MigrationPlanOperator(BaseOperator):
             ):
                 plan = plan_run(PlanningSessions(snowflake, postgres), request, identity, manifest)
         ti.xcom_push(key=RUN_ID_KEY, value=plan.run_id)
-        ti.xcom_push(key=COLUMNS_KEY, value=[list(column) for column in build_staged_columns(plan.columns, plan.file_format)])
+        ti.xcom_push(
+            key=COLUMNS_KEY,
+            value=[list(column) for column in build_staged_columns(plan.columns, plan.file_format)],
+        )
         self.log.info(
             "Run %s: %s → %s, %s rows in %s chunks, snapshot %s",
             plan.run_id, plan.source, plan.target, f"{plan.source_rows:,}", len(plan.chunks), plan.snapshot or plan.snapshot_note,
