@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import io
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -15,7 +17,8 @@ from benchmarks.tables import Table
 
 #: Arrow bytes of a row group, as the stand-in's unload makes them.
 GROUP_BYTES = 64 << 20
-_SAMPLE_ROWS = 5_000
+_SAMPLE_ROWS = 100_000
+_WRITING: dict[str, Any] = {"compression": "snappy", "version": "1.0", "store_schema": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +40,14 @@ def make_file(folder: Path, table: Table, megabytes: float, *, group_bytes: int 
         return MadeFile(**json.loads(note.read_text()))
     folder.mkdir(parents=True, exist_ok=True)
     sample = table.rows(0, _SAMPLE_ROWS)
+    buffer = io.BytesIO()
+    pq.write_table(sample, buffer, **_WRITING)
+    wanted = int(megabytes * 1e6 * _SAMPLE_ROWS / buffer.tell())
     group_rows = max(1, group_bytes * _SAMPLE_ROWS // sample.nbytes)
-    rows = 0
-    with pq.ParquetWriter(
-        path, sample.schema, compression="snappy", version="1.0", store_schema=False
-    ) as writer:
-        while path.stat().st_size < megabytes * 0.97e6:
-            # the last group is cut to what is missing
-            done = path.stat().st_size
-            share = min(1.0, (megabytes * 1e6 - done) / (done / rows * group_rows)) if rows else 1.0
-            count = max(1, int(group_rows * min(share, 1.0)))
-            writer.write_table(table.rows(rows, count), row_group_size=group_rows)
-            rows += count
+    with pq.ParquetWriter(path, sample.schema, **_WRITING) as writer:
+        for first in range(0, wanted, group_rows):
+            writer.write_table(table.rows(first, min(group_rows, wanted - first)), row_group_size=group_rows)
+    rows = wanted
     made = MadeFile(str(path), path.stat().st_size, rows)
     note.write_text(json.dumps(asdict(made)))
     return made

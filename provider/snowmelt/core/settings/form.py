@@ -51,6 +51,7 @@ _SCHEMAS: dict[str, Mapping[str, Any]] = {
     "load_method": {"type": "string"},
     "max_file_size_mb": {"type": "integer", "minimum": 1, "maximum": MOST_FILE_MB},
     "cleanup_after_load": _FLAG,
+    "narrow_numbers": _FLAG,
     "run_id": {"type": ["string", "null"], "pattern": f"{RUN_ID_PATTERN}|^$", "maxLength": 250},
 }
 

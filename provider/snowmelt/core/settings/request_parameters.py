@@ -77,6 +77,7 @@ class RequestParameters(Section):
     load_method: LoadMethodField = "auto"
     max_file_size_mb: FileSizeField = DEFAULT_FILE_MB
     cleanup_after_load: FlagField = False
+    narrow_numbers: FlagField = False
     run_id: Annotated[str | None, BeforeValidator(fields.optional(fields.run_id))] = None
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 
 from snowmelt.core.columns.names import parse_table_name
+from snowmelt.core.columns.narrow import plan_narrow
 from snowmelt.core.columns.plan import ColumnPlan, SourceColumn, plan_columns
 from snowmelt.core.columns.types import FileFormat, parse_snowflake_type
 from snowmelt.core.load.method import choose_load_method
@@ -17,9 +18,7 @@ from snowmelt.core.publish.staging import staging_name
 from snowmelt.core.publish.target_catalog import TargetTable
 from snowmelt.core.settings.migration_request import MigrationRequest, match_columns
 from snowmelt.core.unload.census import refuse_nanoseconds
-from snowmelt.core.unload.chunks import (
-    whole_table,
-)
+from snowmelt.core.unload.chunks import whole_table
 from snowmelt.core.unload.manifest import Manifest
 from snowmelt.core.unload.plan import Plan, max_file_bytes
 from snowmelt.core.unload.statements import Location, build_source, build_where
@@ -29,7 +28,14 @@ from snowmelt.io.load.aws_s3 import aws_s3_reason
 from snowmelt.io.load.file_load import check_load
 from snowmelt.io.publish.target import obstacles_to_swap, read_target
 from snowmelt.io.snowflake import Connection, read_columns, read_location
-from snowmelt.io.unload.survey import check_counted, read_chunks, read_since, take_snapshot
+from snowmelt.io.unload.survey import (
+    check_counted,
+    find_numbers,
+    read_chunks,
+    read_since,
+    refuse_outgrown,
+    take_snapshot,
+)
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +130,15 @@ def _make_plan(
     columns = _plan_columns(request, source_columns, target)
     since = read_since(sessions.postgres, request, source_columns, columns, target)
     where = build_where(request.source_filter or "", since.predicate)
-    snapshot, note, census = take_snapshot(sessions.snowflake, request, columns, where, since.highest)
+    measured = find_numbers(request, source_columns, columns) if request.narrow_numbers else {}
+    snapshot, note, census = take_snapshot(
+        sessions.snowflake, request, columns, where, since.highest, measured
+    )
+    if target is None and measured:
+        rules = replace(request.columns, type={**request.columns.type, **plan_narrow(census.ranges)})
+        columns = _plan_columns(request.model_copy(update={"columns": rules}), source_columns, None)
+    elif target is not None:
+        refuse_outgrown(request, columns, target, census.ranges)
     reported = refuse_nanoseconds(census, request.policies.nanoseconds, str(source))
     if reported:
         log.warning(reported)
