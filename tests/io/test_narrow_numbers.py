@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from snowmelt.errors import SchemaError
@@ -74,7 +76,7 @@ def test_what_has_outgrown_the_table_stops_the_run_before_the_unload_with_the_wa
 
 def test_one_statement_asks_for_rows_and_ranges_at_the_snapshot(numbers, sandbox):
     plan = numbers.plan({**TABLE, "narrow_numbers": True})
-    log = open(sandbox.env["SNOWMELT_SANDBOX_SNOWFLAKE_STATEMENT_LOG"]).read()  # noqa: PTH123
+    log = Path(sandbox.env["SNOWMELT_SANDBOX_SNOWFLAKE_STATEMENT_LOG"]).read_text()
     asked = {
         line
         for line in log.splitlines()
