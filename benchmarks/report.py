@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-PARTS = ("load", "memory", "side_by_side", "csv_load", "peers", "scale")
+PARTS = ("load", "memory", "side_by_side", "csv_load", "peers", "narrow", "levers", "scale", "dag")
 VERSIONS = ("pyarrow", "pgpq", "psycopg", "boto3", "apache-airflow")
 HEAD = """# What it costs
 

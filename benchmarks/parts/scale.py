@@ -34,6 +34,16 @@ SIZES = (
     (1_000_000_000, 100_000, 5_000_000),
 )
 OTHER_RUNS, OTHER_FILES = 20, 10_000
+FILL_OTHERS = (
+    """
+INSERT INTO snowmelt.staged_file
+SELECT %s, format('k/%%s', n), n %% 300, n %% 300, n::text, 1, 1 FROM generate_series(1, %s) AS n ON CONFLICT DO NOTHING
+""",
+    """
+INSERT INTO snowmelt.loaded_file (run_id, s3_key, etag, bytes, rows, load_method)
+SELECT %s, format('k/%%s', n), n::text, 1, 1, 'copy' FROM generate_series(1, %s) AS n ON CONFLICT DO NOTHING
+""",
+)
 #: Every statement of the ledger that a load task or the verification sends, by its parameters.
 READS: dict[str, str] = {
     "READ_RUN": statements.READ_RUN,
@@ -50,12 +60,16 @@ READS: dict[str, str] = {
 def make_chunks(rows: int, files: int, chunk_rows: int) -> tuple[StagedChunk, ...]:
     """The chunks as the real planner cuts them, and files as the unload would return them."""
     count = max(1, min(300, rows // chunk_rows))
-    buckets = [Bucket(str(n * chunk_rows), str((n + 1) * chunk_rows - 1), rows // count) for n in range(count)]
+    buckets = [
+        Bucket(str(n * chunk_rows), str((n + 1) * chunk_rows - 1), rows // count) for n in range(count)
+    ]
     key = ChunkKey("ID", parse_snowflake_type("NUMBER(38,0)"))
     staged = []
     for chunk in plan_chunks(buckets, key, chunk_rows=chunk_rows):
         query, mine = uuid.UUID(int=chunk.index + 1), files // count + (chunk.index < files % count)
-        names = (f"A/B/T/run_x/{chunk.folder}/data_{query}_{n % 8}_{n // 8}_0.snappy.parquet" for n in range(mine))
+        names = (
+            f"A/B/T/run_x/{chunk.folder}/data_{query}_{n % 8}_{n // 8}_0.snappy.parquet" for n in range(mine)
+        )
         staged.append(
             StagedChunk(
                 chunk=chunk.index,
@@ -123,12 +137,7 @@ def fill_others(connection: psycopg.Connection[Any]) -> str:
     for number in range(OTHER_RUNS):
         run_id = f"scale_other_{number}"
         _write_run(connection, run_id)
-        for sql in (
-            "INSERT INTO snowmelt.staged_file SELECT %s, format('k/%%s', n), n %% 300, n %% 300, n::text, 1, 1 "
-            "FROM generate_series(1, %s) AS n ON CONFLICT DO NOTHING",
-            "INSERT INTO snowmelt.loaded_file (run_id, s3_key, etag, bytes, rows, load_method) "
-            "SELECT %s, format('k/%%s', n), n::text, 1, 1, 'copy' FROM generate_series(1, %s) AS n ON CONFLICT DO NOTHING",
-        ):
+        for sql in FILL_OTHERS:
             connection.execute(sql, (run_id, OTHER_FILES))
     connection.execute("ANALYZE snowmelt.staged_file, snowmelt.loaded_file, snowmelt.run")
     return "scale_other_0"
@@ -148,7 +157,8 @@ def explain_reads(connection: psycopg.Connection[Any], run_id: str) -> dict[str,
         scans = [node for node in nodes if node.get("Relation Name") in {"staged_file", "loaded_file"}]
         found[name] = {
             "rows_read": sum(
-                (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"] for node in scans
+                (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+                for node in scans
             ),
             "whole_table": [node["Relation Name"] for node in scans if node["Node Type"] == "Seq Scan"],
         }
