@@ -6,12 +6,20 @@ import importlib
 import json
 import os
 import platform
+import re
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from benchmarks import estimate
+from benchmarks.estimate import render_estimate
+from benchmarks.plot import draw_ratios
+
 RESULTS = Path(__file__).with_name("RESULTS.md")
-PARTS = ("load", "memory", "side_by_side", "csv_load", "peers", "narrow", "levers", "scale", "dag")
+PLOT = RESULTS.with_name("ratios.svg")
+TUNING = Path(__file__).parents[1] / "docs" / "tuning.md"
+PARTS = ("load", "memory", "side_by_side", "csv_load", "peers", "narrow", "levers", "scale", "parsing", "dag")
 VERSIONS = ("pyarrow", "pgpq", "psycopg", "boto3", "apache-airflow")
 HEAD = """# What it costs
 
@@ -38,13 +46,35 @@ def _lines(path: str) -> list[str]:
 
 
 def write_report(raw: Path) -> None:
-    """Render every part that has numbers."""
-    sections = [HEAD, describe_machine() + "\n"]
+    """Render every part that has numbers, and the same tables into the pages of docs/ that ask for them."""
     values: dict[str, Any] = {}
+    rendered: dict[str, str] = {}
+    sections = [HEAD, describe_machine() + "\n"]
     for name in PARTS:
         path = raw / f"{name}.json"
-        if path.exists():
-            values[name] = json.loads(path.read_text())
-            part = importlib.import_module(f"benchmarks.parts.{name}")
-            sections.append(f"## {part.TITLE}\n\n{part.__doc__.strip()}\n\n{part.render(values[name])}\n")
+        if not path.exists():
+            continue
+        values[name] = json.loads(path.read_text())
+        part = importlib.import_module(f"benchmarks.parts.{name}")
+        rendered[name] = part.render(values[name])
+        sections.append(f"## {part.TITLE}\n\n{part.__doc__.strip()}\n\n{rendered[name]}\n")
+        if name == "load":
+            PLOT.write_text(draw_ratios(values[name]))
+            sections.append("![How many times the floor](ratios.svg)\n")
+    rendered["estimate"] = render_estimate(values)
+    sections.append(f"## 272 million rows, 45 columns\n\n{estimate.__doc__}\n\n{rendered['estimate']}\n")
     RESULTS.write_text("\n".join(sections))
+    fill_page(TUNING, rendered)
+
+
+def fill_page(page: Path, rendered: Mapping[str, str]) -> None:
+    """Put the tables between `<!-- bench: name -->` and `<!-- end -->`; those of parts without numbers stay."""
+    text = page.read_text()
+    for name, table in rendered.items():
+        text = re.sub(
+            rf"(<!-- bench: {name} -->\n).*?(<!-- end -->)",
+            lambda found, table=table: f"{found[1]}{table}\n{found[2]}",
+            text,
+            flags=re.DOTALL,
+        )
+    page.write_text(text)

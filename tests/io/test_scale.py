@@ -18,6 +18,7 @@ from snowmelt.core.load.rejects import RejectPolicy
 from snowmelt.io import ledger
 from snowmelt.io.load.run import LoadJob, load_files
 from tests.io.load_world import RUN, column, open_world, parquet_bytes
+from tests.io.test_runs import session, world  # noqa: F401 - fixtures
 
 
 @pytest.fixture
@@ -50,12 +51,12 @@ def test_no_statement_reads_the_files_of_other_runs(connection):
 
 
 def test_a_file_costs_the_same_few_statements_however_many_there_are(connection, s3_client, bucket, sandbox):
-    world = open_world(connection, s3_client, bucket)
-    target = world.table(column("A", Form.INTEGER, "bigint"))
+    loads = open_world(connection, s3_client, bucket)
+    target = loads.table(column("A", Form.INTEGER, "bigint"))
     files = []
     for number in range(12):
         data = parquet_bytes({"A": pa.array(range(number * 100, number * 100 + 100))})
-        file = world.put(data, 100, key=f"scale/{connection.info.dbname}/{number}.parquet")
+        file = loads.put(data, 100, key=f"scale/{connection.info.dbname}/{number}.parquet")
         etag = s3_client.head_object(Bucket=bucket, Key=file.key)["ETag"].strip('"')
         files.append(type(file)(file.key, file.bytes, file.rows, 0, etag))
     job = LoadJob(RUN["run_id"], bucket, target, "copy", "parquet", "snappy", "us-east-1", RejectPolicy())
@@ -72,7 +73,34 @@ def test_a_file_costs_the_same_few_statements_however_many_there_are(connection,
         return sum(json.loads(line)["pid"] == pid for line in said.splitlines()) - 1
 
     few, many = statements(files[:2]), statements(files[2:])
-    assert world.count(target) == 1_200
+    assert loads.count(target) == 1_200
     assert few > 2, "nothing was counted"
     assert many == few * 5
     assert few / 2 <= 8
+
+
+def test_a_manifest_in_parts_is_written_and_read_again(world, monkeypatch):  # noqa: F811
+    from snowmelt.core.unload import manifest_parts
+
+    monkeypatch.setattr(manifest_parts, "FILES_OF_PART", 2)
+    world.sql(
+        "CREATE TABLE MANY (ID NUMBER(9,0))",
+        "INSERT INTO MANY SELECT SEQ4() FROM TABLE(GENERATOR(ROWCOUNT => 50))",
+    )
+    table = {"source": "MANY", "target": "many", "chunking_column": "ID", "chunk_rows": 10, "mode": "full"}
+    plan = world.plan(table)
+    world.finish(plan, world.unload(plan))
+    prefix = plan.location.key(plan.path)
+    names = [
+        entry["Key"].removeprefix(prefix)
+        for entry in world.s3.list_objects_v2(Bucket=world.bucket, Prefix=prefix)["Contents"]
+    ]
+    assert sorted(name for name in names if name.startswith("manifest")) == [
+        "manifest.json",
+        "manifest_part_000.json",
+        "manifest_part_001.json",
+        "manifest_part_002.json",
+    ]
+    again = world.run({"source": "MANY", "target": "again", "mode": "full"}, mode="load", run_id=plan.run_id)
+    assert again
+    assert world.query("SELECT count(*), sum(id) FROM again") == [(50, 1225)]
