@@ -14,7 +14,7 @@ BIN := .venv/bin
 SANDBOX := sandbox/.venv/bin/python -m sandbox
 WITH_ENV := set -a; . $(STATE)/env; set +a; export PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help demo test test-long lint format sandbox sandbox-down fill up down build lock clean
+.PHONY: help demo test test-long lint format sandbox sandbox-down fill up down build bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -58,13 +58,16 @@ build: .venv/.dev  ## the wheel, in dist/
 	$(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python
 	@ls -1 dist/*.whl
 
+bench: .venv/.dev .venv-bench/.ready sandbox/.venv/.ready  ## the benchmarks, into benchmarks/RESULTS.md (BENCH="load scale": some parts)
+	$(BIN)/python -m benchmarks $(BENCH)
+
 lock: $(UV)  ## make the hashed locks anew from requirements/*.in
-	for name in bootstrap airflow dev sandbox; do \
+	for name in bootstrap airflow dev sandbox bench; do \
 	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --custom-compile-command 'make lock' requirements/$$name.in --output-file requirements/$$name.txt; done
 
 clean: ## remove what the other targets made (not the sandbox's state: make sandbox-down first)
-	rm -rf .venv sandbox/.venv .cache dist build
+	rm -rf .venv .venv-bench sandbox/.venv .cache dist build
 
 .cache/bootstrap/bin/uv: requirements/bootstrap.txt
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: make PYTHON=/path/to/python3.11 …"; exit 1; }
@@ -88,4 +91,11 @@ sandbox/.venv/pyvenv.cfg: | $(UV)
 
 sandbox/.venv/.ready: requirements/sandbox.txt | sandbox/.venv/pyvenv.cfg
 	$(INSTALL) --python sandbox/.venv/bin/python -r requirements/sandbox.txt
+	@touch $@
+
+.venv-bench/pyvenv.cfg: | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-bench
+
+.venv-bench/.ready: requirements/bench.txt | .venv-bench/pyvenv.cfg
+	$(INSTALL) --python .venv-bench/bin/python -r requirements/bench.txt
 	@touch $@

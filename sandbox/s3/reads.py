@@ -25,7 +25,7 @@ class ObjectReads(BaseHTTPRequestHandler):
 
     def _readable(self, bucket: FakeBucket | None, target: Target) -> FakeKey | None:
         """The object, when the request is a plain read of one: moto copies the whole object for each range."""
-        conditional = ("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since")
+        conditional = ("If-None-Match", "If-Modified-Since", "If-Unmodified-Since")
         signature = {"x-id", *(name for name in target.query if name.startswith("X-Amz-"))}
         if bucket is None or bucket.is_versioned or not target.key or set(target.query) - signature:
             return None
@@ -35,12 +35,13 @@ class ObjectReads(BaseHTTPRequestHandler):
         return key if isinstance(key, FakeKey) and not key.encryption else None
 
     def _read(self, key: FakeKey) -> None:
+        etag = self._wanted(key)
         size = key.size
         start, end, status = self._range(size)
         extra = {
             "content-type": "binary/octet-stream",
             **{name.lower(): value for name, value in key.metadata.items()},
-            "ETag": key.etag,
+            "ETag": etag,
             "Last-Modified": formatdate(key.last_modified.timestamp(), usegmt=True),
             "Accept-Ranges": "bytes",
         }
@@ -49,6 +50,19 @@ class ObjectReads(BaseHTTPRequestHandler):
         source = self._open(key)
         self._answer(status, None, extra, length=end - start)
         self._send(source, start, end)
+
+    def _wanted(self, key: FakeKey) -> str:
+        """The object's ETag, when it is one that the request takes."""
+        wanted = self.headers.get("If-Match", "*").strip()
+        etag = str(key.etag)
+        if wanted != "*" and etag.strip('"') not in {each.strip().strip('"') for each in wanted.split(",")}:
+            raise Refused(
+                412,
+                "PreconditionFailed",
+                "At least one of the pre-conditions you specified did not hold",
+                Condition="If-Match",
+            )
+        return etag
 
     def _range(self, size: int) -> tuple[int, int, int]:
         """(first byte, byte after the last, status) for the Range header; one range, as S3 serves."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from snowmelt.core.columns.narrow import Range
 from snowmelt.core.columns.types import nanosecond_predicate, parse_snowflake_type
 from snowmelt.core.unload.census import Census, build_census, parse_census, refuse_nanoseconds
 from snowmelt.core.unload.watermark import build_highest, build_since, build_target_highest
@@ -16,6 +17,14 @@ def test_one_statement_counts_rows_watermark_and_digits():
     sql = build_census("T AT(X)", '("A" > 1)', {"T": "P1", "U": "P2"}, "MAX(W)")
     assert sql == 'SELECT COUNT(*), MAX(W), COUNT_IF(P1), COUNT_IF(P2) FROM T AT(X) WHERE ("A" > 1)'
     assert build_census("T", "", {}) == "SELECT COUNT(*), NULL FROM T"
+    assert build_census("T", "", {"T": "P1"}, measured={"A": '"A"', "B": '"B"'}) == (
+        'SELECT COUNT(*), NULL, COUNT_IF(P1), MIN("A"), MAX("A"), MIN("B"), MAX("B") FROM T'
+    )
+
+
+def test_ranges_stand_behind_the_counts():
+    census = parse_census((5, None, 0, "-3", 10**30, None, None), {"T": "P"}, {"A": '"A"', "B": '"B"'})
+    assert census.ranges == {"A": Range(-3, 10**30), "B": Range(None, None)}
 
 
 def test_only_columns_with_such_values_are_named():

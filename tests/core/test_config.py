@@ -115,6 +115,7 @@ def test_defaults():
         "compression": None,
         "max_file_size_mb": 100,
         "cleanup_after_load": False,
+        "narrow_numbers": False,
     }
     assert config.tables[0].policies.model_dump() == {
         "bad_rows": "reject",

@@ -66,7 +66,7 @@ TABLE_FAULTS = [
             "long_names, watermark_overlap, duplicates, inserts_only, reconcile_deletes, max_delete_percent, defer_indexes, verify, "
             "source, target, enabled, mode, source_filter, chunking_column, chunk_rows, uniqueness_columns, "
             "watermark_column, publish, row_limit, load_method, file_format, compression, max_file_size_mb, "
-            'cleanup_after_load, columns, schedule, connections, execution. Did you mean "chunk_rows"?'
+            'cleanup_after_load, narrow_numbers, columns, schedule, connections, execution. Did you mean "chunk_rows"?'
         ),
     ),
     (

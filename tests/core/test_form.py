@@ -33,6 +33,7 @@ PARAMETERS = [
     "cleanup_after_load",
     "verify",
     "reconcile_deletes",
+    "narrow_numbers",
     "run_id",
 ]
 SOURCE = {"source_database": "ANALYTICS", "source_schema": "BI", "source_table": "VISITS"}
@@ -110,6 +111,7 @@ def test_sections_and_their_order():
             "load_method",
             "max_file_size_mb",
             "cleanup_after_load",
+            "narrow_numbers",
         ],
     }
 
@@ -144,6 +146,7 @@ def test_migrate_table_asks_for_the_source_and_nothing_else():
         "load_method": "auto",
         "max_file_size_mb": 64,
         "cleanup_after_load": False,
+        "narrow_numbers": False,
         "run_id": None,
     }
 
@@ -178,6 +181,7 @@ def test_a_tables_form_is_filled_and_may_be_scheduled():
         "load_method": "auto",
         "max_file_size_mb": 64,
         "cleanup_after_load": False,
+        "narrow_numbers": False,
         "run_id": None,
     }
 

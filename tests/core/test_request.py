@@ -73,6 +73,7 @@ def test_the_source_alone_is_enough():
         "load_method": "auto",
         "max_file_size_mb": 100,
         "cleanup_after_load": False,
+        "narrow_numbers": False,
         "run_id": None,
         "columns": {"include": [], "exclude": [], "rename": {}, "type": {}, "mask": {}, "keep_offset": []},
         "policies": {

@@ -15,6 +15,7 @@ import psycopg
 from snowmelt.core.settings.config import parse_config
 from snowmelt.core.settings.request import parse_request
 from snowmelt.core.unload.plan import Plan
+from snowmelt.core.unload.staged_columns import build_staged_columns
 from snowmelt.io import ledger
 from snowmelt.io.load import run as loading
 from snowmelt.io.publish import run as publishing
@@ -111,7 +112,7 @@ class World:
                 stage=plan.location.stage,
                 integration="",
                 bucket=plan.location.bucket,
-                columns=tuple((column.source, column.select) for column in part.columns),
+                columns=build_staged_columns(part.columns, plan.file_format),
                 where=part.where,
                 chunk=chunk,
                 snapshot=plan.snapshot,

@@ -220,14 +220,18 @@ def test_readers_see_one_whole_table_and_wait_no_longer_than_the_lock_timeout(wo
 
 
 @pytest.mark.parametrize("method", [PublishMethod.SWAP, PublishMethod.TRUNCATE])
-def test_while_a_million_rows_are_loaded_and_published_readers_see_the_old_table_or_the_new_one(world, method):
+def test_while_a_million_rows_are_loaded_and_published_readers_see_the_old_table_or_the_new_one(
+    world, method
+):
     connection = world.connect()
     plain_table(world, connection, rows=1000)
     reader = Reader(
         world.connect("reader"), f"SELECT count(*), min(name), max(name) FROM {world.name('fact')}"
     )
     reader.start()
-    result = world.run(connection, "fact", "SELECT g, 'new' FROM generate_series(1, 1000000) g", method=method)
+    result = world.run(
+        connection, "fact", "SELECT g, 'new' FROM generate_series(1, 1000000) g", method=method
+    )
     while (1_000_000, "new", "new") not in reader.seen and not reader.faults:
         time.sleep(0.05)
     reader.end()

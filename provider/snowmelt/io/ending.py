@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 
 from snowmelt.core.unload.manifest import MANIFEST_NAME
+from snowmelt.core.unload.manifest_parts import name_parts
 from snowmelt.core.unload.plan import Plan
 from snowmelt.core.unload.statements import build_remove
 from snowmelt.io.failures.s3 import s3_failures
@@ -53,7 +54,8 @@ def remove_staged(
 
 def _remove_by_python(client: Any, plan: Plan, keys: list[str]) -> int:
     bucket, prefix = plan.location.bucket, plan.location.key(plan.path)
-    named = [key for key in keys if key.startswith(prefix)] + [f"{prefix}{MANIFEST_NAME}"]
+    manifest = (MANIFEST_NAME, *name_parts(len(keys)))
+    named = [key for key in keys if key.startswith(prefix)] + [f"{prefix}{name}" for name in manifest]
     for start in range(0, len(named), _DELETE_BATCH):
         part = named[start : start + _DELETE_BATCH]
         with s3_failures(f"Removing {len(part)} objects below s3://{bucket}/{prefix}"):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from snowmelt.core.unload.manifest import Manifest, StagedFile, parse_manifest
+from snowmelt.core.unload.manifest_parts import find_parts, join_parts
 from snowmelt.errors import StagingError
 from snowmelt.io.failures.s3 import s3_failures
 
@@ -59,12 +60,26 @@ def read_manifest(s3: Any, bucket: str, key: str) -> Manifest:
     :raises StagingError: there is none, or it is not one.
     """
     origin = f"s3://{bucket}/{key}"
+    text: str | bytes = _read_text(s3, bucket, key)
+    folder = key.rpartition("/")[0]
+    parts = [_read_text(s3, bucket, f"{folder}/{name}") for name in find_parts(text)]
+    if parts:
+        try:
+            text = join_parts(text, parts)
+        except (KeyError, TypeError, ValueError) as error:
+            raise StagingError(
+                f"{origin} and its parts do not go together ({error}). Unload anew."
+            ) from error
+    return parse_manifest(text, origin=origin)
+
+
+def _read_text(s3: Any, bucket: str, key: str) -> bytes:
+    origin = f"s3://{bucket}/{key}"
     with s3_failures(f"Reading the manifest {origin}"):
         response = s3.get_object(Bucket=bucket, Key=key)
         if response["ContentLength"] > MOST_MANIFEST_BYTES:
             raise StagingError(f"{origin} has {response['ContentLength']:,} bytes: that is no manifest.")
-        text = response["Body"].read()
-    return parse_manifest(text, origin=origin)
+        return bytes(response["Body"].read())
 
 
 def manifest_exists(s3: Any, bucket: str, key: str) -> bool:

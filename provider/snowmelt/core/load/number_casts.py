@@ -39,6 +39,12 @@ def plan_number(arrow: pa.DataType, target: PostgresType) -> _Planned | str:
     return wire, lambda array: array.cast(wire), explain
 
 
+def _numeric_wire(arrow: pa.DataType, digits: int, scale: int) -> pa.DataType:
+    if pa.types.is_decimal128(arrow) and arrow.scale == scale:
+        return arrow  # a cast to another precision would read and write each value once more
+    return pa.decimal128(_DIGITS if digits > _DIGITS or pa.types.is_decimal(arrow) else digits, scale)
+
+
 def _plan_numeric(arrow: pa.DataType, target: PostgresType) -> _Planned | str:
     if pa.types.is_decimal(arrow):
         digits, scale = arrow.precision, arrow.scale
@@ -50,7 +56,7 @@ def _plan_numeric(arrow: pa.DataType, target: PostgresType) -> _Planned | str:
     if fraction is not None and fraction < 0:
         return f"{target} rounds to the left of the point"
     kept = scale if fraction is None else min(scale, fraction)
-    wire = pa.decimal128(_DIGITS if digits > _DIGITS or pa.types.is_decimal(arrow) else digits, kept)
+    wire = _numeric_wire(arrow, digits, kept)
     bound = None if most is None or fraction is None else Decimal(10) ** (most - fraction)
     always_fits = bound is None or digits - scale <= (most or 0) - (fraction or 0)
 

@@ -53,6 +53,7 @@ _SCHEMAS: dict[str, Mapping[str, Any]] = {
     "cleanup_after_load": _FLAG,
     "reconcile_deletes": _FLAG,
     "verify": {"type": "string"},
+    "narrow_numbers": _FLAG,
     "run_id": {"type": ["string", "null"], "pattern": f"{RUN_ID_PATTERN}|^$", "maxLength": 250},
 }
 

@@ -24,6 +24,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "load_method",
         "max_file_size_mb",
         "cleanup_after_load",
+        "narrow_numbers",
     ),
 }
 
@@ -47,6 +48,7 @@ TITLES: dict[str, str] = {
     "load_method": "How to load",
     "max_file_size_mb": "Largest file, in MB",
     "cleanup_after_load": "Remove the staged files afterwards",
+    "narrow_numbers": "Smallest types for whole numbers",
     "run_id": "Earlier run",
 }
 
@@ -97,6 +99,10 @@ DESCRIPTIONS: dict[str, str] = {
     ),
     "max_file_size_mb": "An upper bound for Snowflake; one MB is 1,048,576 bytes.",
     "cleanup_after_load": "Once the run is published and verified.",
+    "narrow_numbers": (
+        "For a table that is created: NUMBER(p,0) columns become smallint, integer or bigint where all their values fit. "
+        "Not in mode **load**."
+    ),
     "run_id": "Needed for mode **load**, empty in any other: the run whose files are loaded. The runs page lists them.",
 }
 

@@ -75,6 +75,8 @@ class MigrationRequest(Section):
     #: In MB of 1,048,576 bytes.
     max_file_size_mb: int
     cleanup_after_load: bool
+    #: Whether whole numbers of a new table get the smallest type that takes their values.
+    narrow_numbers: bool
     #: An earlier run, whose files mode load takes; else None.
     run_id: str | None
     columns: ColumnRules

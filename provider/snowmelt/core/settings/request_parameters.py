@@ -80,6 +80,7 @@ class RequestParameters(Section):
     cleanup_after_load: FlagField = False
     verify: VerifyField = "fingerprint"
     reconcile_deletes: FlagField = False
+    narrow_numbers: FlagField = False
     run_id: Annotated[str | None, BeforeValidator(fields.optional(fields.run_id))] = None
 
 

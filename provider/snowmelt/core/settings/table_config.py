@@ -141,6 +141,8 @@ class TableEntry(Policies):
     compression: CompressionField = None
     max_file_size_mb: Annotated[int | None, BeforeValidator(fields.optional(fields.file_size_mb))] = None
     cleanup_after_load: Annotated[bool | None, BeforeValidator(fields.optional(fields.flag))] = None
+    #: Whole numbers of a new table get the smallest type that takes their values.
+    narrow_numbers: FlagField = False
     columns: ColumnsConfig = ColumnsConfig()
     schedule: _ScheduleField = None
     connections: ConnectionOverrides = ConnectionOverrides()
@@ -180,6 +182,7 @@ class TableConfig(Section):
     compression: Compression | None
     max_file_size_mb: int
     cleanup_after_load: bool
+    narrow_numbers: bool
     columns: ColumnsConfig
     policies: Policies
     connections: Connections

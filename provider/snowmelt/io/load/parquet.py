@@ -26,10 +26,11 @@ from snowmelt.io.load.s3_object import S3Object
 #: Rows of a batch: 8,192 kept a batch in the processor's caches and was the fastest; fewer where rows are wide.
 BATCH_ROWS = 8_192
 BATCH_BYTES = 8 << 20
-#: Compressed bytes of row groups that are held at a time; beyond, a row group is streamed.
-GROUP_BYTES = 48 << 20
+#: Compressed bytes of row groups that are held at a time; beyond, a row group is streamed. A file of the default size
+#: fits whatever its row groups are.
+GROUP_BYTES = 96 << 20
 #: Bytes of all columns' blocks together, where a row group is streamed; as much again is read ahead.
-BLOCK_BYTES = 12 << 20
+BLOCK_BYTES = 32 << 20
 _SMALLEST_BLOCK = 64 << 10
 
 

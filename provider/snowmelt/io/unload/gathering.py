@@ -11,6 +11,7 @@ import psycopg
 
 from snowmelt.core.unload.batches import MOST_BATCHES, Batch, plan_batches
 from snowmelt.core.unload.manifest import Manifest, StagedChunk
+from snowmelt.core.unload.manifest_parts import split_document
 from snowmelt.core.unload.plan import Plan
 from snowmelt.core.unload.statements import build_write_document
 from snowmelt.errors import StagingError, StagingUnavailable, VerificationError
@@ -163,9 +164,14 @@ def _write_manifest(
         and read_manifest(client, manifest.bucket, key).to_document() == document
     ):
         return
+    whole, parts = split_document(document)
     with snowflake() as session:
-        sql = build_write_document(plan.location, plan.manifest_path, document)
-        read_rows(session, sql, f"Writing the manifest of run {plan.run_id}")
+        for path, content in [
+            *zip((f"{plan.path}{name}" for name in whole.get("parts", [])), parts, strict=True),
+            (plan.manifest_path, whole),
+        ]:
+            sql = build_write_document(plan.location, path, content)
+            read_rows(session, sql, f"Writing the manifest of run {plan.run_id}")
     written = read_manifest(client, manifest.bucket, key)
     if (written.rows, written.bytes, len(written.files)) != (
         manifest.rows,

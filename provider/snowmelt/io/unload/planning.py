@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 
+from snowmelt.core.columns.narrow import plan_narrow
 from snowmelt.core.publish.staging import staging_name
 from snowmelt.core.publish.target_catalog import TargetTable
 from snowmelt.core.settings.migration_request import MigrationRequest, match_columns
@@ -32,8 +33,10 @@ from snowmelt.io.unload.plan_parts import (
 from snowmelt.io.unload.survey import (
     check_counted,
     count_keys,
+    find_numbers,
     read_chunks,
     read_since,
+    refuse_outgrown,
     take_snapshot,
 )
 
@@ -118,7 +121,15 @@ def _make_plan(sessions: PlanningSessions, request: MigrationRequest, identity: 
     columns = settle_columns(request, source_columns, target)
     since = read_since(sessions.postgres, request, source_columns, columns, target, identity.window)
     where = build_where(request.source_filter or "", since.predicate)
-    snapshot, note, census = take_snapshot(sessions.snowflake, request, columns, where, since.highest)
+    measured = find_numbers(request, source_columns, columns) if request.narrow_numbers else {}
+    snapshot, note, census = take_snapshot(
+        sessions.snowflake, request, columns, where, since.highest, measured
+    )
+    if target is None and measured:
+        rules = replace(request.columns, type={**request.columns.type, **plan_narrow(census.ranges)})
+        columns = settle_columns(request.model_copy(update={"columns": rules}), source_columns, None)
+    elif target is not None:
+        refuse_outgrown(request, columns, target, census.ranges)
     reported = refuse_nanoseconds(census, request.policies.nanoseconds, str(source))
     if reported:
         log.warning(reported)

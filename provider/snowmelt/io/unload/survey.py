@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import psycopg
 
+from snowmelt.core.columns.names import match_name
+from snowmelt.core.columns.narrow import Range, find_measured, find_outgrown
 from snowmelt.core.columns.plan import ColumnPlan, SourceColumn
 from snowmelt.core.columns.types import SnowflakeType
 from snowmelt.core.publish.target_catalog import TargetTable
@@ -26,7 +29,7 @@ from snowmelt.core.unload.chunks import (
 )
 from snowmelt.core.unload.statements import build_source
 from snowmelt.core.unload.watermark import build_highest, build_since, build_target_highest, build_window
-from snowmelt.errors import SourceError
+from snowmelt.errors import SchemaError, SourceError
 from snowmelt.io.ledger import read_watermark
 from snowmelt.io.snowflake import Connection, read_now, read_rows
 
@@ -87,24 +90,50 @@ def _read_target_highest(
 
 
 def take_snapshot(
-    session: Connection, request: MigrationRequest, columns: ColumnPlan, where: str, highest: str | None
+    session: Connection,
+    request: MigrationRequest,
+    columns: ColumnPlan,
+    where: str,
+    highest: str | None,
+    measured: Mapping[str, str],
 ) -> tuple[str | None, str | None, Census]:
-    """The instant that all chunks will read, and the census at it; without time travel, the census of now and the reason."""
+    """The instant that all chunks will read, and the census at it; without time travel, the census of now and the reason.
+
+    :param measured: see `build_census`.
+    """
     now = read_now(session)
     table = request.source
     doing = f"Counting the rows of {table}"
+    asked = (where, columns.nanoseconds, highest, measured)
     try:
-        rows = read_rows(
-            session, build_census(build_source(table.sql, now), where, columns.nanoseconds, highest), doing
-        )
+        rows = read_rows(session, build_census(build_source(table.sql, now), *asked), doing)
     except SourceError as error:
         if "000707" not in str(error):
             raise
         note = f"no snapshot: {table} has no time travel, so chunks unloaded at different moments may differ by what changed in between"
         log.warning("%s. Snowflake says: %s", note, error)
-        rows = read_rows(session, build_census(table.sql, where, columns.nanoseconds, highest), doing)
-        return None, note, parse_census(rows[0], columns.nanoseconds)
-    return now, None, parse_census(rows[0], columns.nanoseconds)
+        rows = read_rows(session, build_census(table.sql, *asked), doing)
+        return None, note, parse_census(rows[0], columns.nanoseconds, measured)
+    return now, None, parse_census(rows[0], columns.nanoseconds, measured)
+
+
+def find_numbers(
+    request: MigrationRequest, source_columns: tuple[SourceColumn, ...], columns: ColumnPlan
+) -> dict[str, str]:
+    """The whole numbers whose range is asked: all but those whose type the configuration says."""
+    names = [column.name for column in source_columns]
+    ruled = [name for typed in request.columns.type if (name := match_name(typed, names)) is not None]
+    return find_measured([column for column in columns.columns if column.source in names], ruled)
+
+
+def refuse_outgrown(
+    request: MigrationRequest, columns: ColumnPlan, target: TargetTable, ranges: Mapping[str, Range]
+) -> None:
+    """Before the unload: numbers that the existing target cannot take, each with the ALTER that would take them."""
+    where = (request.target_schema, request.target_table)
+    faults = find_outgrown(columns.columns, target.columns, ranges, where)
+    if faults:
+        raise SchemaError(f"{request.source} has outgrown {'.'.join(where)}. Nothing was unloaded:", faults)
 
 
 def count_keys(session: Connection, request: MigrationRequest, snapshot: str | None) -> int:
