@@ -68,7 +68,7 @@ def test_two_steps_and_nothing_written_by_hand_is_lost(call, tmp_path):
 def test_it_prints_and_explains(call, tmp_path):
     printed = call("--stdout", "--aws-account", "123456789012", "--output", str(tmp_path / "none"))
     assert printed.returncode == 0, printed.stderr
-    assert '\n==> snowflake.sql <==\n-- Snowmelt in Snowflake' in printed.stdout  # fmt: skip
+    assert "\n==> snowflake.sql <==\n-- Snowmelt in Snowflake" in printed.stdout  # fmt: skip
     assert not (tmp_path / "none").exists()
     wrong = call("--aws-account", "12", "--output", str(tmp_path / "none"))
     assert wrong.returncode == 1
