@@ -129,6 +129,16 @@ class Report:
             facts.append(("publish", _publish(self.publish)))
         return [(name, _text(value)) for name, value in facts]
 
+    def _counts(self) -> list[tuple[str, ...]]:
+        return [
+            ("in Snowflake", _number(self.snowflake_rows)),
+            ("in the files", _number(self.file_rows)),
+            ("loaded", _number(self.loaded_rows)),
+            ("set aside", _number(self.rejected_rows)),
+            ("in the table before its publish", _number(self.table_rows)),
+            ("fingerprints", _text(self.fingerprint)),
+        ]
+
     def _times(self) -> list[tuple[str, ...]]:
         return [
             (step.name, f"{step.seconds:,.1f}", "-" if step.rate is None else f"{step.rate:,.0f}")
@@ -248,10 +258,6 @@ def _text(text: str | None) -> str:
 
 def _number(value: int | None) -> str:
     return "-" if value is None else f"{value:,}"
-
-
-def _count(value: Any) -> int:
-    return int(value or 0)
 
 
 def _time(value: datetime | None) -> str | None:
