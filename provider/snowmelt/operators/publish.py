@@ -45,3 +45,9 @@ class MigrationPublishOperator(BaseOperator):
             result = publish_run(postgres, plan)
         self.log.info("%s: %s", plan.target, result)
         return result
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """The table read and the target written, column by column, for OpenLineage's provider."""
+        from snowmelt.tasks.lineage import build_publish_lineage
+
+        return build_publish_lineage(self)
