@@ -12,6 +12,7 @@ from snowmelt.core.settings.config import parse_config
 from snowmelt.core.setup.facts import SetupFacts, parse_public_key
 from snowmelt.core.setup.files import build_setup
 from snowmelt.errors import ConfigurationError
+from tests.conftest import ROOT
 
 TABLES: list[dict[str, Any]] = [
     {"source": "DIMPAYER"},
@@ -223,3 +224,8 @@ def test_a_block_cannot_be_ended_by_a_name_in_it():
     assert postgres_block("x") == "$snowmelt$\nx\n$snowmelt$"
     assert postgres_block("a $snowmelt$ b") == "$snowmelt1$\na $snowmelt$ b\n$snowmelt1$"
     assert postgres_block("$snowmelt $snowmelt1").startswith("$snowmelt2$")
+
+
+def test_the_page_names_every_file():
+    page = (ROOT / "docs/setup.md").read_text()
+    assert [name for name in setup() if f"`{name}`" not in page] == []
