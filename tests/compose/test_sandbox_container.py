@@ -28,22 +28,23 @@ print("rows", rows, os.environ.get("AIRFLOW__CORE__EXECUTOR", "no executor"))
 
 
 def test_others_reach_it_by_its_name(tmp_path):
-    state, log = tmp_path / "state", (tmp_path / "log").open("w+")
+    state = tmp_path / "state"
     state.mkdir()
     environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    started = subprocess.Popen(
-        [str(ROOT / "docker/sandbox.sh")],
-        cwd=ROOT,
-        env=environment
-        | {
-            "SNOWMELT_SANDBOX_HOST": socket.gethostname(),
-            "SNOWMELT_SANDBOX_STATE": str(state),
-            "SNOWMELT_SANDBOX_PYTHON": str(ROOT / "sandbox/.venv/bin/python"),
-            "SNOWMELT_SANDBOX_ROWS": "10",
-        },
-        stdout=log,
-        stderr=log,
-    )
+    with (tmp_path / "log").open("w") as log:
+        started = subprocess.Popen(
+            [str(ROOT / "docker/sandbox.sh")],
+            cwd=ROOT,
+            env=environment
+            | {
+                "SNOWMELT_SANDBOX_HOST": socket.gethostname(),
+                "SNOWMELT_SANDBOX_STATE": str(state),
+                "SNOWMELT_SANDBOX_PYTHON": str(ROOT / "sandbox/.venv/bin/python"),
+                "SNOWMELT_SANDBOX_ROWS": "10",
+            },
+            stdout=log,
+            stderr=log,
+        )
     try:
         end = time.monotonic() + 120
         while not (state / "ready").exists():

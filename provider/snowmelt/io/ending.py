@@ -14,6 +14,7 @@ from snowmelt.core.unload.manifest import MANIFEST_NAME
 from snowmelt.core.unload.plan import Plan
 from snowmelt.core.unload.statements import build_remove, build_write_document
 from snowmelt.errors import ConfigurationError, SnowmeltError
+from snowmelt.io.failures.postgres import postgres_failures
 from snowmelt.io.failures.s3 import s3_failures
 from snowmelt.io.ledger import read_chunks, read_report, read_staged, write_finished, write_report
 from snowmelt.io.snowflake import Connection, read_rows
@@ -100,9 +101,11 @@ def load_report(postgres: psycopg.Connection[Any], run_id: str) -> Report:
 
     :raises ConfigurationError: the ledger does not know the run.
     """
-    run = read_report(postgres, run_id)
+    with postgres_failures(f"Reading the report of run {run_id}"):
+        run = read_report(postgres, run_id)
+        chunks = read_chunks(postgres, run_id)
     if run is None:
         raise ConfigurationError(
             f"The ledger has no run {run_id}: it failed before it was planned, or was removed."
         )
-    return build_report(run, read_chunks(postgres, run_id))
+    return build_report(run, chunks)
