@@ -14,7 +14,7 @@ BIN := .venv/bin
 SANDBOX := sandbox/.venv/bin/python -m sandbox
 WITH_ENV := set -a; . $(STATE)/env; set +a; export PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help demo test test-long lint format sandbox sandbox-down fill up down build bench lock clean
+.PHONY: help demo test test-long test-wheel test-compose lint format sandbox sandbox-down fill up down build bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -27,6 +27,13 @@ test: lint .venv/.dev sandbox/.venv/.ready  ## linters and the whole test suite
 
 test-long: .venv/.dev sandbox/.venv/.ready  ## the property tests over 5,000 generated tables
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/io/test_load_round_trip.py $(PYTEST)
+
+test-wheel: .venv/.dev  ## the wheel in a plain Airflow, without this checkout
+	$(BIN)/python -m pytest -m alone tests/packaging $(PYTEST)
+
+test-compose: .venv/.dev .venv-celery/.ready sandbox/.venv/.ready  ## docker-compose.yaml's commands as processes, a worker killed on the way
+	@command -v redis-server >/dev/null || { echo "redis-server is needed: apt-get install redis-server"; exit 1; }
+	$(BIN)/python -m pytest -m alone tests/compose $(PYTEST)
 
 lint: .venv/.dev  ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check .
@@ -62,12 +69,12 @@ bench: .venv/.dev .venv-bench/.ready sandbox/.venv/.ready  ## the benchmarks, in
 	$(BIN)/python -m benchmarks $(BENCH)
 
 lock: $(UV)  ## make the hashed locks anew from requirements/*.in
-	for name in bootstrap airflow dev sandbox bench; do \
+	for name in bootstrap airflow dev sandbox bench celery; do \
 	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --custom-compile-command 'make lock' requirements/$$name.in --output-file requirements/$$name.txt; done
 
 clean: ## remove what the other targets made (not the sandbox's state: make sandbox-down first)
-	rm -rf .venv .venv-bench sandbox/.venv .cache dist build
+	rm -rf .venv .venv-bench .venv-celery sandbox/.venv .cache dist build
 
 .cache/bootstrap/bin/uv: requirements/bootstrap.txt
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: make PYTHON=/path/to/python3.11 …"; exit 1; }
@@ -87,6 +94,14 @@ sandbox/.venv/pyvenv.cfg: | $(UV)
 
 .venv/.dev: requirements/dev.txt .venv/.runtime
 	$(INSTALL) --python $(BIN)/python -r requirements/dev.txt
+	@touch $@
+
+.venv-celery/pyvenv.cfg: | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-celery
+
+.venv-celery/.ready: requirements/bootstrap.txt requirements/celery.txt pyproject.toml | .venv-celery/pyvenv.cfg
+	$(INSTALL) --python .venv-celery/bin/python -r requirements/bootstrap.txt -r requirements/celery.txt
+	$(UV) pip install --quiet --no-deps --no-build-isolation --python .venv-celery/bin/python --editable .
 	@touch $@
 
 sandbox/.venv/.ready: requirements/sandbox.txt | sandbox/.venv/pyvenv.cfg

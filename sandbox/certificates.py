@@ -8,7 +8,7 @@ from pathlib import Path
 import certifi
 import trustme
 
-from sandbox.state import State, write_private
+from sandbox.state import HOST, State, write_private
 
 
 def make_certificates(state: State) -> None:
@@ -16,7 +16,7 @@ def make_certificates(state: State) -> None:
     if all((state.tls / name).exists() for name in ("server.pem", "server.key", "ca.pem")):
         return
     authority = trustme.CA(organization_name="Snowmelt sandbox")
-    server = authority.issue_cert("localhost", "127.0.0.1", "::1")
+    server = authority.issue_cert(*dict.fromkeys(("localhost", "127.0.0.1", "::1", HOST)))
     write_private(state.tls / "server.key", server.private_key_pem.bytes().decode())
     write_private(state.tls / "server.pem", "".join(blob.bytes().decode() for blob in server.cert_chain_pems))
     write_private(state.tls / "ca.pem", authority.cert_pem.bytes().decode())

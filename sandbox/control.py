@@ -20,7 +20,7 @@ from sandbox.environment import s3_endpoint, write_environment
 from sandbox.errors import SandboxError, read_tail
 from sandbox.postgres_home import PostgresHome, make_home, read_home, remove_home
 from sandbox.s3.users import User, read_users
-from sandbox.state import SERVERS, State, change_port, is_free, read_ports, read_secrets
+from sandbox.state import LISTEN, SERVERS, State, change_port, is_free, read_ports, read_secrets
 
 START_SECONDS = 60
 TITLES = {"s3": "S3", "postgres": "PostgreSQL", "snowflake": "Snowflake"}
@@ -161,7 +161,7 @@ def _start_snowflake(state: State, users: dict[str, User]) -> subprocess.Popen[b
         sys.executable, "-m", "sandbox.snowflake", "--port", str(read_ports(state)["snowflake"]),
         "--certfile", str(state.tls / "server.pem"), "--keyfile", str(state.tls / "server.key"),
         "--s3-endpoint", s3_endpoint(state), "--statement-log", str(state.log / "snowflake-statements.jsonl"),
-        "--db-path", str(state.snowflake),
+        "--db-path", str(state.snowflake), "--host", LISTEN,
     ]  # fmt: skip
     environment = process.base_environment() | {
         "AWS_ACCESS_KEY_ID": writer.access_key,

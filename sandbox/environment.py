@@ -10,14 +10,14 @@ from pathlib import Path
 from sandbox.postgres import SUPERUSER
 from sandbox.postgres_home import read_home
 from sandbox.s3.users import User
-from sandbox.state import State, read_ports, read_secrets, write_private
+from sandbox.state import HOST, State, read_ports, read_secrets, write_private
 
 BUCKET = "snowmelt-staging"
 REGION = "us-east-1"
 
 
 def s3_endpoint(state: State) -> str:
-    return f"http://127.0.0.1:{read_ports(state)['s3']}"
+    return f"http://{HOST}:{read_ports(state)['s3']}"
 
 
 def write_environment(state: State, users: dict[str, User], bundle: Path) -> None:
@@ -89,7 +89,7 @@ def connections(state: State, users: dict[str, User]) -> dict[str, str]:
         "schema": "BI",
         "extra": {
             "account": "sandbox",
-            "host": "localhost",
+            "host": _snowflake_host(),
             "port": ports["snowflake"],
             "database": "ANALYTICS",
             "warehouse": "SNOWMELT_WH",
@@ -99,7 +99,7 @@ def connections(state: State, users: dict[str, User]) -> dict[str, str]:
     }
     postgres = {
         "conn_type": "postgres",
-        "host": "127.0.0.1",
+        "host": HOST,
         "port": ports["postgres"],
         "login": "snowmelt",
         "password": secrets["postgres_snowmelt"],
@@ -130,9 +130,14 @@ def _aws(state: State, user: User) -> dict[str, object]:
     }
 
 
+def _snowflake_host() -> str:
+    """A name that stands in the certificate."""
+    return "localhost" if HOST == "127.0.0.1" else HOST
+
+
 def trust(bundle: Path) -> dict[str, str]:
     """The sandbox's authority beside all others; no proxy for this machine."""
-    hosts = ["localhost", "127.0.0.1"]
+    hosts = list(dict.fromkeys(["localhost", "127.0.0.1", HOST]))
     earlier = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
     hosts += [host for host in earlier.split(",") if host and host not in hosts]
     return {

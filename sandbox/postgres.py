@@ -16,7 +16,7 @@ import psutil
 
 from sandbox.errors import SandboxError
 from sandbox.postgres_home import PostgresHome, find_python
-from sandbox.state import State
+from sandbox.state import LISTEN, State
 
 SUPERUSER = "postgres"
 LOG_BYTES = 64 * 1024 * 1024  # a larger statement log is put aside when the server starts
@@ -26,7 +26,7 @@ LOG_BYTES = 64 * 1024 * 1024  # a larger statement log is put aside when the ser
 #: one row go from 8,800 to 23,000 a second, and the sandbox would flatter whatever commits too often.
 #: log_statement costs some 20 microseconds a statement; what a task sends is then there to be looked at.
 SETTINGS = """\
-listen_addresses = '127.0.0.1'
+listen_addresses = '$listen'
 port = $port
 unix_socket_directories = ''
 max_connections = 200
@@ -54,7 +54,7 @@ log_connections = ''
 log_lock_waits = on
 log_line_prefix = ''
 """
-HBA = "host all all 127.0.0.1/32 scram-sha-256\n"
+HBA = f"host all all {'127.0.0.1/32' if LISTEN == '127.0.0.1' else '0.0.0.0/0'} scram-sha-256\n"
 
 #: Roles and databases. `snowmelt` is no superuser: it owns the database `app`, no more, as on RDS.
 SETUP = Template("""\
@@ -103,7 +103,7 @@ def initialise(home: PostgresHome, password: str) -> None:
 
 def write_settings(home: PostgresHome, port: int) -> None:
     """Written at each start: the port and the folders may have changed."""
-    values = {"port": port, "log": _conf(home.log), "extensions": _conf(home.extensions)}
+    values = {"listen": LISTEN, "port": port, "log": _conf(home.log), "extensions": _conf(home.extensions)}
     (home.data / "sandbox.conf").write_text(Template(SETTINGS).substitute(values))
     (home.data / "pg_hba.conf").write_text(HBA)
     main = home.data / "postgresql.conf"

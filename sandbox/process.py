@@ -146,6 +146,6 @@ def _gone(process: psutil.Process, seconds: float) -> bool:
 
 def base_environment() -> dict[str, str]:
     """What a server inherits: no locale, time zone, proxy, Python or AWS setting of the shell's."""
-    kept = ("PATH", "HOME", "TMPDIR", "USER", "LOGNAME", "SHELL", "LD_LIBRARY_PATH")
+    kept = ("PATH", "HOME", "TMPDIR", "USER", "LOGNAME", "SHELL", "LD_LIBRARY_PATH", "SNOWMELT_SANDBOX_HOST")
     environment = {name: os.environ[name] for name in kept if name in os.environ}
     return environment | {"LC_ALL": "C.UTF-8", "TZ": "UTC", "PYTHONUNBUFFERED": "1", "NO_PROXY": "*"}

@@ -18,6 +18,11 @@ from typing import Any
 
 from sandbox.errors import SandboxError
 
+#: The name that others reach the stand-ins by. Any other than this machine's own makes them listen on all its addresses: for
+#: containers, which meet in a network of their own (docs/compose.md).
+HOST = os.environ.get("SNOWMELT_SANDBOX_HOST", "127.0.0.1")
+LISTEN = "127.0.0.1" if HOST in {"127.0.0.1", "localhost"} else "0.0.0.0"
+
 LOCK_SECONDS = 180
 #: Below the range from which Linux (32768) and macOS (49152) give ports to outgoing connections.
 PORT_RANGE = range(20_000, 32_000)

@@ -65,15 +65,30 @@ def read_config(path: str | os.PathLike[str], environment: Mapping[str, str] | N
     return parse_config(text, environment, origin=str(found))
 
 
-def build_migrate_table(config: Config) -> DAG:
-    """`migrate_table`: any table, from the trigger form."""
-    return _build("migrate_table", config, None, schedule=None, tags=["snowmelt"])
+def build_migrate_table(config: Config, *, default_args: Mapping[str, Any] | None = None) -> DAG:
+    """`migrate_table`: any table, from the trigger form.
+
+    :param default_args: for all its tasks, over Snowmelt's own: callbacks, owner, retries.
+    """
+    args = default_args or {}
+    return _build("migrate_table", config, None, schedule=None, tags=["snowmelt"], default_args=args)
 
 
-def build_table_dags(config: Config) -> list[DAG]:
-    """One DAG for each enabled table of the configuration, with its schedule."""
+def build_table_dags(config: Config, *, default_args: Mapping[str, Any] | None = None) -> list[DAG]:
+    """One DAG for each enabled table of the configuration, with its schedule.
+
+    :param default_args: as of `build_migrate_table`.
+    """
+    args = default_args or {}
     return [
-        _build(table.dag_id, config, table, schedule=table.schedule, tags=["snowmelt", table.source_name])
+        _build(
+            table.dag_id,
+            config,
+            table,
+            schedule=table.schedule,
+            tags=["snowmelt", table.source_name],
+            default_args=args,
+        )
         for table in config.tables
         if table.enabled
     ]
@@ -92,7 +107,13 @@ def raise_broken(config: Config) -> None:
 
 
 def _build(
-    dag_id: str, config: Config, table: TableConfig | None, *, schedule: str | None, tags: list[str]
+    dag_id: str,
+    config: Config,
+    table: TableConfig | None,
+    *,
+    schedule: str | None,
+    tags: list[str],
+    default_args: Mapping[str, Any],
 ) -> DAG:
     execution = table.execution if table else config.execution
     params = {name: Param(**field.param()) for name, field in build_form(config, table).items()}
@@ -102,7 +123,7 @@ def _build(
         start_date=datetime(2015, 1, 1, tzinfo=UTC),
         catchup=False,
         max_active_runs=1 if table else 16,
-        default_args=_DEFAULTS | {"priority_weight": execution.priority},
+        default_args={**_DEFAULTS, "priority_weight": execution.priority, **default_args},
         params=params,
         tags=tags,
         doc_md=TABLE_DOC,

@@ -39,4 +39,5 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["snowmelt.triggers.snowflake_query", "snowmelt.triggers.staged_files"],
             }
         ],
+        "cli": ["snowmelt.cli.definition.get_snowmelt_cli_commands"],
     }

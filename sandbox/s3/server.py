@@ -18,6 +18,7 @@ from sandbox.s3.access import check_access, parse_target, required_actions
 from sandbox.s3.reads import ObjectReads
 from sandbox.s3.signature import Claim, Refused, check_signature
 from sandbox.s3.users import User
+from sandbox.state import LISTEN
 
 PIECE = 1024 * 1024
 HEALTH = "/sandbox/health"
@@ -204,9 +205,9 @@ class Server(ThreadedWSGIServer):
 
 
 def make_server(port: int, users: dict[str, User]) -> Server:
-    """A server on 127.0.0.1 that trusts these users."""
+    """A server that trusts these users."""
     handler = type("UserHandler", (Handler,), {"users": {user.access_key: user for user in users.values()}})
-    return Server("127.0.0.1", port, DomainDispatcherApplication(create_backend_app), handler)
+    return Server(LISTEN, port, DomainDispatcherApplication(create_backend_app), handler)
 
 
 def serve_until(server: Server, stop: threading.Event) -> None:

@@ -20,6 +20,7 @@ POLICIES: dict[str, tuple[str, ...]] = {
     "airflow-reader": READ,
     "airflow-cleanup": (*READ, "s3:DeleteObject"),
     "rds-import": READ,
+    "policy-reader": ("s3:GetObject", "s3:ListBucket"),
     "session": READ,
     "admin": ("s3:*",),
     "nobody": (),

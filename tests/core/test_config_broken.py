@@ -162,7 +162,7 @@ def test_the_error_names_the_file_and_counts_the_faults():
     assert str(raised.value) == (
         "conf.json cannot be used (1 fault):\n"
         "  - snowflake_unload.stage_name: found neither a stage nor a storage_integration; expected the external stage that "
-        "the unload writes to. Make a stage with the storage integration (docs/snowflake.md) and name it here."
+        "the unload writes to. Make a stage with the storage integration (docs/setup.md) and name it here."
     )
 
 

@@ -32,6 +32,7 @@ CREATE TABLE snowmelt.run (
     publish_result jsonb,
     outcome text NOT NULL DEFAULT 'running',
     error text,
+    report jsonb,
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     staged_at timestamptz,
     verified_at timestamptz,
@@ -261,7 +262,7 @@ READ_RESIZED = "SELECT warehouse, original_size FROM snowmelt.resized_warehouse 
 DELETE_RESIZED = "DELETE FROM snowmelt.resized_warehouse WHERE (warehouse, run_id) = (%s, %s)"
 
 READ_REPORT = """
-SELECT r.run_id, r.mode, r.source, r.target, r.snapshot, r.outcome, r.source_rows, r.staged_files, r.staged_rows,
+SELECT r.run_id, r.dag_id, r.dag_run_id, r.mode, r.source, r.target, r.snapshot, r.snapshot_note, r.outcome, r.error, r.source_rows, r.staged_files, r.staged_rows,
        r.staged_bytes, r.started_at, r.staged_at, r.verified_at, r.published_at, r.finished_at, r.verification, r.publish_result,
        (SELECT coalesce(sum(l.rows - l.rejected), 0) FROM snowmelt.loaded_file AS l WHERE l.run_id = r.run_id) AS loaded_rows,
        (SELECT coalesce(sum(l.rejected), 0) FROM snowmelt.loaded_file AS l WHERE l.run_id = r.run_id) AS rejected_rows,
@@ -271,3 +272,5 @@ SELECT r.run_id, r.mode, r.source, r.target, r.snapshot, r.outcome, r.source_row
        (SELECT coalesce(sum(c.seconds), 0) FROM snowmelt.staged_chunk AS c WHERE c.run_id = r.run_id) AS unload_seconds
 FROM snowmelt.run AS r WHERE r.run_id = %s
 """
+READ_CHUNKS = "SELECT chunk, query_id, files, rows, bytes, seconds FROM snowmelt.staged_chunk WHERE run_id = %s ORDER BY chunk"
+WRITE_REPORT = "UPDATE snowmelt.run SET report = %s WHERE run_id = %s"

@@ -63,3 +63,16 @@ def postgres_literal(text: str) -> str:
         )
     quoted = "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
     return f"E{quoted}" if "\\" in text else quoted
+
+
+def postgres_block(body: str) -> str:
+    """A text in dollar quotes, for the body of a DO; the tag is one that does not stand in the text."""
+    if "\x00" in body:
+        raise ConfigurationError(
+            "The body of a DO block holds a NUL character, which PostgreSQL cannot hold."
+        )
+    tag, number = "snowmelt", 0
+    while f"${tag}" in body:
+        number += 1
+        tag = f"snowmelt{number}"
+    return f"${tag}$\n{body}\n${tag}$"

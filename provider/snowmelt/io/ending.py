@@ -1,23 +1,27 @@
-"""The end of a run: its files removed where that is wished, its row in the ledger closed."""
+"""The end of a run: its files removed where that is wished, its row in the ledger closed, its report made."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 import psycopg
 
+from snowmelt.core.report import Report, build_report
 from snowmelt.core.unload.manifest import MANIFEST_NAME
 from snowmelt.core.unload.manifest_parts import name_parts
 from snowmelt.core.unload.plan import Plan
-from snowmelt.core.unload.statements import build_remove
+from snowmelt.core.unload.statements import build_remove, build_write_document
+from snowmelt.errors import ConfigurationError, SnowmeltError
+from snowmelt.io.failures.postgres import postgres_failures
 from snowmelt.io.failures.s3 import s3_failures
-from snowmelt.io.ledger import read_report, read_staged, write_finished
+from snowmelt.io.ledger import read_chunks, read_report, read_staged, write_finished, write_report
 from snowmelt.io.snowflake import Connection, read_rows
 from snowmelt.io.unload.planning import read_plan
+
+log = logging.getLogger(__name__)
 
 #: S3 deletes at most this many objects by one request.
 _DELETE_BATCH = 1000
@@ -65,15 +69,45 @@ def _remove_by_python(client: Any, plan: Plan, keys: list[str]) -> int:
     return len(named)
 
 
-def end_run(postgres: psycopg.Connection[Any], run_id: str) -> dict[str, Any]:
-    """Note the end, and return the run's report as plain JSON values."""
-    with postgres.transaction():
-        write_finished(postgres, run_id)
-    report = read_report(postgres, run_id) or {}
-    return {name: _plain(value) for name, value in report.items()}
+def end_run(
+    postgres: psycopg.Connection[Any],
+    run_id: str,
+    *,
+    snowflake: Callable[[], AbstractContextManager[Connection]] | None,
+) -> Report:
+    """Note the end, keep the run's report in the ledger, and have Snowflake write it beside the manifest.
+
+    The rows are published by then: a report that cannot be written to S3 is a warning, and stands in the ledger all the same. A run in
+    mode `load` writes nothing to S3: the folder belongs to the unload that it took up.
+
+    :param snowflake: opens a session; None: the report is not written to S3, since the run's files are gone.
+    """
+    plan = read_plan(postgres, run_id)
+    write_finished(postgres, run_id)
+    report = load_report(postgres, run_id)
+    write_report(postgres, run_id, report.to_json())
+    if snowflake is not None and plan.mode != "load":
+        doing = f"Writing the report of run {run_id}"
+        try:
+            with snowflake() as session:
+                read_rows(
+                    session, build_write_document(plan.location, plan.report_path, report.to_json()), doing
+                )
+        except SnowmeltError as error:
+            log.warning("%s to S3 failed; it stands in snowmelt.run.report. %s", doing, error)
+    return report
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return int(value) if isinstance(value, Decimal) else value
+def load_report(postgres: psycopg.Connection[Any], run_id: str) -> Report:
+    """The report of a run as the ledger knows it now, whether it has ended or not.
+
+    :raises ConfigurationError: the ledger does not know the run.
+    """
+    with postgres_failures(f"Reading the report of run {run_id}"):
+        run = read_report(postgres, run_id)
+        chunks = read_chunks(postgres, run_id)
+    if run is None:
+        raise ConfigurationError(
+            f"The ledger has no run {run_id}: it failed before it was planned, or was removed."
+        )
+    return build_report(run, chunks)

@@ -260,3 +260,15 @@ def read_report(connection: Connection, run_id: str) -> dict[str, Any] | None:
     """Counts, bytes and times of a run, for a log line, a report or a page."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(ledger.READ_REPORT, (run_id,)).fetchone()
+
+
+def read_chunks(connection: Connection, run_id: str) -> list[dict[str, Any]]:
+    """What each unload of a run returned, in the order of the chunks."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(ledger.READ_CHUNKS, (run_id,)).fetchall()
+
+
+def write_report(connection: Connection, run_id: str, report: dict[str, Any]) -> None:
+    """Keep a run's report in its row."""
+    with connection.transaction():
+        connection.execute(ledger.WRITE_REPORT, (Jsonb(report), run_id))

@@ -1,4 +1,4 @@
-"""MigrationCleanupOperator: removes the staged files where the configuration says so, and ends the run."""
+"""MigrationCleanupOperator: removes the staged files where the configuration says so, ends the run, reports."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class MigrationCleanupOperator(BaseOperator):
 
     Without `cleanup_after_load` the files and the manifest stay: they are the audit trail.
 
-    Returns the run's report: counts, bytes, seconds.
+    Returns the run's report without its queries; the whole of it is kept in the ledger (snowmelt.run.report), stands beside the
+    manifest as report.json, and is logged.
 
     :param run_id: the run's id in the ledger.
     :param cleanup_after_load: whether to remove. (templated, so that a DAG run's param decides)
@@ -51,18 +52,20 @@ class MigrationCleanupOperator(BaseOperator):
         from snowmelt.io.ending import end_run, remove_staged
 
         with failing_fast(), postgres_session(self.postgres_conn_id) as postgres:
-            if str(self.cleanup_after_load).lower() == "true":
+            removing = str(self.cleanup_after_load).lower() == "true"
+            if removing:
                 removed = remove_staged(
                     postgres,
                     self.run_id,
-                    snowflake=lambda: snowflake_session(self.snowflake_conn_id, tag=task_tag(context)),
+                    snowflake=self._snowflake,
                     s3=(lambda: s3_client(str(self.aws_cleanup_conn_id)))
                     if self.aws_cleanup_conn_id
                     else None,
                 )
                 self.log.info("Removed %s objects", removed)
-            report = end_run(postgres, self.run_id)
-        self.log.info(
-            "%(source)s → %(target)s: %(loaded_rows)s rows, %(staged_files)s files, %(outcome)s", report
-        )
-        return report
+            report = end_run(postgres, self.run_id, snowflake=None if removing else self._snowflake)
+        self.log.info("The run's report:\n%s", report.to_markdown())
+        return report.summary()
+
+    def _snowflake(self) -> Any:
+        return snowflake_session(self.snowflake_conn_id)

@@ -95,6 +95,12 @@ class S3ToPostgresLoadOperator(BaseOperator):
             "seconds": round(sum(result.seconds for result in results), 3),
         }
 
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """The files read, and with `manifest` the table filled, for OpenLineage's provider."""
+        from snowmelt.tasks.lineage import build_load_lineage, read_result
+
+        return build_load_lineage(self, read_result(task_instance))
+
     def on_kill(self) -> None:
         """Cancel the COPY at the server, at once: the transaction rolls back with its ledger row."""
         if self._postgres is not None:

@@ -147,6 +147,12 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
             self._query_id = event["query_id"]
             return self._finish(session, self._request(), event)
 
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """The table read and the files written, for OpenLineage's provider."""
+        from snowmelt.tasks.lineage import build_unload_lineage, read_result
+
+        return build_unload_lineage(self, read_result(task_instance))
+
     def on_kill(self) -> None:
         """Cancel the query; Airflow ends the process a few seconds later."""
         from snowmelt.io.snowflake import cancel_query

@@ -85,7 +85,7 @@ def _stage_conflicts(unload: Mapping[str, Any]) -> list[Fault]:
                 (place, "stage_name"),
                 "neither a stage nor a storage_integration",
                 "the external stage that the unload writes to",
-                "Make a stage with the storage integration (docs/snowflake.md) and name it here.",
+                "Make a stage with the storage integration (docs/setup.md) and name it here.",
             )
         ]
     return []

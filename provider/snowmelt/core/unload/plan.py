@@ -83,6 +83,11 @@ class Plan:
         return f"{self.path}manifest.json"
 
     @property
+    def report_path(self) -> str:
+        """Where the run's report stands, below the location."""
+        return f"{self.path}report.json"
+
+    @property
     def target(self) -> str:
         """The target as a person reads it."""
         return f"{self.target_schema}.{self.target_table}"

@@ -37,7 +37,7 @@ def prepare_manifest(
     :raises ConfigurationError: the manifest does not say its columns, or the table is not there.
     :raises SchemaError: columns without a safe way, all named.
     """
-    manifest = read_manifest(s3, *parse_s3_url(given)) if isinstance(given, str) else _manifest_of(given)
+    manifest = read_manifest_of(s3, given)
     schema, _, name = table.rpartition(".")
     if not schema:
         raise ConfigurationError(f"table is {table!r}; it needs its schema: public.{table}.")
@@ -86,6 +86,14 @@ def prepare_manifest(
         policy=RejectPolicy(),
     )
     return job, tuple(file for chunk in look.chunks for file in chunk.files)
+
+
+def read_manifest_of(s3: Any, given: ManifestLike) -> Manifest:
+    """The manifest itself, read from its address or made of what the unloads returned.
+
+    :raises ConfigurationError: it does not say its columns.
+    """
+    return read_manifest(s3, *parse_s3_url(given)) if isinstance(given, str) else _manifest_of(given)
 
 
 def _source_column(column: Column) -> SourceColumn:

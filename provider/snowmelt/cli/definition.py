@@ -1,0 +1,49 @@
+"""What `airflow snowmelt` offers. Read by every call of `airflow`, so nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from airflow.cli.cli_config import ActionCommand, Arg, CLICommand, GroupCommand, lazy_load_command
+
+_ARGUMENTS = (
+    Arg(
+        ("--config",),
+        help="the configuration file; default: SNOWMELT_CONFIG, else include/config/s3copyconfig.json here",
+        default="include/config/s3copyconfig.json",
+    ),
+    Arg(("--output",), help="the folder to write into; default: snowmelt-setup", default="snowmelt-setup"),
+    Arg(("--stdout",), help="print the files instead of writing them", action="store_true"),
+    Arg(("--force",), help="overwrite files that were changed by hand", action="store_true"),
+    Arg(("--aws-account",), help="the AWS account of the bucket, 12 digits"),
+    Arg(("--aws-region",), help="the bucket's region"),
+    Arg(("--iam-role",), help="the IAM role that Snowflake takes; default: snowmelt-snowflake"),
+    Arg(
+        ("--rds-role",),
+        help="the IAM role of the database instance, for aws_s3; default: snowmelt-rds-import",
+    ),
+    Arg(("--rds-arn",), help="the ARN of the RDS instance or Aurora cluster, for aws_s3"),
+    Arg(("--kms-key-arn",), help="the key that encrypts the bucket, where it is one of your own"),
+    Arg(("--snowflake-role",), help="default: SNOWMELT_ROLE"),
+    Arg(("--snowflake-user",), help="default: SNOWMELT"),
+    Arg(("--warehouse",), help="where the configuration names none; default: SNOWMELT_WH"),
+    Arg(("--rsa-public-key-file",), help="PEM file with the user's public key"),
+    Arg(("--postgres-role",), help="default: snowmelt"),
+    Arg(("--storage-aws-iam-user-arn",), help="as DESC INTEGRATION shows it, after snowflake.sql was run"),
+    Arg(("--storage-aws-external-id",), help="likewise"),
+)
+
+
+def get_snowmelt_cli_commands() -> list[CLICommand]:
+    """The commands, for the provider's entry `cli`."""
+    setup = ActionCommand(
+        name="setup-sql",
+        help="Write what has to be run once in Snowflake, AWS and PostgreSQL",
+        description="Reads the configuration and writes SQL, IAM policies and connection templates, with the least rights that its tables "
+        "need. Connects to nothing. STEPS.md among the files says what to run where.",
+        func=lazy_load_command("snowmelt.cli.setup_sql.run_setup_sql"),
+        args=_ARGUMENTS,
+    )
+    return [
+        GroupCommand(
+            name="snowmelt", help="Move tables from Snowflake to PostgreSQL through S3", subcommands=(setup,)
+        )
+    ]

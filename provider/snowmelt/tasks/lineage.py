@@ -1,0 +1,229 @@
+"""Lineage for OpenLineage's provider, where that is installed: it calls the operators' `get_openlineage_facets_on_complete`.
+
+Nothing here is imported, and none of OpenLineage's packages is needed, unless that provider asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from snowmelt.core.columns.names import parse_table_name
+from snowmelt.core.columns.plan import Column
+from snowmelt.core.lineage import (
+    LineageDataset,
+    plan_source_dataset,
+    plan_staged_dataset,
+    plan_staged_fields,
+    plan_target_dataset,
+    plan_target_fields,
+)
+from snowmelt.core.settings.migration_request import MigrationRequest
+from snowmelt.tasks.sessions import postgres_session
+
+if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
+
+
+def read_result(task_instance: Any) -> Any:
+    """What the task returned, from its XCom; None where it returned nothing, as one that failed does."""
+    chosen = {"map_indexes": task_instance.map_index} if (task_instance.map_index or -1) >= 0 else {}
+    return task_instance.xcom_pull(task_ids=task_instance.task_id, **chosen)
+
+
+def build_unload_lineage(operator: Any, result: Mapping[str, Any] | None) -> OperatorLineage:
+    """The Snowflake table, and the staged files with what was written."""
+    columns = operator.columns
+    if columns is None and result is not None:
+        columns = [(column["source"], column["select"]) for column in result.get("unload", {}).get("columns", [])]  # fmt: skip
+    fields = plan_staged_fields([(name, select) for name, select in columns or ()])
+    source = plan_source_dataset(
+        _snowflake_account(operator.snowflake_conn_id),
+        parse_table_name(operator.source),
+        [name for field in fields for name in field.inputs],
+    )
+    if result is None:
+        return _lineage([source], [])
+    path = result["files"][0]["key"] if result["files"] else operator.path
+    staged = plan_staged_dataset(
+        result["bucket"],
+        path.rpartition("/")[0],
+        fields,
+        derived_from=source,
+        rows=result["rows"],
+        bytes=result["bytes"],
+        files=len(result["files"]),
+    )
+    return _lineage([source], [staged], query_id=result["query_id"])
+
+
+def build_load_lineage(operator: Any, result: Mapping[str, Any] | None) -> OperatorLineage:
+    """The staged files; and the table, where the load is the one who fills it. A run's target is written by its publish."""
+    from snowmelt.io.load.manifest_load import read_manifest_of
+    from snowmelt.io.unload.planning import read_plan
+    from snowmelt.tasks.sessions import s3_client
+
+    counts = {
+        "rows": None if result is None else result["rows"],
+        "files": None if result is None else result["files"],
+        "bytes": None if result is None else result["bytes"],
+    }
+    if operator.manifest is None:
+        with postgres_session(operator.postgres_conn_id) as postgres:
+            plan = read_plan(postgres, str(operator.run_id))
+        fields = plan_staged_fields([(column.source, column.select) for column in plan.columns])
+        key = plan.location.key(plan.path)
+        return _lineage([plan_staged_dataset(plan.location.bucket, key, fields, **counts)], [])
+    manifest = read_manifest_of(s3_client(operator.aws_conn_id), operator.manifest)
+    staged_fields = plan_staged_fields([(column.source, column.select) for column in manifest.columns])
+    staged = plan_staged_dataset(manifest.bucket, manifest.path, staged_fields, **counts)
+    schema, _, table = str(operator.table).rpartition(".")
+    target = _target(
+        operator.postgres_conn_id, schema, table, manifest.columns, staged, rows=counts["rows"], typed=False
+    )
+    return _lineage([staged], [target] if result is not None else [])
+
+
+def build_publish_lineage(operator: Any) -> OperatorLineage:
+    """The Snowflake table and the staged files, and the published target: column by column, renamed and masked ones too."""
+    from snowmelt.io.ledger import read_published, read_run
+    from snowmelt.io.unload.planning import read_plan
+
+    with postgres_session(operator.postgres_conn_id) as postgres:
+        plan = read_plan(postgres, operator.run_id)
+        published = read_published(postgres, plan.run_id)
+        stored = read_run(postgres, plan.run_id)
+    request = MigrationRequest.from_json((stored or {})["request"])
+    columns = [column.source for column in plan.columns]
+    account = _snowflake_account(request.connections.snowflake)
+    source = plan_source_dataset(account, plan.source, columns)
+    staged = plan_staged_dataset(plan.location.bucket, plan.location.key(plan.path))
+    if published is None:
+        return _lineage([source, staged], [])
+    rows = int(published.get("inserted") or 0) + int(published.get("updated") or 0)
+    target = _target(
+        operator.postgres_conn_id,
+        plan.target_schema,
+        plan.target_table,
+        plan.columns,
+        source,
+        rows=rows,
+        masked=request.columns.mask,
+    )
+    return _lineage([source, staged], [target])
+
+
+def _target(
+    conn_id: str,
+    schema: str,
+    table: str,
+    columns: Sequence[Column],
+    derived_from: LineageDataset,
+    *,
+    rows: int | None,
+    masked: Mapping[str, Any] | None = None,
+    typed: bool = True,
+) -> LineageDataset:
+    from airflow.sdk import Connection
+
+    connection = Connection.get(conn_id)
+    fields = plan_target_fields(columns, tuple(masked or ()))
+    if not typed:  # a manifest names the types of the table that its own run would have made
+        fields = tuple(replace(field, type=None) for field in fields)
+    server = f"{connection.host or 'localhost'}:{connection.port or 5432}"
+    return plan_target_dataset(
+        server, connection.schema or "", schema, table, fields, derived_from=derived_from, rows=rows
+    )
+
+
+def _snowflake_account(conn_id: str) -> str:
+    """The account's identifier as OpenLineage writes it, normalized by the Snowflake provider."""
+    from airflow.providers.snowflake.utils.openlineage import fix_account_name
+    from airflow.sdk import Connection
+
+    return str(fix_account_name(str(Connection.get(conn_id).extra_dejson.get("account") or "")))
+
+
+def _lineage(
+    inputs: Iterable[LineageDataset], outputs: Iterable[LineageDataset], query_id: str | None = None
+) -> OperatorLineage:
+    from airflow.providers.openlineage.extractors import OperatorLineage
+    from openlineage.client.event_v2 import InputDataset, OutputDataset
+    from openlineage.client.facet_v2 import (
+        external_query_run,
+        input_statistics_input_dataset,
+        output_statistics_output_dataset,
+    )
+
+    read = [
+        InputDataset(
+            dataset.namespace,
+            dataset.name,
+            facets=_facets(dataset),
+            inputFacets={}
+            if dataset.rows is None
+            else {
+                "inputStatistics": input_statistics_input_dataset.InputStatisticsInputDatasetFacet(
+                    rowCount=dataset.rows, size=dataset.bytes, fileCount=dataset.files
+                )
+            },
+        )
+        for dataset in inputs
+    ]
+    written = [
+        OutputDataset(
+            dataset.namespace,
+            dataset.name,
+            facets=_facets(dataset),
+            outputFacets={}
+            if dataset.rows is None
+            else {
+                "outputStatistics": output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
+                    rowCount=dataset.rows, size=dataset.bytes, fileCount=dataset.files
+                )
+            },
+        )
+        for dataset in outputs
+    ]
+    query = {"externalQuery": external_query_run.ExternalQueryRunFacet(externalQueryId=query_id, source="snowflake")} if query_id else {}  # fmt: skip
+    return OperatorLineage(inputs=read, outputs=written, run_facets=query)
+
+
+def _facets(dataset: LineageDataset) -> dict[str, Any]:
+    from openlineage.client.facet_v2 import column_lineage_dataset, schema_dataset
+
+    facets: dict[str, Any] = {}
+    if dataset.fields:
+        facets["schema"] = schema_dataset.SchemaDatasetFacet(
+            fields=[
+                schema_dataset.SchemaDatasetFacetFields(name=field.name, type=field.type)
+                for field in dataset.fields
+            ]
+        )
+    origin = dataset.derived_from
+    if origin is not None:
+        facets["columnLineage"] = column_lineage_dataset.ColumnLineageDatasetFacet(
+            fields={
+                field.name: column_lineage_dataset.Fields(
+                    inputFields=[
+                        column_lineage_dataset.InputField(
+                            origin.namespace,
+                            origin.name,
+                            name,
+                            transformations=[
+                                column_lineage_dataset.Transformation(
+                                    "DIRECT",
+                                    subtype="TRANSFORMATION" if field.masked else "IDENTITY",
+                                    masking=field.masked,
+                                )
+                            ],
+                        )
+                        for name in field.inputs
+                    ]
+                )
+                for field in dataset.fields
+                if field.inputs
+            }
+        )
+    return facets

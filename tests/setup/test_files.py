@@ -1,0 +1,231 @@
+"""The set-up's files, word for word: every name quoted, no right that no step needs, no secret."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from snowmelt.core.quoting import postgres_block
+from snowmelt.core.settings.config import parse_config
+from snowmelt.core.setup.facts import SetupFacts, parse_public_key
+from snowmelt.core.setup.files import build_setup
+from snowmelt.errors import ConfigurationError
+from tests.conftest import ROOT
+
+TABLES: list[dict[str, Any]] = [
+    {"source": "DIMPAYER"},
+    {"source": '"Visit ""X"""', "target": '"it\'s"', "publish": "truncate"},
+    {
+        "source": "EVENTS",
+        "uniqueness_columns": ["ID"],
+        "watermark_column": "AT",
+        "connections": {"postgres": "second"},
+    },
+    {"source": "LOGS", "publish": "append", "file_format": "csv"},
+    {"source": "OFF", "enabled": False},
+]
+
+
+def setup(tables=TABLES, unload=None, staging=None, **facts):
+    config = parse_config(
+        json.dumps(
+            {
+                "s3_staging": {"bucket": "lake"} | (staging or {}),
+                "snowflake_unload": unload
+                or {
+                    "storage_integration": "S3_INT",
+                    "stage_database": "UTIL",
+                    "stage_schema": "PUBLIC",
+                    "stage_name": '"My Stage"',
+                    "warehouse": "LOAD_WH",
+                },
+                "sources": [
+                    {
+                        "source_name": "s",
+                        "source_database": "SALES",
+                        "source_schema": "BI",
+                        "target_schema": "mart",
+                        "tables": tables,
+                    }
+                ],
+            }
+        ),
+        {},
+    )
+    assert not config.broken
+    return build_setup(config, SetupFacts(**facts), command="airflow snowmelt setup-sql")
+
+
+def statements(text: str) -> list[str]:
+    """What is executed: everything but lines of comment."""
+    lines = [line for line in text.splitlines() if line and not line.startswith("--")]
+    return "\n".join(lines).rstrip(";").split(";\n")
+
+
+def test_snowflake_grants_what_the_enabled_tables_need_and_nothing_else():
+    assert statements(setup(aws_account="123456789012", rsa_public_key="A" * 300)["snowflake.sql"]) == [
+        'CREATE ROLE IF NOT EXISTS "SNOWMELT_ROLE"',
+        "CREATE WAREHOUSE IF NOT EXISTS \"LOAD_WH\" WAREHOUSE_SIZE = 'XSMALL' AUTO_SUSPEND = 60 AUTO_RESUME = TRUE INITIALLY_SUSPENDED = TRUE",
+        'GRANT USAGE ON WAREHOUSE "LOAD_WH" TO ROLE "SNOWMELT_ROLE"',
+        (
+            "CREATE STORAGE INTEGRATION IF NOT EXISTS \"S3_INT\" TYPE = EXTERNAL_STAGE STORAGE_PROVIDER = 'S3' ENABLED = TRUE "
+            "STORAGE_AWS_ROLE_ARN = 'arn:aws:iam::123456789012:role/snowmelt-snowflake' STORAGE_ALLOWED_LOCATIONS = ('s3://lake/')"
+        ),
+        'CREATE DATABASE IF NOT EXISTS "UTIL"',
+        'CREATE SCHEMA IF NOT EXISTS "UTIL"."PUBLIC"',
+        'CREATE STAGE IF NOT EXISTS "UTIL"."PUBLIC"."My Stage" URL = \'s3://lake/\' STORAGE_INTEGRATION = "S3_INT"',
+        'GRANT USAGE ON DATABASE "UTIL" TO ROLE "SNOWMELT_ROLE"',
+        'GRANT USAGE ON SCHEMA "UTIL"."PUBLIC" TO ROLE "SNOWMELT_ROLE"',
+        'GRANT USAGE ON STAGE "UTIL"."PUBLIC"."My Stage" TO ROLE "SNOWMELT_ROLE"',
+        'GRANT USAGE ON DATABASE "SALES" TO ROLE "SNOWMELT_ROLE"',
+        'GRANT USAGE ON SCHEMA "SALES"."BI" TO ROLE "SNOWMELT_ROLE"',
+        'GRANT SELECT ON TABLE "SALES"."BI"."DIMPAYER" TO ROLE "SNOWMELT_ROLE"',
+        'GRANT SELECT ON TABLE "SALES"."BI"."Visit ""X""" TO ROLE "SNOWMELT_ROLE"',
+        'GRANT SELECT ON TABLE "SALES"."BI"."EVENTS" TO ROLE "SNOWMELT_ROLE"',
+        'GRANT SELECT ON TABLE "SALES"."BI"."LOGS" TO ROLE "SNOWMELT_ROLE"',
+        'CREATE USER IF NOT EXISTS "SNOWMELT" TYPE = SERVICE DEFAULT_ROLE = "SNOWMELT_ROLE" DEFAULT_WAREHOUSE = "LOAD_WH"',
+        f"ALTER USER \"SNOWMELT\" SET RSA_PUBLIC_KEY = '{'A' * 300}'",
+        'GRANT ROLE "SNOWMELT_ROLE" TO USER "SNOWMELT"',
+        'DESC INTEGRATION "S3_INT"',
+    ]
+
+
+def test_without_a_stage_the_role_may_use_the_integration_itself():
+    found = statements(setup(unload={"storage_integration": "S3_INT"})["snowflake.sql"])
+    assert 'GRANT USAGE ON INTEGRATION "S3_INT" TO ROLE "SNOWMELT_ROLE"' in found
+    assert not [sql for sql in found if "STAGE " in sql and "STORAGE" not in sql]
+
+
+def test_policies_name_exactly_what_is_done_and_where():
+    files = setup(
+        staging={"prefix_pattern": "team/in/{source_schema}/{source_table}/"}, aws_region="eu-west-1"
+    )
+    read = json.loads(files["iam-read-policy.json"])
+    assert read == {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "ReadStagedFiles",
+                "Effect": "Allow",
+                "Action": ["s3:GetObject"],
+                "Resource": ["arn:aws:s3:::lake/team/in/*"],
+            },
+            {
+                "Sid": "ListStagedFiles",
+                "Effect": "Allow",
+                "Action": ["s3:ListBucket"],
+                "Resource": ["arn:aws:s3:::lake"],
+                "Condition": {"StringLike": {"s3:prefix": ["team/in/*"]}},
+            },
+        ],
+    }
+    assert json.loads(files["rds-aws_s3-policy.json"]) == read
+    (cleanup,) = json.loads(files["iam-cleanup-policy.json"])["Statement"]
+    assert (cleanup["Action"], cleanup["Resource"]) == (["s3:DeleteObject"], ["arn:aws:s3:::lake/team/in/*"])
+    write = json.loads(files["iam-snowflake-policy.json"])["Statement"]
+    assert [statement["Action"] for statement in write] == [
+        ["s3:PutObject", "s3:GetObject", "s3:GetObjectVersion", "s3:DeleteObject", "s3:DeleteObjectVersion"],
+        ["s3:ListBucket"],
+        ["s3:GetBucketLocation"],
+    ]
+
+
+def test_a_key_of_ones_own_and_another_partition():
+    key = "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/ab-1"
+    files = setup(aws_region="us-gov-west-1", kms_key_arn=key)
+    read, write = (
+        json.loads(files[name])["Statement"] for name in ("iam-read-policy.json", "iam-snowflake-policy.json")
+    )
+    assert (read[-1]["Action"], read[-1]["Resource"]) == (["kms:Decrypt"], [key])
+    assert write[-1]["Action"] == ["kms:GenerateDataKey", "kms:Decrypt"]
+    assert read[0]["Resource"] == ["arn:aws-us-gov:s3:::lake/*"]
+
+
+def test_the_second_call_puts_what_snowflake_told_into_the_trust_policy_alone():
+    told = {"iam_user_arn": "arn:aws:iam::999999999999:user/abc1-b-x", "external_id": "AB1_SFCRole=2_x="}
+    first, second = setup(), setup(**told)
+    assert [name for name in first if first[name] != second[name]] == ["STEPS.md", "iam-trust-policy.json"]
+    assert "<STORAGE_AWS_IAM_USER_ARN>" in first["iam-trust-policy.json"]
+    (statement,) = json.loads(second["iam-trust-policy.json"])["Statement"]
+    assert statement == {
+        "Sid": "SnowflakeTakesThisRole",
+        "Effect": "Allow",
+        "Principal": {"AWS": told["iam_user_arn"]},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"sts:ExternalId": told["external_id"]}},
+    }
+
+
+def test_postgres_gives_each_way_of_publishing_its_rights():
+    text = setup(postgres_role='mig"r')["postgres.sql"]
+    assert 'CREATE ROLE "mig""r" LOGIN NOCREATEDB NOCREATEROLE;' in text
+    assert 'GRANT USAGE, CREATE ON SCHEMA "snowmelt" TO "mig""r";' in text
+    assert 'GRANT USAGE, CREATE ON SCHEMA "mart" TO "mig""r";' in text
+    assert 'GRANT SELECT, INSERT, TRUNCATE ON TABLE "mart"."it\'s" TO "mig""r";' in text
+    assert "to_regclass('\"mart\".\"it''s\"')" in text
+    assert 'GRANT SELECT, INSERT, UPDATE ON TABLE "mart"."events" TO "mig""r";' in text
+    assert 'GRANT SELECT, INSERT ON TABLE "mart"."logs" TO "mig""r";' in text
+    assert '\n-- ALTER TABLE IF EXISTS "mart"."dimpayer" OWNER TO "mig""r";' in text
+    assert "SUPERUSER" not in text
+    assert "PASSWORD" not in text
+    assert '"off"' not in text
+
+
+def test_connections_are_templates_for_every_id_of_the_configuration():
+    text = setup(aws_region="eu-west-1")["airflow-connections.env"]
+    lines = dict(line.split("=", 1) for line in text.splitlines() if line.startswith("AIRFLOW"))
+    assert list(lines) == [
+        "AIRFLOW_CONN_SNOWFLAKE_DEFAULT",
+        "AIRFLOW_CONN_AWS_DEFAULT",
+        "AIRFLOW_CONN_POSTGRES_DEFAULT",
+        "AIRFLOW_CONN_SECOND",
+    ]
+    values = {name: json.loads(value.strip("'")) for name, value in lines.items()}
+    assert values["AIRFLOW_CONN_AWS_DEFAULT"]["extra"] == {"region_name": "eu-west-1"}
+    for value in values.values():
+        assert value.get("password", "<").startswith("<"), value
+    assert values["AIRFLOW_CONN_SECOND"]["conn_type"] == "postgres"
+
+
+def test_the_steps_name_every_file():
+    files = setup()
+    for name in files:
+        assert name == "STEPS.md" or name.split(".")[0].split("-")[0] in files["STEPS.md"], name
+    assert "aws rds add-role-to-db-instance" in files["STEPS.md"]
+    assert "migration_doctor" in files["STEPS.md"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("aws_account", "12345"),
+        ("iam_role", 'a" ; rm'),
+        ("iam_user_arn", "*"),
+        ("external_id", 'x"y'),
+        ("snowflake_role", "A\nDROP"),
+        ("rsa_public_key", "short"),
+    ],
+)
+def test_values_that_are_none_are_refused_by_name(field, value):
+    with pytest.raises(ConfigurationError, match=field):
+        SetupFacts(**{field: value})
+
+
+def test_a_private_key_is_refused_and_not_shown():
+    with pytest.raises(ConfigurationError) as refused:
+        parse_public_key("-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----\n")
+    assert "SECRET" not in str(refused.value)
+    assert parse_public_key("-----BEGIN PUBLIC KEY-----\nAB\nCD\n-----END PUBLIC KEY-----\n") == "ABCD"
+
+
+def test_a_block_cannot_be_ended_by_a_name_in_it():
+    assert postgres_block("x") == "$snowmelt$\nx\n$snowmelt$"
+    assert postgres_block("a $snowmelt$ b") == "$snowmelt1$\na $snowmelt$ b\n$snowmelt1$"
+    assert postgres_block("$snowmelt $snowmelt1").startswith("$snowmelt2$")
+
+
+def test_the_page_names_every_file():
+    page = (ROOT / "docs/setup.md").read_text()
+    assert [name for name in setup() if f"`{name}`" not in page] == []

@@ -1,0 +1,228 @@
+"""The files, run where they belong, and then a whole run under exactly the rights that they gave."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from fnmatch import fnmatchcase
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from sandbox.s3.access import parse_target, required_actions
+from sandbox.s3.users import POLICIES
+from snowmelt.core.settings.config import parse_config
+from snowmelt.core.setup.facts import SetupFacts
+from snowmelt.core.setup.files import build_setup
+from snowmelt.core.unload.statements import SESSION_PARAMETERS
+from tests.io.runs import World
+
+TABLES = {
+    "NEW_ONE": {"source": "NEW_ONE"},
+    "CUT": {"source": "CUT", "publish": "truncate"},
+    "MORE": {"source": "MORE", "publish": "append"},
+    "MERGED": {"source": "MERGED", "uniqueness_columns": ["ID"], "watermark_column": "AT"},
+    "OWNED": {"source": "OWNED"},
+    "BY_SERVER": {"source": "BY_SERVER", "file_format": "csv", "load_method": "aws_s3", "compression": None},
+}
+
+
+@pytest.fixture(scope="module")
+def snowflake(sandbox):
+    from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
+
+    connection = SnowflakeHook(
+        snowflake_conn_id="snowflake_default", session_parameters=SESSION_PARAMETERS
+    ).get_conn()
+    yield connection
+    connection.close()
+
+
+class Made:
+    """The set-up, run."""
+
+    def __init__(self, world: World, role: str, files: dict[str, str], described: list[tuple]) -> None:
+        self.world, self.role, self.files, self.described = world, role, files, described
+        self.requests: list[tuple[str, str]] = []
+
+
+@pytest.fixture(scope="module")
+def made(sandbox, snowflake):
+    unique = uuid.uuid4().hex[:8]
+    schema, role, admin = f"S{unique.upper()}", f"snowmelt_{unique}", f"admin_{unique}"
+    stage = {
+        "storage_integration": f"INT_{unique}",
+        "stage_database": f"UTIL_{unique}",
+        "stage_schema": "STAGING",
+        "stage_name": "SNOWMELT_STAGE",
+    }
+    text = json.dumps(
+        {
+            "s3_staging": {"bucket": sandbox.bucket, "prefix_pattern": "in/{source_schema}/{source_table}/"},
+            "snowflake_unload": stage,
+            "sources": [
+                {
+                    "source_name": "t",
+                    "source_database": "TESTS",
+                    "source_schema": schema,
+                    "target_schema": "mart",
+                    "schedule": None,
+                    "tables": list(TABLES.values()),
+                }
+            ],
+        }
+    )
+
+    class ConfiguredWorld(World):
+        """Each of the tables as the one configuration has it."""
+
+        def config(self, table, **staging):
+            document = json.loads(text)
+            document["sources"][0]["tables"] = [table]
+            return json.dumps(document)
+
+    config = parse_config(text, {})
+    assert not config.broken, config.broken
+    facts = SetupFacts(
+        aws_account="123456789012",
+        postgres_role=role,
+        snowflake_role=f"ROLE_{unique}",
+        snowflake_user=f"USER_{unique}",
+    )
+    files = build_setup(config, facts, command="")
+    with snowflake.cursor() as cursor:
+        for statement in ("CREATE DATABASE IF NOT EXISTS TESTS", f"CREATE SCHEMA TESTS.{schema}"):
+            cursor.execute(statement)
+        for table in TABLES:
+            cursor.execute(
+                f"CREATE TABLE TESTS.{schema}.{table} (ID NUMBER(9,0) NOT NULL PRIMARY KEY, AT TIMESTAMP_NTZ, NAME VARCHAR)"
+            )
+            cursor.execute(
+                f"INSERT INTO TESTS.{schema}.{table} VALUES (1, '2026-01-01 00:00:00', 'one'), (2, '2026-01-02 00:00:00', 'two')"
+            )
+    # Snowflake: by the connector's own splitting into statements, twice.
+    for _ in range(2):
+        described = [cursor.fetchall() for cursor in snowflake.execute_string(files["snowflake.sql"])][-1]
+    with snowflake.cursor() as cursor:
+        cursor.execute(f'USE ROLE "{facts.snowflake_role}"')
+    # PostgreSQL: by an administrator who owns the database and is no superuser, twice; RDS's master user is of that kind.
+    password, name = uuid.uuid4().hex, f"setup_{unique}"
+    with psycopg.connect(sandbox.superuser_dsn(), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE ROLE {} LOGIN CREATEROLE PASSWORD {}").format(
+                sql.Identifier(admin), sql.Literal(password)
+            )
+        )
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(admin))
+        )
+    as_admin = psycopg.conninfo.make_conninfo(sandbox.superuser_dsn(name), user=admin, password=password)
+    with psycopg.connect(as_admin, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA mart")
+        for table in ("cut", "more", "merged", "owned"):
+            connection.execute(
+                f"CREATE TABLE mart.{table} (id integer PRIMARY KEY, at timestamp, name varchar)"
+            )
+        for _ in range(2):
+            connection.execute(files["postgres.sql"])
+        swapped = [
+            line.removeprefix("-- ")
+            for line in files["postgres.sql"].splitlines()
+            if '"owned"' in line or "TO CURRENT_USER" in line
+        ]
+        assert len(swapped) == 2
+        for line in swapped:
+            connection.execute(line)
+        connection.execute(
+            sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(password))
+        )
+    with psycopg.connect(sandbox.superuser_dsn(name), autocommit=True) as connection:
+        connection.execute(files["rds-aws_s3.sql"])
+    dsn = psycopg.conninfo.make_conninfo(as_admin, user=role)
+    client = sandbox.s3("POLICY_READER")
+    world = ConfiguredWorld(snowflake, client, dsn, sandbox.bucket, schema)
+    result = Made(world, role, files, described)
+    client.meta.events.register(
+        "before-send.s3", lambda request, **_: result.requests.append((request.method, request.url))
+    )
+    yield result
+    with snowflake.cursor() as cursor:
+        cursor.execute("USE ROLE SNOWMELT_ROLE")
+        cursor.execute(f"DROP SCHEMA TESTS.{schema}")
+    sandbox.drop_database(name)
+    with psycopg.connect(sandbox.superuser_dsn(), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP ROLE {}, {}").format(sql.Identifier(role), sql.Identifier(admin)))
+
+
+def test_snowflake_tells_what_the_trust_policy_needs(made):
+    told = {row[0]: row[2] for row in made.described}
+    facts = SetupFacts(
+        iam_user_arn=told["STORAGE_AWS_IAM_USER_ARN"], external_id=told["STORAGE_AWS_EXTERNAL_ID"]
+    )
+    assert facts.iam_user_arn == "arn:aws:iam::000000000000:user/sandbox-snowflake"
+    assert told["STORAGE_AWS_ROLE_ARN"] == "arn:aws:iam::123456789012:role/snowmelt-snowflake"
+
+
+def test_the_integration_validates_as_the_steps_say(made):
+    statement = made.files["STEPS.md"].split("```sql\n")[1].split("```")[0].strip().rstrip(";")
+    ((answer,),) = made.world.sql(statement)
+    assert json.loads(answer)["status"] == "success"
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_way_of_publishing_works_under_the_rights_that_the_files_gave(made, table):
+    result = made.world.run(TABLES[table])
+    assert result["published"]
+    name = table.lower()
+    assert made.world.query(f"SELECT id, name FROM mart.{name} ORDER BY id") == [(1, "one"), (2, "two")]
+    ((role, superuser, methods),) = made.world.query(
+        "SELECT current_user, rolsuper, (SELECT array_agg(DISTINCT load_method) FROM snowmelt.loaded_file WHERE s3_key LIKE '%/"
+        f"{table}/%') FROM pg_roles WHERE rolname = current_user"
+    )
+    assert (role, superuser) == (made.role, False)
+    assert methods == ["aws_s3" if table == "BY_SERVER" else "copy"]
+
+
+@pytest.mark.parametrize(
+    ("table", "missing"), [("cut", "TRUNCATE"), ("more", "INSERT"), ("merged", "UPDATE")]
+)
+def test_each_right_is_needed(made, sandbox, table, missing):
+    name = psycopg.conninfo.conninfo_to_dict(made.world.dsn)["dbname"]
+    with psycopg.connect(sandbox.superuser_dsn(name), autocommit=True) as connection:
+        connection.execute(f"REVOKE {missing} ON mart.{table} FROM {made.role}")
+        try:
+            with pytest.raises(Exception, match=missing):
+                made.world.run(TABLES[table.upper()])
+        finally:
+            connection.execute(f"GRANT {missing} ON mart.{table} TO {made.role}")
+
+
+def allows(policy: dict, action: str, bucket: str, key: str, prefix: str) -> bool:
+    """Whether the policy lets this action pass, by IAM's rules as far as these policies use them."""
+    resource = f"arn:aws:s3:::{bucket}" + (f"/{key}" if key else "")
+    for statement in policy["Statement"]:
+        patterns = statement.get("Condition", {}).get("StringLike", {}).get("s3:prefix", ["*"])
+        if (
+            action in statement["Action"]
+            and any(fnmatchcase(resource, wanted) for wanted in statement["Resource"])
+            and any(fnmatchcase(prefix, pattern) for pattern in patterns)
+        ):
+            return True
+    return False
+
+
+def test_python_made_no_request_that_the_read_policy_does_not_allow(made):
+    made.world.run({"source": "OWNED", "mode": "full"})
+    policy = json.loads(made.files["iam-read-policy.json"])
+    used = set()
+    for method, url in made.requests:
+        parts = urlsplit(url)
+        target = parse_target(f"{parts.path}?{parts.query}")
+        for action in required_actions(method, target, None):
+            assert allows(policy, action, target.bucket, target.key, target.query.get("prefix", "")), url
+            used.add(action)
+    granted = {action for statement in policy["Statement"] for action in statement["Action"]}
+    assert used == granted == set(POLICIES["policy-reader"])
+    assert not allows(policy, "s3:GetObject", made.world.bucket, "elsewhere/x", "")
