@@ -34,7 +34,7 @@ class ObjectReads(BaseHTTPRequestHandler):
         key = bucket.keys.get(target.key)
         return key if isinstance(key, FakeKey) and not key.encryption else None
 
-    def _read(self, key: FakeKey) -> None:
+    def _read(self, key: FakeKey, *, cut_after: int | None = None) -> None:
         size = key.size
         start, end, status = self._range(size)
         extra = {
@@ -48,7 +48,7 @@ class ObjectReads(BaseHTTPRequestHandler):
             extra["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
         source = self._open(key)
         self._answer(status, None, extra, length=end - start)
-        self._send(source, start, end)
+        self._send(source, start, end if cut_after is None else min(start + cut_after, end))
 
     def _range(self, size: int) -> tuple[int, int, int]:
         """(first byte, byte after the last, status) for the Range header; one range, as S3 serves."""

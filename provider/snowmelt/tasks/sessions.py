@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from snowmelt.core.troubleshooting import Topic, see
 from snowmelt.core.unload.statements import SESSION_PARAMETERS
 from snowmelt.errors import AccessError, ConfigurationError
 
@@ -87,6 +88,7 @@ def s3_client(conn_id: str) -> Any:
     if credentials is not None and str(credentials.access_key).startswith("ASIA") and not credentials.token:
         raise AccessError(
             f"The AWS connection {conn_id!r} holds a temporary access key (ASIA…) without its session token; AWS would answer "
-            "'The AWS Access Key Id you provided is not valid'. Add aws_session_token to the connection's extra, or use a role or an AKIA key."
+            "'The AWS Access Key Id you provided is not valid'. Add aws_session_token to the connection's extra, or use a role or an AKIA key. "
+            f"{see(Topic.ASIA_KEY)}"
         )
     return client
