@@ -174,7 +174,7 @@ def test_no_server_at_all(client, sandbox):
         "s3", endpoint_url="http://127.0.0.1:9", aws_access_key_id="a", aws_secret_access_key="b",
         region_name="us-east-1", config=Config(retries={"total_max_attempts": 1}),
     )  # fmt: skip
-    error = raised(lambda: made.list_buckets())
+    error = raised(made.list_buckets)
     made.close()
     assert type(error) is StagingUnavailable
     assert str(error).endswith("#s3-unavailable")
