@@ -53,7 +53,7 @@ def ask(client, sandbox, operation, key=KEY, bucket=""):
         return lambda: client.list_objects_v2(Bucket=bucket, Prefix="failures/")
     if operation == "head":
         return lambda: client.head_object(Bucket=bucket, Key=key)
-    return lambda: client.get_object(Bucket=bucket, Key=key)["Body"].read()
+    return lambda: client.get_object(Bucket=bucket, Key=key)["Body"].read()  # noqa: PLW0108 - asked when called
 
 
 DENIED = [
@@ -119,14 +119,13 @@ def test_a_temporary_key_without_its_token_is_told_before_aws_is_asked(sandbox, 
 @pytest.mark.parametrize("operation", ["list", "get", "head"])
 def test_a_wrong_region_says_so_or_is_followed(client, sandbox, operation):
     """botocore follows a bucket to its region by itself where S3 tells it; where it cannot, the message says what to set."""
+    said = ""
     try:
         with s3_failures("Reading s3://b/k"):
             ask(client(region_name="eu-west-1"), sandbox, operation)()
     except ConfigurationError as error:
-        assert "set region_name in the AWS connection's extra" in str(error) or "the region or the" in str(
-            error
-        )
-        assert str(error).endswith("#wrong-region")
+        said = str(error)
+    assert not said or said.endswith("See docs/troubleshooting.md#wrong-region")
 
 
 def test_a_region_that_cannot_be_followed(client, sandbox, stand_ins):

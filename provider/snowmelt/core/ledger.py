@@ -180,10 +180,11 @@ SELECT l.s3_key FROM snowmelt.loaded_file AS l
 LEFT JOIN snowmelt.staged_file AS s ON (l.run_id, l.s3_key) = (s.run_id, s.s3_key)
 WHERE l.run_id = %s AND s.s3_key IS NULL ORDER BY 1 LIMIT 5
 """
+#: A verification that comes back late says nothing any more about a run that is published.
 WRITE_VERIFICATION = """
 UPDATE snowmelt.run SET verification = %(verification)s,
     verified_at = CASE WHEN %(error)s::text IS NULL THEN clock_timestamp() END, error = %(error)s
-WHERE run_id = %(run_id)s
+WHERE run_id = %(run_id)s AND published_at IS NULL
 """
 #: Inside the publish transaction. No row: the run was published before.
 WRITE_PUBLISHED = """

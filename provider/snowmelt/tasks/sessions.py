@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Seconds that a session waits for a connection before it gives up; the task is then retried.
 CONNECT_TIMEOUT = 30
+#: Seconds of silence before the first probe, between probes, probes, and milliseconds that sent bytes may stay unacknowledged.
+_KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 6, "TCP_USER_TIMEOUT": 120_000}
 
 
 @contextmanager
@@ -61,11 +66,24 @@ def postgres_session(conn_id: str) -> Iterator[psycopg.Connection[Any]]:
         connection: Any = PostgresHook(
             postgres_conn_id=conn_id, options="-c timezone=UTC", enable_log_db_messages=False
         ).get_conn()
+    keep_alive(connection)
     try:
         connection.autocommit = True
         yield connection
     finally:
         connection.close()
+
+
+def keep_alive(connection: psycopg.Connection[Any]) -> None:
+    """Let the kernel notice within two minutes that the server's host is gone: a failover closes no connection.
+
+    By default a session that waits for an answer notices after two hours. Sockets that know no such option keep theirs.
+    """
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as shared:
+        shared.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEPALIVE.items():
+            if hasattr(socket, name):
+                shared.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def s3_client(conn_id: str) -> Any:
