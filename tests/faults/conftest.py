@@ -11,6 +11,16 @@ from tests.io.runs import World
 from tests.stand_ins import stand_ins as make_stand_ins
 
 
+def pytest_collection_modifyitems(config, items):
+    """The long part runs by `make test-faults` only."""
+    if os.environ.get("SNOWMELT_FAULTS"):
+        return
+    long = [item for item in items if item.get_closest_marker("faults")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in set(long)]
+
+
 @pytest.fixture(scope="session")
 def stand_ins(sandbox):
     made = make_stand_ins(sandbox.env)

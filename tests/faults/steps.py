@@ -58,8 +58,10 @@ class Job:
     #: (point, how often it is passed before, signal)
     strike: tuple[str, int, int] | None = None
     params: dict[str, Any] = field(default_factory=dict)
-    #: Bytes of address space beyond what the worker begins with; None: no limit.
-    memory: int | None = None
+    #: (look, silence, give_up_after) in seconds, of waiting for another session on the same file.
+    patience: tuple[float, float, float] | None = None
+    #: Seconds by which this worker's clock is wrong.
+    clock: float = 0.0
 
 
 class Kept:
@@ -94,7 +96,7 @@ def open_world(job: Job) -> World:
 
 def work(job: Job) -> None:
     """The process's whole life. What it raised stands in `error`, and its exit code is then 1."""
-    log = open(Path(job.folder) / "worker.log", "a")
+    log = (Path(job.folder) / "worker.log").open("a")
     os.dup2(log.fileno(), 1)
     os.dup2(log.fileno(), 2)
     import logging
@@ -102,6 +104,10 @@ def work(job: Job) -> None:
     logging.basicConfig(level=logging.WARNING, force=True)
     if job.strike is not None:
         install(*job.strike)
+    if job.patience is not None:
+        be_impatient(*job.patience)
+    if job.clock:
+        move_clock(job.clock)
     world = open_world(job)
     try:
         run_steps(world, job)
@@ -258,6 +264,31 @@ def install(point: str, before: int, number: int) -> None:
         return real_send(cursor, statement, pieces, progress)
 
     file_load.send_copy = send
+
+
+def be_impatient(look: float, silence: float, give_up_after: float) -> None:
+    from functools import partial
+
+    from snowmelt.io.load import run as loading
+    from snowmelt.io.load.claim import ClaimPatience
+
+    loading.claim_patiently = partial(
+        loading.claim_patiently, patience=ClaimPatience(look, silence, give_up_after)
+    )
+
+
+def move_clock(seconds: float) -> None:
+    """The wall clock of this process, for Python and for the signatures of boto3; no clock that measures spans."""
+    import datetime
+    import time
+
+    import botocore.auth
+
+    real_time, real_now = time.time, botocore.auth.get_current_datetime
+    time.time = lambda: real_time() + seconds
+    botocore.auth.get_current_datetime = lambda *arguments, **options: (
+        real_now(*arguments, **options) + datetime.timedelta(seconds=seconds)
+    )
 
 
 KILL, STOP = int(signal.SIGKILL), int(signal.SIGSTOP)

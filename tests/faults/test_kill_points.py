@@ -17,6 +17,17 @@ def test_a_run_without_faults(sabotaged):
         run.check_finished()
 
 
+def test_killed_at_every_point_in_turn(sabotaged):
+    """One run that takes a try for each of its points."""
+    with sabotaged() as run:
+        for point in POINTS:
+            assert run.run(strike=(point, 0, KILL)) == -9, run.log()
+            run.check()
+        run.finish()
+        run.check_finished()
+
+
+@pytest.mark.faults
 @pytest.mark.parametrize("point", POINTS)
 def test_killed_at(sabotaged, point):
     with sabotaged() as run:

@@ -20,14 +20,14 @@ from typing import Any
 import psycopg
 
 from snowmelt.io import ledger
-from snowmelt.io.publish.staging import list_leftovers
+from snowmelt.io.publish.staging import drop_staging, list_leftovers
 from tests.faults import steps
 from tests.faults.steps import Job, Kept
 from tests.io.runs import World
 from tests.stand_ins import StandIns
 
 ROWS = 6000
-SECONDS = 120
+SECONDS = 90
 BASE = dt.datetime(2026, 1, 1)
 Row = tuple[int, str, Decimal, dt.datetime]
 
@@ -93,6 +93,23 @@ class Sabotage:
         """The next try, without any fault, ends the job."""
         code = self.run()
         assert code == 0, f"the next try failed\n{self.log()}"
+
+    def give_up(self) -> None:
+        """What a person does with a run that cannot go on: its staging table, which its comment names, is dropped."""
+        with self.world.target() as connection:
+            for leftover in list_leftovers(connection):
+                assert leftover.mark.run_id == self.job.run
+                drop_staging(connection, leftover.schema, leftover.name)
+
+    def again(self, add: int, *, published: bool = True) -> None:
+        """The next run of the same table: what was new is old now, and every row of the source changes."""
+        self.world.sql(
+            source_sql(f"TESTS.{self.world.schema}.{self.job.table['source']}", len(self.new), add)
+        )
+        for path in Path(self.job.folder).glob("*.json"):
+            path.unlink()
+        self.old, self.new = self.new if published else self.old, made_rows(len(self.new), add)
+        self.job = replace(self.job, run=uuid.uuid4().hex)
 
     def stopped(self, worker: BaseProcess) -> None:
         """Wait until the worker has stopped itself (SIGSTOP)."""
@@ -165,10 +182,13 @@ class Sabotage:
 
     def check_finished(self) -> None:
         """After the last try: the new table, and nothing left behind anywhere."""
-        assert self.check(), "the run is not published"
         self.quiet()
+        self.check_finished_but_sessions()
+
+    def check_finished_but_sessions(self) -> None:
+        assert self.check(), "the run is not published"
         with self.world.target() as connection:
-            leftovers = [leftover.table for leftover in list_leftovers(connection)]
+            leftovers = [leftover.name for leftover in list_leftovers(connection)]
             prepared = connection.execute(
                 "SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()"
             ).fetchone()

@@ -192,6 +192,10 @@ UPDATE snowmelt.run SET published_at = clock_timestamp(), publish_result = %(res
 WHERE run_id = %(run_id)s AND published_at IS NULL
 """
 READ_PUBLISHED = "SELECT published_at, publish_result FROM snowmelt.run WHERE run_id = %s"
+#: Holds the run's row, so that no publish comes in between: true where the run needs no staging table any more.
+LOCK_OVER = (
+    "SELECT published_at IS NOT NULL OR outcome = 'tested' FROM snowmelt.run WHERE run_id = %s FOR UPDATE"
+)
 WRITE_OUTCOME = """
 UPDATE snowmelt.run SET outcome = %(outcome)s, error = %(error)s, finished_at = clock_timestamp() WHERE run_id = %(run_id)s
 """

@@ -9,7 +9,7 @@ import psycopg
 
 from snowmelt.core.publish.statements import Duplicates, PublishMethod, PublishRequest, PublishResult
 from snowmelt.core.unload.plan import Plan
-from snowmelt.errors import VerificationError
+from snowmelt.errors import SnowmeltError, VerificationError
 from snowmelt.io import ledger
 from snowmelt.io.failures.postgres import postgres_failures
 from snowmelt.io.publish.index_build import build_indexes
@@ -38,16 +38,29 @@ def make_staging(connection: psycopg.Connection[Any], plan: Plan) -> None:
             method=publish_method(plan),
             columns=plan.columns,
             added=plan.added,
+            unneeded=lambda cursor: ledger.lock_over(cursor, plan.run_id),
         )
     if made:
         log.info("Created the staging table %s.%s", plan.target_schema, plan.staging_table)
 
 
 def publish_run(connection: psycopg.Connection[Any], plan: Plan) -> dict[str, Any]:
-    """Build the staging table's indexes and publish it; a test is dropped instead. Safe to repeat.
+    """Build the staging table's indexes and publish it; a test is dropped instead. Safe to repeat, and to run twice at once.
 
     :raises VerificationError: the run was not verified.
     """
+    try:
+        return _publish_run(connection, plan)
+    except SnowmeltError:
+        # Another try of the same task may have published meanwhile, and taken the staging table away.
+        done = None if connection.broken else ledger.read_published(connection, plan.run_id)
+        if done is None:
+            raise
+        log.info("Run %s was published by another session meanwhile", plan.run_id)
+        return done
+
+
+def _publish_run(connection: psycopg.Connection[Any], plan: Plan) -> dict[str, Any]:
     doing = f"Publishing run {plan.run_id} as {plan.target}"
     done = ledger.read_published(connection, plan.run_id)
     if done is not None:
