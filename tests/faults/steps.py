@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from snowmelt.core.unload.manifest import StagedChunk
+from snowmelt.io.failures import translate
 from tests.io.runs import World
 
 #: In the order in which a run passes them.
@@ -115,6 +116,7 @@ def work(job: Job) -> None:
         import traceback
 
         traceback.print_exc()
+        error = translate(error, "Working on this task") or error  # as tasks/failing.py does
         Kept(job.folder).set("error", [type(error).__name__, str(error)])
         sys.stderr.flush()
         os._exit(1)

@@ -20,7 +20,7 @@ SELECT a.pid, a.backend_start::text, coalesce(a.usename, ''),
        coalesce(c.bytes_processed, 0)
 FROM pg_stat_activity AS a LEFT JOIN pg_stat_progress_copy AS c ON c.pid = a.pid
 WHERE a.datname = current_database() AND a.application_name = %s AND a.pid <> pg_backend_pid()
-  AND a.state <> 'idle' AND a.wait_event_type IS DISTINCT FROM 'Lock'
+  AND a.state IS DISTINCT FROM 'idle' AND a.wait_event_type IS DISTINCT FROM 'Lock'
 ORDER BY a.xact_start
 """
 #: Ends that very session, and no later one with the same pid.

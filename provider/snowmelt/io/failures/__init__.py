@@ -39,3 +39,23 @@ def failure(known: Known, doing: str, said: str) -> SnowmeltError:
 def one_line(text: object) -> str:
     """An error's text without its line breaks."""
     return " ".join(str(text).split())
+
+
+def translate(error: Exception, doing: str) -> SnowmeltError | None:
+    """Snowmelt's error for a driver's that nothing translated on its way up; None where it is no driver's."""
+    origins = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+    if "psycopg" in origins:
+        from snowmelt.io.failures.postgres import postgres_failures as failures
+    elif "botocore" in origins:
+        from snowmelt.io.failures.s3 import s3_failures as failures
+    elif "snowflake" in origins:
+        from snowmelt.io.failures.snowflake import snowflake_failures as failures
+    else:
+        return None
+    try:
+        with failures(doing):
+            raise error  # noqa: TRY301 - the table reads what is raised
+    except SnowmeltError as translated:
+        return translated
+    except Exception:  # noqa: BLE001 - a class of the driver's that the table does not know
+        return None
