@@ -14,7 +14,7 @@ BIN := .venv/bin
 SANDBOX := sandbox/.venv/bin/python -m sandbox
 WITH_ENV := set -a; . $(STATE)/env; set +a; export PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help demo test test-long test-wheel test-compose lint format sandbox sandbox-down fill up down build bench lock clean
+.PHONY: help demo test test-long test-faults test-wheel test-compose lint format sandbox sandbox-down fill up down build bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -27,6 +27,9 @@ test: lint .venv/.dev sandbox/.venv/.ready  ## linters and the whole test suite
 
 test-long: .venv/.dev sandbox/.venv/.ready  ## the property tests over 5,000 generated tables
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/io/test_load_round_trip.py $(PYTEST)
+
+test-faults: .venv/.dev sandbox/.venv/.ready  ## the whole fault suite: long, kills and breaks what it started (SNOWMELT_FAULT_SEED=…)
+	SNOWMELT_FAULTS=1 $(BIN)/python -m pytest tests/faults $(PYTEST)
 
 test-wheel: .venv/.dev  ## the wheel in a plain Airflow, without this checkout
 	$(BIN)/python -m pytest -m alone tests/packaging $(PYTEST)

@@ -6,7 +6,7 @@ plan → unload [chunk] → manifest [chunk] → files → load [batch] → veri
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from snowmelt.operators.snowflake_unload import SnowflakeUnloadToS3Operator
 from snowmelt.operators.verify import MigrationVerifyOperator
 from snowmelt.operators.warehouse import WarehouseResizeOperator, WarehouseRestoreOperator
 from snowmelt.sensors.s3_manifest import S3ManifestSensor
+from snowmelt.tasks.retrying import BACKOFF, FIRST_PAUSE, LONGEST_PAUSE, RETRIES, SnowmeltRetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,12 +35,13 @@ if TYPE_CHECKING:
 #: Names the configuration file where it does not stand in include/config/ beside dags/.
 CONFIG_VARIABLE = "SNOWMELT_CONFIG"
 
-#: Transient errors are tried again after 10 s, 20 s, 40 s …; terminal ones fail the task at once, whatever stands here.
+#: The policy decides by the error; the pauses here are for tasks whose process died without one.
 _DEFAULTS: dict[str, Any] = {
-    "retries": 4,
-    "retry_delay": timedelta(seconds=10),
-    "retry_exponential_backoff": True,
-    "max_retry_delay": timedelta(minutes=10),
+    "retries": RETRIES,
+    "retry_delay": FIRST_PAUSE,
+    "retry_exponential_backoff": BACKOFF,
+    "max_retry_delay": LONGEST_PAUSE,
+    "retry_policy": SnowmeltRetryPolicy(),
 }
 _LABEL = "{{ task.map_label }}"
 

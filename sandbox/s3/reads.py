@@ -34,7 +34,7 @@ class ObjectReads(BaseHTTPRequestHandler):
         key = bucket.keys.get(target.key)
         return key if isinstance(key, FakeKey) and not key.encryption else None
 
-    def _read(self, key: FakeKey) -> None:
+    def _read(self, key: FakeKey, *, cut_after: int | None = None) -> None:
         etag = self._wanted(key)
         size = key.size
         start, end, status = self._range(size)
@@ -49,7 +49,7 @@ class ObjectReads(BaseHTTPRequestHandler):
             extra["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
         source = self._open(key)
         self._answer(status, None, extra, length=end - start)
-        self._send(source, start, end)
+        self._send(source, start, end if cut_after is None else min(start + cut_after, end))
 
     def _wanted(self, key: FakeKey) -> str:
         """The object's ETag, when it is one that the request takes."""

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
+import socket
+import struct
 import sys
 import threading
 import time
@@ -11,10 +15,11 @@ from xml.sax.saxutils import escape
 
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-from moto.s3.models import FakeBucket, s3_backends
+from moto.s3.models import FakeBucket, FakeKey, s3_backends
 from werkzeug.serving import ThreadedWSGIServer
 
-from sandbox.s3.access import check_access, parse_target, required_actions
+from sandbox.faults import Faults
+from sandbox.s3.access import Target, check_access, parse_target, required_actions
 from sandbox.s3.reads import ObjectReads
 from sandbox.s3.signature import Claim, Refused, check_signature
 from sandbox.s3.users import User
@@ -22,7 +27,11 @@ from sandbox.state import LISTEN
 
 PIECE = 1024 * 1024
 HEALTH = "/sandbox/health"
+FAULTS_PATH = "/sandbox/faults"
 ONLY = "The sandbox answers s3 and sts:GetCallerIdentity only."
+
+
+FAULTS = Faults()
 
 
 def find_bucket(name: str) -> FakeBucket | None:
@@ -46,6 +55,9 @@ class Handler(ObjectReads, MotoRequestHandler):
             if self.path == HEALTH:
                 self._answer(200, b'{"status":"ok"}', {"Content-Type": "application/json"})
                 return
+            if self.path == FAULTS_PATH:
+                self._set_faults()
+                return
             user = self._serve()
         except Refused as refused:
             user = refused.details.get("AWSAccessKeyId", user)
@@ -53,7 +65,7 @@ class Handler(ObjectReads, MotoRequestHandler):
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
         finally:
-            if self.path != HEALTH:
+            if self.path not in {HEALTH, FAULTS_PATH}:
                 milliseconds = (time.perf_counter() - started) * 1000
                 byte_range = self.headers.get("Range", "-")
                 path = self.path.partition("?")[0] if "X-Amz-Signature" in self.path else self.path
@@ -79,6 +91,8 @@ class Handler(ObjectReads, MotoRequestHandler):
         if self.command == "POST" and "delete" in target.query and not user.may("s3:DeleteObject"):
             self._refuse_each_delete(bucket)
             return user.name
+        if self._struck(user.name, bucket, target):
+            return user.name
         key = self._readable(bucket, target) if self.command in ("GET", "HEAD") else None
         if key is not None:
             self._read(key)
@@ -94,6 +108,45 @@ class Handler(ObjectReads, MotoRequestHandler):
         else:
             super().run_wsgi()
         return user.name
+
+    # ---------------------------------------------------------------- faults on order
+
+    def _set_faults(self) -> None:
+        """GET the rules and how often each struck; POST a JSON list of rules that replaces them."""
+        status, text = 200, ""
+        if self.command == "POST":
+            try:
+                FAULTS.set(json.loads(self._drop_body()))
+            except (ValueError, TypeError, re.error) as error:
+                status, text = 400, json.dumps({"error": str(error)})
+        body = text or json.dumps(FAULTS.list())
+        self._answer(status, body.encode(), {"Content-Type": "application/json"})
+
+    def _struck(self, user: str, bucket: FakeBucket | None, target: Target) -> bool:
+        """Whether a rule answered instead. What `match` is searched in: `airflow-reader GET bucket/key`, LIST for a listing.
+
+        stall: waits <seconds>, then goes on; error: <status>, <code>, <message>; cut, reset: <after> bytes of the object,
+        then the connection is closed, or reset.
+        """
+        verb = self.command if target.key or self.command != "GET" else "LIST"
+        key = target.key or target.query.get("prefix", "")
+        rule = FAULTS.take(("stall", "error", "cut", "reset"), f"{user} {verb} {target.bucket}/{key}")
+        if rule is None:
+            return False
+        if rule.kind == "stall":
+            time.sleep(rule.seconds)
+            return False
+        if rule.kind == "error":
+            raise Refused(rule.status, rule.code or "InternalError", rule.message or "A fault on order.")
+        found = bucket.keys.get(target.key) if bucket is not None else None
+        if isinstance(found, FakeKey):
+            self._read(found, cut_after=rule.after)
+        self.close_connection = True
+        self.wfile.flush()
+        if rule.kind == "reset":
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+        return True
 
     # ---------------------------------------------------------------- short answers
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.snowflake import errors, protocol
 from sandbox.snowflake.engine import Engine
+from sandbox.snowflake.faults import FAULTS, FaultyTransport
 from sandbox.snowflake.queries import Query
 from sandbox.snowflake.session import Session
 
@@ -46,8 +49,10 @@ class Application:
             Route("/monitoring/queries/{id}", _never_500(self.status), methods=get),
             Route("/telemetry/send", self.telemetry, methods=post),
             Route("/sandbox/sessions/expire", self.expire_sessions, methods=post),
+            Route("/sandbox/faults", self.faults, methods=[*get, *post]),
+            Route("/sandbox/queries/running", self.running, methods=get),
         ]
-        return Starlette(routes=routes)
+        return Starlette(routes=routes, middleware=[Middleware(FaultyTransport)])
 
     async def health(self, request: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -58,6 +63,21 @@ class Application:
     async def expire_sessions(self, request: Request) -> Response:
         """Every session answers 390112 until its client renews it."""
         return JSONResponse({"expired": self.engine.sessions.expire_all()})
+
+    async def faults(self, request: Request) -> Response:
+        """GET the rules and how often each struck; POST a JSON list of rules that replaces them."""
+        if request.method == "POST":
+            try:
+                FAULTS.set(await request.json())
+            except (ValueError, TypeError, re.error) as error:
+                return JSONResponse({"error": str(error)}, 400)
+        return JSONResponse(FAULTS.list())
+
+    async def running(self, request: Request) -> Response:
+        """The statements that run now: id, tag, text."""
+        return JSONResponse(
+            [{"id": q.id, "tag": q.tag, "sql": q.text} for q in self.engine.queries.running()]
+        )
 
     # -- sessions
 

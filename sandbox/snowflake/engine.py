@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.snowflake import bindings, errors
+from sandbox.snowflake.faults import before_statement
 from sandbox.snowflake.names import split_parts
 from sandbox.snowflake.objects import Objects
 from sandbox.snowflake.queries import Queries, Query, StatementLog
@@ -107,6 +108,7 @@ class Engine:
             else self.store.cursor(session.parameters["TIMEZONE"])
         )
         try:
+            before_statement(query)
             query.check()
             text = bindings.apply(query.text, bound)
             statement = Statement(

@@ -14,6 +14,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from sandbox.snowflake import errors, results, sftypes
+from sandbox.snowflake.faults import as_error, files_before_failure
 from sandbox.snowflake.file_formats import Format
 from sandbox.snowflake.names import quote
 from sandbox.snowflake.parquet_files import ParquetFile, Shape, refuse
@@ -160,6 +161,7 @@ class _Writer:
         self._count = 0
         self._uploads: list[Future[Written]] = []
         self._pool = ThreadPoolExecutor(2)
+        self._fault = files_before_failure(statement.query)
 
     def key(self, index: int) -> str:
         prefix = self.unload.location.prefix
@@ -220,6 +222,9 @@ class _Writer:
             )
             raise errors.SnowflakeError(100160, "22000", text)
         key = self.key(self._count)
+        if self._fault is not None and self._count >= self._fault.after:
+            self.finish()
+            raise as_error(self._fault)
         self._count += 1
         self._uploads.append(self._pool.submit(self._upload, file.path, key, size, file.rows))
 

@@ -210,10 +210,11 @@ WHERE mine.run_id = %s
     AND coalesce(other.snapshot::timestamptz, other.started_at) > coalesce(mine.snapshot::timestamptz, mine.started_at)
 ORDER BY other.published_at DESC LIMIT 1
 """
+#: A verification that comes back late says nothing any more about a run that is published.
 WRITE_VERIFICATION = """
 UPDATE snowmelt.run SET verification = %(verification)s,
     verified_at = CASE WHEN %(error)s::text IS NULL THEN clock_timestamp() END, error = %(error)s
-WHERE run_id = %(run_id)s
+WHERE run_id = %(run_id)s AND published_at IS NULL
 """
 #: Inside the publish transaction. No row: the run was published before.
 WRITE_PUBLISHED = """
@@ -225,6 +226,10 @@ UPDATE snowmelt.run SET published_at = clock_timestamp(), finished_at = clock_ti
 WHERE run_id = %s
 """
 READ_PUBLISHED = "SELECT published_at, publish_result FROM snowmelt.run WHERE run_id = %s"
+#: Holds the run's row, so that no publish comes in between: true where the run needs no staging table any more.
+LOCK_OVER = (
+    "SELECT published_at IS NOT NULL OR outcome = 'tested' FROM snowmelt.run WHERE run_id = %s FOR UPDATE"
+)
 WRITE_OUTCOME = """
 UPDATE snowmelt.run SET outcome = %(outcome)s, error = %(error)s, finished_at = clock_timestamp() WHERE run_id = %(run_id)s
 """

@@ -224,6 +224,12 @@ def is_published(cursor: Cursor, run_id: str) -> bool:
     return row is not None and row[0] is not None
 
 
+def lock_over(cursor: Cursor, run_id: str) -> bool:
+    """Whether the run is published, or a test that has ended; it stays so until the cursor's transaction ends."""
+    row = cursor.execute(ledger.LOCK_OVER, (run_id,)).fetchone()
+    return row is not None and bool(row[0])
+
+
 def read_watermark(connection: Connection, *, source: str, target: str, column: str) -> str | None:
     """Up to where the target is filled by published runs; None before the first."""
     value = _one(connection, ledger.READ_WATERMARK, (source, target, column))

@@ -51,21 +51,21 @@ class MigrationCleanupOperator(BaseOperator):
         """Remove what may be removed, end the run, report."""
         from snowmelt.io.ending import end_run, remove_staged
 
+        def snowflake() -> Any:
+            return snowflake_session(self.snowflake_conn_id, tag=task_tag(context))
+
         with failing_fast(), postgres_session(self.postgres_conn_id) as postgres:
             removing = str(self.cleanup_after_load).lower() == "true"
             if removing:
                 removed = remove_staged(
                     postgres,
                     self.run_id,
-                    snowflake=self._snowflake,
+                    snowflake=snowflake,
                     s3=(lambda: s3_client(str(self.aws_cleanup_conn_id)))
                     if self.aws_cleanup_conn_id
                     else None,
                 )
                 self.log.info("Removed %s objects", removed)
-            report = end_run(postgres, self.run_id, snowflake=None if removing else self._snowflake)
+            report = end_run(postgres, self.run_id, snowflake=None if removing else snowflake)
         self.log.info("The run's report:\n%s", report.to_markdown())
         return report.summary()
-
-    def _snowflake(self) -> Any:
-        return snowflake_session(self.snowflake_conn_id)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from snowmelt.core.troubleshooting import Topic, see
 from snowmelt.core.unload.statements import SESSION_PARAMETERS, build_query_tag
 from snowmelt.errors import AccessError, ConfigurationError
 
@@ -15,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Seconds that a session waits for a connection before it gives up; the task is then retried.
 CONNECT_TIMEOUT = 30
+#: Seconds of silence before the first probe, between probes, probes, and milliseconds that sent bytes may stay unacknowledged.
+_KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 6, "TCP_USER_TIMEOUT": 120_000}
 
 
 @contextmanager
@@ -61,6 +67,7 @@ def postgres_session(conn_id: str) -> Iterator[psycopg.Connection[Any]]:
         connection: Any = PostgresHook(
             postgres_conn_id=conn_id, options="-c timezone=UTC", enable_log_db_messages=False
         ).get_conn()
+    keep_alive(connection)
     try:
         connection.autocommit = True
         yield connection
@@ -72,6 +79,18 @@ def task_tag(context: Context, **parts: object) -> str:
     """QUERY_TAG of a task's statements: DAG, run and task, so that Snowflake's query history can be asked by them."""
     ti = context["ti"]
     return build_query_tag(dag=ti.dag_id, run=ti.run_id, task=ti.task_id, **parts)
+
+
+def keep_alive(connection: psycopg.Connection[Any]) -> None:
+    """Let the kernel notice within two minutes that the server's host is gone: a failover closes no connection.
+
+    By default a session that waits for an answer notices after two hours. Sockets that know no such option keep theirs.
+    """
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as shared:
+        shared.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEPALIVE.items():
+            if hasattr(socket, name):
+                shared.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def s3_client(conn_id: str) -> Any:
@@ -94,6 +113,7 @@ def s3_client(conn_id: str) -> Any:
     if credentials is not None and str(credentials.access_key).startswith("ASIA") and not credentials.token:
         raise AccessError(
             f"The AWS connection {conn_id!r} holds a temporary access key (ASIA…) without its session token; AWS would answer "
-            "'The AWS Access Key Id you provided is not valid'. Add aws_session_token to the connection's extra, or use a role or an AKIA key."
+            "'The AWS Access Key Id you provided is not valid'. Add aws_session_token to the connection's extra, or use a role or an AKIA key. "
+            f"{see(Topic.ASIA_KEY)}"
         )
     return client

@@ -22,14 +22,20 @@ ORDER BY 1 LIMIT 5
 FORGET_ACTIVITY = "SELECT pg_stat_clear_snapshot()"
 #: Sessions of this database that hold a snapshot now. Rows (pid, virtual transaction, xmin, user, application); these columns
 #: are open to every role. Autovacuum has no user, and reads no table of anyone's. Who waits for a lock of ours (the next publish
-#: of this target) cannot end before we do; who holds a lock of Snowmelt's own builds or publishes another table, for hours perhaps,
+#: of this target), or for one who does, cannot end before we do; who holds a lock of Snowmelt's own builds or publishes another table, for hours perhaps,
 #: and reads nothing of this one.
 READ_SNAPSHOTS = f"""
+WITH RECURSIVE blocked AS MATERIALIZED (
+    SELECT s.pid, unnest(pg_blocking_pids(s.pid)) AS by FROM pg_stat_activity AS s
+    WHERE s.datid = (SELECT oid FROM pg_database WHERE datname = current_database())
+), behind_us AS (
+    SELECT pg_backend_pid() AS pid UNION SELECT b.pid FROM blocked AS b JOIN behind_us AS u ON b.by = u.pid
+)
 SELECT a.pid, coalesce(l.virtualxid, ''), a.backend_xmin::text, coalesce(a.usename, ''), coalesce(a.application_name, '')
 FROM pg_stat_activity AS a LEFT JOIN pg_locks AS l ON l.pid = a.pid AND l.locktype = 'virtualxid' AND l.mode = 'ExclusiveLock' AND l.granted
 WHERE a.datid = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND a.backend_xmin IS NOT NULL AND a.usesysid IS NOT NULL AND a.pid <> pg_backend_pid()
-  AND NOT pg_backend_pid() = ANY (pg_blocking_pids(a.pid))
+  AND a.pid NOT IN (SELECT pid FROM behind_us)
   AND NOT EXISTS (SELECT FROM pg_locks AS o WHERE o.pid = a.pid AND o.locktype = 'advisory' AND o.granted
                   AND o.classid = {LOCK_CLASS}::oid AND o.objsubid = 2)
 ORDER BY 1

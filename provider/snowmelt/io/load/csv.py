@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from snowmelt.core.load.csv_copy import Imported, build_aws_s3_options, parse_imported
 from snowmelt.core.load.target import LoadTarget
+from snowmelt.core.troubleshooting import Topic, see
 from snowmelt.errors import ConfigurationError, StagingError
 from snowmelt.io.load.copy_stream import Piece
 from snowmelt.io.load.s3_object import S3Object
@@ -109,7 +110,7 @@ def check_importable(source: S3Object, compression: str) -> None:
         return
     raise StagingError(
         f"{source.origin} is compressed ({compression}) and its Content-Encoding is {source.content_encoding!r}: aws_s3 reads "
-        "gzip only under `Content-Encoding: gzip`. Unload with compression none, or load with load_method copy."
+        f"gzip only under `Content-Encoding: gzip`. Unload with compression none, or load with load_method copy. {see(Topic.GZIP_CONTENT_ENCODING)}"
     )
 
 

@@ -18,6 +18,7 @@ from snowmelt.errors import StagingError
 from snowmelt.io.failures.postgres import postgres_failures
 from snowmelt.io.failures.s3 import s3_failures
 from snowmelt.io.ledger import claim_file, finish_file
+from snowmelt.io.load.claim import claim_patiently
 from snowmelt.io.load.copy_stream import Progress
 from snowmelt.io.load.file_load import LoadMethod, LoadResult, load_file
 
@@ -85,6 +86,9 @@ def _load_one(
     etag = file.etag
     doing = f"Loading s3://{job.bucket}/{file.key} into {job.target.name}"
 
+    def claim(cursor: psycopg.Cursor[Any]) -> bool:
+        return claim_file(cursor, job.run_id, file, etag=etag, method=job.method)
+
     def report(progress: Progress) -> None:
         share = progress.rows / file.rows if file.rows else 1.0
         rate = progress.rows / progress.seconds if progress.seconds else 0.0
@@ -107,7 +111,7 @@ def _load_one(
             job.target,
             bucket=job.bucket,
             run_id=job.run_id,
-            claim=lambda cursor: claim_file(cursor, job.run_id, file, etag=etag, method=job.method),
+            claim=lambda cursor: claim_patiently(cursor, claim, run_id=job.run_id, key=file.key),
             method=job.method,
             file_format="csv" if job.file_format == "csv" else "parquet",
             compression=job.compression,

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
+from snowmelt.core.troubleshooting import Topic, see
 from snowmelt.core.unload.manifest import StagedFile
 from snowmelt.errors import SnowmeltError, StagingError, StagingUnavailable
 from snowmelt.io.failures.s3 import s3_failures
@@ -59,7 +60,7 @@ class S3Object:
         if file.etag is not None and file.etag.strip('"') != self.etag.strip('"'):
             raise StagingError(
                 f"{self.origin} has the ETag {self.etag}, the manifest says {file.etag}: it was overwritten. "
-                "Unload this run anew."
+                f"Unload this run anew. {see(Topic.OBJECT_CHANGED)}"
             )
 
     def close(self) -> None:

@@ -25,6 +25,7 @@ from snowmelt.core.publish.lock_waits import (
     build_lock_timeout,
 )
 from snowmelt.core.publish.statements import LockPatience
+from snowmelt.core.troubleshooting import Topic, see
 from snowmelt.errors import TargetUnavailable
 
 Connection = psycopg.Connection[Any]
@@ -79,7 +80,8 @@ def hold_lock(
             if time.monotonic() + pause - started > patience.give_up_after:
                 raise TargetUnavailable(
                     f"{where} stayed locked for {time.monotonic() - started:.0f} s ({attempts} tries of {patience.lock_timeout:g} s each"
-                    f"{_holders(cursor, oid)}). Nothing was changed. It is tried again; end the session that is in the way if it is stuck."
+                    f"{_holders(cursor, oid)}). Nothing was changed. It is tried again; end the session that is in the way if it is stuck. "
+                    f"{see(Topic.LOCK_TIMEOUT)}"
                 ) from error
         time.sleep(pause)
 

@@ -47,6 +47,7 @@ def make_staging(connection: psycopg.Connection[Any], plan: Plan) -> None:
             method=publish_method(plan),
             columns=plan.columns,
             added=plan.added,
+            unneeded=lambda cursor: ledger.lock_over(cursor, plan.run_id),
         )
     if made:
         log.info("Created the staging table %s.%s", plan.target_schema, plan.staging_table)
@@ -55,14 +56,25 @@ def make_staging(connection: psycopg.Connection[Any], plan: Plan) -> None:
 def publish_run(
     connection: psycopg.Connection[Any], plan: Plan, execution: Execution | None = None
 ) -> dict[str, Any]:
-    """Build the staging table's indexes and publish it; a test is dropped instead. Safe to repeat.
+    """Build the staging table's indexes and publish it; a test is dropped instead. Safe to repeat, and to run twice at once.
 
     Indexes that an earlier run dropped from the target, and died before it built them again, are built first.
 
     :param execution: how patient to be with locks, and what an index build may use.
     :raises VerificationError: the run was not verified, or a run of a later snapshot was published into the target meanwhile.
     """
-    execution = execution or Execution()
+    try:
+        return _publish_run(connection, plan, execution or Execution())
+    except SnowmeltError:
+        # Another try of the same task may have published meanwhile, and taken the staging table away.
+        done = None if connection.broken else ledger.read_published(connection, plan.run_id)
+        if done is None:
+            raise
+        log.info("Run %s was published by another session meanwhile", plan.run_id)
+        return done
+
+
+def _publish_run(connection: psycopg.Connection[Any], plan: Plan, execution: Execution) -> dict[str, Any]:
     doing = f"Publishing run {plan.run_id} as {plan.target}"
     done = ledger.read_published(connection, plan.run_id)
     patience = LockPatience(
@@ -108,7 +120,8 @@ def publish_run(
                 already_published=lambda cursor: ledger.is_published(cursor, plan.run_id),
             )
         except SnowmeltError:  # refused, not broken: what was dropped for it comes back at once
-            restore_indexes(connection, plan.target_schema, plan.target_table, patience, execution)
+            if not connection.broken:
+                restore_indexes(connection, plan.target_schema, plan.target_table, patience, execution)
             raise
         restore_indexes(connection, plan.target_schema, plan.target_table, patience, execution)
     return ledger.read_published(connection, plan.run_id) or result.to_json()

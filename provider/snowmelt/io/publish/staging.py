@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,6 +44,7 @@ def create_staging(
     columns: Sequence[Column],
     added: Sequence[Column] = (),
     unlogged: bool = False,
+    unneeded: Callable[[Cursor], bool] | None = None,
 ) -> bool:
     """Make the run's staging table beside the target; True when it was made now, False when it was there.
 
@@ -53,11 +54,14 @@ def create_staging(
     :param added: those of them that an existing target does not have yet.
     :param unlogged: for a method that inserts rows: no WAL for the staging table. A crash of the server then empties it while the
         ledger says that its files are loaded: the publish notices by `expected_rows`, and the run is lost.
+    :param unneeded: asked first, in the same transaction; True: the run is over, and a worker that comes late makes no table.
     :raises TargetError: something else has the staging table's name.
     :raises PlanChanged: the table is there, and the target was changed or dropped since it was made.
     """
     with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:
         cursor.execute(LOCK_NAME, (f"{schema}.{staging}",))
+        if unneeded is not None and unneeded(cursor):
+            return False
         target = read_details(cursor, schema, table)
         present = read_details(cursor, schema, staging)
         if present is not None:

@@ -12,7 +12,7 @@ from snowmelt.core.quoting import postgres_identifier
 from snowmelt.core.settings.execution import DEFAULT_FINGERPRINT_ROWS
 from snowmelt.core.unload.plan import Plan
 from snowmelt.core.verify.counts import Counts, find_differences, summarise_counts
-from snowmelt.errors import VerificationError
+from snowmelt.errors import SnowmeltError, VerificationError
 from snowmelt.io.failures.postgres import postgres_failures
 from snowmelt.io.ledger import read_counts, read_report, read_strange_loaded, write_verification
 from snowmelt.io.snowflake import Connection
@@ -38,9 +38,29 @@ def verify_run(
     :param snowflake: opens a session; only called when fingerprints are compared.
     :raises VerificationError: naming every difference; nothing is published then, and the staging table stays for a look.
     """
+    try:
+        return _read_published(postgres, plan) or _verify(postgres, plan, snowflake, fingerprint_rows)
+    except SnowmeltError:
+        # Another try may have verified and published meanwhile, and taken the staging table away.
+        done = None if postgres.broken else _read_published(postgres, plan)
+        if done is None:
+            raise
+        return done
+
+
+def _read_published(postgres: psycopg.Connection[Any], plan: Plan) -> dict[str, Any] | None:
     report = read_report(postgres, plan.run_id)
-    if report is not None and report["published_at"] is not None:
-        return dict(report["verification"])
+    if report is None or report["published_at"] is None:
+        return None
+    return dict(report["verification"])
+
+
+def _verify(
+    postgres: psycopg.Connection[Any],
+    plan: Plan,
+    snowflake: Callable[[], AbstractContextManager[Connection]],
+    fingerprint_rows: int,
+) -> dict[str, Any]:
     keys = plan.keys and verify_run(
         postgres, plan.keys, snowflake=snowflake, fingerprint_rows=fingerprint_rows
     )

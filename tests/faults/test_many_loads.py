@@ -1,0 +1,188 @@
+"""Many loads at once over few connections, and one large file in little memory."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from snowmelt.core.columns.types import Form
+from snowmelt.core.load.rejects import RejectPolicy
+from snowmelt.core.unload.manifest import StagedFile
+from snowmelt.io.ledger import write_ledger, write_run
+from snowmelt.io.load.run import LoadJob
+from tests.faults.world import WORKERS
+from tests.io.load_world import RUN, column, open_world, parquet_bytes
+
+pytestmark = pytest.mark.faults
+
+ROWS = 20_000
+
+
+@pytest.fixture
+def many(sandbox, database):
+    """A ledger, a table maker and files in S3."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        write_ledger(connection)
+        write_run(connection, RUN)
+        yield open_world(connection, sandbox.s3(), sandbox.bucket)
+
+
+def put(world, count, start=0):
+    files = []
+    for number in range(start, start + count):
+        ids = pa.array(range(number * ROWS, (number + 1) * ROWS), pa.int64())
+        data = parquet_bytes({"ID": ids, "NAME": pa.array([f"name {i.as_py()}" for i in ids])})
+        files.append(replace(world.put(data, ROWS, key=f"many/{os.getpid()}/{number}.parquet"), etag=None))
+    return [
+        replace(file, etag=world.s3.head_object(Bucket=world.bucket, Key=file.key)["ETag"].strip('"'))
+        for file in files
+    ]
+
+
+def job(world, target):
+    return LoadJob("r1", world.bucket, target, "copy", "parquet", "none", "us-east-1", RejectPolicy())
+
+
+COLUMNS = (column("ID", Form.INTEGER, "bigint"), column("NAME", Form.TEXT, "text"))
+
+
+def load_all(world, dsn, work, s3, patience=300):
+    """Each (file, job) in a thread of its own, all at once; a full server is met as Airflow meets it: by another try."""
+    from snowmelt.errors import TargetUnavailable
+    from snowmelt.io.failures.postgres import postgres_failures
+    from snowmelt.io.load.run import load_files
+
+    tries, errors = [], []
+    meet = threading.Barrier(len(work))
+
+    def run(file, each):
+        meet.wait()
+        end = time.monotonic() + patience
+        while True:
+            tries.append(file.key)
+            try:
+                with postgres_failures("Opening a session"):
+                    connection = psycopg.connect(dsn, autocommit=True)
+                try:
+                    load_files(connection, s3, [file], each)
+                finally:
+                    connection.close()
+            except TargetUnavailable as error:
+                if time.monotonic() > end:
+                    errors.append(error)
+                    return
+                time.sleep(0.2 + 0.3 * (hash(file.key) % 7) / 7)
+            except Exception as error:
+                errors.append(error)
+                return
+            else:
+                return
+
+    threads = [threading.Thread(target=run, args=each) for each in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(patience + 60)
+    assert errors == []
+    return len(tries)
+
+
+def check(connection, target, ids):
+    found = connection.execute(
+        f"SELECT count(*), count(DISTINCT id), min(id), max(id), count(*) FILTER (WHERE name <> 'name ' || id) FROM {target.name}"
+    ).fetchone()
+    assert found == (len(ids), len(ids), ids[0], ids[-1], 0)
+
+
+def test_forty_loads_into_one_table_over_twelve_connections(many, sandbox, database):
+    target = many.table(*COLUMNS)
+    many.connection.execute(f"ALTER TABLE {target.name} ADD PRIMARY KEY (id)")
+    files = put(many, 20)
+    name = conninfo_to_dict(database)["dbname"]
+    with psycopg.connect(sandbox.superuser_dsn(), autocommit=True) as superuser:
+        superuser.execute(f'ALTER DATABASE "{name}" CONNECTION LIMIT 12')
+        work = [(file, job(many, target)) for file in files + files]  # each file by two workers
+        tries = load_all(many, database, work, many.s3)
+        deadlocks = superuser.execute(
+            "SELECT deadlocks FROM pg_stat_database WHERE datname = %s", (name,)
+        ).fetchone()
+    assert deadlocks == (0,)
+    check(many.connection, target, range(20 * ROWS))
+    assert many.connection.execute("SELECT count(*) FROM snowmelt.loaded_file").fetchone() == (20,)
+    print(f"{tries} tries for 40 loads")
+
+
+def test_eight_tables_at_once(many, sandbox, database):
+    targets = [many.table(*COLUMNS) for _ in range(8)]
+    work = []
+    for number, target in enumerate(targets):
+        work += [(file, job(many, target)) for file in put(many, 4, start=number * 4)]
+    name = conninfo_to_dict(database)["dbname"]
+    with psycopg.connect(sandbox.superuser_dsn(), autocommit=True) as superuser:
+        superuser.execute(f'ALTER DATABASE "{name}" CONNECTION LIMIT 10')
+        load_all(many, database, work, many.s3)
+    for number, target in enumerate(targets):
+        check(many.connection, target, range(number * 4 * ROWS, (number + 1) * 4 * ROWS))
+
+
+GROUP_ROWS, GROUPS, WIDTH = 250_000, 50, 11
+
+
+def load_large(dsn, s3, file, target, bucket, channel):
+    """In a worker of its own; sends its peak of memory in MB."""
+    import boto3
+
+    from snowmelt.io.load.run import load_files
+
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        client = boto3.client("s3", **s3)
+        job = LoadJob("r1", bucket, target, "copy", "parquet", "none", "us-east-1", RejectPolicy())
+        load_files(connection, client, [file], job)
+    status = Path("/proc/self/status").read_text().splitlines()
+    channel.send(next(int(line.split()[1]) for line in status if line.startswith("VmHWM:")) / 1024)
+    channel.close()
+
+
+def test_a_file_of_a_gigabyte_in_less_than_300_mb(many, sandbox, database, tmp_path):
+    """Row groups of some 20 MB, as Snowflake writes them. The peak is that of the whole process, its imports included."""
+    path = tmp_path / "large.parquet"
+    values = np.random.default_rng(3).integers(0, 2**62, (WIDTH, GROUP_ROWS))
+    table = pa.table({f"C{number}": pa.array(values[number]) for number in range(WIDTH)})
+    with pq.ParquetWriter(path, table.schema, use_dictionary=False) as writer:
+        for _ in range(GROUPS):
+            writer.write_table(table)
+    size, rows = path.stat().st_size, GROUP_ROWS * GROUPS
+    assert size > 1_000_000_000
+    many.s3.upload_file(str(path), many.bucket, "many/large.parquet")
+    path.unlink()
+    etag = many.s3.head_object(Bucket=many.bucket, Key="many/large.parquet")["ETag"].strip('"')
+    target = many.table(*(column(f"C{number}", Form.INTEGER, "bigint") for number in range(WIDTH)))
+    many.connection.execute(f"ALTER TABLE {target.name} SET UNLOGGED")
+    env = sandbox.env
+    s3 = {
+        "endpoint_url": env["SNOWMELT_SANDBOX_S3_ENDPOINT"],
+        "region_name": env["SNOWMELT_SANDBOX_S3_REGION"],
+        "aws_access_key_id": env["SNOWMELT_SANDBOX_AIRFLOW_READER_ACCESS_KEY_ID"],
+        "aws_secret_access_key": env["SNOWMELT_SANDBOX_AIRFLOW_READER_SECRET_ACCESS_KEY"],
+    }
+    ours, theirs = WORKERS.Pipe()
+    file = StagedFile("many/large.parquet", size, rows, 0, etag)
+    worker = WORKERS.Process(target=load_large, args=(database, s3, file, target, many.bucket, theirs))
+    worker.start()
+    theirs.close()
+    peak = ours.recv()
+    worker.join(60)
+    many.s3.delete_object(Bucket=many.bucket, Key="many/large.parquet")
+    print(f"{size / 1e9:.2f} GB, {rows:,} rows, peak {peak:.0f} MB")
+    assert many.count(target) == rows
+    assert peak < 300
