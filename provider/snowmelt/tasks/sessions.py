@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from snowmelt.core.doctor.leftovers import APPLICATION_NAME
 from snowmelt.core.unload.statements import SESSION_PARAMETERS
 from snowmelt.errors import AccessError, ConfigurationError
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 #: Seconds that a session waits for a connection before it gives up; the task is then retried.
 CONNECT_TIMEOUT = 30
+#: The name tells our sessions in pg_stat_activity: the doctor looks for idle ones.
+_POSTGRES_OPTIONS = f"-c timezone=UTC -c application_name={APPLICATION_NAME}"
 
 
 @contextmanager
@@ -58,7 +61,7 @@ def postgres_session(conn_id: str) -> Iterator[psycopg.Connection[Any]]:
         )
     with postgres_failures(f"Opening a PostgreSQL session by the connection {conn_id!r}"):
         connection: Any = PostgresHook(
-            postgres_conn_id=conn_id, options="-c timezone=UTC", enable_log_db_messages=False
+            postgres_conn_id=conn_id, options=_POSTGRES_OPTIONS, enable_log_db_messages=False
         ).get_conn()
     try:
         connection.autocommit = True
