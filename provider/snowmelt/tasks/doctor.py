@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from snowmelt.core.doctor.checks import CHECKS
 from snowmelt.core.doctor.findings import Finding, Status, found
 from snowmelt.errors import ConfigurationError, SnowmeltError
 from snowmelt.tasks.doctor_sessions import Doctor, SessionFailed
+
+log = logging.getLogger(__name__)
 
 
 def run_check(name: str, doctor: Doctor) -> list[Finding]:
@@ -21,6 +24,10 @@ def run_check(name: str, doctor: Doctor) -> list[Finding]:
         findings = [error.finding]
     except SnowmeltError as error:
         findings = [found(next(iter(CHECKS[name])), name, Status.UNKNOWN, error)]
+    except Exception as error:
+        log.exception("The check %s broke", name)
+        text = f"the check itself broke: {type(error).__name__}: {error}"
+        findings = [found(next(iter(CHECKS[name])), name, Status.UNKNOWN, text)]
     own = CHECKS[name].keys()
     return [
         finding

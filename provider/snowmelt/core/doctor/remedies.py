@@ -10,18 +10,23 @@ from snowmelt.core.quoting import postgres_identifier, snowflake_identifier, sno
 
 
 def grant_login(user: str, role: str | None, warehouse: str | None) -> Remedy:
-    """The role and the warehouse that a session lacks."""
-    who = snowflake_identifier(user or "<user>")
+    """The role and the warehouse of a session that does not open, as far as its connection names them."""
+    who = snowflake_identifier(user) if user else "<user>"
     statements = [f"GRANT ROLE {snowflake_identifier(role)} TO USER {who}"] if role else []
     if role and warehouse:
         statements.append(
             f"GRANT USAGE ON WAREHOUSE {snowflake_identifier(warehouse)} TO ROLE {snowflake_identifier(role)}"
         )
-    if not role:
-        statements.append(f"ALTER USER {who} SET DEFAULT_ROLE = <role>")
-    if not warehouse:
-        statements.append(f"ALTER USER {who} SET DEFAULT_WAREHOUSE = <warehouse>")
-    return snowflake_sql(*statements)
+    return snowflake_sql(*(statements or [f"DESC USER {who}"]))
+
+
+def set_defaults(user: str, lacks: Iterable[str]) -> Remedy:
+    """What a session begins with.
+
+    :param lacks: role, warehouse or both.
+    """
+    who = snowflake_identifier(user)
+    return snowflake_sql(*(f"ALTER USER {who} SET DEFAULT_{name.upper()} = <{name}>" for name in lacks))
 
 
 def create_stage(stage: tuple[str, str, str], bucket: str, integration: str | None, role: str) -> Remedy:

@@ -35,7 +35,7 @@ def check_session(session: Connection, conn_id: str) -> list[Finding]:
                 conn_id,
                 Status.WRONG,
                 f"logged in as {user} without {' and '.join(lacks)}. {advice}",
-                remedies.grant_login(str(user), role, warehouse),
+                remedies.set_defaults(str(user), lacks),
             )
         ]
     text = f"{user} with the role {role} and the warehouse {warehouse}, {region}, version {version}"
