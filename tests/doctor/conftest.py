@@ -15,6 +15,9 @@ from snowmelt.core.doctor.findings import Finding, Status
 from snowmelt.core.settings.config import Config, parse_config
 from snowmelt.tasks.doctor import run_check
 from snowmelt.tasks.doctor_sessions import Doctor
+from tests.dags.conftest import demo, run_dags
+
+__all__ = ["demo", "run_dags"]
 
 
 @dataclass
