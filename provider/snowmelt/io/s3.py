@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from snowmelt.core.unload.manifest import Manifest, StagedFile, parse_manifest
+from snowmelt.core.unload.manifest import Manifest, StagedFile, check_confined, parse_manifest
 from snowmelt.errors import StagingError
 from snowmelt.io.failures.s3 import s3_failures
 
@@ -56,7 +56,7 @@ def check_staged(s3: Any, bucket: str, files: Iterable[StagedFile]) -> StagedChe
 def read_manifest(s3: Any, bucket: str, key: str) -> Manifest:
     """The manifest of an earlier unload.
 
-    :raises StagingError: there is none, or it is not one.
+    :raises StagingError: there is none, it is not one, or it names something outside of its own folder.
     """
     origin = f"s3://{bucket}/{key}"
     with s3_failures(f"Reading the manifest {origin}"):
@@ -64,7 +64,9 @@ def read_manifest(s3: Any, bucket: str, key: str) -> Manifest:
         if response["ContentLength"] > MOST_MANIFEST_BYTES:
             raise StagingError(f"{origin} has {response['ContentLength']:,} bytes: that is no manifest.")
         text = response["Body"].read()
-    return parse_manifest(text, origin=origin)
+    manifest = parse_manifest(text, origin=origin)
+    check_confined(manifest, bucket, key)
+    return manifest
 
 
 def manifest_exists(s3: Any, bucket: str, key: str) -> bool:
