@@ -6,11 +6,11 @@ import uuid
 
 import pytest
 
-from tests.dags.conftest import demo, run_dags
+from tests.dags.conftest import app, demo, run_dags
 from tests.io.runs import World
 from tests.security.logs import Ears
 
-__all__ = ["demo", "run_dags"]
+__all__ = ["app", "demo", "run_dags"]
 
 
 @pytest.fixture(scope="session")

@@ -79,8 +79,7 @@ def ran(templates, run_dags):
         dimension | {"environment": changed(demo, "SNOWFLAKE_DEFAULT", password=WRONG, **SNOWFLAKE_CHANGES)},
         {
             "dag": "migration_doctor",
-            "environment": changed(demo, "POSTGRES_DEFAULT", password=WRONG)
-            | changed(demo, "SNOWFLAKE_DEFAULT", password=WRONG, **SNOWFLAKE_CHANGES),
+            "environment": changed(demo, "POSTGRES_DEFAULT", password=WRONG),
         },
     )
 
@@ -162,11 +161,14 @@ def test_no_secret_is_kept_anywhere(ran, demo, sandbox):
     assert hits == []
 
 
-def test_rendered_fields_hold_no_rendered_data(ran, sandbox):
+def test_no_field_is_rendered_from_data(ran, sandbox):
+    """`49` and `***` would be a rendered template; the filter's braces stand in the ledger, not among the fields."""
     with psycopg.connect(sandbox.superuser_dsn("airflow")) as connection:
         rows = connection.execute(
-            "SELECT rendered_fields::text FROM rendered_task_instance_fields"
+            "SELECT task_id, rendered_fields::text FROM rendered_task_instance_fields WHERE task_id = 'unload'"
         ).fetchall()
-    text = "\n".join(row[0] for row in rows)
-    assert "{{ 7 * 7 }}" in text
-    assert "49" not in text.split("conn.aws_default")[0][-200:]
+    assert rows
+    for _, text in rows:
+        assert set(json.loads(text)) == {"columns"}, text
+        assert "***" not in text
+        assert "49" not in text

@@ -36,7 +36,6 @@ _CONNECTION_ID = re.compile(r"[\w#!().-]{1,250}")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 #: Airflow's `allowed_run_id_pattern`, and its longest run id.
 MOST_RUN_ID_CHARACTERS = 250
-
 RUN_ID_PATTERN = r"^[A-Za-z0-9_.~:+-]+$"
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 #: Airflow's own presets; @once and @continuous make no sense for a table.

@@ -49,18 +49,22 @@ def try_staging(session: Connection, client: Any, location: Location, path: str)
     :param path: folder below the stage for this alone; ends in a slash.
     """
     findings: list[Finding] = []
-    for name, probe in (
-        ("number types", _try_parquet),
-        ("CSV quoting", _try_csv),
-        ("gzip header", _try_gzip),
-        ("timestamp in Parquet", _try_timestamp),
-        ("no rows", _try_empty),
-    ):
+    probes = (_try_parquet, _try_csv, _try_gzip, _try_timestamp, _try_empty)
+    for place, probe in enumerate(probes):
         try:
-            findings += probe(session, client, location, f"{path}{name.replace(' ', '_').lower()}/")
+            findings += probe(session, client, location, f"{path}{place}/")
         except SnowmeltError as error:
-            findings.append(found("Assumption", name, Status.UNKNOWN, error))
-    return [*findings, *(one for one in remove_probe(session, client, location, path) if one.fails)]
+            text = f"the staged files could not be made or read, and what they tell is not known: {error}"
+            findings.append(found("Assumption", "staged files", Status.UNKNOWN, text))
+            break
+    removal = remove_probe(session, client, location, path)
+    return (
+        findings if findings and findings[-1].status is Status.UNKNOWN else [*findings, *_only_wrong(removal)]
+    )
+
+
+def _only_wrong(findings: list[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.fails]
 
 
 def _select(file_format: FileFormat) -> str:

@@ -100,7 +100,9 @@ def check_unload(session: Connection, client: Any, location: Location, path: str
         sql = build_write_document(location, f"{path}manifest.json", document)
         read_rows(session, sql, f"Writing {where}manifest.json")
     except SnowmeltError as error:
-        return [found("Unload", where, Status.WRONG, error), *remove_probe(session, client, location, path)]
+        # What a half-done unload left is removed; that a removal fails for the same reason need not be said twice.
+        removal = [one for one in remove_probe(session, client, location, path) if not one.fails]
+        return [found("Unload", where, Status.WRONG, error), *removal]
     if len(files) != 1 or files[0].rows != 1:
         told = [(file.key, file.rows) for file in files]
         findings = [found("Unload", where, Status.WRONG, f"one file of one row was expected, not {told}")]
