@@ -83,6 +83,15 @@ def test_they_are_removed_when_that_is_wished_and_no_other(tables):
     assert tables.statuses("leftovers")["Staging tables"] == "OK"
 
 
+def test_a_table_that_a_session_works_on_is_alive_however_silent_its_run(tables):
+    with tables.as_role() as loading:
+        loading.execute("INSERT INTO public.snowmelt_aaa_t VALUES (1)")
+        findings = [one for one in tables.check("leftovers", remove=True) if one.check == "Staging tables"]
+        assert [one.subject for one in findings] == ['"public"."snowmelt_ccc_t"']
+        loading.commit()
+    assert staging(tables) == ["snowmelt_aaa_t", "snowmelt_bbb_t", "snowmelt_own"]
+
+
 def test_one_that_cannot_be_removed_says_why(tables):
     tables.postgres("ALTER TABLE public.snowmelt_aaa_t OWNER TO postgres")
     finding = tables.one("leftovers", "Staging tables", remove=True)

@@ -31,6 +31,12 @@ SELECT r.run_id, r.outcome, greatest(r.started_at, r.staged_at, r.verified_at, r
        (SELECT max(l.loaded_at) FROM snowmelt.loaded_file AS l WHERE l.run_id = r.run_id))
 FROM snowmelt.run AS r WHERE r.run_id = ANY(%s)
 """
+#: Whether a session works on a table: a load or an index build may be silent for longer than a day. Parameters: schema, table.
+READ_IN_USE = """
+SELECT EXISTS (SELECT FROM pg_locks AS l JOIN pg_class AS c ON c.oid = l.relation JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE l.granted AND l.pid <> pg_backend_pid() AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND n.nspname = %s AND c.relname = %s)
+"""
 #: Our idle transactions. Parameters: application name, hours.
 READ_IDLE = """
 SELECT pid, usename, state, xact_start, query FROM pg_stat_activity

@@ -24,8 +24,9 @@ Connection = psycopg.Connection[Any]
 def check_postgres(connection: Connection, conn_id: str, hours: int, *, remove: bool) -> list[Finding]:
     """Staging tables, idle and prepared transactions in one target database; removed where that is wished."""
     return [
-        *_check_staging(connection, conn_id, hours, remove=remove),
+        # Sessions first: one that is ended lets its staging table go.
         *_check_sessions(connection, conn_id, hours, remove=remove),
+        *_check_staging(connection, conn_id, hours, remove=remove),
     ]
 
 
@@ -38,6 +39,8 @@ def _check_staging(connection: Connection, conn_id: str, hours: int, *, remove: 
     for table in tables:
         sign = signs.get(table.mark.run_id)
         if not said.is_dead(sign, said.parse_made_at(table.mark.created_at), now, hours):
+            continue
+        if connection.execute(said.READ_IN_USE, (table.schema, table.name)).fetchone() == (True,):
             continue
         finding = said.describe_staging(table, sign, hours)
         if remove:
