@@ -23,7 +23,7 @@ from snowmelt.operators.files import MigrationFilesOperator
 from snowmelt.operators.plan import COLUMNS_KEY, RUN_ID_KEY, MigrationPlanOperator
 from snowmelt.operators.postgres_load import S3ToPostgresLoadOperator
 from snowmelt.operators.publish import MigrationPublishOperator
-from snowmelt.operators.snowflake_unload import SnowflakeUnloadToS3Operator
+from snowmelt.operators.snowflake_unload import PlannedUnloadOperator
 from snowmelt.operators.verify import MigrationVerifyOperator
 from snowmelt.operators.warehouse import WarehouseResizeOperator, WarehouseRestoreOperator
 from snowmelt.sensors.s3_manifest import S3ManifestSensor
@@ -143,7 +143,7 @@ def _add_tasks(config: Config, table: TableConfig | None, execution: Execution) 
     postgres: Any = {"postgres_conn_id": connections.postgres}
     plan = MigrationPlanOperator(task_id="plan", config=config, table=table)
     run: Any = {"run_id": XComArg(plan, key=RUN_ID_KEY)}
-    unload = SnowflakeUnloadToS3Operator.partial(
+    unload = PlannedUnloadOperator.partial(
         task_id="unload",
         columns=XComArg(plan, key=COLUMNS_KEY),
         map_index_template=_LABEL,

@@ -261,8 +261,12 @@ class _Alteration:
         if scanner.accept("SET", "NOT", "NULL") or scanner.accept("NOT", "NULL"):
             column.nullable = False
             return True
-        if scanner.accept("SET", "MASKING") or scanner.accept("UNSET"):
-            raise errors.NotImplementedHere("masking policies")
+        if scanner.accept("SET", "MASKING", "POLICY"):
+            column.policy = ".".join(scanner.name())
+            return False
+        if scanner.accept("UNSET", "MASKING", "POLICY"):
+            column.policy = None
+            return False
         if not scanner.accept("SET", "DATA", "TYPE"):
             scanner.accept("TYPE")
         column.type = read_type(scanner)

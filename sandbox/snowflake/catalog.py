@@ -26,6 +26,8 @@ class Column:
     nullable: bool = True
     default: str | None = None
     comment: str | None = None
+    #: A masking policy that is declared, told by DESCRIBE, and masks nothing here.
+    policy: str | None = None
 
 
 @dataclass

@@ -38,7 +38,7 @@ def describe_table(statement: Statement) -> Result:
     unique = {c for key in table.unique_keys for c in key}
     rows = [
         (c.name, str(c.type), "COLUMN", "Y" if c.nullable else "N", c.default, "Y" if c.name in table.primary_key else "N",
-         "Y" if c.name in unique else "N", None, None, c.comment, None, None)
+         "Y" if c.name in unique else "N", None, None, c.comment, c.policy, None)
         for c in table.columns
     ]  # fmt: skip
     return rows_result(columns, rows, DESCRIBE)

@@ -53,7 +53,7 @@ HANDLERS: list[tuple[str, Handler]] = [
     (_CREATE + r"(TRANSIENT )?SCHEMA ", namespaces.create_schema),
     (_CREATE + r"WAREHOUSE ", namespaces.create_warehouse),
     (_CREATE + r"ROLE ", namespaces.create_role),
-    (_CREATE + r"USER ", namespaces.accepted),
+    (_CREATE + r"(USER|MASKING POLICY) ", namespaces.accepted),
     (r"ALTER (TABLE|VIEW) ", alter_table.alter),
     (r"ALTER STAGE ", stages.alter),
     (r"ALTER (STORAGE )?INTEGRATION ", integrations.alter),

@@ -16,12 +16,14 @@ MARK = "@@@ "
 
 def main() -> None:
     from snowmelt.dag_factory import build_migrate_table, build_table_dags, read_config
+    from snowmelt.doctor_factory import build_doctor
 
     for job in json.load(sys.stdin):
         before = dict(os.environ)
         os.environ.update(job.get("environment", {}))
         config = read_config(ROOT / "include/config/s3copyconfig.json")
-        dags = {dag.dag_id: dag for dag in [build_migrate_table(config), *build_table_dags(config)]}
+        built = [build_migrate_table(config), *build_table_dags(config), build_doctor(config)]
+        dags = {dag.dag_id: dag for dag in built}
         dag = dags[job["dag"]]
         for task in dag.tasks:
             task_or_partial = task.partial_kwargs if task.is_mapped else vars(task)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from snowmelt.core.unload.manifest import Manifest, StagedFile, parse_manifest
+from snowmelt.core.unload.manifest import Manifest, StagedFile, check_confined, parse_manifest
 from snowmelt.core.unload.manifest_parts import find_parts, join_parts
 from snowmelt.errors import StagingError
 from snowmelt.io.failures.s3 import s3_failures
@@ -57,7 +57,7 @@ def check_staged(s3: Any, bucket: str, files: Iterable[StagedFile]) -> StagedChe
 def read_manifest(s3: Any, bucket: str, key: str) -> Manifest:
     """The manifest of an earlier unload.
 
-    :raises StagingError: there is none, or it is not one.
+    :raises StagingError: there is none, it is not one, or it names something outside of its own folder.
     """
     origin = f"s3://{bucket}/{key}"
     text: str | bytes = _read_text(s3, bucket, key)
@@ -70,7 +70,9 @@ def read_manifest(s3: Any, bucket: str, key: str) -> Manifest:
             raise StagingError(
                 f"{origin} and its parts do not go together ({error}). Unload anew."
             ) from error
-    return parse_manifest(text, origin=origin)
+    manifest = parse_manifest(text, origin=origin)
+    check_confined(manifest, bucket, key)
+    return manifest
 
 
 def _read_text(s3: Any, bucket: str, key: str) -> bytes:

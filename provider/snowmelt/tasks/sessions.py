@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from snowmelt.core.doctor.leftovers import APPLICATION_NAME
 from snowmelt.core.troubleshooting import Topic, see
 from snowmelt.core.unload.statements import SESSION_PARAMETERS, build_query_tag
 from snowmelt.errors import AccessError, ConfigurationError
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 30
 #: Seconds of silence before the first probe, between probes, probes, and milliseconds that sent bytes may stay unacknowledged.
 _KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 6, "TCP_USER_TIMEOUT": 120_000}
+#: The name tells our sessions in pg_stat_activity: the doctor looks for idle ones.
+_POSTGRES_OPTIONS = f"-c timezone=UTC -c application_name={APPLICATION_NAME}"
 
 
 @contextmanager
@@ -65,7 +68,7 @@ def postgres_session(conn_id: str) -> Iterator[psycopg.Connection[Any]]:
         )
     with postgres_failures(f"Opening a PostgreSQL session by the connection {conn_id!r}"):
         connection: Any = PostgresHook(
-            postgres_conn_id=conn_id, options="-c timezone=UTC", enable_log_db_messages=False
+            postgres_conn_id=conn_id, options=_POSTGRES_OPTIONS, enable_log_db_messages=False
         ).get_conn()
     keep_alive(connection)
     try:

@@ -10,12 +10,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from snowmelt.core.columns.names import near_misses
+from snowmelt.core.settings.sql_text import find_text_faults
 
 if TYPE_CHECKING:
     from sqlglot import exp
 
 #: Functions that read or change something other than the row.
-_FORBIDDEN_PREFIX = "SYSTEM$"
+_FORBIDDEN_BEGINNINGS = (
+    "SYSTEM$",
+    "BUILD_",
+    "GET_PRESIGNED",
+    "GET_STAGE",
+    "GET_ABSOLUTE",
+    "RESULT_SCAN",
+    "TO_QUERY",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +56,10 @@ def find_mask_faults(expression: str, columns: Collection[str]) -> list[str]:
     selected = _only_projection(trees)
     if selected is None or _only_projection(alone) is None or not isinstance(selected, exp.Paren):
         return ["it is not exactly one expression"]
-    return _find_tree_faults(selected, columns)
+    # Two readings have to agree: the parser's, and Snowflake's lexical rules (stages, variables, dollar quotes, hidden characters).
+    return _find_tree_faults(selected, columns) or [
+        f"it holds {fault}" for fault in find_text_faults(expression)
+    ]
 
 
 def _only_projection(trees: list[exp.Expr | None]) -> exp.Expr | None:
@@ -77,7 +89,7 @@ def _find_tree_faults(selected: exp.Expr, columns: Collection[str]) -> list[str]
     faults.extend(
         f"the function {function.name} is not allowed"
         for function in selected.find_all(exp.Anonymous)
-        if str(function.name).upper().startswith(_FORBIDDEN_PREFIX)
+        if str(function.name).upper().startswith(_FORBIDDEN_BEGINNINGS)
     )
     for column in selected.find_all(exp.Column):
         name = column.name if column.this.args.get("quoted") else column.name.upper()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -60,7 +61,7 @@ def show_value(value: object) -> str:
     """A value as JSON would write it, cut to `SHOWN_CHARACTERS`; the kind alone for lists and objects."""
     if isinstance(value, str) and value:
         cut = value if len(value) <= SHOWN_CHARACTERS else value[: SHOWN_CHARACTERS - 1] + "…"
-        return '"' + cut.encode(errors="backslashreplace").decode() + '"'
+        return '"' + "".join(map(_show_character, cut)) + '"'
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, dict):
@@ -68,6 +69,12 @@ def show_value(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return f"a list of {len(value)}"
     return str(value) if value != "" else "an empty text"
+
+
+def _show_character(character: str) -> str:
+    """What cannot be seen is written out: a line end or escape sequence in a value must not forge a line of a log."""
+    hidden = unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    return ascii(character)[1:-1] if hidden else character
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -34,7 +34,8 @@ _PRINTED_UNQUOTED = re.compile(r"[A-Z_][A-Z0-9_$]*")
 #: Airflow's own rule for connection ids, without the slash and colon of an address.
 _CONNECTION_ID = re.compile(r"[\w#!().-]{1,250}")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-#: Airflow's `allowed_run_id_pattern`.
+#: Airflow's `allowed_run_id_pattern`, and its longest run id.
+MOST_RUN_ID_CHARACTERS = 250
 RUN_ID_PATTERN = r"^[A-Za-z0-9_.~:+-]+$"
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 #: Airflow's own presets; @once and @continuous make no sense for a table.
@@ -218,7 +219,12 @@ def warehouse_size(value: Any) -> str:
 
 def run_id(value: Any) -> str:
     """The id of a run."""
-    if isinstance(value, str) and re.fullmatch(RUN_ID_PATTERN, value.strip()) and ".." not in value:
+    if (
+        isinstance(value, str)
+        and len(value) <= MOST_RUN_ID_CHARACTERS
+        and re.fullmatch(RUN_ID_PATTERN, value.strip())
+        and ".." not in value
+    ):
         return value.strip()
     raise refuse("the id of an earlier run: letters, digits and any of _.~:+-", "The runs page lists them.")
 

@@ -4,7 +4,9 @@ Two independent readings have to agree that it is harmless: Snowflake's lexical 
 of the parentheses) and a parser (this module: one boolean expression over the row, no query, no side effect).
 The text itself is passed on, not what the parser would write: the parser judges and changes nothing.
 
-Decided: a leading WHERE is refused with a hint, as what is stored and shown is then exactly what stands in the statement.
+Decided: only functions of Snowflake's own that are known to be harmless may be called (`filter_functions.py`), and no other
+object may be asked: a view does both better, where the filter would read at another moment than the snapshot.
+A leading WHERE is refused with a hint, as what is stored and shown is then exactly what stands in the statement.
 The current date and time are allowed (`"DAY" >= DATEADD(day, -30, CURRENT_DATE())`): each chunk's statement reads them
 anew, and the count of rows over all chunks stops a run in which they moved. RANDOM and its like are refused, since no two
 chunks would agree on them.
@@ -20,6 +22,7 @@ from sqlglot import exp, parse
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.annotate_types import annotate_types
 
+from snowmelt.core.settings.filter_functions import find_unknown_functions
 from snowmelt.core.settings.sql_text import find_text_faults
 from snowmelt.errors import ConfigurationError
 
@@ -125,12 +128,21 @@ def find_filter_faults(text: str) -> list[str]:
     if faults := find_text_faults(sql):
         return [str(fault) for fault in faults]
     try:
-        inside = _read_inside(sql)
-        return ["it is more than one expression"] if inside is None else _find_tree_faults(inside)
+        return _find_grammar_faults(sql)
     except SqlglotError as error:
         return [_syntax(error, sql)]
     except RecursionError:
         return ["it is nested too deeply to be read"]
+
+
+def _find_grammar_faults(sql: str) -> list[str]:
+    inside = _read_inside(sql)
+    if inside is None:
+        return ["it is more than one expression"]
+    return _find_tree_faults(inside) or [
+        f"the function {name}, which is not known to look at the row alone: use a view that calls it"
+        for name in find_unknown_functions(sql)
+    ]
 
 
 def _read_inside(sql: str) -> exp.Expr | None:

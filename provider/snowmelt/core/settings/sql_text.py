@@ -115,6 +115,11 @@ def find_text_faults(text: str) -> list[TextFault]:
     return faults
 
 
+def read_pieces(text: str) -> list[tuple[str, str]]:
+    """The tokens of a text without faults, spaces left out: (space, string, quoted, number, word, operator …; the piece)."""
+    return [(str(match.lastgroup), match[0]) for match in _TOKEN.finditer(text) if match.lastgroup != "space"]
+
+
 def _piece_faults(kind: str | None, piece: str, at: int, last: str) -> list[TextFault]:
     if kind == "word":
         word = piece.upper()

@@ -157,6 +157,23 @@ class Manifest:
         }
 
 
+def check_confined(manifest: Manifest, bucket: str, key: str) -> None:
+    """A manifest speaks for its own folder: whoever can write one must not choose what else is read.
+
+    :param bucket: where the manifest was read, and its `key` there.
+    :raises StagingError: it names another bucket, another folder, or a file outside of it.
+    """
+    folder = key.rpartition("/")[0] + "/"
+    strange = [] if manifest.bucket == bucket else [f"the bucket {manifest.bucket!r}"]
+    strange += [] if manifest.path == folder else [f"the folder {manifest.path!r}"]
+    strange += [f"the file {file.key!r}" for file in manifest.files if not file.key.startswith(folder)][:3]
+    if strange:
+        raise StagingError(
+            f"The manifest s3://{bucket}/{key} names {', '.join(strange)}; a manifest names files of its own folder alone. "
+            "It was copied or changed: load it where it was written, or unload anew."
+        )
+
+
 def parse_manifest(text: str | bytes, *, origin: str) -> Manifest:
     """The manifest that `to_document` wrote.
 

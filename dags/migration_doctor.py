@@ -1,0 +1,10 @@
+"""The Airflow DAG `migration_doctor`: what is set up wrongly, and what mends it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from snowmelt.dag_factory import read_config
+from snowmelt.doctor_factory import build_doctor
+
+dag = build_doctor(read_config(Path(__file__).parents[1] / "include/config/s3copyconfig.json"))

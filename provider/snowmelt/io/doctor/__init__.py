@@ -1,0 +1,1 @@
+"""The doctor's checks, over sessions that are passed in. Nothing here changes more than it removes again."""

@@ -1,0 +1,107 @@
+"""Operators of the doctor: one check a task, and the report of all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException
+
+from snowmelt.core.doctor.checks import CHECKS, DEAD_AFTER_HOURS
+from snowmelt.core.doctor.findings import Finding, Status, count_statuses
+from snowmelt.core.doctor.report import build_report
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from snowmelt.core.settings.config import Config
+
+#: XCom key of a check's findings: a list of small dicts.
+FINDINGS_KEY = "findings"
+
+
+class MigrationCheckOperator(BaseOperator):
+    """Run one group of checks; fail, after all of them, when one is wrong.
+
+    Returns how many findings have each status; the findings themselves stand under the XCom key `findings`.
+
+    :param config: the configuration that is checked.
+    :param check: a key of `snowmelt.core.doctor.checks.CHECKS`.
+    :param dag_id: the configured table, for the check `table`.
+    """
+
+    template_fields: Sequence[str] = ()
+    ui_color = "#e8def8"
+
+    def __init__(self, *, config: Config, check: str, dag_id: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.config = config
+        self.check = check
+        self.table_dag_id = dag_id
+
+    @property
+    def map_label(self) -> str:
+        """What the mapped task is called."""
+        return str(self.table_dag_id or self.check)
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Check, hand the findings to the report, fail where one is wrong."""
+        from snowmelt.tasks.doctor import run_check
+        from snowmelt.tasks.doctor_sessions import Doctor
+
+        params = context["params"]
+        table = self.config.table(self.table_dag_id) if self.table_dag_id else None
+        doctor = Doctor(
+            self.config,
+            table,
+            remove=bool(params.get("remove_leftovers", False)),
+            hours=int(params.get("dead_after_hours", DEAD_AFTER_HOURS)),
+        )
+        findings = run_check(self.check, doctor)
+        context["ti"].xcom_push(key=FINDINGS_KEY, value=[finding.to_json() for finding in findings])
+        for finding in findings:
+            self.log.info("%s: %s, %s: %s", finding.status, finding.check, finding.subject, finding.found)
+        wrong = [finding for finding in findings if finding.fails]
+        if wrong:
+            raise AirflowFailException("\n\n".join(finding.to_text() for finding in wrong))
+        return count_statuses(findings)
+
+
+class MigrationDoctorReportOperator(BaseOperator):
+    """Print the report of all checks, Markdown, and fail when one of them is wrong.
+
+    Returns how many findings have each status.
+
+    :param tasks: the ids of the checks' tasks, in the report's order.
+    """
+
+    template_fields: Sequence[str] = ()
+    ui_color = "#e8def8"
+
+    def __init__(self, *, tasks: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.tasks = tuple(tasks)
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Gather the findings of all tasks, the failed ones too."""
+        findings: list[Finding] = []
+        for task_id in self.tasks:
+            told = context["ti"].xcom_pull(task_ids=task_id, key=FINDINGS_KEY)
+            findings += _flatten(task_id, told)
+        counts = count_statuses(findings)
+        self.log.info("The report:\n%s", build_report(findings))
+        wrong = counts[Status.WRONG] + counts[Status.UNKNOWN]
+        if wrong:
+            raise AirflowFailException(f"{wrong} checks are wrong; the report above says what mends each.")
+        return counts
+
+
+def _flatten(task_id: str, told: Any) -> list[Finding]:
+    """What one task pushed, or the tasks of one map; a task that died without a word is a finding too."""
+    lists = [told] if told and isinstance(told[0], dict) else list(told or ())
+    findings = [Finding.from_json(one) for listed in lists for one in listed or ()]
+    if not findings and task_id != "table":
+        text = "the task ended without a finding: its log says why"
+        return [Finding(next(iter(CHECKS[task_id])), task_id, Status.UNKNOWN, text)]
+    return findings

@@ -1,0 +1,339 @@
+"""Each check over real parts: all is well, then one thing is broken, the doctor says so, and its remedy mends it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from snowmelt.core.doctor.checks import CHECKS
+from snowmelt.core.doctor.findings import Status
+
+
+def test_everything_is_well(patient):
+    findings = [finding for name in CHECKS for finding in patient.check(name)]
+    wrong = [one.to_text() for one in findings if one.status not in {Status.OK}]
+    # The extension is not in this database, and no table asks for it.
+    assert wrong == []
+    assert {one.check for one in findings} == {check for checks in CHECKS.values() for check in checks}
+
+
+# -- Snowflake
+
+
+def test_a_refused_login_names_the_grants(patient):
+    patient.connection("snowflake_default", extra={"port": 1, "login_timeout": 1})
+    finding = patient.one("snowflake", "Snowflake session")
+    assert finding.status is Status.WRONG
+    assert finding.remedy.to_text() == (
+        'GRANT ROLE "SNOWMELT_ROLE" TO USER "SNOWMELT";\nGRANT USAGE ON WAREHOUSE "SNOWMELT_WH" TO ROLE "SNOWMELT_ROLE";'
+    )
+    assert patient.sandbox.env["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"].split('"password": "')[1][:10] not in str(
+        finding
+    )
+    # What hangs on it is not judged by itself, and says on what it hangs.
+    other = patient.one("clocks", "Clocks")
+    assert other.status is Status.UNKNOWN
+    assert other.found.startswith("Snowflake session (snowflake_default) is wrong: ")
+
+
+def test_no_warehouse(patient):
+    patient.connection("snowflake_default", extra={"warehouse": ""})
+    finding = patient.one("snowflake", "Snowflake session")
+    assert finding.status is Status.WRONG
+    assert finding.found.startswith("logged in as SNOWMELT without warehouse.")
+    assert finding.remedy.steps == ('ALTER USER "SNOWMELT" SET DEFAULT_WAREHOUSE = <warehouse>',)
+
+
+def test_a_missing_stage_is_made(patient):
+    patient.snowflake(f"DROP STAGE DOCTOR.{patient.schema}.{patient.stage}")
+    finding = patient.one("stage", "Stage")
+    assert finding.status is Status.WRONG
+    assert "does not exist or not authorized" in finding.found
+    assert patient.statuses("unload") == {"Unload": "NOT CHECKED"}
+    patient.run_remedy(finding)
+    assert patient.statuses("stage") == {"Stage": "OK", "Integration": "OK"}
+    assert set(patient.statuses("unload").values()) == {"OK"}
+
+
+def test_a_stage_on_another_bucket_is_moved(patient):
+    patient.sandbox.s3("ADMIN").create_bucket(Bucket="doctor-other")
+    patient.snowflake(
+        f"ALTER STORAGE INTEGRATION {patient.document['snowflake_unload']['storage_integration']} SET "
+        f"STORAGE_ALLOWED_LOCATIONS = ('s3://{patient.sandbox.bucket}/', 's3://doctor-other/')",
+        f"ALTER STAGE DOCTOR.{patient.schema}.{patient.stage} SET URL = 's3://doctor-other/'",
+    )
+    finding = patient.one("stage", "Stage")
+    assert finding.status is Status.WRONG
+    assert (
+        f"writes to the bucket 'doctor-other', and s3_staging.bucket is '{patient.sandbox.bucket}'"
+        in finding.found
+    )
+    patient.run_remedy(finding)
+    assert patient.statuses("stage") == {"Stage": "OK", "Integration": "OK"}
+
+
+def test_an_integration_that_allows_another_place(patient):
+    name = patient.document["snowflake_unload"]["storage_integration"]
+    patient.snowflake(f"ALTER STORAGE INTEGRATION {name} SET STORAGE_ALLOWED_LOCATIONS = ('s3://elsewhere/')")
+    finding = patient.one("stage", "Integration")
+    assert finding.status is Status.WRONG
+    assert finding.found == f"it allows s3://elsewhere/, and not s3://{patient.sandbox.bucket}/"
+    places = f"'s3://elsewhere/', 's3://{patient.sandbox.bucket}/'"
+    assert finding.remedy.steps == (
+        f'ALTER STORAGE INTEGRATION "{name}" SET STORAGE_ALLOWED_LOCATIONS = ({places})',
+    )
+    assert patient.statuses("unload")["Unload"] == "WRONG"
+    patient.run_remedy(finding)
+    assert patient.statuses("stage")["Integration"] == "OK"
+
+
+def test_a_disabled_integration(patient):
+    name = patient.document["snowflake_unload"]["storage_integration"]
+    patient.snowflake(f"ALTER STORAGE INTEGRATION {name} SET ENABLED = FALSE")
+    finding = patient.one("stage", "Integration")
+    assert (finding.status, finding.found) == (Status.WRONG, "it is disabled")
+    patient.run_remedy(finding)
+    assert patient.statuses("stage")["Integration"] == "OK"
+
+
+def test_a_bucket_that_snowflake_cannot_write_to(patient):
+    name = patient.document["snowflake_unload"]["storage_integration"]
+    patient.document["s3_staging"]["bucket"] = "doctor-absent"
+    patient.snowflake(
+        f"ALTER STORAGE INTEGRATION {name} SET STORAGE_ALLOWED_LOCATIONS = ('s3://doctor-absent/')",
+        f"ALTER STAGE DOCTOR.{patient.schema}.{patient.stage} SET URL = 's3://doctor-absent/'",
+    )
+    finding = patient.one("stage", "Integration")
+    assert finding.status is Status.WRONG
+    assert "S3 refuses the role arn:aws:iam::1:role/x below s3://doctor-absent/" in finding.found
+    policy = json.loads(finding.remedy.to_text())
+    assert policy["Statement"] == [
+        {"Effect": "Allow", "Action": ["s3:ListBucket", "s3:GetBucketLocation"], "Resource": "arn:aws:s3:::doctor-absent"},
+        {
+            "Effect": "Allow",
+            "Action": ["s3:PutObject", "s3:GetObject", "s3:GetObjectVersion", "s3:DeleteObject", "s3:DeleteObjectVersion"],
+            "Resource": "arn:aws:s3:::doctor-absent/*",
+        },
+    ]  # fmt: skip
+
+
+# -- S3
+
+
+def test_an_aws_user_without_rights(patient):
+    patient.aws_user("aws_default", "NOBODY")
+    finding = patient.one("aws", "S3 list")
+    assert finding.status is Status.WRONG
+    assert "S3 answered AccessDenied" in finding.found
+    assert json.loads(finding.remedy.to_text())["Statement"][1]["Action"] == ["s3:GetObject"]
+    assert patient.statuses("unload")["Staged files"] == "WRONG"
+    # Somebody else may: with that user's rights all is well.
+    patient.aws_user("aws_default", "AIRFLOW_READER")
+    assert set(patient.statuses("aws").values()) == {"OK"}
+
+
+def test_a_wrong_bucket(patient):
+    patient.document["s3_staging"]["bucket"] = "doctor-absent"
+    finding = patient.one("aws", "S3 list")
+    assert finding.status is Status.WRONG
+    assert "NoSuchBucket" in finding.found
+    assert finding.remedy.where == "Airflow"
+
+
+def test_a_temporary_key_without_its_token(patient):
+    patient.aws_user("aws_default", "SESSION")
+    finding = patient.one("aws", "S3 session")
+    assert finding.status is Status.WRONG
+    assert "without its session token" in finding.found
+
+
+def test_a_cleanup_connection_that_may_not_delete(patient):
+    patient.aws_user("aws_cleanup", "AIRFLOW_READER")
+    finding = patient.one("aws", "S3 clean-up")
+    assert finding.status is Status.WRONG
+    assert "AccessDenied" in finding.found
+    assert json.loads(finding.remedy.to_text())["Statement"][1]["Action"] == ["s3:DeleteObject"]
+
+
+# -- PostgreSQL
+
+
+def test_a_wrong_password_is_not_told(patient):
+    patient.connection(
+        "postgres_default", login=patient.role, password="marked-secret", schema=patient.database
+    )
+    finding = patient.one("postgres", "PostgreSQL session")
+    assert finding.status is Status.WRONG
+    assert "password authentication failed" in finding.found
+    assert "marked-secret" not in finding.to_text()
+
+
+def test_a_server_that_only_reads(patient):
+    patient.postgres(f"ALTER DATABASE {patient.database} SET default_transaction_read_only = on")
+    finding = patient.one("postgres", "PostgreSQL session")
+    assert finding.status is Status.WRONG
+    assert finding.found.endswith("the server only reads")
+
+
+def test_a_superuser_is_more_than_is_needed(patient):
+    patient.postgres(f"ALTER ROLE {patient.role} SUPERUSER")
+    assert patient.statuses("postgres")["PostgreSQL session"] == "ATTENTION"
+
+
+def test_the_ledger_may_not_be_made(patient):
+    patient.postgres("DROP SCHEMA snowmelt CASCADE")
+    finding = patient.one("postgres", "Ledger")
+    assert finding.status is Status.WRONG
+    assert "may not create the ledger" in finding.found
+    assert finding.remedy.steps == (f'CREATE SCHEMA snowmelt AUTHORIZATION "{patient.role}"',)
+    patient.run_remedy(finding)
+    assert patient.statuses("postgres")["Ledger"] == "OK"
+    # The check makes it and takes it back.
+    assert patient.postgres(
+        "SELECT count(*) FROM pg_class WHERE relnamespace = 'snowmelt'::regnamespace"
+    ) == [(0,)]
+
+
+def test_a_ledger_of_somebody_else(patient):
+    from snowmelt.io.ledger import write_ledger
+
+    with patient.as_role(autocommit=True) as connection:
+        write_ledger(connection)
+    patient.postgres(
+        "ALTER SCHEMA snowmelt OWNER TO postgres",
+        f"REASSIGN OWNED BY {patient.role} TO postgres",
+        f"GRANT USAGE ON SCHEMA snowmelt TO {patient.role}",
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA snowmelt TO {patient.role}",
+    )
+    finding = patient.one("postgres", "Ledger")
+    assert finding.status is Status.WRONG
+    assert "may not read and write loaded_file, migration, rejected_row, run" in finding.found
+    patient.run_remedy(finding)
+    assert patient.statuses("postgres")["Ledger"] == "OK"
+
+
+def test_aws_s3_is_wrong_only_where_it_is_asked_for(patient):
+    assert patient.statuses("postgres")["aws_s3"] == "OK"
+    patient.document["s3_staging"]["file_format"] = "csv"
+    patient.document["sources"][0]["tables"][0]["load_method"] = "aws_s3"
+    finding = patient.one("postgres", "aws_s3")
+    assert finding.status is Status.WRONG
+    assert "is not installed" in finding.found
+    patient.run_remedy(finding)
+    assert patient.statuses("postgres")["aws_s3"] == "OK"
+    patient.postgres(f"REVOKE USAGE ON SCHEMA aws_s3 FROM {patient.role}")
+    finding = patient.one("postgres", "aws_s3")
+    assert finding.status is Status.WRONG
+    assert "CREATE EXTENSION" not in finding.remedy.to_text()
+    patient.run_remedy(finding)
+    assert patient.statuses("postgres")["aws_s3"] == "OK"
+    patient.postgres("DROP EXTENSION aws_s3 CASCADE")
+    assert patient.statuses("postgres")["aws_s3"] == "WRONG"
+
+
+# -- one table
+
+
+def test_a_table_that_cannot_be_read(patient):
+    patient.document["sources"][0]["tables"][0] = {"source": "Not There", "target": "t"}
+    finding = patient.one("table", "Source")
+    assert finding.status is Status.WRONG
+    assert finding.remedy.steps == (
+        'GRANT USAGE ON DATABASE "DOCTOR" TO ROLE "SNOWMELT_ROLE"',
+        f'GRANT USAGE ON SCHEMA "DOCTOR"."{patient.schema}" TO ROLE "SNOWMELT_ROLE"',
+        f'GRANT SELECT ON TABLE "DOCTOR"."{patient.schema}"."Not There" TO ROLE "SNOWMELT_ROLE"',
+    )
+
+
+def test_columns_without_a_place(patient):
+    patient.postgres("CREATE TABLE public.t (id integer)", f"ALTER TABLE public.t OWNER TO {patient.role}")
+    finding = patient.one("table", "Source")
+    assert finding.status is Status.WRONG
+    assert "NAME" in finding.found
+
+
+def test_no_time_travel_is_told_and_mended(patient):
+    patient.snowflake(f"ALTER TABLE DOCTOR.{patient.schema}.T SET DATA_RETENTION_TIME_IN_DAYS = 0")
+    finding = patient.one("table", "Time travel")
+    assert finding.status is Status.ATTENTION
+    assert "retention is 0 days" in finding.found
+    patient.run_remedy(finding)
+    assert patient.statuses("table")["Time travel"] == "OK"
+
+
+def test_a_masking_policy_on_a_copied_column(patient):
+    patient.snowflake(
+        f"ALTER TABLE DOCTOR.{patient.schema}.T MODIFY COLUMN NAME SET MASKING POLICY DOCTOR.{patient.schema}.HIDE"
+    )
+    finding = patient.one("table", "Masking")
+    assert finding.status is Status.ATTENTION
+    assert f'masking policies stand on "NAME" by DOCTOR.{patient.schema}.HIDE' in finding.found
+    assert "the role SNOWMELT_ROLE sees is what is copied" in finding.found
+    assert finding.remedy.steps[0] == f'SELECT "NAME" FROM "DOCTOR"."{patient.schema}"."T" LIMIT 5'
+    # A column that is not copied, or is masked by Snowmelt itself, is nobody's loss.
+    patient.document["sources"][0]["tables"][0]["columns"] = {"exclude": ["NAME"]}
+    assert patient.statuses("table")["Masking"] == "OK"
+
+
+@pytest.mark.parametrize(
+    ("break_it", "told"),
+    [
+        ("REVOKE CREATE ON SCHEMA public FROM {role}", "may not create in the schema public"),
+        ("CREATE TABLE public.t (id integer PRIMARY KEY, name text)", "neither owns it"),
+    ],
+)
+def test_a_target_that_may_not_be_replaced(patient, break_it, told):
+    patient.postgres(break_it.format(role=patient.role))
+    finding = patient.one("table", "Target")
+    assert finding.status is Status.WRONG
+    assert told in finding.found
+    patient.run_remedy(finding)
+    assert patient.statuses("table")["Target"] == "OK"
+
+
+def test_a_target_schema_that_is_not_there(patient):
+    patient.document["sources"][0]["target_schema"] = '"We""ird"'
+    finding = patient.one("table", "Target")
+    assert finding.found == 'the schema We"ird does not exist'
+    patient.run_remedy(finding)
+    assert patient.statuses("table")["Target"] == "OK"
+
+
+def test_a_target_that_is_filled_in_place_needs_its_rights(patient):
+    patient.document["sources"][0]["tables"][0] |= {"publish": "append"}
+    patient.postgres("CREATE TABLE public.t (id integer PRIMARY KEY, name text)")
+    finding = patient.one("table", "Target")
+    assert finding.status is Status.WRONG
+    while finding.status is Status.WRONG:
+        patient.run_remedy(finding)
+        finding = patient.one("table", "Target")
+    assert finding.status is Status.OK
+
+
+# -- clocks
+
+
+@pytest.mark.parametrize(("ahead", "who"), [(0, "worker"), (-3600, "worker"), (3600, "worker")])
+def test_a_worker_whose_clock_is_wrong(patient, ahead, who):
+    from snowmelt.io.doctor.clocks import check_clocks
+
+    with patient.as_role(autocommit=True) as connection:
+        (finding,) = check_clocks(
+            patient.session, connection, lambda: datetime.now(UTC) + timedelta(seconds=ahead)
+        )
+    assert finding.subject == who
+    assert finding.status is (Status.WRONG if ahead else Status.OK)
+    if ahead:
+        assert f"Snowflake {-ahead:+.1f} s" in finding.found
+        assert finding.remedy.where == "the worker"
+
+
+def test_whose_clock_is_wrong():
+    from snowmelt.core.doctor.clocks import compare_clocks
+
+    assert [compare_clocks(*ahead)[0].subject for ahead in ((0, 90), (-90, 0), (90, 90), (60, 0))] == [
+        "PostgreSQL", "Snowflake", "worker", "worker",
+    ]  # fmt: skip
+    assert compare_clocks(60, 0)[0].status is Status.OK
