@@ -25,6 +25,7 @@ from snowmelt.operators.publish import MigrationPublishOperator
 from snowmelt.operators.snowflake_unload import SnowflakeUnloadToS3Operator
 from snowmelt.operators.verify import MigrationVerifyOperator
 from snowmelt.sensors.s3_manifest import S3ManifestSensor
+from snowmelt.tasks.failure_record import build_failure_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,6 +94,7 @@ def _build(
     dag_id: str, config: Config, table: TableConfig | None, *, schedule: str | None, tags: list[str]
 ) -> DAG:
     connections = table.connections if table else config.connections
+    note_failure = build_failure_record(connections.postgres)
     params = {name: Param(**field.param()) for name, field in build_form(config, table).items()}
     with DAG(
         dag_id=dag_id,
@@ -100,7 +102,7 @@ def _build(
         start_date=datetime(2026, 1, 1, tzinfo=UTC),
         catchup=False,
         max_active_runs=1 if table else 16,
-        default_args=_DEFAULTS,
+        default_args=_DEFAULTS | {"on_failure_callback": note_failure, "on_retry_callback": note_failure},
         params=params,
         tags=tags,
         doc_md=TABLE_DOC,

@@ -50,9 +50,12 @@ CREATE TABLE snowmelt.staged_chunk (
     rows bigint NOT NULL,
     bytes bigint NOT NULL,
     seconds double precision NOT NULL,
+    started_at timestamptz,
+    ended_at timestamptz,
     PRIMARY KEY (run_id, chunk)
 );
 COMMENT ON TABLE snowmelt.staged_chunk IS 'What each unload returned';
+COMMENT ON COLUMN snowmelt.staged_chunk.started_at IS 'When its statement was submitted; NULL where another run unloaded it';
 CREATE TABLE snowmelt.staged_file (
     run_id text NOT NULL REFERENCES snowmelt.run ON DELETE CASCADE,
     s3_key text NOT NULL,
@@ -99,6 +102,18 @@ CREATE TABLE snowmelt.watermark (
     PRIMARY KEY (source, target, column_name)
 );
 COMMENT ON TABLE snowmelt.watermark IS 'Up to where a target is filled; moved in the publish transaction alone';
+CREATE TABLE snowmelt.task_failure (
+    dag_id text NOT NULL,
+    dag_run_id text NOT NULL,
+    task_id text NOT NULL,
+    map_index integer NOT NULL,
+    try_number integer NOT NULL,
+    label text,
+    error text NOT NULL,
+    failed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (dag_id, dag_run_id, task_id, map_index, try_number)
+);
+COMMENT ON TABLE snowmelt.task_failure IS 'Why a task failed, for people to read; nothing decides by it';
 """,
 )
 
@@ -131,10 +146,12 @@ ON CONFLICT (source, target, column_name)
 """
 
 WRITE_STAGED_CHUNK = """
-INSERT INTO snowmelt.staged_chunk (run_id, chunk, query_id, files, rows, bytes, seconds)
-VALUES (%s, %s, %s, %s, %s, %s, %s)
+INSERT INTO snowmelt.staged_chunk (run_id, chunk, query_id, files, rows, bytes, seconds, started_at, ended_at)
+VALUES (%(run_id)s, %(chunk)s, %(query_id)s, %(files)s, %(rows)s, %(bytes)s, %(seconds)s,
+        to_timestamp(%(started_at)s::float8), to_timestamp(%(started_at)s::float8 + %(seconds)s))
 ON CONFLICT (run_id, chunk) DO UPDATE SET query_id = EXCLUDED.query_id, files = EXCLUDED.files,
-    rows = EXCLUDED.rows, bytes = EXCLUDED.bytes, seconds = EXCLUDED.seconds
+    rows = EXCLUDED.rows, bytes = EXCLUDED.bytes, seconds = EXCLUDED.seconds,
+    started_at = EXCLUDED.started_at, ended_at = EXCLUDED.ended_at
 """
 COUNT_LOADED = "SELECT count(*) FROM snowmelt.loaded_file WHERE run_id = %s"
 READ_STAGED_KEYS = "SELECT s3_key, bytes, rows FROM snowmelt.staged_file WHERE run_id = %s ORDER BY s3_key"
@@ -193,6 +210,12 @@ WHERE run_id = %(run_id)s AND published_at IS NULL
 READ_PUBLISHED = "SELECT published_at, publish_result FROM snowmelt.run WHERE run_id = %s"
 WRITE_OUTCOME = """
 UPDATE snowmelt.run SET outcome = %(outcome)s, error = %(error)s, finished_at = clock_timestamp() WHERE run_id = %(run_id)s
+"""
+WRITE_FAILURE = """
+INSERT INTO snowmelt.task_failure (dag_id, dag_run_id, task_id, map_index, try_number, label, error)
+VALUES (%(dag_id)s, %(dag_run_id)s, %(task_id)s, %(map_index)s, %(try_number)s, %(label)s, %(error)s)
+ON CONFLICT (dag_id, dag_run_id, task_id, map_index, try_number)
+    DO UPDATE SET label = EXCLUDED.label, error = EXCLUDED.error, failed_at = EXCLUDED.failed_at
 """
 WRITE_FINISHED = "UPDATE snowmelt.run SET finished_at = clock_timestamp() WHERE run_id = %s"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -97,15 +97,16 @@ def write_staged(
             cursor.executemany(
                 ledger.WRITE_STAGED_CHUNK,
                 [
-                    (
-                        run_id,
-                        chunk.chunk,
-                        chunk.query_id,
-                        len(chunk.files),
-                        chunk.rows,
-                        chunk.bytes,
-                        chunk.seconds,
-                    )
+                    {
+                        "run_id": run_id,
+                        "chunk": chunk.chunk,
+                        "query_id": chunk.query_id,
+                        "files": len(chunk.files),
+                        "rows": chunk.rows,
+                        "bytes": chunk.bytes,
+                        "seconds": chunk.seconds,
+                        "started_at": chunk.started_at,
+                    }
                     for chunk in chunks
                 ],
             )
@@ -220,6 +221,15 @@ def write_outcome(connection: Connection, run_id: str, outcome: str, error: str 
     """End a run that publishes nothing (`unloaded`, `tested`), or that failed for good."""
     with connection.transaction():
         connection.execute(ledger.WRITE_OUTCOME, {"run_id": run_id, "outcome": outcome, "error": error})
+
+
+def write_failure(connection: Connection, failure: Mapping[str, Any]) -> None:
+    """Note why a task failed. The same try again replaces its own note.
+
+    :param failure: dag_id, dag_run_id, task_id, map_index, try_number, label, error.
+    """
+    with connection.transaction():
+        connection.execute(ledger.WRITE_FAILURE, failure)
 
 
 def write_finished(connection: Connection, run_id: str) -> None:

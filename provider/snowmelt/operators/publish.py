@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
+from snowmelt.links import MigrationLink
 from snowmelt.tasks.failing import failing_fast
 from snowmelt.tasks.sessions import postgres_session
 
@@ -23,10 +24,13 @@ class MigrationPublishOperator(BaseOperator):
     Returns what the publish did: method, rows_before, rows_after, inserted, updated, deleted, seconds.
 
     :param run_id: the run's id in the ledger.
+    :param postgres_conn_id: Airflow connection of the target, which holds the ledger. (templated)
     """
 
-    template_fields: Sequence[str] = ("run_id",)
+    # The connection stands among them so that the serialized DAG tells the pages where the ledger is.
+    template_fields: Sequence[str] = ("run_id", "postgres_conn_id")
     ui_color = "#d9ead3"
+    operator_extra_links = (MigrationLink(),)
 
     def __init__(self, *, run_id: str, postgres_conn_id: str = "postgres_default", **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
+from snowmelt.links import MigrationLink
 from snowmelt.tasks.failing import failing_fast
 from snowmelt.tasks.sessions import postgres_session, snowflake_session
 
@@ -26,6 +27,7 @@ class MigrationVerifyOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("run_id",)
     ui_color = "#d9ead3"
+    operator_extra_links = (MigrationLink(),)
 
     def __init__(
         self,

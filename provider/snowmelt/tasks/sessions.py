@@ -12,6 +12,9 @@ from snowmelt.errors import AccessError, ConfigurationError
 if TYPE_CHECKING:
     import psycopg
 
+#: What every session of PostgreSQL starts with.
+POSTGRES_OPTIONS = "-c timezone=UTC"
+
 #: Seconds that a session waits for a connection before it gives up; the task is then retried.
 CONNECT_TIMEOUT = 30
 
@@ -45,9 +48,20 @@ def snowflake_session(
         connection.close()
 
 
+def snowflake_account(conn_id: str) -> tuple[str | None, str | None]:
+    """The account and the region that a Snowflake connection names, for links; nothing secret."""
+    from airflow.sdk import Connection
+
+    extra = Connection.get(conn_id).extra_dejson
+    return extra.get("account"), extra.get("region")
+
+
 @contextmanager
-def postgres_session(conn_id: str) -> Iterator[psycopg.Connection[Any]]:
-    """A psycopg 3 connection; each transaction is opened where it is needed. Closed at the end."""
+def postgres_session(conn_id: str, *, options: str = POSTGRES_OPTIONS) -> Iterator[psycopg.Connection[Any]]:
+    """A psycopg 3 connection; each transaction is opened where it is needed. Closed at the end.
+
+    :param options: settings that the session starts with, as libpq takes them.
+    """
     from airflow.providers.postgres.hooks.postgres import USE_PSYCOPG3, PostgresHook
 
     from snowmelt.io.failures.postgres import postgres_failures
@@ -58,7 +72,7 @@ def postgres_session(conn_id: str) -> Iterator[psycopg.Connection[Any]]:
         )
     with postgres_failures(f"Opening a PostgreSQL session by the connection {conn_id!r}"):
         connection: Any = PostgresHook(
-            postgres_conn_id=conn_id, options="-c timezone=UTC", enable_log_db_messages=False
+            postgres_conn_id=conn_id, options=options, enable_log_db_messages=False
         ).get_conn()
     try:
         connection.autocommit = True
