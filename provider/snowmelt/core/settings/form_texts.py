@@ -85,7 +85,7 @@ DESCRIPTIONS: dict[str, str] = {
     ),
     "max_file_size_mb": "An upper bound for Snowflake; one MB is 1,048,576 bytes.",
     "cleanup_after_load": "Once the run is published and verified.",
-    "run_id": "Needed for mode **load**, empty in any other: the run whose files are loaded. The runs page lists them.",
+    "run_id": "Needed for mode **load**, empty in any other: the run whose files are loaded. The tab Migration of that run shows its id.",
 }
 
 #: Words of a parameter → what the form shows for each.
