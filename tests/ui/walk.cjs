@@ -74,7 +74,7 @@ async function trigger(page) {
   await form.locator("#element_target_table").fill("walked");
   await form.getByRole("button", { name: "Tuning" }).click();
   await form.locator("#element_chunking_column").fill("Visit Id");
-  await form.locator('input[name="element_chunk_rows"]').fill("20000");
+  await form.locator('input[name="element_chunk_rows"]').fill("50000");
   await form.locator('input[name="element_max_file_size_mb"]').fill("4");
   await submit.click();
   await page.waitForURL(/\/runs\/manual/);

@@ -48,8 +48,13 @@ class Site:
     tokens: dict[str, str]
 
     def get(self, path: str, user: str | None = "all", **query: str) -> Answer:
-        address = f"{self.base}{path}" + (f"?{urllib.parse.urlencode(query)}" if query else "")
-        request = urllib.request.Request(address)
+        return self._ask(f"{path}?{urllib.parse.urlencode(query)}" if query else path, user)
+
+    def post(self, path: str, body: dict[str, Any], user: str | None = "all") -> Answer:
+        return self._ask(path, user, json.dumps(body).encode())
+
+    def _ask(self, path: str, user: str | None, body: bytes | None = None) -> Answer:
+        request = urllib.request.Request(f"{self.base}{path}", body, {"Content-Type": "application/json"})
         if user is not None:
             request.add_header("Cookie", f"_token={self.tokens[user]}")
         try:

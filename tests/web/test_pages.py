@@ -188,3 +188,20 @@ def test_the_plugin_is_there_once(site):
         "dag_run": "snowmelt/run?dag_id={DAG_ID}&run_id={RUN_ID}",
     }
     assert site.get("/api/v2/plugins/importErrors").json["total_entries"] == 0
+
+
+@pytest.mark.parametrize(
+    ("conf", "named"),
+    [
+        ({}, "source_database"),
+        ({"mode": "ful"}, "mode"),
+        ({"chunk_rows": 0}, "chunk_rows"),
+        ({"max_file_size_mb": 5000}, "max_file_size_mb"),
+        ({"run_id": "a/../b"}, "run_id"),
+    ],
+)
+def test_a_bad_form_is_refused_before_the_run_starts(site, conf, named):
+    source = {"source_database": "A", "source_schema": "B", "source_table": "C"} if conf else {}
+    answer = site.post("/api/v2/dags/migrate_table/dagRuns", {"logical_date": None, "conf": source | conf})
+    assert answer.status == 400
+    assert named in answer.text
