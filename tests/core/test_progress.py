@@ -135,7 +135,7 @@ def test_steps_show_the_loudest_state():
         TaskState("load", 0, "success", started=at(10), ended=at(20)),
         TaskState("load", 1, "failed", started=at(10), ended=at(30)),
         TaskState("load", 2, "deferred", started=at(12)),
-        TaskState("verify", -1, "upstream_failed"),
+        TaskState("verify", -1, "upstream_failed", started=at(40), ended=at(40)),
         TaskState("strange", -1, "success"),
     ]
     shown = {

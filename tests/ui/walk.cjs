@@ -92,7 +92,6 @@ async function main() {
   tell("the tab shows the chunks");
   await tab(page).locator("#load .tile").first().waitFor();
   await tab(page).locator("#plots svg").first().waitFor();
-  await picture(page, "run");
 
   await tab(page).locator("#failed").waitFor();
   const failed = tab(page).locator("#failed .failure").filter({ hasText: "chunk_001/" }).first();

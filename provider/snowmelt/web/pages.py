@@ -97,7 +97,6 @@ def render_empty_run(
 
 def headline(board: RunBoard) -> Mapping[str, Any]:
     """Where the run stands, in a word, a sentence and a share."""
-    steps = {step.task_id: step for step in board.steps}
     failed = [step.title for step in board.steps if step.word == "failed"]
     outcome = board.run["outcome"]
     if failed and outcome not in {"published", "tested", "unloaded"}:
@@ -107,8 +106,11 @@ def headline(board: RunBoard) -> Mapping[str, Any]:
     if outcome != "running":
         return {"word": "failed", "text": outcome.capitalize()}
     running = next((step for step in board.steps if step.word in {"running", "retrying", "queued"}), None)
+    coming = next((step for step in board.steps if step.word == "waiting"), None)
+    if running is None and coming is not None:
+        return {"word": "queued", "text": f"{coming.title} is next"}
     if running is None:
-        return {"word": "waiting" if steps else "open", "text": "Not finished"}
+        return {"word": "open", "text": "Not finished"}
     return {"word": "running", "text": running.title}
 
 

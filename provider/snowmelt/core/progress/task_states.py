@@ -79,8 +79,10 @@ def build_steps(tasks: Sequence[TaskState], now: datetime) -> tuple[Step, ...]:
 
 def _step(task_id: str, title: str, tasks: Sequence[TaskState], now: datetime) -> Step:
     words = {task.word for task in tasks}
-    started = [task.started for task in tasks if task.started is not None]
-    ended = [task.ended or now for task in tasks if task.started is not None]
+    # A blocked task has times in Airflow, and never ran.
+    ran = [task for task in tasks if task.started is not None and task.word != "blocked"]
+    started = [task.started for task in ran if task.started is not None]
+    ended = [task.ended or now for task in ran]
     return Step(
         task_id=task_id,
         title=title,
