@@ -29,7 +29,7 @@ test-long: .venv/.dev sandbox/.venv/.ready  ## the property tests over 5,000 gen
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/io/test_load_round_trip.py $(PYTEST)
 
 test-ui:  ## the pages in a real Chromium, and their pictures in docs/pictures
-	@$(MAKE) --no-print-directory walk STATE=.sandbox-ui
+	@$(MAKE) --no-print-directory walk STATE=.sandbox-ui ROWS=60000
 
 walk: .venv/.runtime .cache/browser/.ready sandbox fill
 	@$(WITH_ENV); code=0; $(BIN)/python -m tests.ui.walk || code=$$?; $(SANDBOX) down --state $(STATE); exit $$code

@@ -145,6 +145,16 @@ def test_failures_are_told_and_only_the_last_of_a_task_is_current(world, reader)
         (3, "second", True),
         (3, "first", False),
     ]
+
+    def live(*states):
+        tasks = [TaskState("load", index, state) for index, state in enumerate(states)]
+        return build_board(read_run_rows(reader, "dag", "run"), tasks).live
+
+    assert live("failed", "running")
+    assert live("failed", "up_for_retry")
+    assert not live("failed", None)
+    assert live("success", None)
+    assert not live("success", "skipped")
     mended = build_board(read_run_rows(reader, "dag", "run"), [TaskState("load", 3, "success", try_number=3)])
     assert [each.current for each in mended.failures] == [False, False]
     assert plan.run_id == board.run["run_id"]

@@ -74,8 +74,8 @@ async function trigger(page) {
   await form.locator("#element_target_table").fill("walked");
   await form.getByRole("button", { name: "Tuning" }).click();
   await form.locator("#element_chunking_column").fill("Visit Id");
-  await form.locator('input[name="element_chunk_rows"]').fill("50000");
-  await form.locator('input[name="element_max_file_size_mb"]').fill("4");
+  await form.locator('input[name="element_chunk_rows"]').fill("15000");
+  await form.locator('input[name="element_max_file_size_mb"]').fill("2");
   await submit.click();
   await page.waitForURL(/\/runs\/manual/);
   tell("the form was filled and sent");
@@ -109,8 +109,8 @@ async function main() {
   execFileSync(python, ["-m", "tests.ui.walk", "mend"], { stdio: "inherit" });
   for (;;) {
     const clear = tab(page).locator("#failed .failure").filter({ hasText: "load" }).getByRole("button").first();
-    await tab(page).locator("#head h1").waitFor();
-    if ((await clear.count()) === 0) {
+    await tab(page).locator("#failed, #head .pill.done").first().waitFor();
+    if ((await tab(page).locator("#failed").count()) === 0) {
       break;
     }
     const id = await clear.getAttribute("id");

@@ -13,7 +13,7 @@ from snowmelt.core.progress.board import Failure, Half, Piece, RunBoard, RunRows
 from snowmelt.core.progress.counts import build_verdict
 from snowmelt.core.progress.page_sql import session_name
 from snowmelt.core.progress.spans import Span, rate_of
-from snowmelt.core.progress.task_states import Step, TaskState, build_steps, tasks_of
+from snowmelt.core.progress.task_states import TaskState, build_steps, tasks_of
 
 #: The rate that the time left is reckoned by is that of the last minutes.
 LATELY = timedelta(minutes=3)
@@ -46,16 +46,17 @@ def build_board(rows: RunRows, tasks: Sequence[TaskState]) -> RunBoard:
         workers=_workers(spans, now),
         failures=_failures(rows, tasks),
         verdict=verdict,
-        live=_is_live(rows.run, steps),
+        live=_is_live(rows.run, tasks),
     )
 
 
-def _is_live(run: Mapping[str, Any], steps: tuple[Step, ...]) -> bool:
-    if steps:
-        return any(step.word in {"running", "queued", "retrying", "waiting"} for step in steps) and not all(
-            step.word in {"waiting", "failed", "blocked", "done", "skipped"} for step in steps
-        )
-    return run["outcome"] not in _ENDED and run["finished_at"] is None
+def _is_live(run: Mapping[str, Any], tasks: Sequence[TaskState]) -> bool:
+    if not tasks:
+        return run["outcome"] not in _ENDED and run["finished_at"] is None
+    words = {task.word for task in tasks}
+    return bool(words & {"running", "queued", "retrying"}) or (
+        "waiting" in words and not words & {"failed", "blocked"}
+    )
 
 
 def _chunk_pieces(rows: RunRows, tasks: Sequence[TaskState], now: datetime) -> tuple[Piece, ...]:

@@ -138,6 +138,7 @@ function exchange(fresh) {
   });
   main.replaceChildren(...parts);
   main.dataset.live = fresh.dataset.live;
+  main.dataset.unreadable = fresh.dataset.unreadable || "";
   applyFilter();
   if (focused) {
     document.getElementById(focused)?.focus({ preventScroll: true });
@@ -152,7 +153,9 @@ async function refresh() {
     return;
   }
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
-  if (fresh && fresh.innerHTML !== last) {
+  if (fresh && fresh.dataset.unreadable === "yes" && !main.dataset.unreadable) {
+    say("The ledger does not answer at the moment; this is how it stood.");
+  } else if (fresh && fresh.innerHTML !== last) {
     last = fresh.innerHTML;
     exchange(fresh);
   } else if (fresh) {
