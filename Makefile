@@ -14,7 +14,7 @@ BIN := .venv/bin
 SANDBOX := sandbox/.venv/bin/python -m sandbox
 WITH_ENV := set -a; . $(STATE)/env; set +a; export PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help demo test test-long test-faults test-wheel test-compose lint format sandbox sandbox-down fill up down build bench lock clean
+.PHONY: help demo test test-long test-faults test-wheel test-compose test-ui walk lint format sandbox sandbox-down fill up down build bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,6 +37,12 @@ test-wheel: .venv/.dev  ## the wheel in a plain Airflow, without this checkout
 test-compose: .venv/.dev .venv-celery/.ready sandbox/.venv/.ready  ## docker-compose.yaml's commands as processes, a worker killed on the way
 	@command -v redis-server >/dev/null || { echo "redis-server is needed: apt-get install redis-server"; exit 1; }
 	$(BIN)/python -m pytest -m alone tests/compose $(PYTEST)
+
+test-ui:  ## the pages in a real Chromium, and their pictures in docs/pictures
+	@$(MAKE) --no-print-directory walk STATE=.sandbox-ui ROWS=60000
+
+walk: .venv/.runtime .cache/browser/.ready sandbox fill
+	@$(WITH_ENV); code=0; $(BIN)/python -m tests.ui.walk || code=$$?; $(SANDBOX) down --state $(STATE); exit $$code
 
 lint: .venv/.dev  ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check .
@@ -83,6 +89,13 @@ clean: ## remove what the other targets made (not the sandbox's state: make sand
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: make PYTHON=/path/to/python3.11 …"; exit 1; }
 	$(PYTHON) -m venv .cache/bootstrap
 	.cache/bootstrap/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+
+.cache/browser/.ready: tests/ui/package.json tests/ui/package-lock.json
+	@command -v npm >/dev/null || { echo "Node.js with npm is needed for make test-ui: install your system's packages nodejs and npm"; exit 1; }
+	@mkdir -p $(@D)
+	@cp $^ $(@D)
+	npm ci --silent --no-audit --no-fund --prefix $(@D)
+	@touch $@
 
 .venv/pyvenv.cfg: | $(UV)
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv

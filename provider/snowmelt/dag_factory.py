@@ -27,6 +27,7 @@ from snowmelt.operators.snowflake_unload import PlannedUnloadOperator
 from snowmelt.operators.verify import MigrationVerifyOperator
 from snowmelt.operators.warehouse import WarehouseResizeOperator, WarehouseRestoreOperator
 from snowmelt.sensors.s3_manifest import S3ManifestSensor
+from snowmelt.tasks.failure_record import build_failure_record
 from snowmelt.tasks.retrying import BACKOFF, FIRST_PAUSE, LONGEST_PAUSE, RETRIES, SnowmeltRetryPolicy
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ def _build(
     default_args: Mapping[str, Any],
 ) -> DAG:
     execution = table.execution if table else config.execution
+    connections = table.connections if table else config.connections
+    note_failure = build_failure_record(connections.postgres)
     params = {name: Param(**field.param()) for name, field in build_form(config, table).items()}
     with DAG(
         dag_id=dag_id,
@@ -125,7 +128,12 @@ def _build(
         start_date=datetime(2015, 1, 1, tzinfo=UTC),
         catchup=False,
         max_active_runs=1 if table else 16,
-        default_args={**_DEFAULTS, "priority_weight": execution.priority, **default_args},
+        default_args={
+            **_DEFAULTS,
+            "priority_weight": execution.priority,
+            **default_args,
+            **_add_callback(default_args, note_failure),
+        },
         params=params,
         tags=tags,
         doc_md=TABLE_DOC,
@@ -197,3 +205,12 @@ def _room(pool: str | None, parallel: int | None) -> dict[str, Any]:
     """How many of the mapped tasks run at the same time."""
     room = {"pool": pool, "max_active_tis_per_dagrun": parallel}
     return {name: value for name, value in room.items() if value is not None}
+
+
+def _add_callback(default_args: Mapping[str, Any], callback: Any) -> dict[str, list[Any]]:
+    """The callback first, then those that the caller's default_args bring."""
+    added = {}
+    for name in ("on_failure_callback", "on_retry_callback"):
+        given = default_args.get(name) or []
+        added[name] = [callback, *(given if isinstance(given, (list, tuple)) else [given])]
+    return added

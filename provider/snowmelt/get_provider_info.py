@@ -32,6 +32,11 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
+        "extra-links": [
+            "snowmelt.links.consoles.S3FolderLink",
+            "snowmelt.links.consoles.SnowflakeQueryLink",
+            "snowmelt.links.migration.MigrationLink",
+        ],
         "sensors": [{"integration-name": "Snowmelt", "python-modules": ["snowmelt.sensors.s3_manifest"]}],
         "triggers": [
             {

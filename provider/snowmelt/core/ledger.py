@@ -1,125 +1,10 @@
-"""The ledger's tables, in the schema `snowmelt` of the target database, and every statement that touches them.
+"""Every statement that touches the ledger's tables (`ledger_tables.py`).
 
 All progress and state are read from here. A row of `loaded_file` is inserted first in the transaction that loads the
 file and is committed with it, so a row that can be seen means the file is in the table: there is no state "started".
 """
 
 from __future__ import annotations
-
-SCHEMA = "snowmelt"
-
-#: Applied in order, each once; the number of rows in snowmelt.migration tells how far a database is. Never edited
-#: after a release: changes are added at the end.
-MIGRATIONS: tuple[str, ...] = (
-    """
-CREATE TABLE snowmelt.run (
-    run_id text PRIMARY KEY,
-    dag_id text,
-    dag_run_id text,
-    mode text NOT NULL,
-    source text NOT NULL,
-    target text NOT NULL,
-    snapshot text,
-    snapshot_note text,
-    request jsonb NOT NULL,
-    fingerprint text NOT NULL,
-    plan jsonb NOT NULL,
-    source_rows bigint NOT NULL,
-    staged_files integer,
-    staged_rows bigint,
-    staged_bytes bigint,
-    verification jsonb,
-    publish_result jsonb,
-    outcome text NOT NULL DEFAULT 'running',
-    error text,
-    report jsonb,
-    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    staged_at timestamptz,
-    verified_at timestamptz,
-    published_at timestamptz,
-    finished_at timestamptz
-);
-COMMENT ON TABLE snowmelt.run IS 'One row per run: what, from where, the snapshot, the plan, counts, times, outcome';
-COMMENT ON COLUMN snowmelt.run.snapshot IS 'The instant that all chunks read, as Snowflake printed it (UTC, nanoseconds)';
-CREATE INDEX run_by_target ON snowmelt.run (target, started_at);
-CREATE INDEX run_by_dag_run ON snowmelt.run (dag_id, dag_run_id);
-CREATE TABLE snowmelt.staged_chunk (
-    run_id text NOT NULL REFERENCES snowmelt.run ON DELETE CASCADE,
-    chunk integer NOT NULL,
-    query_id text NOT NULL,
-    files integer NOT NULL,
-    rows bigint NOT NULL,
-    bytes bigint NOT NULL,
-    seconds double precision NOT NULL,
-    PRIMARY KEY (run_id, chunk)
-);
-COMMENT ON TABLE snowmelt.staged_chunk IS 'What each unload returned';
-CREATE TABLE snowmelt.staged_file (
-    run_id text NOT NULL REFERENCES snowmelt.run ON DELETE CASCADE,
-    s3_key text NOT NULL,
-    chunk integer NOT NULL,
-    batch integer NOT NULL,
-    etag text,
-    bytes bigint NOT NULL,
-    rows bigint NOT NULL,
-    PRIMARY KEY (run_id, s3_key)
-);
-COMMENT ON TABLE snowmelt.staged_file IS 'The manifest: the files of a run, and the load task that takes each';
-CREATE INDEX staged_file_by_batch ON snowmelt.staged_file (run_id, batch);
-CREATE TABLE snowmelt.loaded_file (
-    run_id text NOT NULL REFERENCES snowmelt.run ON DELETE CASCADE,
-    s3_key text NOT NULL,
-    etag text NOT NULL,
-    bytes bigint NOT NULL,
-    rows bigint NOT NULL,
-    rejected bigint NOT NULL DEFAULT 0,
-    load_method text NOT NULL,
-    loaded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    seconds double precision,
-    worker text,
-    PRIMARY KEY (run_id, s3_key)
-);
-COMMENT ON TABLE snowmelt.loaded_file IS 'The files that are in the table: inserted first in the transaction of their COPY';
-CREATE TABLE snowmelt.rejected_row (
-    run_id text NOT NULL REFERENCES snowmelt.run ON DELETE CASCADE,
-    s3_key text NOT NULL,
-    row_number bigint NOT NULL,
-    column_name text NOT NULL,
-    reason text NOT NULL,
-    "row" jsonb NOT NULL
-);
-COMMENT ON TABLE snowmelt.rejected_row IS 'Rows that PostgreSQL cannot hold, set aside by the policy quarantine';
-CREATE INDEX rejected_row_by_file ON snowmelt.rejected_row (run_id, s3_key);
-CREATE TABLE snowmelt.watermark (
-    source text NOT NULL,
-    target text NOT NULL,
-    column_name text NOT NULL,
-    value text NOT NULL,
-    run_id text NOT NULL,
-    moved_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (source, target, column_name)
-);
-CREATE TABLE snowmelt.deferred_index (
-    schema_name text NOT NULL,
-    table_name text NOT NULL,
-    index_name text NOT NULL,
-    statements text[] NOT NULL,
-    run_id text NOT NULL,
-    dropped_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (schema_name, table_name, index_name)
-);
-COMMENT ON TABLE snowmelt.deferred_index IS 'Indexes that a publish has dropped from a target, and how they are built again';
-CREATE TABLE snowmelt.resized_warehouse (
-    warehouse text NOT NULL,
-    run_id text NOT NULL,
-    original_size text NOT NULL,
-    resized_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (warehouse, run_id)
-);
-COMMENT ON TABLE snowmelt.resized_warehouse IS 'Warehouses that runs have resized, and the size to be restored';
-COMMENT ON TABLE snowmelt.watermark IS 'Up to where a target is filled; moved in the publish transaction alone';
-""",
-)
 
 #: Two first runs at once: one creates the tables, the other waits. The number is arbitrary, and nobody else's.
 LOCK = "SELECT pg_advisory_xact_lock(5647382910)"
@@ -150,10 +35,12 @@ ON CONFLICT (source, target, column_name)
 """
 
 WRITE_STAGED_CHUNK = """
-INSERT INTO snowmelt.staged_chunk (run_id, chunk, query_id, files, rows, bytes, seconds)
-VALUES (%s, %s, %s, %s, %s, %s, %s)
+INSERT INTO snowmelt.staged_chunk (run_id, chunk, query_id, files, rows, bytes, seconds, started_at, ended_at)
+VALUES (%(run_id)s, %(chunk)s, %(query_id)s, %(files)s, %(rows)s, %(bytes)s, %(seconds)s,
+        to_timestamp(%(started_at)s::float8), to_timestamp(%(started_at)s::float8 + %(seconds)s))
 ON CONFLICT (run_id, chunk) DO UPDATE SET query_id = EXCLUDED.query_id, files = EXCLUDED.files,
-    rows = EXCLUDED.rows, bytes = EXCLUDED.bytes, seconds = EXCLUDED.seconds
+    rows = EXCLUDED.rows, bytes = EXCLUDED.bytes, seconds = EXCLUDED.seconds,
+    started_at = EXCLUDED.started_at, ended_at = EXCLUDED.ended_at
 """
 READ_STAGED_CHUNKS = (
     "SELECT chunk, query_id, seconds FROM snowmelt.staged_chunk WHERE run_id = %s ORDER BY chunk"
@@ -235,6 +122,12 @@ UPDATE snowmelt.run SET outcome = %(outcome)s, error = %(error)s, finished_at = 
 """
 #: Another DAG run goes on with this run: its page shows the run from now on.
 WRITE_RESUMED = "UPDATE snowmelt.run SET dag_id = %s, dag_run_id = %s WHERE run_id = %s"
+WRITE_FAILURE = """
+INSERT INTO snowmelt.task_failure (dag_id, dag_run_id, task_id, map_index, try_number, label, error)
+VALUES (%(dag_id)s, %(dag_run_id)s, %(task_id)s, %(map_index)s, %(try_number)s, %(label)s, %(error)s)
+ON CONFLICT (dag_id, dag_run_id, task_id, map_index, try_number)
+    DO UPDATE SET label = EXCLUDED.label, error = EXCLUDED.error, failed_at = EXCLUDED.failed_at
+"""
 WRITE_FINISHED = "UPDATE snowmelt.run SET finished_at = clock_timestamp() WHERE run_id = %s"
 
 WRITE_DEFERRED = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -12,6 +12,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from snowmelt.core import ledger
+from snowmelt.core.ledger_tables import MIGRATIONS
 from snowmelt.core.unload.batches import Batch
 from snowmelt.core.unload.manifest import StagedChunk, StagedFile
 from snowmelt.errors import AccessError, PlanChanged, StagingError, TerminalError
@@ -33,7 +34,7 @@ def write_ledger(connection: Connection) -> None:
     with connection.transaction():
         connection.execute(ledger.LOCK)
         if _one(connection, ledger.MIGRATION_EXISTS) and _one(connection, ledger.READ_MIGRATION) >= len(
-            ledger.MIGRATIONS
+            MIGRATIONS
         ):
             return
         try:
@@ -41,7 +42,7 @@ def write_ledger(connection: Connection) -> None:
                 connection.execute(ledger.CREATE_SCHEMA)
             connection.execute(ledger.CREATE_MIGRATION)
             done = _one(connection, ledger.READ_MIGRATION)
-            for number, sql in enumerate(ledger.MIGRATIONS[done:], start=done + 1):
+            for number, sql in enumerate(MIGRATIONS[done:], start=done + 1):
                 connection.execute(sql)
                 connection.execute(ledger.WRITE_MIGRATION, (number,))
         except psycopg.errors.InsufficientPrivilege as error:
@@ -97,15 +98,16 @@ def write_staged(
             cursor.executemany(
                 ledger.WRITE_STAGED_CHUNK,
                 [
-                    (
-                        run_id,
-                        chunk.chunk,
-                        chunk.query_id,
-                        len(chunk.files),
-                        chunk.rows,
-                        chunk.bytes,
-                        chunk.seconds,
-                    )
+                    {
+                        "run_id": run_id,
+                        "chunk": chunk.chunk,
+                        "query_id": chunk.query_id,
+                        "files": len(chunk.files),
+                        "rows": chunk.rows,
+                        "bytes": chunk.bytes,
+                        "seconds": chunk.seconds,
+                        "started_at": chunk.started_at,
+                    }
                     for chunk in chunks
                 ],
             )
@@ -254,6 +256,15 @@ def write_resumed(connection: Connection, run_id: str, dag_id: str, dag_run_id: 
     """Note which DAG run goes on with a run that another one began."""
     with connection.transaction():
         connection.execute(ledger.WRITE_RESUMED, (dag_id, dag_run_id, run_id))
+
+
+def write_failure(connection: Connection, failure: Mapping[str, Any]) -> None:
+    """Note why a task failed. The same try again replaces its own note.
+
+    :param failure: dag_id, dag_run_id, task_id, map_index, try_number, label, error.
+    """
+    with connection.transaction():
+        connection.execute(ledger.WRITE_FAILURE, failure)
 
 
 def write_finished(connection: Connection, run_id: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from snowmelt.links import MigrationLink
 from snowmelt.tasks.failing import failing_fast
 from snowmelt.tasks.sessions import postgres_session, s3_client, snowflake_session, task_tag
 
@@ -29,6 +30,7 @@ class MigrationCleanupOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("run_id", "cleanup_after_load")
     ui_color = "#fff2cc"
+    operator_extra_links = (MigrationLink(),)
 
     def __init__(
         self,

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, XComArg
 
+from snowmelt.core.addresses import build_s3_url
 from snowmelt.core.unload.manifest import StagedChunk
+from snowmelt.links import MigrationLink, S3FolderLink, store_link
 from snowmelt.tasks.failing import failing_fast
 from snowmelt.tasks.sessions import postgres_session, s3_client, snowflake_session, task_tag
 
@@ -26,6 +28,7 @@ class MigrationFilesOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("run_id", "chunks")
     ui_color = "#fff2cc"
+    operator_extra_links = (MigrationLink(), S3FolderLink())
 
     def __init__(
         self,
@@ -57,6 +60,8 @@ class MigrationFilesOperator(BaseOperator):
                 s3=lambda: s3_client(self.aws_conn_id),
                 snowflake=lambda: snowflake_session(self.snowflake_conn_id, tag=task_tag(context)),
             )
+        folder = f"{gathered.manifest_key.rpartition('/')[0]}/"
+        store_link(context, S3FolderLink(), build_s3_url(gathered.bucket, folder))
         self.log.info(
             "%s files, %s rows, %.1f MB; manifest s3://%s/%s",
             gathered.files, f"{gathered.rows:,}", gathered.bytes / 1e6, gathered.bucket, gathered.manifest_key,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from snowmelt.core.unload.plan import Plan, plan_run_id
+from snowmelt.links import MigrationLink
 from snowmelt.tasks.failing import failing_fast
 from snowmelt.tasks.sessions import postgres_session, s3_client, snowflake_session, task_tag
 
@@ -37,6 +38,7 @@ class MigrationPlanOperator(BaseOperator):
 
     template_fields: Sequence[str] = ()
     ui_color = "#fff2cc"
+    operator_extra_links = (MigrationLink(),)
 
     def __init__(self, *, config: Config, table: TableConfig | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)

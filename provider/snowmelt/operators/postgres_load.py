@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
+from snowmelt.core.addresses import build_s3_url
+from snowmelt.links import MigrationLink, S3FolderLink, store_link
 from snowmelt.tasks.failing import failing_fast
 from snowmelt.tasks.sessions import postgres_session, s3_client
 
@@ -36,6 +38,7 @@ class S3ToPostgresLoadOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("run_id", "manifest", "table")
     ui_color = "#cfe2f3"
+    operator_extra_links = (MigrationLink(), S3FolderLink())
 
     def __init__(
         self,
@@ -84,6 +87,9 @@ class S3ToPostgresLoadOperator(BaseOperator):
                 part = plan.keys if self.keys and plan.keys is not None else plan
                 job = loading.build_load_job(part, client.meta.region_name)
                 files = read_batch(postgres, part.run_id, int(self.batch or 0))
+            if files:
+                folder = f"{files[0].key.rpartition('/')[0]}/"
+                store_link(context, S3FolderLink(), build_s3_url(job.bucket, folder, client.meta.region_name))
             results = loading.load_files(postgres, client, files, job)
         self._postgres = None
         return {

@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from snowmelt.assets import PUBLISHED, published_table
+from snowmelt.links import MigrationLink
 from snowmelt.tasks.failing import failing_fast
 from snowmelt.tasks.sessions import postgres_session
 
@@ -32,10 +33,13 @@ class MigrationPublishOperator(BaseOperator):
 
     :param run_id: the run's id in the ledger.
     :param execution: how patient to be with locks, and what an index build may use; None: the defaults.
+    :param postgres_conn_id: Airflow connection of the target, which holds the ledger. (templated)
     """
 
-    template_fields: Sequence[str] = ("run_id",)
+    # The connection stands among them so that the serialized DAG tells the pages where the ledger is.
+    template_fields: Sequence[str] = ("run_id", "postgres_conn_id")
     ui_color = "#d9ead3"
+    operator_extra_links = (MigrationLink(),)
 
     def __init__(
         self,

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from snowmelt.core.addresses import build_query_url, build_s3_url
 from snowmelt.core.columns.names import parse_table_name
 from snowmelt.core.unload.chunks import Chunk
 from snowmelt.core.unload.plan import max_file_bytes
+from snowmelt.links import MigrationLink, S3FolderLink, SnowflakeQueryLink, store_link
 from snowmelt.tasks.failing import failing_fast
-from snowmelt.tasks.sessions import snowflake_session, task_tag
+from snowmelt.tasks.sessions import snowflake_account, snowflake_session, task_tag
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -52,6 +54,7 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
 
     template_fields: Sequence[str] = ("source", "path", "source_filter", "snapshot", "columns")
     ui_color = "#d7ecf8"
+    operator_extra_links = (MigrationLink(), S3FolderLink(), SnowflakeQueryLink())
 
     def __init__(
         self,
@@ -130,6 +133,7 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
             else:
                 self.log.info("Going on with query %s, which an earlier try submitted", submitted["query_id"])
             self._query_id = submitted["query_id"]
+            self._store_links(context, submitted)
             if not self.deferrable:
                 return self._finish(session, request, submitted)
         from snowmelt.triggers.snowflake_query import SnowflakeQueryTrigger
@@ -160,6 +164,13 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
         if self._query_id:
             with snowflake_session(self.snowflake_conn_id) as session:
                 cancel_query(session, self._query_id)
+
+    def _store_links(self, context: Context, submitted: Mapping[str, Any]) -> None:
+        account, region = snowflake_account(self.snowflake_conn_id)
+        query_url = build_query_url(account, region, submitted["query_id"])
+        store_link(context, SnowflakeQueryLink(), query_url)
+        folder = f"{submitted['base']}{submitted['path']}"
+        store_link(context, S3FolderLink(), build_s3_url(submitted["bucket"], folder))
 
     def _finish(self, session: Any, request: UnloadRequest, submitted: Mapping[str, Any]) -> dict[str, Any]:
         from snowmelt.io.unload.chunk import await_unload, describe_unload

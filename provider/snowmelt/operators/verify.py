@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from snowmelt.core.settings.execution import DEFAULT_FINGERPRINT_ROWS
+from snowmelt.links import MigrationLink
 from snowmelt.tasks.failing import failing_fast
 from snowmelt.tasks.sessions import postgres_session, snowflake_session, task_tag
 
@@ -28,6 +29,7 @@ class MigrationVerifyOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("run_id",)
     ui_color = "#d9ead3"
+    operator_extra_links = (MigrationLink(),)
 
     def __init__(
         self,

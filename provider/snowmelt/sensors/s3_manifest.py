@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
+from snowmelt.links import MigrationLink
 from snowmelt.tasks.failing import failing_fast
 from snowmelt.tasks.sessions import s3_client
 
@@ -31,6 +32,7 @@ class S3ManifestSensor(BaseSensorOperator):
 
     template_fields: Sequence[str] = ("manifest",)
     ui_color = "#e2f0d9"
+    operator_extra_links = (MigrationLink(),)
 
     def __init__(
         self,

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     import psycopg
     from airflow.sdk import Context
 
+#: What every session of PostgreSQL starts with. The name tells ours in pg_stat_activity: the doctor looks for idle ones.
+POSTGRES_OPTIONS = f"-c timezone=UTC -c application_name={APPLICATION_NAME}"
+
 #: Seconds that a session waits for a connection before it gives up; the task is then retried.
 CONNECT_TIMEOUT = 30
 #: Seconds of silence before the first probe, between probes, probes, and milliseconds that sent bytes may stay unacknowledged.
 _KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 6, "TCP_USER_TIMEOUT": 120_000}
-#: The name tells our sessions in pg_stat_activity: the doctor looks for idle ones.
-_POSTGRES_OPTIONS = f"-c timezone=UTC -c application_name={APPLICATION_NAME}"
 
 
 @contextmanager
@@ -55,9 +56,20 @@ def snowflake_session(
         connection.close()
 
 
+def snowflake_account(conn_id: str) -> tuple[str | None, str | None]:
+    """The account and the region that a Snowflake connection names, for links; nothing secret."""
+    from airflow.sdk import Connection
+
+    extra = Connection.get(conn_id).extra_dejson
+    return extra.get("account"), extra.get("region")
+
+
 @contextmanager
-def postgres_session(conn_id: str) -> Iterator[psycopg.Connection[Any]]:
-    """A psycopg 3 connection; each transaction is opened where it is needed. Closed at the end."""
+def postgres_session(conn_id: str, *, options: str = POSTGRES_OPTIONS) -> Iterator[psycopg.Connection[Any]]:
+    """A psycopg 3 connection; each transaction is opened where it is needed. Closed at the end.
+
+    :param options: settings that the session starts with, as libpq takes them.
+    """
     from airflow.providers.postgres.hooks.postgres import USE_PSYCOPG3, PostgresHook
 
     from snowmelt.io.failures.postgres import postgres_failures
@@ -68,7 +80,7 @@ def postgres_session(conn_id: str) -> Iterator[psycopg.Connection[Any]]:
         )
     with postgres_failures(f"Opening a PostgreSQL session by the connection {conn_id!r}"):
         connection: Any = PostgresHook(
-            postgres_conn_id=conn_id, options=_POSTGRES_OPTIONS, enable_log_db_messages=False
+            postgres_conn_id=conn_id, options=options, enable_log_db_messages=False
         ).get_conn()
     keep_alive(connection)
     try:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
+from snowmelt.core.progress.waiting import show_waiting
+
 #: Polls that may fail in a row before the task is told: by then the session is gone, or the network.
 MOST_FAILED_POLLS = 5
+#: Seconds between two lines of the log that say it still runs.
+TOLD_EVERY = 15.0
 #: Seconds between the first two polls, doubled up to `poll_interval`: a short query is not waited for needlessly.
 FIRST_POLL = 0.25
 
@@ -48,6 +53,7 @@ class SnowflakeQueryTrigger(BaseTrigger):
         """Poll until the query no longer runs, or cannot be asked any more."""
         connection: Any = None
         failures = polls = 0
+        told = time.monotonic()
         try:
             while True:
                 try:
@@ -73,6 +79,9 @@ class SnowflakeQueryTrigger(BaseTrigger):
                     if not running:
                         yield TriggerEvent(self.submitted)
                         return
+                    if time.monotonic() - told >= TOLD_EVERY:
+                        told = time.monotonic()
+                        self.log.info("%s", show_waiting(self.submitted, time.time()))
                 await asyncio.sleep(min(self.poll_interval, FIRST_POLL * 2.0**polls))
                 polls = min(polls + 1, 30)
         finally:

@@ -52,12 +52,12 @@ TITLES: dict[str, str] = {
     "run_id": "Earlier run",
 }
 
-_NAME = 'As you would write it in Snowflake: `DIMPAYER` and `dimpayer` are the same; `"My Table"` is exact.'
+_NAME = 'As you would write it in Snowflake: `ANALYTICS` and `analytics` are the same; `"My Name"` in quotes is exact.'
 
 DESCRIPTIONS: dict[str, str] = {
     "source_database": _NAME,
-    "source_schema": _NAME,
-    "source_table": _NAME,
+    "source_schema": "Written as the database is.",
+    "source_table": "Written as the database is.",
     "target_schema": "The schema has to exist.",
     "target_table": (
         "Empty: the source's name, in lower case where it is all upper case. "
@@ -103,7 +103,7 @@ DESCRIPTIONS: dict[str, str] = {
         "For a table that is created: NUMBER(p,0) columns become smallint, integer or bigint where all their values fit. "
         "Not in mode **load**."
     ),
-    "run_id": "Needed for mode **load**, empty in any other: the run whose files are loaded. The runs page lists them.",
+    "run_id": "Needed for mode **load**, empty in any other: the run whose files are loaded. The tab Migration of that run shows its id.",
 }
 
 #: Words of a parameter → what the form shows for each.

@@ -66,6 +66,8 @@ class StagedChunk:
     query_id: str
     seconds: float
     files: tuple[StagedFile, ...]
+    #: When the statement was submitted, in seconds since 1970; None: nobody knows any more.
+    started_at: float | None = None
 
     @property
     def rows(self) -> int:
@@ -84,6 +86,7 @@ class StagedChunk:
             "bucket": self.bucket,
             "query_id": self.query_id,
             "seconds": round(self.seconds, 3),
+            "started_at": None if self.started_at is None else round(self.started_at, 3),
             "rows": self.rows,
             "bytes": self.bytes,
             "files": [file.to_json() for file in self.files],
@@ -94,7 +97,12 @@ class StagedChunk:
         """The chunk that `to_json` wrote."""
         files = tuple(StagedFile.from_json(file) for file in data["files"])
         return cls(
-            int(data["chunk"]), str(data["bucket"]), str(data["query_id"]), float(data["seconds"]), files
+            int(data["chunk"]),
+            str(data["bucket"]),
+            str(data["query_id"]),
+            float(data["seconds"]),
+            files,
+            data.get("started_at"),
         )
 
 

@@ -12,6 +12,8 @@ import psycopg
 from snowmelt.core.columns.types import parse_postgres_type
 from snowmelt.core.load.rejects import RejectPolicy
 from snowmelt.core.load.target import LoadColumn, LoadTarget
+from snowmelt.core.progress.pace import Pace
+from snowmelt.core.progress.page_sql import NAME_SESSION, session_name
 from snowmelt.core.unload.manifest import StagedFile
 from snowmelt.core.unload.plan import Plan
 from snowmelt.errors import StagingError
@@ -89,20 +91,14 @@ def _load_one(
     def claim(cursor: psycopg.Cursor[Any]) -> bool:
         return claim_file(cursor, job.run_id, file, etag=etag, method=job.method)
 
-    def report(progress: Progress) -> None:
-        share = progress.rows / file.rows if file.rows else 1.0
-        rate = progress.rows / progress.seconds if progress.seconds else 0.0
-        left = (file.rows - progress.rows) / rate if rate else 0.0
-        log.info(
-            "%s: %s of %s rows (%.0f %%), %.0f rows/s, %.0f s left",
-            file.name,
-            f"{progress.rows:,}",
-            f"{file.rows:,}",
-            share * 100,
-            rate,
-            left,
-        )
+    pace = Pace(file.rows)
 
+    def report(progress: Progress) -> None:
+        pace.mark(seconds=progress.seconds, rows=progress.rows, size=progress.bytes)
+        log.info("%s: %s", file.name, pace.line())
+
+    with postgres_failures(doing):
+        connection.execute(NAME_SESSION, (session_name(file.key),))
     with postgres_failures(doing), s3_failures(doing), connection.transaction():
         result = load_file(
             connection,

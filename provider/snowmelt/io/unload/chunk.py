@@ -89,6 +89,8 @@ def submit_unload(session: Connection, request: UnloadRequest) -> dict[str, Any]
         "bucket": location.bucket,
         "base": location.base,
         "submitted_at": time.time(),
+        "title": request.title,
+        "rows": request.chunk.rows,
         "columns": [column.to_json() for column in planned],
     }
 
@@ -143,9 +145,14 @@ def await_unload(
         )
     location = Location(bucket=submitted["bucket"], base=submitted["base"], stage="", integration="")
     files = parse_unloaded(rows, location, request.path, request.chunk.index)
-    seconds = time.time() - float(submitted["submitted_at"])
+    started_at = float(submitted["submitted_at"])
     return StagedChunk(
-        chunk=request.chunk.index, bucket=location.bucket, query_id=query_id, seconds=seconds, files=files
+        chunk=request.chunk.index,
+        bucket=location.bucket,
+        query_id=query_id,
+        seconds=time.time() - started_at,
+        files=files,
+        started_at=started_at,
     )
 
 

@@ -1,0 +1,133 @@
+"""The tables of the ledger, in the schema `snowmelt` of the target database."""
+
+from __future__ import annotations
+
+SCHEMA = "snowmelt"
+
+#: Applied in order, each once; the number of rows in snowmelt.migration tells how far a database is. Never edited
+#: after a release: changes are added at the end.
+MIGRATIONS: tuple[str, ...] = (
+    """
+CREATE TABLE snowmelt.run (
+    run_id text PRIMARY KEY,
+    dag_id text,
+    dag_run_id text,
+    mode text NOT NULL,
+    source text NOT NULL,
+    target text NOT NULL,
+    snapshot text,
+    snapshot_note text,
+    request jsonb NOT NULL,
+    fingerprint text NOT NULL,
+    plan jsonb NOT NULL,
+    source_rows bigint NOT NULL,
+    staged_files integer,
+    staged_rows bigint,
+    staged_bytes bigint,
+    verification jsonb,
+    publish_result jsonb,
+    outcome text NOT NULL DEFAULT 'running',
+    error text,
+    report jsonb,
+    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    staged_at timestamptz,
+    verified_at timestamptz,
+    published_at timestamptz,
+    finished_at timestamptz
+);
+COMMENT ON TABLE snowmelt.run IS 'One row per run: what, from where, the snapshot, the plan, counts, times, outcome';
+COMMENT ON COLUMN snowmelt.run.snapshot IS 'The instant that all chunks read, as Snowflake printed it (UTC, nanoseconds)';
+CREATE INDEX run_by_target ON snowmelt.run (target, started_at);
+CREATE INDEX run_by_dag_run ON snowmelt.run (dag_id, dag_run_id);
+CREATE TABLE snowmelt.staged_chunk (
+    run_id text NOT NULL REFERENCES snowmelt.run ON DELETE CASCADE,
+    chunk integer NOT NULL,
+    query_id text NOT NULL,
+    files integer NOT NULL,
+    rows bigint NOT NULL,
+    bytes bigint NOT NULL,
+    seconds double precision NOT NULL,
+    started_at timestamptz,
+    ended_at timestamptz,
+    PRIMARY KEY (run_id, chunk)
+);
+COMMENT ON TABLE snowmelt.staged_chunk IS 'What each unload returned';
+COMMENT ON COLUMN snowmelt.staged_chunk.started_at IS 'When its statement was submitted; NULL where another run unloaded it';
+CREATE TABLE snowmelt.staged_file (
+    run_id text NOT NULL REFERENCES snowmelt.run ON DELETE CASCADE,
+    s3_key text NOT NULL,
+    chunk integer NOT NULL,
+    batch integer NOT NULL,
+    etag text,
+    bytes bigint NOT NULL,
+    rows bigint NOT NULL,
+    PRIMARY KEY (run_id, s3_key)
+);
+COMMENT ON TABLE snowmelt.staged_file IS 'The manifest: the files of a run, and the load task that takes each';
+CREATE INDEX staged_file_by_batch ON snowmelt.staged_file (run_id, batch);
+CREATE TABLE snowmelt.loaded_file (
+    run_id text NOT NULL REFERENCES snowmelt.run ON DELETE CASCADE,
+    s3_key text NOT NULL,
+    etag text NOT NULL,
+    bytes bigint NOT NULL,
+    rows bigint NOT NULL,
+    rejected bigint NOT NULL DEFAULT 0,
+    load_method text NOT NULL,
+    loaded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    seconds double precision,
+    worker text,
+    PRIMARY KEY (run_id, s3_key)
+);
+COMMENT ON TABLE snowmelt.loaded_file IS 'The files that are in the table: inserted first in the transaction of their COPY';
+CREATE TABLE snowmelt.rejected_row (
+    run_id text NOT NULL REFERENCES snowmelt.run ON DELETE CASCADE,
+    s3_key text NOT NULL,
+    row_number bigint NOT NULL,
+    column_name text NOT NULL,
+    reason text NOT NULL,
+    "row" jsonb NOT NULL
+);
+COMMENT ON TABLE snowmelt.rejected_row IS 'Rows that PostgreSQL cannot hold, set aside by the policy quarantine';
+CREATE INDEX rejected_row_by_file ON snowmelt.rejected_row (run_id, s3_key);
+CREATE TABLE snowmelt.watermark (
+    source text NOT NULL,
+    target text NOT NULL,
+    column_name text NOT NULL,
+    value text NOT NULL,
+    run_id text NOT NULL,
+    moved_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (source, target, column_name)
+);
+CREATE TABLE snowmelt.deferred_index (
+    schema_name text NOT NULL,
+    table_name text NOT NULL,
+    index_name text NOT NULL,
+    statements text[] NOT NULL,
+    run_id text NOT NULL,
+    dropped_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (schema_name, table_name, index_name)
+);
+COMMENT ON TABLE snowmelt.deferred_index IS 'Indexes that a publish has dropped from a target, and how they are built again';
+CREATE TABLE snowmelt.resized_warehouse (
+    warehouse text NOT NULL,
+    run_id text NOT NULL,
+    original_size text NOT NULL,
+    resized_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (warehouse, run_id)
+);
+COMMENT ON TABLE snowmelt.resized_warehouse IS 'Warehouses that runs have resized, and the size to be restored';
+COMMENT ON TABLE snowmelt.watermark IS 'Up to where a target is filled; moved in the publish transaction alone';
+CREATE TABLE snowmelt.task_failure (
+    dag_id text NOT NULL,
+    dag_run_id text NOT NULL,
+    task_id text NOT NULL,
+    map_index integer NOT NULL,
+    try_number integer NOT NULL,
+    label text,
+    error text NOT NULL,
+    failed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (dag_id, dag_run_id, task_id, map_index, try_number)
+);
+COMMENT ON TABLE snowmelt.task_failure IS 'Why a task failed, for people to read; nothing decides by it';
+""",
+)

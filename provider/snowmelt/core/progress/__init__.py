@@ -1,0 +1,1 @@
+"""How far a run is, and how fast: values, words and plots for logs and pages."""

@@ -1,0 +1,130 @@
+"""The routes. Each asks for Airflow's authentication and for the right to the DAG whose rows it shows."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from airflow.api_fastapi.common.db.common import SessionDep
+from airflow.api_fastapi.core_api.security import GetUserDep, get_user
+from fastapi import Depends, FastAPI, HTTPException
+from fastapi.encoders import jsonable_encoder
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+
+from snowmelt.core.progress.run_board import build_board
+from snowmelt.web.access import MAY_LIST, MAY_READ_RUN, read_rights
+from snowmelt.web.airflow_state import read_tasks
+from snowmelt.web.ledgers import read_overview, read_run
+from snowmelt.web.pages import render_empty_run, render_overview, render_run
+
+STATIC = Path(__file__).parent / "static"
+_FILES = {
+    "page.css": "text/css",
+    "page.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+    "icon-dark.svg": "image/svg+xml",
+}
+#: The pages run no script and no style but their own files, load nothing from elsewhere, and stand in no foreign frame.
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+    "frame-ancestors 'self'; base-uri 'none'; form-action 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+def build_application() -> FastAPI:
+    """The application that Airflow's API server mounts below /snowmelt."""
+    app = FastAPI(
+        title="Snowmelt", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(get_user)]
+    )
+    app.get("/migrations", dependencies=MAY_LIST)(show_tables)
+    app.get("/migrations.json", dependencies=MAY_LIST)(list_tables)
+    app.get("/run", dependencies=MAY_READ_RUN)(show_run)
+    app.get("/run.json", dependencies=MAY_READ_RUN)(describe_run)
+    app.get("/static/{name}")(send_file)
+    return app
+
+
+def show_tables(session: SessionDep, user: GetUserDep) -> HTMLResponse:
+    """The page of all tables."""
+    return _page(render_overview(read_overview(session, user)))
+
+
+def list_tables(session: SessionDep, user: GetUserDep) -> JSONResponse:
+    """The same as JSON; without error texts, which need a right of their own."""
+    overview = read_overview(session, user)
+    tables = [asdict(table) | {"error": None} for table in overview.tables]
+    return _json({"tables": tables, "never_run": overview.never_run, "unreadable": overview.unreadable})
+
+
+def show_run(dag_id: str, run_id: str, session: SessionDep, user: GetUserDep) -> HTMLResponse:
+    """The page of a DAG run."""
+    found = read_run(session, dag_id, run_id)
+    tasks = read_tasks(session, dag_id, run_id)
+    rights = read_rights(dag_id, user)
+    if found.rows is None:
+        return _page(render_empty_run(found, dag_id, run_id, tasks, rights))
+    return _page(render_run(build_board(found.rows, tasks), dag_id, run_id, rights))
+
+
+def describe_run(dag_id: str, run_id: str, session: SessionDep, user: GetUserDep) -> JSONResponse:
+    """Where a DAG run stands, as JSON."""
+    found = read_run(session, dag_id, run_id)
+    if found.rows is None:
+        raise HTTPException(404, "No ledger knows this DAG run.")
+    rights = read_rights(dag_id, user)
+    board = build_board(found.rows, read_tasks(session, dag_id, run_id))
+    failures = [
+        asdict(failure) | ({} if rights.read_errors else {"error": None}) for failure in board.failures
+    ]
+    names = (
+        "run_id",
+        "source",
+        "target",
+        "mode",
+        "outcome",
+        "snapshot",
+        "source_rows",
+        "started_at",
+        "published_at",
+    )
+    halves = {
+        name: {
+            "rows_total": half.rows_total,
+            "rows_done": half.rows_done,
+            "bytes_done": half.bytes_done,
+            "rows_per_second": half.rate_lately or half.rate,
+            "seconds_left": half.seconds_left,
+        }
+        for name, half in (("unload", board.unload), ("load", board.load))
+    }
+    return _json(
+        {name: board.run[name] for name in names}
+        | halves
+        | {
+            "live": board.live,
+            "steps": [asdict(step) for step in board.steps],
+            "failures": failures,
+            "verified": board.verdict.word,
+            "counts": [asdict(place) for place in board.verdict.places],
+        }
+    )
+
+
+def send_file(name: str) -> FileResponse:
+    """The style sheet, the script and the icons; nothing else."""
+    if name not in _FILES:
+        raise HTTPException(404, "There is no such file.")
+    headers = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+    return FileResponse(STATIC / name, media_type=_FILES[name], headers=headers)
+
+
+def _page(html: str) -> HTMLResponse:
+    return HTMLResponse(html, headers=_HEADERS)
+
+
+def _json(content: Any) -> JSONResponse:
+    return JSONResponse(jsonable_encoder(content), headers=_HEADERS)

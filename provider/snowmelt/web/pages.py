@@ -1,0 +1,137 @@
+"""The pages' HTML. Jinja escapes every value; the plots escape their own and are the only text that is trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from snowmelt import __version__
+from snowmelt.core.progress import shown
+from snowmelt.core.progress.board import Half, Piece, RunBoard
+from snowmelt.core.progress.plots import plot_gantt, plot_rate
+from snowmelt.core.progress.table_status import TableStatus
+from snowmelt.core.progress.task_states import TaskState, build_steps
+from snowmelt.web.access import Rights
+from snowmelt.web.ledgers import FoundRun, Overview
+
+#: More tiles than this are no picture: beyond, there is one for each task instead of each file.
+MOST_TILES = 600
+#: Rows of a list of chunks or files; what needs a look comes first.
+MOST_LISTED = 150
+_URGENT = ("failed", "retrying", "running", "queued", "blocked", "waiting", "done", "skipped")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("snowmelt.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "count": shown.show_count,
+        "size": shown.show_bytes,
+        "seconds": shown.show_seconds,
+        "rate": shown.show_rate,
+        "percent": shown.show_percent,
+        "time": shown.show_time,
+        "part": lambda text: quote(str(text), safe=""),
+    }
+    environment.globals |= {"age": shown.show_age, "version": __version__}
+    return environment
+
+
+def render_overview(overview: Overview) -> str:
+    """The page of all tables."""
+    now = datetime.now(UTC)
+    return _environment().get_template("migrations.html").render(
+        overview=overview, tables=sorted(overview.tables, key=_by_need), now=now
+    )  # fmt: skip
+
+
+def _by_need(table: TableStatus) -> tuple[bool, str, str]:
+    return (table.verdict != "differs", table.target, table.source)
+
+
+def render_run(board: RunBoard, dag_id: str, run_id: str, rights: Rights) -> str:
+    """The page of a run that has a plan."""
+    return _environment().get_template("run.html").render(
+        board=board,
+        run=board.run,
+        dag_id=dag_id,
+        run_id=run_id,
+        rights=rights,
+        headline=headline(board),
+        gantt=Markup(plot_gantt(board.spans, board.now)),  # noqa: S704 - its text is escaped where it is made
+        rates=Markup(plot_rate(board.spans, board.now)),  # noqa: S704 - likewise
+        halves=[
+            ("unload", "Unload", "chunks", board.unload, _tiles(board.unload), listed(board.unload)),
+            ("load", "Load", "files", board.load, _tiles(board.load), listed(board.load)),
+        ],
+        most=MOST_LISTED,
+    )  # fmt: skip
+
+
+def render_empty_run(
+    found: FoundRun, dag_id: str, run_id: str, tasks: Sequence[TaskState], rights: Rights
+) -> str:
+    """The page of a run that no ledger knows: not planned yet, no migration, or out of reach."""
+    return _environment().get_template("empty.html").render(
+        dag_id=dag_id,
+        run_id=run_id,
+        readable=found.readable,
+        failures=found.failures,
+        steps=build_steps(tasks, datetime.now(UTC)),
+        rights=rights,
+        live=any(task.word in {"running", "queued", "retrying", "waiting"} for task in tasks),
+    )  # fmt: skip
+
+
+def headline(board: RunBoard) -> Mapping[str, Any]:
+    """Where the run stands, in a word, a sentence and a share."""
+    failed = [step.title for step in board.steps if step.word == "failed"]
+    outcome = board.run["outcome"]
+    if failed and outcome not in {"published", "tested", "unloaded"}:
+        return {"word": "failed", "text": f"Failed in: {', '.join(failed)}"}
+    if outcome in {"published", "tested", "unloaded"}:
+        return {"word": "done", "text": outcome.capitalize()}
+    if outcome != "running":
+        return {"word": "failed", "text": outcome.capitalize()}
+    running = next((step for step in board.steps if step.word in {"running", "retrying", "queued"}), None)
+    coming = next((step for step in board.steps if step.word == "waiting"), None)
+    if running is None and coming is not None:
+        return {"word": "queued", "text": f"{coming.title} is next"}
+    if running is None:
+        return {"word": "open", "text": "Not finished"}
+    return {"word": "running", "text": running.title}
+
+
+def listed(half: Half) -> list[Piece]:
+    """The pieces that are listed by name: what needs a look first."""
+    return sorted(half.pieces, key=lambda piece: _URGENT.index(piece.word))[:MOST_LISTED]
+
+
+def _tiles(half: Half) -> list[Mapping[str, Any]]:
+    if len(half.pieces) <= MOST_TILES:
+        return [
+            {"word": piece.word, "map_index": piece.map_index, "label": piece.label} for piece in half.pieces
+        ]
+    by_task: dict[int, list[Piece]] = {}
+    for piece in half.pieces:
+        by_task.setdefault(piece.map_index, []).append(piece)
+    return [
+        {
+            "word": min((piece.word for piece in pieces), key=_URGENT.index),
+            "map_index": map_index,
+            "label": f"{len(pieces)} files from {pieces[0].label}",
+        }
+        for map_index, pieces in sorted(by_task.items())
+    ]

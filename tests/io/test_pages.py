@@ -1,0 +1,167 @@
+"""What the pages read: whole runs over the sandbox, a COPY that is under way, and nothing that could write."""
+
+from __future__ import annotations
+
+import uuid
+
+import psycopg
+import pytest
+
+from snowmelt.core.progress.page_sql import NAME_SESSION, SESSION_OPTIONS, session_name
+from snowmelt.core.progress.run_board import build_board
+from snowmelt.core.progress.task_states import TaskState
+from snowmelt.io import ledger
+from snowmelt.io.pages import read_dag_ids, read_failures, read_run_rows, read_tables
+from snowmelt.io.publish.run import make_staging
+from tests.io.runs import World
+
+TABLE = {
+    "source": "T", "target": "paged", "chunking_column": "ID", "chunk_rows": 50, "mode": "full",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def session(sandbox):
+    from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
+
+    from sandbox.demo_data import surroundings
+    from snowmelt.core.unload.statements import SESSION_PARAMETERS
+
+    connection = SnowflakeHook(
+        snowflake_conn_id="snowflake_default", session_parameters=SESSION_PARAMETERS
+    ).get_conn()
+    with connection.cursor() as cursor:
+        for statement in [*surroundings(sandbox.bucket), "CREATE DATABASE IF NOT EXISTS TESTS"]:
+            cursor.execute(statement)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def world(session, sandbox, database):
+    schema = f"P{uuid.uuid4().hex[:10].upper()}"
+    made = World(session, sandbox.s3("AIRFLOW_READER"), database, sandbox.bucket, schema)
+    made.sql(
+        f"CREATE SCHEMA TESTS.{schema}",
+        "USE DATABASE TESTS",
+        f"USE SCHEMA {schema}",
+        "CREATE TABLE T (ID NUMBER(9,0) NOT NULL, NAME VARCHAR)",
+        "INSERT INTO T VALUES " + ", ".join(f"({number}, 'name {number}')" for number in range(200)),
+    )
+    yield made
+    made.sql(f"DROP SCHEMA TESTS.{schema}")
+
+
+@pytest.fixture
+def reader(world):
+    with psycopg.connect(world.dsn, autocommit=True, options=SESSION_OPTIONS) as connection:
+        yield connection
+
+
+def test_a_run_from_plan_to_publish(world, reader):
+    assert read_dag_ids(reader) == set()
+    assert read_run_rows(reader, "dag", "run") is None
+    plan = world.plan(TABLE)
+    board = build_board(read_run_rows(reader, "dag", "run"), [])
+    assert [piece.word for piece in board.unload.pieces] == ["waiting"] * len(plan.chunks)
+    assert (board.live, board.verdict.word, board.load.pieces) == (True, "open", ())
+
+    tasks = [
+        TaskState("unload", 0, "success", started=board.now, ended=board.now),
+        TaskState("unload", 1, "running", started=board.now),
+    ]
+    board = build_board(read_run_rows(reader, "dag", "run"), tasks)
+    assert [piece.word for piece in board.unload.pieces][:3] == ["done", "running", "waiting"]
+    assert board.unload.rows_done == plan.chunks[0].rows
+
+    world.finish(plan, world.unload(plan))
+    rows = read_run_rows(reader, "dag", "run")
+    for chunk in rows.chunks:
+        assert (chunk["ended_at"] - chunk["started_at"]).total_seconds() == pytest.approx(
+            chunk["seconds"], abs=0.01
+        )
+        assert rows.run["started_at"] <= chunk["started_at"] <= chunk["ended_at"] <= rows.run["staged_at"]
+    board = build_board(rows, [])
+    assert (board.live, board.verdict.word) == (False, "verified")
+    assert [place.rows for place in board.verdict.places] == [200, 200, 200, 200]
+    assert (board.unload.rows_done, board.load.rows_done, board.load.rows_total) == (200, 200, 200)
+    assert {piece.word for piece in (*board.unload.pieces, *board.load.pieces)} == {"done"}
+    assert all(piece.query_id for piece in board.unload.pieces)
+    assert sum(worker.rows for worker in board.workers) == 200
+
+    (table,) = read_tables(reader, ["dag"])
+    assert (table.target, table.outcome, table.verdict) == ("public.paged", "published", "verified")
+    assert (table.rows_done, table.published_rows, table.fresh_by) == (200, 200, "snapshot")
+    assert table.fresh_until <= table.published_at
+    assert read_tables(reader, ["another"]) == []
+    assert read_tables(reader, []) == []
+
+
+def test_a_copy_under_way_is_seen(world, reader):
+    plan = world.plan(TABLE)
+    chunks = world.unload(plan)
+    from snowmelt.io.unload.gathering import gather_files
+
+    with world.target() as loading:
+        gathered = gather_files(loading, plan.run_id, chunks, s3=lambda: world.s3, snowflake=world.session)
+        make_staging(loading, plan)
+        file = ledger.read_batch(loading, plan.run_id, gathered.batches[1].index)[0]
+        loading.execute(NAME_SESSION, (session_name(file.key),))
+        with loading.transaction(force_rollback=True), loading.cursor() as cursor:
+            ledger.claim_file(cursor, plan.run_id, file, etag=file.etag, method="copy")
+            with cursor.copy(f'COPY public."{plan.staging_table}" (id, name) FROM STDIN') as copy:
+                # The server counts what it has taken; it takes a whole network buffer at a time.
+                copy.write(b"1\tone\n" * 200_000)
+                board = None
+                for _ in range(600):
+                    board = build_board(read_run_rows(reader, "dag", "run"), [])
+                    if board.load.pieces[1].rows_done:
+                        break
+                    reader.execute("SELECT pg_sleep(0.1)")
+                assert board.load.pieces[1].word == "running"
+                assert board.load.pieces[1].rows_done > 0
+                assert [piece.word for piece in board.load.pieces if piece.word != "running"] == [
+                    "waiting"
+                ] * (len(board.load.pieces) - 1)
+                assert [span.state for span in board.spans if span.step == "load"] == ["running"]
+
+
+def test_failures_are_told_and_only_the_last_of_a_task_is_current(world, reader):
+    plan = world.plan(TABLE)
+    failure = {"dag_id": "dag", "dag_run_id": "run", "task_id": "load", "map_index": 3, "label": "file 3"}
+    with world.target() as connection:
+        ledger.write_failure(connection, failure | {"try_number": 1, "error": "first"})
+        ledger.write_failure(connection, failure | {"try_number": 2, "error": "second, not yet whole"})
+        ledger.write_failure(connection, failure | {"try_number": 2, "error": "second"})
+    assert [row["error"] for row in read_failures(reader, "dag", "run")] == ["second", "first"]
+    assert read_failures(reader, "dag", "another") == []
+    tasks = [
+        TaskState("load", 3, "failed", try_number=2),
+        TaskState("load", 4, "failed", label="file 4", try_number=1),
+    ]
+    board = build_board(read_run_rows(reader, "dag", "run"), tasks)
+    assert [(each.map_index, each.error, each.current) for each in board.failures] == [
+        (4, "Its log says why.", True),
+        (3, "second", True),
+        (3, "first", False),
+    ]
+
+    def live(*states):
+        tasks = [TaskState("load", index, state) for index, state in enumerate(states)]
+        return build_board(read_run_rows(reader, "dag", "run"), tasks).live
+
+    assert live("failed", "running")
+    assert live("failed", "up_for_retry")
+    assert not live("failed", None)
+    assert live("success", None)
+    assert not live("success", "skipped")
+    mended = build_board(read_run_rows(reader, "dag", "run"), [TaskState("load", 3, "success", try_number=3)])
+    assert [each.current for each in mended.failures] == [False, False]
+    assert plan.run_id == board.run["run_id"]
+
+
+def test_the_session_of_a_page_cannot_write(world, reader):
+    world.plan(TABLE)
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        reader.execute("DELETE FROM snowmelt.run")
+    assert reader.execute("SHOW statement_timeout").fetchone() == ("8s",)

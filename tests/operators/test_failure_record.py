@@ -1,0 +1,31 @@
+"""A failure that cannot be noted never hides the task's own error."""
+
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+
+from snowmelt.tasks.failure_record import build_failure_record, describe_failure
+
+TI = SimpleNamespace(dag_id="d", run_id="r", task_id="load", map_index=3, try_number=2)
+
+
+def test_what_is_kept():
+    context = {
+        "ti": TI,
+        "exception": ValueError("x" * 9000 + "\x00"),
+        "task": SimpleNamespace(map_label="file 3"),
+    }
+    kept = describe_failure(context)
+    assert kept | {"error": ""} == {
+        "dag_id": "d", "dag_run_id": "r", "task_id": "load", "map_index": 3, "try_number": 2, "label": "file 3", "error": "",
+    }  # fmt: skip
+    assert kept["error"] == "x" * 8000
+    assert describe_failure({"ti": TI, "exception": KeyError()})["error"] == "KeyError"
+    assert "its log says more" in describe_failure({"ti": TI})["error"]
+
+
+def test_no_ledger_no_harm(caplog):
+    with caplog.at_level(logging.WARNING):
+        build_failure_record("there_is_no_such_connection")({"ti": TI, "exception": ValueError("why")})
+    assert "could not be noted in the ledger" in caplog.text

@@ -1,0 +1,72 @@
+"""`make test-ui`: a person's way through the pages, in the machine's own Chromium, over the sandbox and a real Airflow.
+
+`break` lets the load of one file fail, `mend` ends that; without a word all is walked, and Airflow stopped afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+BREAK = """
+CREATE OR REPLACE FUNCTION public.break_one() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN IF NEW.s3_key LIKE '%/chunk_001/%' THEN RAISE EXCEPTION 'broken for the test'; END IF; RETURN NEW; END $$;
+DROP TRIGGER IF EXISTS break_one ON snowmelt.loaded_file;
+CREATE TRIGGER break_one BEFORE INSERT ON snowmelt.loaded_file FOR EACH ROW EXECUTE FUNCTION public.break_one();
+"""
+MEND = "DROP TRIGGER IF EXISTS break_one ON snowmelt.loaded_file; DROP FUNCTION IF EXISTS public.break_one()"
+
+
+def change(sql: str) -> None:
+    from snowmelt.io.ledger import write_ledger
+
+    with psycopg.connect(os.environ["SNOWMELT_SANDBOX_PG_DSN"], autocommit=True) as connection:
+        write_ledger(connection)
+        connection.execute(sql)
+
+
+def find_chromium() -> str:
+    """The machine's Chromium; Debian's is installed where this may be done."""
+    found = next((path for name in PROGRAMS if (path := shutil.which(name))), None)
+    if found is None and shutil.which("apt-get") and os.geteuid() == 0:
+        print("Installing Debian's chromium …", flush=True)
+        subprocess.run(["apt-get", "install", "-y", "-qq", "chromium"], check=False)
+        found = shutil.which("chromium")
+    if found is None:
+        sys.exit(
+            f"No Chromium here ({', '.join(PROGRAMS)}). Install the package `chromium` of your system, then try again."
+        )
+    return found
+
+
+def main() -> int:
+    if sys.argv[1:] == ["break"]:
+        change(BREAK)
+        return 0
+    if sys.argv[1:] == ["mend"]:
+        change(MEND)
+        return 0
+    program = find_chromium()
+    state = ["--state", os.environ["SNOWMELT_SANDBOX_STATE"]]
+    subprocess.run([sys.executable, "-m", "sandbox.airflow", "up", *state], cwd=ROOT, check=True)
+    try:
+        environment = {**os.environ, "NODE_PATH": str(ROOT / ".cache" / "browser" / "node_modules")}
+        walk = [shutil.which("node") or "node", "tests/ui/walk.cjs", program, "docs/pictures", sys.executable]
+        done = subprocess.run(walk, cwd=ROOT, env=environment, check=False)
+    finally:
+        change(MEND)
+        subprocess.run([sys.executable, "-m", "sandbox.airflow", "down", *state], cwd=ROOT, check=True)
+    if done.returncode == 0:
+        print("The pages work. Pictures: docs/pictures/")
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
