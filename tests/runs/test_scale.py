@@ -11,7 +11,6 @@ from pathlib import Path
 import psycopg
 import pyarrow as pa
 import pytest
-from tests.io.test_runs import session, world  # noqa: F401 - fixtures
 
 from benchmarks.parts import scale
 from snowmelt.core.columns.types import Form
@@ -79,7 +78,7 @@ def test_a_file_costs_the_same_few_statements_however_many_there_are(connection,
     assert few / 2 <= 8
 
 
-def test_a_manifest_in_parts_is_written_and_read_again(world, monkeypatch):  # noqa: F811
+def test_a_manifest_in_parts_is_written_and_read_again(world, monkeypatch):
     from snowmelt.core.unload import manifest_parts
 
     monkeypatch.setattr(manifest_parts, "FILES_OF_PART", 2)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.io.test_runs import session, world  # noqa: F401 - fixtures
 
 from snowmelt.errors import SchemaError
 
@@ -23,7 +22,7 @@ TYPES = "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHER
 
 
 @pytest.fixture
-def numbers(world):  # noqa: F811
+def numbers(world):
     world.sql(NUMBERS, ROWS)
     return world
 
