@@ -161,7 +161,7 @@ def _start_snowflake(state: State, users: dict[str, User]) -> subprocess.Popen[b
         sys.executable, "-m", "sandbox.snowflake", "--port", str(read_ports(state)["snowflake"]),
         "--certfile", str(state.tls / "server.pem"), "--keyfile", str(state.tls / "server.key"),
         "--s3-endpoint", s3_endpoint(state), "--statement-log", str(state.log / "snowflake-statements.jsonl"),
-        "--db-path", str(state.snowflake), "--host", LISTEN,
+        "--db-path", str(state.snowflake), *(() if LISTEN == "127.0.0.1" else ("--host", LISTEN)),
     ]  # fmt: skip
     environment = process.base_environment() | {
         "AWS_ACCESS_KEY_ID": writer.access_key,

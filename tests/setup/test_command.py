@@ -11,6 +11,8 @@ import pytest
 
 from tests.conftest import ROOT
 
+CONFIG = ROOT / "include/config/s3copyconfig.json"
+
 TOLD = ["--storage-aws-iam-user-arn", "arn:aws:iam::999999999999:user/abc1-b-x", "--storage-aws-external-id", "AB1_SFCRole=2_x="]  # fmt: skip
 
 
@@ -73,6 +75,8 @@ def test_it_prints_and_explains(call, tmp_path):
     wrong = call("--aws-account", "12", "--output", str(tmp_path / "none"))
     assert wrong.returncode == 1
     assert "aws_account: '12'; expected 12 digits" in wrong.stderr
-    missing = call("--config", str(tmp_path / "no.json"))
+    missing = call(
+        "--config", str(tmp_path / "no.json"), "--output", str(tmp_path / "none"), SNOWMELT_CONFIG=str(CONFIG)
+    )
     assert missing.returncode == 1
     assert "no.json cannot be read" in missing.stderr

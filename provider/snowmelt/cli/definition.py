@@ -8,7 +8,6 @@ _ARGUMENTS = (
     Arg(
         ("--config",),
         help="the configuration file; default: SNOWMELT_CONFIG, else include/config/s3copyconfig.json here",
-        default="include/config/s3copyconfig.json",
     ),
     Arg(("--output",), help="the folder to write into; default: snowmelt-setup", default="snowmelt-setup"),
     Arg(("--stdout",), help="print the files instead of writing them", action="store_true"),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+from snowmelt.core.settings.config import DEFAULT_ORIGIN, Config
 from snowmelt.core.setup.facts import SetupFacts, parse_public_key
 from snowmelt.core.setup.files import build_setup
-from snowmelt.dag_factory import read_config
+from snowmelt.dag_factory import CONFIG_VARIABLE, read_config
 from snowmelt.errors import ConfigurationError
 from snowmelt.io.setup import write_setup
 
@@ -37,7 +39,7 @@ _NOT_REPEATED = {"config", "output", "stdout", "force", *(_OPTIONS[name] for nam
 def run_setup_sql(arguments: argparse.Namespace) -> None:
     """Write the files, or print them; exits with 1 and the faults when it cannot."""
     try:
-        config = read_config(arguments.config)
+        config = _read_config(arguments.config)
         given = {field: getattr(arguments, option) for field, option in _OPTIONS.items()}
         facts = SetupFacts(**{field: value for field, value in given.items() if value is not None})
         if arguments.rsa_public_key_file:
@@ -61,9 +63,18 @@ def run_setup_sql(arguments: argparse.Namespace) -> None:
     sys.stdout.write(f"Go on with {Path(arguments.output) / 'STEPS.md'}\n")
 
 
+def _read_config(given: str | None) -> Config:
+    """The file of `--config`; without it the one that SNOWMELT_CONFIG names, else the one beside dags/."""
+    if given is None:
+        return read_config(DEFAULT_ORIGIN)
+    return read_config(given, {name: value for name, value in os.environ.items() if name != CONFIG_VARIABLE})
+
+
 def _command(arguments: argparse.Namespace) -> str:
     """The call, without what the second one adds."""
-    parts = ["airflow", "snowmelt", "setup-sql", "--config", arguments.config, "--output", arguments.output]
+    parts = ["airflow", "snowmelt", "setup-sql", "--output", arguments.output]
+    if arguments.config is not None:
+        parts += ["--config", arguments.config]
     for option in (*_OPTIONS.values(), "rsa_public_key_file"):
         value = getattr(arguments, option)
         if value is not None and option not in _NOT_REPEATED:
