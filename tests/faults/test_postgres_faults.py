@@ -165,7 +165,7 @@ def test_the_disk_is_full(sabotaged, sandbox):
             subprocess.run(["mount", "-o", "remount,size=200m", str(folder)], check=True)
             run.finish()
             run.check_finished()
-            run.world.execute("DROP TABLE public.t")
+            run.world.execute("DROP TABLE public.t", "DROP SCHEMA snowmelt CASCADE")
             altered(sandbox, run, "RESET default_tablespace")
             superuser.execute("DROP TABLESPACE small")
     finally:
