@@ -10,9 +10,11 @@ import pytest
 COPY = r"COPY INTO .*data_|COPY INTO .*chunk_"
 
 
-@pytest.mark.parametrize(
-    ("number", "kind"), [(603, "SourceUnavailable"), (604, "SourceUnavailable"), (2003, "SourceError")]
-)
+ERRORS = [(603, "SourceUnavailable"), (604, "SourceUnavailable"), (2003, "SourceError")]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("number", "kind"), ERRORS)
 def test_an_unload_that_fails(sabotaged, stand_ins, number, kind):
     with sabotaged() as run:
         with stand_ins.snowflake({"kind": "error", "match": COPY, "code": str(number), "skip": 1}):
