@@ -222,11 +222,11 @@ class _Writer:
             )
             raise errors.SnowflakeError(100160, "22000", text)
         key = self.key(self._count)
+        self._count += 1
+        self._uploads.append(self._pool.submit(self._upload, file.path, key, size, file.rows))
         if self._fault is not None and self._count >= self._fault.after:
             self.finish()
             raise as_error(self._fault)
-        self._count += 1
-        self._uploads.append(self._pool.submit(self._upload, file.path, key, size, file.rows))
 
     def _upload(self, path: Path, key: str, size: int, rows: int) -> Written:
         location = self.unload.location

@@ -83,7 +83,7 @@ STATEMENTS = [
         "location-not-allowed",
     ),
     (
-        COPY.format(to="@UTIL.STAGING.SNOWMELT_STAGE/failures/", by=""),
+        COPY.format(to="@UTIL.STAGING.SNOWMELT_STAGE/no-time-zones/", by=""),
         SourceError,
         100171,
         "timestamp-tz-parquet",

@@ -10,9 +10,11 @@ import pytest
 COPY = r"COPY INTO .*data_|COPY INTO .*chunk_"
 
 
-@pytest.mark.parametrize(
-    ("number", "kind"), [(603, "SourceUnavailable"), (604, "SourceUnavailable"), (2003, "SourceError")]
-)
+ERRORS = [(603, "SourceUnavailable"), (604, "SourceUnavailable"), (2003, "SourceError")]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("number", "kind"), ERRORS)
 def test_an_unload_that_fails(sabotaged, stand_ins, number, kind):
     with sabotaged() as run:
         with stand_ins.snowflake({"kind": "error", "match": COPY, "code": str(number), "skip": 1}):
@@ -24,11 +26,17 @@ def test_an_unload_that_fails(sabotaged, stand_ins, number, kind):
 
 
 def test_an_unload_that_fails_half_way_leaves_strays_that_are_never_loaded(sabotaged, stand_ins, world):
-    with sabotaged(chunk_rows=6000, rows=200_000 // 8) as run:
-        with stand_ins.snowflake({"kind": "half", "match": COPY, "after": 0, "skip": 1, "code": "603"}):
+    with sabotaged() as run:
+        with stand_ins.snowflake({"kind": "half", "match": COPY, "after": 1, "skip": 1, "code": "603"}):
             assert run.run() == 1
+            assert stand_ins.snowflake_hits() == [1]
         run.finish()
         run.check_finished()
+        pages = world.s3.get_paginator("list_objects_v2").paginate(Bucket=world.bucket, Prefix="TESTS/")
+        keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+        written = [key for key in keys if f"run_{run.job.run}/chunk_" in key]
+        ((loaded,),) = run.world.query("SELECT count(*) FROM snowmelt.loaded_file")
+        assert len(written) == loaded + 1
 
 
 @pytest.mark.faults
