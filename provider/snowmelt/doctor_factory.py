@@ -12,7 +12,7 @@ from airflow.sdk import DAG, Param
 
 from snowmelt.core.doctor.checks import CHECKS, DEAD_AFTER_HOURS
 from snowmelt.core.settings.config import Config
-from snowmelt.operators.doctor import MigrationCheckOperator, MigrationDoctorReportOperator
+from snowmelt.operators.doctor import CheckedConfig, MigrationCheckOperator, MigrationDoctorReportOperator
 
 DOCTOR_DOC = """
 Checks every connection and right that the configuration needs, and says how to mend what is missing: look at the log
@@ -40,6 +40,7 @@ _PARAMS = {
 
 def build_doctor(config: Config) -> DAG:
     """`migration_doctor`, without a schedule."""
+    checked = CheckedConfig(config.origin, config)
     tables = [{"dag_id": table.dag_id} for table in config.tables if table.enabled]
     with DAG(
         dag_id="migration_doctor",
@@ -59,12 +60,12 @@ def build_doctor(config: Config) -> DAG:
             if check == "table":
                 task: Any = MigrationCheckOperator.partial(
                     task_id=check,
-                    config=config,
+                    config=checked,
                     check=check,
                     doc_md=doc,
                     map_index_template="{{ task.map_label }}",
                 ).expand_kwargs(tables)
             else:
-                task = MigrationCheckOperator(task_id=check, config=config, check=check, doc_md=doc)
+                task = MigrationCheckOperator(task_id=check, config=checked, check=check, doc_md=doc)
             task >> report
     return dag

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -28,7 +29,7 @@ def test_all_is_well_in_the_sandbox(ran):
         task: ["success"] * (2 if task == "table" else 1) for task in CHECKS
     }
     assert well.states("report") == ["success"]
-    assert "# Migration doctor\n\n47 OK\n" in well.log.replace("\r", "")
+    assert re.search(r"# Migration doctor\n\n\d+ OK\n", well.log)
     assert "| Ledger | postgres_default | OK |" in well.log
 
 

@@ -75,3 +75,11 @@ def test_every_assumption_is_documented(assumption):
     page = (DOCS / "live-account.md").read_text()
     assert f"| {assumption.name} |" in page
     assert assumption.claim.replace("|", "\\|") in page
+
+
+def test_airflows_database_gets_no_copy_of_the_configuration():
+    from snowmelt.core.settings.config import parse_config
+    from snowmelt.operators.doctor import CheckedConfig
+
+    config = parse_config((DOCS.parent / "include/config/s3copyconfig.json").read_text(), {}, origin="f")
+    assert str(CheckedConfig("f", config)) == "CheckedConfig(origin='f')"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 FINDINGS_KEY = "findings"
 
 
+@dataclass(frozen=True, slots=True)
+class CheckedConfig:
+    """The configuration that is checked, told by its file's name: Airflow writes a mapped task's arguments into its database as text."""
+
+    origin: str
+    config: Config = field(repr=False)
+
+
 class MigrationCheckOperator(BaseOperator):
     """Run one group of checks; fail, after all of them, when one is wrong.
 
@@ -34,9 +43,11 @@ class MigrationCheckOperator(BaseOperator):
     template_fields: Sequence[str] = ()
     ui_color = "#e8def8"
 
-    def __init__(self, *, config: Config, check: str, dag_id: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *, config: CheckedConfig, check: str, dag_id: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.config = config
+        self.config = config.config
         self.check = check
         self.table_dag_id = dag_id
 
