@@ -23,12 +23,14 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": "Snowmelt",
                 "python-modules": [
                     "snowmelt.operators.cleanup",
+                    "snowmelt.operators.doctor",
                     "snowmelt.operators.files",
                     "snowmelt.operators.plan",
                     "snowmelt.operators.postgres_load",
                     "snowmelt.operators.publish",
                     "snowmelt.operators.snowflake_unload",
                     "snowmelt.operators.verify",
+                    "snowmelt.operators.warehouse",
                 ],
             }
         ],

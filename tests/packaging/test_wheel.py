@@ -44,9 +44,8 @@ def test_its_metadata(wheel):
         "apache-airflow-providers-postgres",
         "apache-airflow-providers-snowflake",
     }
-    assert archive.read(f"{info}/entry_points.txt").decode().split() == [
-        "[apache_airflow_provider]",
-        "provider_info",
-        "=",
-        "snowmelt.get_provider_info:get_provider_info",
-    ]
+    points = archive.read(f"{info}/entry_points.txt").decode().split()
+    assert sorted(points) == sorted(
+        "[airflow.plugins] snowmelt = snowmelt.web.plugin:SnowmeltPlugin "
+        "[apache_airflow_provider] provider_info = snowmelt.get_provider_info:get_provider_info".split()
+    )

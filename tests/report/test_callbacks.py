@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import ClassVar
 
 from snowmelt.dag_factory import build_migrate_table, read_config
+from snowmelt.tasks.retrying import RETRIES
 from tests.conftest import ROOT
 
 
@@ -39,7 +40,7 @@ def test_the_documented_notification_works(sandbox, monkeypatch):
             kept = task.partial_kwargs if task.is_mapped else vars(task)
             assert names["tell"] in _listed(kept["on_failure_callback"]), task.task_id
             assert bool(_listed(kept.get("on_success_callback"))) == (task.task_id == "cleanup")
-            assert kept["retries"] == 4
+            assert kept["retries"] == RETRIES
 
     module = ModuleType("airflow.providers.smtp.notifications.smtp")
     module.SmtpNotifier = SmtpNotifier
@@ -58,7 +59,7 @@ def test_default_args_go_over_snowmelts_own():
     plan = dag.get_task("plan")
     assert (plan.retries, plan.owner) == (1, "data")
     assert plan.retry_exponential_backoff
-    assert build_migrate_table(config).get_task("plan").retries == 4
+    assert build_migrate_table(config).get_task("plan").retries == RETRIES
 
 
 def _listed(callbacks):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from snowmelt.core.doctor.findings import Status
 from snowmelt.errors import VerificationError
+from snowmelt.io.doctor.leftovers import check_postgres
 from snowmelt.io.publish import run as publishing
 from snowmelt.io.publish.deferred import list_deferred, restore_indexes
 
@@ -82,13 +84,29 @@ def test_a_death_in_between_leaves_a_record_and_the_next_try_builds_them(filled,
         filled.finish(plan, chunks)
     monkeypatch.undo()
     with filled.target() as connection:
-        assert list_deferred(connection) == [
+        assert [dropped[:4] for dropped in list_deferred(connection)] == [
             ("public", "t", index, plan.run_id) for index in ("expression", "plain")
         ]
+        said = {finding.subject: finding for finding in check_postgres(connection, "pg", 0, remove=False)}
+        assert said['"public"."plain"'].status is Status.WRONG
+        assert "CREATE INDEX" in " ".join(said['"public"."plain"'].remedy.steps)
         publishing.publish_run(connection, plan)
     assert filled.query(INDEXES) == before
     assert filled.query("SELECT count(*) FROM public.t") == [(51,)]
     assert filled.query("SELECT * FROM snowmelt.deferred_index") == []
+
+
+def test_the_doctor_builds_them(filled, monkeypatch):
+    before = filled.query(INDEXES)
+    plan = filled.plan(TABLE)
+    chunks = filled.unload(plan)
+    monkeypatch.setattr(publishing, "publish", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        filled.finish(plan, chunks)
+    with filled.target() as connection:
+        findings = check_postgres(connection, "pg", 0, remove=True)
+        assert [f.status for f in findings if f.check == "Indexes"] == [Status.OK, Status.OK]
+    assert filled.query(INDEXES) == before
 
 
 def test_a_refused_publish_builds_them_again_at_once(filled):

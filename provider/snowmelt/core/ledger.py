@@ -135,9 +135,10 @@ INSERT INTO snowmelt.deferred_index (schema_name, table_name, index_name, statem
 ON CONFLICT (schema_name, table_name, index_name)
     DO UPDATE SET statements = EXCLUDED.statements, run_id = EXCLUDED.run_id, dropped_at = clock_timestamp()
 """
-LIST_DEFERRED = (
-    "SELECT schema_name, table_name, index_name, run_id FROM snowmelt.deferred_index ORDER BY 1, 2, 3"
-)
+LIST_DEFERRED = """
+SELECT schema_name, table_name, index_name, run_id, statements FROM snowmelt.deferred_index
+WHERE dropped_at <= clock_timestamp() - make_interval(hours => %s) ORDER BY 1, 2, 3
+"""
 READ_DEFERRED = (
     "SELECT index_name FROM snowmelt.deferred_index WHERE (schema_name, table_name) = (%s, %s) ORDER BY 1"
 )

@@ -84,6 +84,15 @@ def describe_staging(leftover: Leftover, sign: LastSign | None, hours: int) -> F
     return found("Staging tables", name, Status.WRONG, text, postgres_sql(f"DROP TABLE {name}"))
 
 
+def describe_deferred(schema: str, table: str, index: str, run_id: str, statements: Sequence[str]) -> Finding:
+    """One index that a publish dropped and nobody built again."""
+    text = (
+        f"index of {postgres_identifier(schema, table)}, dropped by run {run_id} for its publish (defer_indexes) and not built again. "
+        "The next run into that table builds it, too."
+    )
+    return found("Indexes", postgres_identifier(schema, index), Status.WRONG, text, postgres_sql(*statements))
+
+
 def build_query_history(database: str, hours: int) -> str:
     """Running queries of Snowmelt that began longer ago than that, of this role's users, from the last seven days.
 

@@ -16,11 +16,11 @@ READ_TABLES = """
 WITH last AS (
     SELECT DISTINCT ON (target, source) run_id, dag_id, dag_run_id, mode, source, target, outcome, error, source_rows, staged_files,
            staged_rows, staged_bytes, started_at, verified_at, published_at, finished_at, snapshot
-    FROM snowmelt.run WHERE dag_id = ANY(%(dag_ids)s)
+    FROM snowmelt.run WHERE dag_id = ANY(%(dag_ids)s) AND mode <> 'keys'
     ORDER BY target, source, started_at DESC
 ), published AS (
     SELECT DISTINCT ON (target, source) target, source, run_id, snapshot, published_at, verified_at, publish_result, source_rows, plan->>'watermark' AS watermark
-    FROM snowmelt.run WHERE dag_id = ANY(%(dag_ids)s) AND published_at IS NOT NULL
+    FROM snowmelt.run WHERE dag_id = ANY(%(dag_ids)s) AND mode <> 'keys' AND published_at IS NOT NULL
     ORDER BY target, source, published_at DESC
 )
 SELECT last.*, p.run_id AS published_run_id, p.snapshot AS published_snapshot, p.published_at AS last_published_at,
@@ -48,7 +48,7 @@ SELECT run_id, dag_id, dag_run_id, mode, source, target, snapshot, snapshot_note
        plan->>'publish' AS publish, plan->>'file_format' AS file_format, plan->>'load_method' AS load_method,
        plan->'location'->>'bucket' AS bucket, coalesce(plan->'location'->>'base', '') || (plan->>'path') AS prefix,
        clock_timestamp() AS now
-FROM snowmelt.run WHERE dag_id = %(dag_id)s AND dag_run_id = %(dag_run_id)s
+FROM snowmelt.run WHERE dag_id = %(dag_id)s AND dag_run_id = %(dag_run_id)s AND mode <> 'keys'
 ORDER BY started_at DESC LIMIT 1
 """
 READ_CHUNKS = """

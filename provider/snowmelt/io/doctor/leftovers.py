@@ -14,6 +14,7 @@ from snowmelt.core.unload.statements import Location, build_remove
 from snowmelt.errors import SnowmeltError
 from snowmelt.io.failures.postgres import postgres_failures
 from snowmelt.io.failures.s3 import s3_failures
+from snowmelt.io.publish.deferred import list_deferred, restore_indexes
 from snowmelt.io.publish.staging import drop_staging, list_leftovers
 from snowmelt.io.snowflake import Connection as SnowflakeConnection
 from snowmelt.io.snowflake import cancel_query, read_rows
@@ -27,6 +28,7 @@ def check_postgres(connection: Connection, conn_id: str, hours: int, *, remove: 
         # Sessions first: one that is ended lets its staging table go.
         *_check_sessions(connection, conn_id, hours, remove=remove),
         *_check_staging(connection, conn_id, hours, remove=remove),
+        *_check_indexes(connection, conn_id, hours, remove=remove),
     ]
 
 
@@ -53,6 +55,26 @@ def _check_staging(connection: Connection, conn_id: str, hours: int, *, remove: 
             finding = _removed(finding)
         findings.append(finding)
     return findings or [_none("Staging tables", conn_id, f"none of a dead run ({len(tables)} of live ones)")]
+
+
+def _check_indexes(connection: Connection, conn_id: str, hours: int, *, remove: bool) -> list[Finding]:
+    """Indexes that a run dropped before its publish, and died before it built them again."""
+    if connection.execute(said.LEDGER_EXISTS).fetchone() != (True,):
+        return []
+    with postgres_failures("Looking for dropped indexes"):
+        dropped = list_deferred(connection, hours)
+    findings = []
+    for schema, table, index, run_id, statements in dropped:
+        finding = said.describe_deferred(schema, table, index, run_id, statements)
+        if remove:
+            try:
+                with postgres_failures(f"Building {finding.subject}"):
+                    restore_indexes(connection, schema, table)
+                finding = found(finding.check, finding.subject, Status.OK, f"built again: {finding.found}")
+            except SnowmeltError as error:
+                finding = found(finding.check, finding.subject, Status.WRONG, error, finding.remedy)
+        findings.append(finding)
+    return findings or [_none("Indexes", conn_id, "every index that a publish dropped is there again")]
 
 
 def _read_signs(connection: Connection, run_ids: Sequence[str]) -> dict[str, said.LastSign]:

@@ -47,10 +47,12 @@ def defer_indexes(connection: psycopg.Connection[Any], request: PublishRequest) 
     return names
 
 
-def list_deferred(connection: psycopg.Connection[Any]) -> list[tuple[str, str, str, str]]:
-    """Indexes that are dropped at this moment: (schema, table, index, run id)."""
+def list_deferred(
+    connection: psycopg.Connection[Any], hours: int = 0
+) -> list[tuple[str, str, str, str, list[str]]]:
+    """Indexes that have been dropped for so many hours: (schema, table, index, run id, statements that build it)."""
     with connection.cursor(row_factory=tuple_row) as cursor:
-        return cursor.execute(ledger.LIST_DEFERRED).fetchall()
+        return cursor.execute(ledger.LIST_DEFERRED, (hours,)).fetchall()
 
 
 def restore_indexes(
