@@ -99,6 +99,7 @@ async function main() {
   check((await failed.innerText()).includes("broken for the test"), "the failure does not say why");
   await tab(page).locator("main:not([data-live='yes'])").waitFor();
   tell("the failed file is named with its error");
+  await page.setViewportSize({ width: 1280, height: 800 });
   await picture(page, "failed");
 
   await failed.getByRole("link", { name: "Open the task" }).click();
@@ -126,7 +127,7 @@ async function main() {
   check((await tab(page).locator("#failed").count()) === 0, "a failure is still shown");
   check((await tab(page).locator("#load .tile.done").count()) > 1, "the files are not all done");
   tell("the run ended: published and verified");
-  await page.setViewportSize({ width: 1280, height: 1240 });
+  await page.setViewportSize({ width: 1280, height: 1100 });
   await picture(page, "finished");
 
   await page.goto(`${base}/plugin/migrations`);
@@ -142,7 +143,7 @@ async function main() {
   tell("the list of all tables leads to the run");
   await close();
 
-  const dark = await open("dark", 1280, 1240);
+  const dark = await open("dark", 1280, 1100);
   await dark.page.goto(address);
   await tab(dark.page).locator("#verification .pill.done").waitFor();
   check((await tab(dark.page).locator("html[data-theme=dark]").count()) === 1, "the page does not take Airflow's theme");

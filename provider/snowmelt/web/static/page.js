@@ -81,11 +81,14 @@ async function clearTask(button) {
       reset_dag_runs: true,
     }),
   }).catch(() => null);
+  // From here on the part may be exchanged again.
+  button.classList.remove("sure");
   if (answer && answer.ok) {
     say("Cleared: it runs again.");
     await refresh();
   } else {
     button.disabled = false;
+    button.textContent = button.dataset.before;
     say(answer ? `Airflow refused to clear it (${answer.status}).` : "Airflow does not answer.");
   }
 }
@@ -119,7 +122,7 @@ document.addEventListener("input", applyFilter);
 function inUse(part) {
   const selection = window.getSelection();
   const selects = selection && !selection.isCollapsed && part.contains(selection.anchorNode);
-  return selects || part.querySelector("button.sure, button:disabled, input:focus") !== null;
+  return selects || part.querySelector("button.sure, input:focus") !== null;
 }
 
 function exchange(fresh) {
