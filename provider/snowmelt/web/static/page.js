@@ -69,13 +69,16 @@ async function clearTask(button) {
   }
   button.disabled = true;
   const index = Number(button.dataset.index);
+  const tasks = button.dataset.tasks
+    ? JSON.parse(button.dataset.tasks)
+    : [index >= 0 ? [button.dataset.task, index] : button.dataset.task];
   const answer = await fetch(`../api/v2/dags/${encodeURIComponent(button.dataset.dag)}/clearTaskInstances`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({
       dry_run: false,
       dag_run_id: button.dataset.run,
-      task_ids: [index >= 0 ? [button.dataset.task, index] : button.dataset.task],
+      task_ids: tasks,
       include_downstream: true,
       only_failed: false,
       reset_dag_runs: true,
