@@ -128,7 +128,11 @@ async function main() {
   check((await tab(page).locator("#failed").count()) === 0, "a failure is still shown");
   check((await tab(page).locator("#load .tile.done").count()) > 1, "the files are not all done");
   tell("the run ended: published and verified");
-  await page.setViewportSize({ width: 1280, height: 1100 });
+  await tab(page).locator("main:not([data-live='yes'])").waitFor();
+  await page.setViewportSize({ width: 1280, height: 1300 });
+  await page.goto(address); // around the tab Airflow shows the run's end only when asked anew
+  await page.getByText("Success").first().waitFor();
+  await tab(page).locator("#verification .pill.done").waitFor();
   await picture(page, "finished");
 
   await page.goto(`${base}/plugin/migrations`);
@@ -144,7 +148,7 @@ async function main() {
   tell("the list of all tables leads to the run");
   await close();
 
-  const dark = await open("dark", 1280, 1100);
+  const dark = await open("dark", 1280, 1300);
   await dark.page.goto(address);
   await tab(dark.page).locator("#verification .pill.done").waitFor();
   check((await tab(dark.page).locator("html[data-theme=dark]").count()) === 1, "the page does not take Airflow's theme");
