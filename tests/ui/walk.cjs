@@ -99,6 +99,7 @@ async function main() {
   check((await failed.innerText()).includes("broken for the test"), "the failure does not say why");
   await tab(page).locator("main:not([data-live='yes'])").waitFor();
   tell("the failed file is named with its error");
+  await page.setViewportSize({ width: 1280, height: 800 });
   await picture(page, "failed");
 
   await failed.getByRole("link", { name: "Open the task" }).click();
@@ -108,7 +109,8 @@ async function main() {
 
   execFileSync(python, ["-m", "tests.ui.walk", "mend"], { stdio: "inherit" });
   for (;;) {
-    const clear = tab(page).locator("#failed .failure").filter({ hasText: "load" }).getByRole("button").first();
+    // All at once where several failed: clearing one after another lets the scheduler block what follows in between.
+    const clear = tab(page).locator("#failed button.clear").first();
     await tab(page).locator("#failed, #head .pill.done").first().waitFor();
     if ((await tab(page).locator("#failed").count()) === 0) {
       break;
@@ -126,7 +128,11 @@ async function main() {
   check((await tab(page).locator("#failed").count()) === 0, "a failure is still shown");
   check((await tab(page).locator("#load .tile.done").count()) > 1, "the files are not all done");
   tell("the run ended: published and verified");
-  await page.setViewportSize({ width: 1280, height: 1240 });
+  await tab(page).locator("main:not([data-live='yes'])").waitFor();
+  await page.setViewportSize({ width: 1280, height: 1300 });
+  await page.goto(address); // around the tab Airflow shows the run's end only when asked anew
+  await page.getByText("Success").first().waitFor();
+  await tab(page).locator("#verification .pill.done").waitFor();
   await picture(page, "finished");
 
   await page.goto(`${base}/plugin/migrations`);
@@ -142,7 +148,7 @@ async function main() {
   tell("the list of all tables leads to the run");
   await close();
 
-  const dark = await open("dark", 1280, 1240);
+  const dark = await open("dark", 1280, 1300);
   await dark.page.goto(address);
   await tab(dark.page).locator("#verification .pill.done").waitFor();
   check((await tab(dark.page).locator("html[data-theme=dark]").count()) === 1, "the page does not take Airflow's theme");

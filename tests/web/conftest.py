@@ -142,6 +142,7 @@ def site(sandbox):
                 "tasks": [
                     ["plan", -1, "success", None], ["unload", 0, "success", PLANNED_LABEL],
                     ["load", 0, "failed", HOSTILE[:200]], ["load", 1, "success", "data_1"],
+                    ["load", 2, "failed", "data_2"],
                 ],
             },
             {"dag_id": "migrate_table", "run_id": UNPLANNED, "tasks": [["plan", -1, "failed", None]]},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from html.parser import HTMLParser
 
 import pytest
@@ -125,7 +126,10 @@ def test_pages_allow_nothing_but_their_own_files(site):
 def test_a_failed_file_can_be_cleared_by_who_may(site):
     page = shown(site, PAGE, dag_id="migrate_table", run_id=RUN)
     assert "VALUE-SECRET <img src=x onerror=alert(1)>" in page.text
-    (button,) = [attributes for tag, attributes in page.tags if tag == "button"]
+    buttons = {attributes["id"]: attributes for tag, attributes in page.tags if tag == "button"}
+    assert set(buttons) == {"clear-all", "clear-load-0", "clear-load-2"}
+    assert json.loads(buttons["clear-all"]["data-tasks"]) == [["load", 2], ["load", 0]]
+    button = buttons["clear-load-0"]
     assert (button["data-dag"], button["data-run"], button["data-task"], button["data-index"]) == (
         "migrate_table",
         RUN,
@@ -146,7 +150,7 @@ def test_a_failed_file_can_be_cleared_by_who_may(site):
 def test_errors_are_for_those_who_may_read_logs(site):
     assert "VALUE-SECRET" not in site.get(PAGE, "nologs", dag_id="migrate_table", run_id=RUN).text
     failures = site.get("/snowmelt/run.json", "nologs", dag_id="migrate_table", run_id=RUN).json["failures"]
-    assert [failure["error"] for failure in failures] == [None]
+    assert [failure["error"] for failure in failures] == [None, None]
     assert "You may not read the logs" in site.get(PAGE, "nologs", dag_id="migrate_table", run_id=RUN).text
 
 

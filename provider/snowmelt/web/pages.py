@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -13,7 +14,7 @@ from markupsafe import Markup
 
 from snowmelt import __version__
 from snowmelt.core.progress import shown
-from snowmelt.core.progress.board import Half, Piece, RunBoard
+from snowmelt.core.progress.board import Failure, Half, Piece, RunBoard
 from snowmelt.core.progress.plots import plot_gantt, plot_rate
 from snowmelt.core.progress.table_status import TableStatus
 from snowmelt.core.progress.task_states import TaskState, build_steps
@@ -45,7 +46,7 @@ def _environment() -> Environment:
         "time": shown.show_time,
         "part": lambda text: quote(str(text), safe=""),
     }
-    environment.globals |= {"age": shown.show_age, "version": __version__}
+    environment.globals |= {"age": shown.show_age, "version": __version__, "tasks_of_failures": _tasks_of}
     return environment
 
 
@@ -93,6 +94,16 @@ def render_empty_run(
         rights=rights,
         live=any(task.word in {"running", "queued", "retrying", "waiting"} for task in tasks),
     )  # fmt: skip
+
+
+def _tasks_of(failures: Sequence[Failure]) -> str:
+    """The failed tasks as Airflow's clearTaskInstances takes them: one request for all, or the first would block the rest."""
+    return json.dumps(
+        [
+            [failure.task_id, failure.map_index] if failure.map_index >= 0 else failure.task_id
+            for failure in failures
+        ]
+    )
 
 
 def headline(board: RunBoard) -> Mapping[str, Any]:

@@ -47,7 +47,7 @@ TITLES: dict[str, str] = {
     "file_format": "Staged files",
     "load_method": "How to load",
     "max_file_size_mb": "Largest file, in MB",
-    "cleanup_after_load": "Remove the staged files afterwards",
+    "cleanup_after_load": "Remove staged files",
     "narrow_numbers": "Smallest types for whole numbers",
     "run_id": "Earlier run",
 }
@@ -69,8 +69,7 @@ DESCRIPTIONS: dict[str, str] = {
         "**test** sends a few rows through every step and leaves the target alone."
     ),
     "source_filter": (
-        "One Snowflake condition, without the word WHERE: `\"Clinic\" = 'North' AND LAST_MODIFIED >= '2024-01-01'`. "
-        "Empty: every row."
+        "One Snowflake condition, without the word WHERE: `LAST_MODIFIED >= '2024-01-01'`. Empty: every row."
     ),
     "chunking_column": (
         "A number, date, time or text column, best the one that the table is loaded or clustered by. "

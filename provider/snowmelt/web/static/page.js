@@ -69,23 +69,29 @@ async function clearTask(button) {
   }
   button.disabled = true;
   const index = Number(button.dataset.index);
+  const tasks = button.dataset.tasks
+    ? JSON.parse(button.dataset.tasks)
+    : [index >= 0 ? [button.dataset.task, index] : button.dataset.task];
   const answer = await fetch(`../api/v2/dags/${encodeURIComponent(button.dataset.dag)}/clearTaskInstances`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({
       dry_run: false,
       dag_run_id: button.dataset.run,
-      task_ids: [index >= 0 ? [button.dataset.task, index] : button.dataset.task],
+      task_ids: tasks,
       include_downstream: true,
       only_failed: false,
       reset_dag_runs: true,
     }),
   }).catch(() => null);
+  // From here on the part may be exchanged again.
+  button.classList.remove("sure");
   if (answer && answer.ok) {
     say("Cleared: it runs again.");
     await refresh();
   } else {
     button.disabled = false;
+    button.textContent = button.dataset.before;
     say(answer ? `Airflow refused to clear it (${answer.status}).` : "Airflow does not answer.");
   }
 }
@@ -119,7 +125,7 @@ document.addEventListener("input", applyFilter);
 function inUse(part) {
   const selection = window.getSelection();
   const selects = selection && !selection.isCollapsed && part.contains(selection.anchorNode);
-  return selects || part.querySelector("button.sure, button:disabled, input:focus") !== null;
+  return selects || part.querySelector("button.sure, input:focus") !== null;
 }
 
 function exchange(fresh) {
