@@ -17,7 +17,7 @@ from benchmarks.tables import Table
 
 #: Arrow bytes of a row group, as the stand-in's unload makes them.
 GROUP_BYTES = 64 << 20
-_SAMPLE_ROWS = 100_000
+_FEW_ROWS = 5_000
 _WRITING: dict[str, Any] = {"compression": "snappy", "version": "1.0", "store_schema": False}
 
 
@@ -39,11 +39,13 @@ def make_file(folder: Path, table: Table, megabytes: float, *, group_bytes: int 
     if note.exists() and path.exists():
         return MadeFile(**json.loads(note.read_text()))
     folder.mkdir(parents=True, exist_ok=True)
-    sample = table.rows(0, _SAMPLE_ROWS)
+    row_bytes = table.rows(0, _FEW_ROWS).nbytes / _FEW_ROWS
+    # a whole row group tells the size best: dictionaries weigh less in it than in a few rows
+    sample = table.rows(0, int(GROUP_BYTES / row_bytes))
     buffer = io.BytesIO()
     pq.write_table(sample, buffer, **_WRITING)
-    wanted = int(megabytes * 1e6 * _SAMPLE_ROWS / buffer.tell())
-    group_rows = max(1, group_bytes * _SAMPLE_ROWS // sample.nbytes)
+    wanted = int(megabytes * 1e6 * len(sample) / buffer.tell())
+    group_rows = max(1, int(group_bytes / row_bytes))
     with pq.ParquetWriter(path, sample.schema, **_WRITING) as writer:
         for first in range(0, wanted, group_rows):
             writer.write_table(table.rows(first, min(group_rows, wanted - first)), row_group_size=group_rows)

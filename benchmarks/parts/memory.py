@@ -12,8 +12,8 @@ from benchmarks.tables import FACT
 TITLE = "Memory"
 #: (MB of the file as a share of the usual one, Arrow bytes of a row group)
 CASES = {
-    "an eighth of the file": (0.25, 64 << 20),
-    "the whole file, eight times as large": (2.0, 64 << 20),
+    "half the usual file": (0.5, 64 << 20),
+    "eight times as much": (4.0, 64 << 20),
     "one row group, held": (0.8, 1 << 30),
     "one row group, streamed": (1.6, 1 << 30),
 }

@@ -13,7 +13,7 @@ from benchmarks.bench import ROOT, Bench
 from benchmarks.measure import spread
 
 TITLE = "Parsing the DAG files"
-TABLES = (1, 10, 100)
+TABLES = (1, 100)
 _PROGRAM = """
 import json, sys, time
 import airflow.sdk

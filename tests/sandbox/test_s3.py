@@ -152,6 +152,16 @@ def test_a_range_beyond_the_end(server, header):
     assert refusal(reader.get_object, Bucket=BUCKET, Key="ranges", Range=header) == (416, "InvalidRange")
 
 
+def test_a_range_of_an_object_that_has_to_be_the_same(server):
+    admin, reader = server.client("admin"), server.client("airflow-reader")
+    etag = admin.put_object(Bucket=BUCKET, Key="same", Body=b"0123456789")["ETag"]
+    asked = {"Bucket": BUCKET, "Key": "same", "Range": "bytes=2-4"}
+    for right in (etag, etag.strip('"'), "*"):
+        assert reader.get_object(**asked, IfMatch=right)["Body"].read() == b"234"
+    admin.put_object(Bucket=BUCKET, Key="same", Body=b"9876543210")
+    assert refusal(reader.get_object, **asked, IfMatch=etag) == (412, "PreconditionFailed")
+
+
 def test_rights(server):
     admin, reader, cleanup = (server.client(user) for user in ("admin", "airflow-reader", "airflow-cleanup"))
     for key in ("rights/1", "rights/2"):

@@ -48,6 +48,9 @@ _BOTTOM = """\
 - **Names.** A name that Snowflake prints unquoted (`VISIT_ID`) becomes lower case, any other (`Visit Id`) is kept to the letter.
   PostgreSQL takes 63 bytes: `long_names: refuse` (the default) names the columns, `shorten` keeps 54 bytes and adds a hash.
 - **NULL.** A nullable source column may go into a NOT NULL column: each value is checked.
+- **Integers in Parquet.** The unload casts whole numbers of up to 18 digits, times and instants: `CAST(… AS SMALLINT)`, `INT`
+  or `BIGINT`, which every value fits, so the files hold integers and not DECIMAL. Files without the cast load as well.
+- **Narrow numbers.** `narrow_numbers` gives the NUMBER(p,0) columns of a new table the smallest integer type that takes their values.
 - **CSV and varchar(n).** PostgreSQL's COPY cuts off spaces beyond varchar(n) without a word. Where the target is shorter than the
   source, a text that is too long is given an end that is no space in the unload, so that it is refused.
 - **Masks.** `columns.mask` copies an expression in place of a column, such as `SHA2("Name")` with type `VARCHAR(64)`. It is one
@@ -72,6 +75,8 @@ at planning by name. Three ways out: leave the column out (`columns.exclude`); c
 
 ## What only a live account can tell
 
+- A CAST to an integer type in the unload's SELECT is documented to choose the Parquet type also without the narrowing of
+  ENABLE_UNLOAD_PHYSICAL_TYPE_OPTIMIZATION. Were it not to, the files would hold DECIMAL, and load as before, slower.
 - TO_VARCHAR of a FLOAT with the format TME is taken to print 17 significant digits, and the sign of a negative zero. Parquet carries
   the 8 bytes as they are: choose it where FLOATs matter.
 - Snowflake advises against years before 1582. They are carried as Snowflake counts them.

@@ -1,0 +1,50 @@
+"""What the unload selects: integers for whole numbers that fit, everything else as its staged form says."""
+
+from __future__ import annotations
+
+import pytest
+
+from snowmelt.core.columns.plan import ColumnRules, SourceColumn, plan_columns
+from snowmelt.core.columns.types import FileFormat, parse_snowflake_type
+from snowmelt.core.unload.staged_columns import build_staged_columns
+
+
+def staged(kind, file_format="parquet", **rules):
+    source = [SourceColumn("C", parse_snowflake_type(kind))]
+    planned = plan_columns(source, None, ColumnRules(**rules), FileFormat(file_format)).columns
+    return build_staged_columns(planned, file_format)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sql"),
+    [
+        ("NUMBER(4,0)", 'CAST("C" AS SMALLINT)'),
+        ("NUMBER(5,0)", 'CAST("C" AS INT)'),
+        ("NUMBER(9,0)", 'CAST("C" AS INT)'),
+        ("NUMBER(18,0)", 'CAST("C" AS BIGINT)'),
+        ("NUMBER(19,0)", '"C"'),
+        ("NUMBER(38,0)", '"C"'),
+        ("NUMBER(12,2)", '"C"'),
+        ("TIMESTAMP_NTZ(6)", 'CAST(DATE_PART(EPOCH_MICROSECOND, "C") AS BIGINT)'),
+        ("TIME(6)", "CAST(DATEDIFF(MICROSECOND, '00:00:00'::TIME, \"C\") AS BIGINT)"),
+        ("VARCHAR(10)", '"C"'),
+        ("DATE", '"C"'),
+    ],
+)
+def test_only_numbers_of_which_every_value_fits_are_cast(kind, sql):
+    assert staged(kind) == (("C", sql),)
+
+
+def test_a_narrowed_column_is_not_cast_since_a_later_value_may_not_fit():
+    assert staged("NUMBER(38,0)", type={"C": "integer"}) == (("C", '"C"'),)
+
+
+def test_csv_is_text_as_it_was():
+    assert staged("NUMBER(18,0)", "csv") == (("C", '"C"'),)
+
+
+def test_the_offset_beside_an_instant_is_a_small_number():
+    (_, (name, sql)) = staged("TIMESTAMP_TZ(6)", keep_offset=("C",))
+    assert name == "C_offset"
+    assert sql.startswith("CAST(DATEDIFF(MINUTE, ")
+    assert sql.endswith(" AS SMALLINT)")
