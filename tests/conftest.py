@@ -126,3 +126,34 @@ def s3_client(sandbox: Sandbox):
 @pytest.fixture(scope="session")
 def bucket(sandbox: Sandbox) -> str:
     return sandbox.bucket
+
+
+@pytest.fixture(scope="session")
+def source_session(sandbox):
+    """A session of the Snowflake stand-in as the product opens it, with the demo's stage and a database TESTS."""
+    from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
+
+    from sandbox.demo_data import surroundings
+    from snowmelt.core.unload.statements import SESSION_PARAMETERS
+
+    connection = SnowflakeHook(
+        snowflake_conn_id="snowflake_default", session_parameters=SESSION_PARAMETERS
+    ).get_conn()
+    with connection.cursor() as cursor:
+        for statement in [*surroundings(sandbox.bucket), "CREATE DATABASE IF NOT EXISTS TESTS"]:
+            cursor.execute(statement)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def run_world(source_session, sandbox, database):
+    """A Snowflake schema, the bucket and a target database, for whole runs of one test."""
+    from tests.io.runs import World
+
+    schema = f"S{uuid.uuid4().hex[:10].upper()}"
+    made = World(source_session, sandbox.s3("AIRFLOW_READER"), database, sandbox.bucket, schema)
+    made.sql(f"CREATE SCHEMA TESTS.{schema}", "USE DATABASE TESTS", f"USE SCHEMA {schema}")
+    yield made
+    made.s3.close()
+    made.sql(f"DROP SCHEMA TESTS.{schema}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-
 import psycopg
 import pytest
 
@@ -13,43 +11,19 @@ from snowmelt.core.progress.task_states import TaskState
 from snowmelt.io import ledger
 from snowmelt.io.pages import read_dag_ids, read_failures, read_run_rows, read_tables
 from snowmelt.io.publish.run import make_staging
-from tests.io.runs import World
 
 TABLE = {
     "source": "T", "target": "paged", "chunking_column": "ID", "chunk_rows": 50, "mode": "full",
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def session(sandbox):
-    from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
-
-    from sandbox.demo_data import surroundings
-    from snowmelt.core.unload.statements import SESSION_PARAMETERS
-
-    connection = SnowflakeHook(
-        snowflake_conn_id="snowflake_default", session_parameters=SESSION_PARAMETERS
-    ).get_conn()
-    with connection.cursor() as cursor:
-        for statement in [*surroundings(sandbox.bucket), "CREATE DATABASE IF NOT EXISTS TESTS"]:
-            cursor.execute(statement)
-    yield connection
-    connection.close()
-
-
 @pytest.fixture
-def world(session, sandbox, database):
-    schema = f"P{uuid.uuid4().hex[:10].upper()}"
-    made = World(session, sandbox.s3("AIRFLOW_READER"), database, sandbox.bucket, schema)
-    made.sql(
-        f"CREATE SCHEMA TESTS.{schema}",
-        "USE DATABASE TESTS",
-        f"USE SCHEMA {schema}",
+def world(run_world):
+    run_world.sql(
         "CREATE TABLE T (ID NUMBER(9,0) NOT NULL, NAME VARCHAR)",
         "INSERT INTO T VALUES " + ", ".join(f"({number}, 'name {number}')" for number in range(200)),
     )
-    yield made
-    made.sql(f"DROP SCHEMA TESTS.{schema}")
+    return run_world
 
 
 @pytest.fixture

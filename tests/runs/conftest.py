@@ -1,35 +1,10 @@
-"""A Snowflake schema, a bucket and a target database for each test of a whole run."""
+"""Whole runs without Airflow, each test in a world of its own."""
 
 from __future__ import annotations
 
-import uuid
-
 import pytest
-
-from tests.io.runs import World
-
-
-@pytest.fixture(scope="session")
-def session(sandbox):
-    from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
-
-    from sandbox.demo_data import surroundings
-    from snowmelt.core.unload.statements import SESSION_PARAMETERS
-
-    connection = SnowflakeHook(
-        snowflake_conn_id="snowflake_default", session_parameters=SESSION_PARAMETERS
-    ).get_conn()
-    with connection.cursor() as cursor:
-        for statement in [*surroundings(sandbox.bucket), "CREATE DATABASE IF NOT EXISTS TESTS"]:
-            cursor.execute(statement)
-    yield connection
-    connection.close()
 
 
 @pytest.fixture
-def world(session, sandbox, database):
-    schema = f"S{uuid.uuid4().hex[:10].upper()}"
-    made = World(session, sandbox.s3("AIRFLOW_READER"), database, sandbox.bucket, schema)
-    made.sql(f"CREATE SCHEMA TESTS.{schema}", "USE DATABASE TESTS", f"USE SCHEMA {schema}")
-    yield made
-    made.sql(f"DROP SCHEMA TESTS.{schema}")
+def world(run_world):
+    return run_world

@@ -77,7 +77,7 @@ class SnowflakeQueryTrigger(BaseTrigger):
                 else:
                     failures = 0
                     if not running:
-                        yield TriggerEvent(self.submitted)
+                        yield TriggerEvent({**self.submitted, "ended_at": time.time()})
                         return
                     if time.monotonic() - told >= TOLD_EVERY:
                         told = time.monotonic()

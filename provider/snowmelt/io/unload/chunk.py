@@ -132,6 +132,8 @@ def await_unload(
 ) -> StagedChunk:
     """Wait until the query has ended and read what it wrote.
 
+    :param submitted: as `submit_unload` gave it; with `ended_at` from the triggerer, which saw it end before Airflow had room for
+        this task again.
     :raises SourceError: the unload failed; the message carries Snowflake's own.
     """
     query_id = str(submitted["query_id"])
@@ -146,11 +148,12 @@ def await_unload(
     location = Location(bucket=submitted["bucket"], base=submitted["base"], stage="", integration="")
     files = parse_unloaded(rows, location, request.path, request.chunk.index)
     started_at = float(submitted["submitted_at"])
+    ended_at = float(submitted.get("ended_at") or time.time())
     return StagedChunk(
         chunk=request.chunk.index,
         bucket=location.bucket,
         query_id=query_id,
-        seconds=time.time() - started_at,
+        seconds=ended_at - started_at,
         files=files,
         started_at=started_at,
     )
