@@ -14,7 +14,7 @@ BIN := .venv/bin
 SANDBOX := sandbox/.venv/bin/python -m sandbox
 WITH_ENV := set -a; . $(STATE)/env; set +a; export PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help demo test test-long test-faults test-wheel test-compose test-ui walk lint format sandbox sandbox-down fill up down build bench lock clean
+.PHONY: help demo test test-long test-faults test-wheel test-readme test-compose test-ui walk lint format sandbox sandbox-down fill up down build bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,6 +33,9 @@ test-faults: .venv/.dev sandbox/.venv/.ready  ## the whole fault suite: long, ki
 
 test-wheel: .venv/.dev  ## the wheel in a plain Airflow, without this checkout
 	$(BIN)/python -m pytest -m alone tests/packaging $(PYTEST)
+
+test-readme: .venv/.dev sandbox/.venv/.ready  ## the README's commands, one after another
+	$(BIN)/python -m pytest -m alone tests/docs $(PYTEST)
 
 test-compose: .venv/.dev .venv-celery/.ready sandbox/.venv/.ready  ## docker-compose.yaml's commands as processes, a worker killed on the way
 	@command -v redis-server >/dev/null || { echo "redis-server is needed: apt-get install redis-server"; exit 1; }

@@ -113,7 +113,7 @@ def test_plots_are_whole_and_escaped():
         span(60, None, state="running"),
         span(61, 61, rows=0),
     ]
-    for drawn in (plot_gantt(spans, at(90)), plot_rate(spans, at(90))):
+    for drawn in (plot_gantt(spans, at(90)), plot_rate(spans, at(90)), plot_rate(spans, at(90), "bytes")):
         root = ElementTree.fromstring(drawn)  # noqa: S314 - our own text
         assert root.tag == "svg"
         assert not [each for each in root.iter() if each.tag in {"script", "b"}]

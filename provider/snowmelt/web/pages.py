@@ -73,6 +73,7 @@ def render_run(board: RunBoard, dag_id: str, run_id: str, rights: Rights) -> str
         headline=headline(board),
         gantt=Markup(plot_gantt(board.spans, board.now)),  # noqa: S704 - its text is escaped where it is made
         rates=Markup(plot_rate(board.spans, board.now)),  # noqa: S704 - likewise
+        byte_rates=Markup(plot_rate(board.spans, board.now, "bytes")),  # noqa: S704 - likewise
         halves=[
             ("unload", "Unload", "chunks", board.unload, _tiles(board.unload), listed(board.unload)),
             ("load", "Load", "files", board.load, _tiles(board.load), listed(board.load)),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
+from typing import Literal
 
 from snowmelt.core.progress.shown import show_bytes, show_count, show_seconds
 from snowmelt.core.progress.spans import Span, amount_between, pack_lanes
@@ -21,6 +22,8 @@ _BINS = 120
 _RATE_HEIGHT = 150
 _ROUND_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
 _MOST_TICKS = 7
+#: What a rate is of.
+Measure = Literal["rows", "bytes"]
 _TITLES = {"unload": "Unload", "load": "Load"}
 
 
@@ -59,15 +62,15 @@ def plot_gantt(spans: Sequence[Span], now: datetime) -> str:
     return _svg(y + _AXIS, "Chunks and files over time", [*_time_ticks(axis, y), *parts])
 
 
-def plot_rate(spans: Sequence[Span], now: datetime) -> str:
-    """Rows in a second over time, a line for the unload and one for the load; empty without spans."""
-    told = [span for span in spans if span.rows]
+def plot_rate(spans: Sequence[Span], now: datetime, what: Measure = "rows") -> str:
+    """Rows (or bytes) in a second over time, a line for the unload and one for the load; empty without spans."""
+    told = [span for span in spans if getattr(span, what)]
     if not told:
         return ""
     axis = _axis(told, now)
     step_seconds = (axis.end - axis.start).total_seconds() / _BINS
     lines = {
-        step: _rates([span for span in told if span.step == step], axis, step_seconds, now)
+        step: _rates([span for span in told if span.step == step], axis, step_seconds, now, what)
         for step in _TITLES
     }
     top = _round_up(max((max(rates) for rates in lines.values() if rates), default=0.0))
@@ -82,19 +85,24 @@ def plot_rate(spans: Sequence[Span], now: datetime) -> str:
     for step, rates in lines.items():
         if rates:
             parts.append(_area(step, rates, top, height))
-    return _svg(height + _AXIS, "Rows in a second over time", [*_time_ticks(axis, height), *parts])
+    return _svg(
+        height + _AXIS, f"{what.capitalize()} in a second over time", [*_time_ticks(axis, height), *parts]
+    )
 
 
-def _rates(spans: Sequence[Span], axis: _Axis, seconds: float, now: datetime) -> list[float]:
+def _rates(spans: Sequence[Span], axis: _Axis, seconds: float, now: datetime, what: Measure) -> list[float]:
     if not spans or seconds <= 0:
         return []
     return [
-        amount_between(
-            spans,
-            axis.start + timedelta(seconds=seconds * place),
-            axis.start + timedelta(seconds=seconds * (place + 1)),
-            now,
-        ).rows
+        getattr(
+            amount_between(
+                spans,
+                axis.start + timedelta(seconds=seconds * place),
+                axis.start + timedelta(seconds=seconds * (place + 1)),
+                now,
+            ),
+            what,
+        )
         / seconds
         for place in range(_BINS)
     ]
@@ -158,7 +166,7 @@ def _round_up(value: float) -> float:
 
 
 def _short(rate: float) -> str:
-    for unit, size in (("M", 1e6), ("k", 1e3)):
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if rate >= size:
             return f"{rate / size:g} {unit}"
     return f"{rate:g}"
