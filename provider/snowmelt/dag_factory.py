@@ -6,16 +6,16 @@ plan → unload [chunk] → manifest [chunk] → files → load [batch] → veri
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param, XComArg
+from airflow.sdk import DAG, CronTriggerTimetable, Param, XComArg
 
 from snowmelt.assets import PUBLISHED
 from snowmelt.core.settings.config import Config, parse_config
 from snowmelt.core.settings.execution import Execution
 from snowmelt.core.settings.form import build_form
+from snowmelt.core.settings.schedules import find_longest_gap
 from snowmelt.core.settings.table_config import TableConfig
 from snowmelt.errors import ConfigurationError
 from snowmelt.operators.cleanup import MigrationCleanupOperator
@@ -124,8 +124,7 @@ def _build(
     params = {name: Param(**field.param()) for name, field in build_form(config, table).items()}
     with DAG(
         dag_id=dag_id,
-        schedule=CronDataIntervalTimetable(schedule, timezone="UTC") if schedule else None,
-        start_date=datetime(2015, 1, 1, tzinfo=UTC),
+        schedule=_timetable(schedule) if schedule else None,
         catchup=False,
         max_active_runs=1 if table else 16,
         default_args={
@@ -199,6 +198,11 @@ def _add_tasks(config: Config, table: TableConfig | None, execution: Execution) 
         )  # fmt: skip
         restore = WarehouseRestoreOperator(task_id="restore_warehouse", **run, **snowflake, **postgres)
         plan >> resize >> unload >> restore.as_teardown(setups=resize, on_failure_fail_dagrun=True)
+
+
+def _timetable(schedule: str) -> CronTriggerTimetable:
+    """Runs at each tick. Its data interval is what a backfill takes again; without a start date, a DAG that is switched on waits for the next tick."""
+    return CronTriggerTimetable(schedule, timezone="UTC", interval=find_longest_gap(schedule))
 
 
 def _room(pool: str | None, parallel: int | None) -> dict[str, Any]:
