@@ -185,7 +185,7 @@ def test_runs_of_a_table_never_overlap_tell_of_their_rows_and_a_window_is_backfi
                 cursor.execute(
                     f"UPDATE ANALYTICS.BI.{FACT} SET LAST_MODIFIED = '{moment} +00:00'::TIMESTAMP_LTZ WHERE \"Visit Id\" = {visit}"
                 )
-        window = {"from_date": "2025-02-03T02:00:00Z", "to_date": "2025-02-03T02:00:00Z"}
+        window = {"from_date": "2025-02-04T02:00:00Z", "to_date": "2025-02-04T02:00:00Z"}
         airflow.call(
             "POST",
             "/api/v2/backfills",
@@ -194,7 +194,10 @@ def test_runs_of_a_table_never_overlap_tell_of_their_rows_and_a_window_is_backfi
         (backfilled,) = airflow.call("GET", f"/api/v2/dags/{dag_id}/dagRuns?run_type=backfill")["dag_runs"]
         assert airflow.wait(dag_id, backfilled["dag_run_id"]) == "success"
         assert connection.execute(watermark).fetchone() == before
-        changed = connection.execute(
-            f"SELECT \"Visit Id\" FROM {target} WHERE last_modified IN ('2025-02-03 12:00+00', '2025-02-05 12:00+00')"
-        ).fetchall()
-        assert changed == [(inside,)]
+        # Of the two changed rows one is in the window of a day that ends at that tick. (Airflow then also starts the
+        # scheduled run of this morning, so the table itself is no witness.)
+        result = connection.execute(
+            "SELECT publish_result->>'updated', publish_result->>'inserted', plan->>'watermark' FROM snowmelt.run WHERE dag_run_id = %s",
+            (backfilled["dag_run_id"],),
+        ).fetchone()
+        assert result == ("1", "0", None)
