@@ -166,7 +166,7 @@ def run_steps(world: World, job: Job) -> None:
             publishing.publish_run(postgres, plan)
             passed("publish: committed")
         if "end" in job.steps:
-            end_run(postgres, job.run)
+            end_run(postgres, job.run, snowflake=session)
             passed("ended")
 
 

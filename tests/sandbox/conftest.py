@@ -34,7 +34,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def snowflake_server(
+def running_snowflake(
     s3_endpoint: str, certificates: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("snowflake")
@@ -47,13 +47,26 @@ def snowflake_server(
         ],
         folder / "log",
     )
+    with trusting(certificates):
+        wait_for(f"https://localhost:{port}/health", process, folder / "log")
+    yield Server(port, process, s3_endpoint, folder / "statements.jsonl", tls=True)
+    stop(process)
+
+
+@pytest.fixture(scope="module")
+def snowflake_server(running_snowflake: Server, certificates: Path) -> Iterator[Server]:
+    """The server, trusted by this module alone: the tests of other folders talk to one with another certificate."""
+    with trusting(certificates):
+        yield running_snowflake
+
+
+@contextmanager
+def trusting(certificates: Path) -> Iterator[None]:
     authority = certificates / "client.pem"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REQUESTS_CA_BUNDLE", str(authority))
         patch.setenv("SSL_CERT_FILE", str(authority))
-        wait_for(f"https://localhost:{port}/health", process, folder / "log")
-        yield Server(port, process, s3_endpoint, folder / "statements.jsonl", tls=True)
-    stop(process)
+        yield
 
 
 @pytest.fixture(scope="session")

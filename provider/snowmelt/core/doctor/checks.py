@@ -42,6 +42,7 @@ CHECKS: dict[str, dict[str, str]] = {
     },
     "leftovers": {
         "Staging tables": "do tables of dead runs stand in the target database",
+        "Indexes": "is every index there again that a publish dropped (defer_indexes)",
         "Sessions": "do transactions of Snowmelt sit idle or prepared in PostgreSQL",
         "Queries": "do queries of Snowmelt run in Snowflake for longer than a day",
         "Test files": "do files of an earlier doctor stand in the bucket",

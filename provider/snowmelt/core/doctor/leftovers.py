@@ -25,6 +25,7 @@ SELECT c.relname FROM pg_class AS c WHERE c.relnamespace = to_regnamespace('snow
        AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')) ORDER BY 1
 """
 LEDGER_EXISTS = "SELECT to_regclass('snowmelt.loaded_file') IS NOT NULL"
+DEFERRED_EXISTS = "SELECT to_regclass('snowmelt.deferred_index') IS NOT NULL"
 #: A run's last sign of life. Parameter: run ids.
 READ_LAST_SIGNS = """
 SELECT r.run_id, r.outcome, greatest(r.started_at, r.staged_at, r.verified_at, r.published_at,

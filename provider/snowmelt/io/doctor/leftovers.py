@@ -59,8 +59,8 @@ def _check_staging(connection: Connection, conn_id: str, hours: int, *, remove: 
 
 def _check_indexes(connection: Connection, conn_id: str, hours: int, *, remove: bool) -> list[Finding]:
     """Indexes that a run dropped before its publish, and died before it built them again."""
-    if connection.execute(said.LEDGER_EXISTS).fetchone() != (True,):
-        return []
+    if connection.execute(said.DEFERRED_EXISTS).fetchone() != (True,):
+        return [_none("Indexes", conn_id, "none was ever dropped")]
     with postgres_failures("Looking for dropped indexes"):
         dropped = list_deferred(connection, hours)
     findings = []
