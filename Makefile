@@ -25,8 +25,9 @@ demo: .venv/.runtime sandbox fill  ## copy two tables from the Snowflake stand-i
 test: lint .venv/.dev sandbox/.venv/.ready  ## linters and the whole test suite
 	$(BIN)/python -m pytest $(PYTEST)
 
-test-long: .venv/.dev sandbox/.venv/.ready  ## the property tests over 5,000 generated tables
+test-long: .venv/.dev sandbox/.venv/.ready  ## 5,000 generated tables, and nightly runs over the real scheduler
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/io/test_load_round_trip.py $(PYTEST)
+	$(BIN)/python -m pytest -m alone tests/dags $(PYTEST)
 
 test-faults: .venv/.dev sandbox/.venv/.ready  ## the whole fault suite: long, kills and breaks what it started (SNOWMELT_FAULT_SEED=…)
 	SNOWMELT_FAULTS=1 $(BIN)/python -m pytest tests/faults $(PYTEST)

@@ -147,7 +147,7 @@ def test_one_failed_file_is_cleared_and_only_it_is_loaded_again(airflow, demo, r
         connection.execute("DROP TABLE public.cleared")
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 def test_runs_of_a_table_never_overlap_tell_of_their_rows_and_a_window_is_backfilled(
     airflow, demo, snowflake
 ):

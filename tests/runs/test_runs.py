@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 
+import psycopg
 import pytest
 
 from snowmelt.errors import ConfigurationError, PlanChanged, SchemaError, ValueRefused, VerificationError
@@ -80,6 +81,14 @@ def fill(world: World) -> list[tuple]:
     return rows
 
 
+def install_aws_s3(world, sandbox):
+    dsn = psycopg.conninfo.conninfo_to_dict(world.dsn)
+    with psycopg.connect(sandbox.superuser_dsn(dsn["dbname"]), autocommit=True) as admin:
+        admin.execute("CREATE EXTENSION aws_s3 CASCADE")
+        admin.execute(f'GRANT USAGE ON SCHEMA aws_s3, aws_commons TO "{dsn["user"]}"')
+        admin.execute(f'GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA aws_s3, aws_commons TO "{dsn["user"]}"')
+
+
 @pytest.mark.parametrize(
     "way",
     [
@@ -92,14 +101,7 @@ def fill(world: World) -> list[tuple]:
 def test_every_type_arrives_to_the_last_digit_by_every_way(world, sandbox, way):
     expected = fill(world)
     if way.get("load_method") == "aws_s3":
-        import psycopg
-
-        name = psycopg.conninfo.conninfo_to_dict(world.dsn)["dbname"]
-        user = psycopg.conninfo.conninfo_to_dict(world.dsn)["user"]
-        with psycopg.connect(sandbox.superuser_dsn(name), autocommit=True) as admin:
-            admin.execute("CREATE EXTENSION aws_s3 CASCADE")
-            admin.execute(f'GRANT USAGE ON SCHEMA aws_s3, aws_commons TO "{user}"')
-            admin.execute(f'GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA aws_s3, aws_commons TO "{user}"')
+        install_aws_s3(world, sandbox)
     world.run({"source": "EVERY_TYPE"}, **way)
     found = world.query("SELECT * FROM public.every_type ORDER BY id")
     for row, wanted in zip(found, expected, strict=True):
@@ -299,3 +301,22 @@ def test_shapes_vectors_and_uuids_arrive(world, file_format):
     assert identifier == "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
     assert geography.replace(" (", "(") == "SRID=4326;POINT(1 2)"
     assert geometry.replace(" (", "(").removeprefix("SRID=0;") == "POINT(3 4)"
+
+
+@pytest.mark.parametrize("way", [("parquet", "copy"), ("csv", "copy"), ("csv", "aws_s3")])
+def test_a_text_of_snowflakes_largest_size_arrives_whole(world, sandbox, way):
+    file_format, load_method = way
+    if load_method == "aws_s3":
+        install_aws_s3(world, sandbox)
+    # 16,777,216 bytes: two for each é, so that no cut at a boundary of bytes goes unseen.
+    world.sql(
+        "CREATE TABLE HUGE (ID NUMBER(9,0), S VARCHAR)",
+        "INSERT INTO HUGE SELECT 1, REPEAT('é', 8388608) UNION ALL SELECT 2, REPEAT('\"\\n', 2000000)",
+    )
+    world.run({"source": "HUGE"}, file_format=file_format, load_method=load_method)
+    assert world.query(
+        "SELECT id, octet_length(s), s = repeat('é', 8388608), s = repeat(E'\"\\n', 2000000) FROM public.huge ORDER BY id"
+    ) == [
+        (1, 16_777_216, True, False),
+        (2, 4_000_000, False, True),
+    ]

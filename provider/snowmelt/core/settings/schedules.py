@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import pairwise
 
 #: Ticks that are looked at: a year of weekdays has more of the same, and eight years of months hold every leap day.
@@ -11,6 +12,7 @@ _TICKS = 100
 _QUARTERLY = "0 0 1 */3 *"
 
 
+@cache  # each DAG file is parsed again and again, and most tables share a schedule
 def find_longest_gap(schedule: str) -> timedelta:
     """The longest time between two ticks, so that windows of that length, each ending at a tick, leave nothing out.
 
