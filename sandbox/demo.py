@@ -29,6 +29,11 @@ FROM snowmelt.run AS r WHERE r.dag_id = %s ORDER BY r.started_at DESC LIMIT 1
 """
 
 
+#: What Airflow writes once its tables know the DAG, and how long that is waited for.
+BEGUN = "starting task_id="
+BEGIN_SECONDS = 120
+
+
 def run_dags(logs: Path) -> None:
     """Run the DAGs side by side to their ends, each in a process of Airflow's; their logs go to files."""
     started = time.monotonic()
@@ -40,6 +45,7 @@ def run_dags(logs: Path) -> None:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+        wait_for_begin(running[dag_id], logs / f"{dag_id}.log")
     for dag_id, process in running.items():
         code = process.wait()
         if code:
@@ -47,6 +53,15 @@ def run_dags(logs: Path) -> None:
             tail = "\n".join(log.read_text(errors="replace").splitlines()[-25:])
             raise SandboxError(f"{dag_id} failed. Its log, {log}, ends:\n{tail}")
         print(f"  {dag_id}: done after {time.monotonic() - started:.0f} s", flush=True)
+
+
+def wait_for_begin(process: subprocess.Popen[bytes], log: Path) -> None:
+    """Until Airflow has entered the DAG into its tables: two processes that do so at once on empty tables collide."""
+    ends = time.monotonic() + BEGIN_SECONDS
+    while process.poll() is None and time.monotonic() < ends:
+        if BEGUN in log.read_text(errors="replace"):
+            return
+        time.sleep(0.2)
 
 
 def read_run(dag_id: str) -> dict[str, Any]:
