@@ -29,7 +29,6 @@ from tests.sandbox.sandbox_copy import CHECKOUT, PYTHON
 
 BUCKET = "snowmelt-staging"
 pytestmark = [
-    pytest.mark.skipif(not PYTHON.exists(), reason="sandbox/.venv is made by `make sandbox`"),
     # botocore leaves a socket to the garbage collector now and then; the fixture `server` collects it
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
