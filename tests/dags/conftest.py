@@ -28,6 +28,7 @@ class Ran:
     state: str
     tasks: list[list[Any]]
     log: str
+    run_id: str | None
 
     def states(self, task_id: str) -> list[str]:
         return [state for task, _, state in self.tasks if task == task_id]
@@ -79,7 +80,7 @@ def run_dags(demo):
         for part in parts:
             log, _, answer = part.rpartition(MARK)
             values = json.loads(answer.splitlines()[0])
-            ran.append(Ran(values["state"], values["tasks"], log + values.get("error", "")))
+            ran.append(Ran(values["state"], values["tasks"], log + values.get("error", ""), values["run_id"]))
         return ran
 
     return run

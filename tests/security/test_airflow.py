@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import psycopg
@@ -114,9 +116,9 @@ def secrets(env: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in found.items() if len(value) >= 8}
 
 
-def kept(env: dict[str, str], superuser_dsn) -> dict[str, str]:
-    """Everything that was kept, by where: databases row by row, log files as they are."""
-    found = {}
+def kept(env: dict[str, str], superuser_dsn) -> Iterator[tuple[str, str]]:
+    """Everything that was kept, and where: databases row by row, log files as they are, one at a time (a server's log of
+    every statement is large after a long session)."""
     for database in ("airflow", "app"):
         with psycopg.connect(superuser_dsn(database), autocommit=True) as connection:
             tables = connection.execute(
@@ -126,7 +128,7 @@ def kept(env: dict[str, str], superuser_dsn) -> dict[str, str]:
                 rows = connection.execute(
                     f"SELECT string_agg(t::text, E'\\n') FROM {quote(schema)}.{quote(table)} AS t"
                 ).fetchone()
-                found[f"{database}.{schema}.{table}"] = (rows[0] if rows else "") or ""
+                yield f"{database}.{schema}.{table}", (rows[0] if rows else "") or ""
     roots = [Path(env["AIRFLOW_HOME"]), Path(env["SNOWMELT_SANDBOX_PG_STATEMENT_LOG"]).parent]
     roots.append(Path(env["SNOWMELT_SANDBOX_S3_LOG"]).parent)
     for root in roots:
@@ -134,30 +136,29 @@ def kept(env: dict[str, str], superuser_dsn) -> dict[str, str]:
             for name in files:
                 path = Path(folder) / name
                 # Airflow's own settings file, which it writes for the signing of its tokens.
-                if (
-                    path.stat().st_size < 50_000_000
-                    and name != "simple_auth_manager_passwords.json.generated"
-                ):
-                    found[str(path)] = path.read_text(errors="replace")
-    return found
+                if name != "simple_auth_manager_passwords.json.generated":
+                    yield str(path), path.read_text(errors="replace")
 
 
 def test_no_secret_is_kept_anywhere(ran, demo, sandbox):
-    places = kept(demo.env, sandbox.superuser_dsn)
-    assert "airflow.public.xcom" in places
-    assert "airflow.public.rendered_task_instance_fields" in places
-    assert "app.snowmelt.run" in places
-    assert any("CREATE" in text for place, text in places.items() if place.endswith("postgres.json"))
-    assert any(place.endswith(".log") for place in places)
-    places |= {f"the output of job {index}": one.log for index, one in enumerate(ran)}
-    hits = [
-        (name, place)
-        for name, secret in secrets(demo.env).items()
-        for place, text in places.items()
-        if secret in text or json.dumps(secret)[1:-1] in text
-        # The sandbox's own preparations: CREATE ROLE … PASSWORD, by its superuser, before anything ran.
-        if not (place.endswith("postgres.json") and "PASSWORD" in text.split(secret)[0][-40:].upper())
-    ]
+    hidden = secrets(demo.env)
+    hits, searched, statements = [], [], False
+    outputs = ((f"the output of job {index}", one.log) for index, one in enumerate(ran))
+    for place, text in chain(kept(demo.env, sandbox.superuser_dsn), outputs):
+        searched.append(place)
+        statements |= place.endswith("postgres.json") and "CREATE" in text
+        hits += [
+            (name, place)
+            for name, secret in hidden.items()
+            if secret in text or json.dumps(secret)[1:-1] in text
+            # The sandbox's own preparations: CREATE ROLE … PASSWORD, by its superuser, before anything ran.
+            if not (place.endswith("postgres.json") and "PASSWORD" in text.split(secret)[0][-40:].upper())
+        ]
+    assert "airflow.public.xcom" in searched
+    assert "airflow.public.rendered_task_instance_fields" in searched
+    assert "app.snowmelt.run" in searched
+    assert statements
+    assert any(place.endswith(".log") for place in searched)
     assert hits == []
 
 
@@ -165,7 +166,9 @@ def test_no_field_is_rendered_from_data(ran, sandbox):
     """`49` and `***` would be a rendered template; the filter's braces stand in the ledger, not among the fields."""
     with psycopg.connect(sandbox.superuser_dsn("airflow")) as connection:
         rows = connection.execute(
-            "SELECT task_id, rendered_fields::text FROM rendered_task_instance_fields WHERE task_id = 'unload'"
+            "SELECT task_id, rendered_fields::text FROM rendered_task_instance_fields "
+            "WHERE task_id = 'unload' AND run_id = %s",
+            (ran[0].run_id,),
         ).fetchall()
     assert rows
     for _, text in rows:
