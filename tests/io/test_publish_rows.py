@@ -191,7 +191,7 @@ def test_rows_that_break_a_key_of_the_target_are_named_and_nothing_is_lost(world
     assert [leftover.name for leftover in list_leftovers(connection)] == [request.staging]
 
 
-def test_readers_of_a_merge_never_wait_and_of_a_truncate_see_all_or_nothing_new(world):
+def test_readers_of_a_merge_and_a_truncate_never_wait(world):
     connection = world.connect()
     make(world, connection, rows=2000)
     reader = world.connect("reader")
@@ -205,18 +205,29 @@ def test_readers_of_a_merge_never_wait_and_of_a_truncate_see_all_or_nothing_new(
     world.publish(connection, request, look)
     assert reader.execute(sql).fetchone() == (2000, True)
 
+    old = world.connect("reader", autocommit=False)
+    old.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    assert old.execute(sql).fetchone() == (2000, True)
     request = world.request(TABLE, "run2", TRUNCATE)
-    world.stage(connection, request, "SELECT g, 'newer' FROM generate_series(1, 3000) g")
-    seen, waiting = [], threading.Thread(target=lambda: seen.append(reader.execute(sql).fetchone()))
+    world.stage(connection, request, "SELECT g, 'later' FROM generate_series(1, 3000) g")
 
-    def hold(cursor, result):
-        waiting.start()
-        time.sleep(0.2)
-        assert seen == []
+    def look_again(cursor, result):
+        assert reader.execute(sql).fetchone() == (2000, True)
 
-    world.publish(connection, request, hold)
-    waiting.join(5)
-    assert seen == [(3000, True)]
+    world.publish(connection, request, look_again)
+    assert reader.execute(sql).fetchone() == (3000, False)
+    assert old.execute(sql).fetchone() == (2000, True)  # its snapshot is the old table, whole
+
+
+def test_rows_that_a_trigger_keeps_are_noticed(world):
+    connection = world.connect()
+    make(world, connection)
+    connection.execute(f"""
+        CREATE FUNCTION {world.name("keep")}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+        CREATE TRIGGER keep BEFORE DELETE ON {world.name(TABLE)} FOR EACH ROW EXECUTE FUNCTION {world.name("keep")}()""")
+    with pytest.raises(TargetError, match="outlived its DELETE: a trigger or rule kept them"):
+        world.run(connection, TABLE, "VALUES (9, 'new')", method=TRUNCATE)
+    assert len(content(world)) == 3
 
 
 def test_writers_wait_for_a_merge(world):
@@ -296,7 +307,7 @@ def test_a_truncate_that_a_foreign_key_forbids_is_refused_before(world):
 def test_a_role_that_may_only_write_rows_can_publish_them(world):
     connection = world.connect()
     make(world, connection)
-    connection.execute(f"GRANT INSERT, UPDATE, TRUNCATE ON {world.name(TABLE)} TO snowmelt_reader")
+    connection.execute(f"GRANT INSERT, UPDATE, DELETE ON {world.name(TABLE)} TO snowmelt_reader")
     connection.execute(
         f'GRANT CREATE ON SCHEMA "{world.schema.replace(chr(34), chr(34) * 2)}" TO snowmelt_reader'
     )
@@ -305,8 +316,8 @@ def test_a_role_that_may_only_write_rows_can_publish_them(world):
     merge(world, reader, "VALUES (8, 'newer'), (9, 'x')", "run2")
     world.run(reader, TABLE, "VALUES (10, 'y')", "run3", APPEND)
     assert content(world) == [(8, "newer"), (9, "x"), (10, "y")]
-    connection.execute(f"REVOKE TRUNCATE ON {world.name(TABLE)} FROM snowmelt_reader")
-    with pytest.raises(TargetError, match="no right to TRUNCATE"):
+    connection.execute(f"REVOKE DELETE ON {world.name(TABLE)} FROM snowmelt_reader")
+    with pytest.raises(TargetError, match="no right to DELETE"):
         world.run(reader, TABLE, "VALUES (8, 'new')", "run4", TRUNCATE)
 
 

@@ -237,9 +237,8 @@ def test_while_a_million_rows_are_loaded_and_published_readers_see_the_old_table
     reader.end()
     assert reader.faults == []
     assert reader.seen == {(1000, "old", "old"), (1_000_000, "new", "new")}
-    assert reader.longest < QUICK.lock_timeout + result.locked_seconds + 1.5
-    if method is PublishMethod.SWAP:
-        assert result.locked_seconds < 1  # whatever the size; a truncate holds its lock for all its rows
+    assert reader.longest < QUICK.lock_timeout + 1.5  # a read of a million rows by itself, on a busy machine
+    assert result.locked_seconds < 1  # whatever the size
 
 
 def test_a_transaction_older_than_the_load_is_waited_for_and_never_sees_half(world):

@@ -163,7 +163,7 @@ def test_postgres_gives_each_way_of_publishing_its_rights():
     assert 'CREATE ROLE "mig""r" LOGIN NOCREATEDB NOCREATEROLE;' in text
     assert 'GRANT USAGE, CREATE ON SCHEMA "snowmelt" TO "mig""r";' in text
     assert 'GRANT USAGE, CREATE ON SCHEMA "mart" TO "mig""r";' in text
-    assert 'GRANT SELECT, INSERT, TRUNCATE ON TABLE "mart"."it\'s" TO "mig""r";' in text
+    assert 'GRANT SELECT, INSERT, DELETE ON TABLE "mart"."it\'s" TO "mig""r";' in text
     assert "to_regclass('\"mart\".\"it''s\"')" in text
     assert 'GRANT SELECT, INSERT, UPDATE ON TABLE "mart"."events" TO "mig""r";' in text
     assert 'GRANT SELECT, INSERT ON TABLE "mart"."logs" TO "mig""r";' in text

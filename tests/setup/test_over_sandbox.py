@@ -186,7 +186,7 @@ def test_every_way_of_publishing_works_under_the_rights_that_the_files_gave(made
 
 
 @pytest.mark.parametrize(
-    ("table", "missing"), [("cut", "TRUNCATE"), ("more", "INSERT"), ("merged", "UPDATE")]
+    ("table", "missing"), [("cut", "DELETE"), ("more", "INSERT"), ("merged", "UPDATE")]
 )
 def test_each_right_is_needed(made, sandbox, table, missing):
     name = psycopg.conninfo.conninfo_to_dict(made.world.dsn)["dbname"]

@@ -15,7 +15,7 @@ class PublishMethod(StrEnum):
     """How staged rows become the target's."""
 
     SWAP = "swap"  #: the staging table takes the target's name
-    TRUNCATE = "truncate"  #: TRUNCATE and INSERT
+    TRUNCATE = "truncate"  #: DELETE of all rows and INSERT
     APPEND = "append"  #: INSERT
     MERGE = "merge"  #: by key: UPDATE what differs, INSERT what is new
 

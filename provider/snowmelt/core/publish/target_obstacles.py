@@ -2,7 +2,7 @@
 
 A swap drops the old table, so whatever refers to it would be lost or would stop the drop. The list comes from pg_depend,
 which knows every kind of object, with the table's own parts left out: those are carried over.
-Sources: PostgreSQL "Dependency tracking", "System catalogs", "GRANT", "ALTER TABLE" (rights), "TRUNCATE" (foreign keys).
+Sources: PostgreSQL "Dependency tracking", "System catalogs", "GRANT", "ALTER TABLE" (rights), "Constraints" (foreign keys: a DELETE may cascade).
 """
 
 from __future__ import annotations
@@ -157,13 +157,13 @@ UNION ALL SELECT 'owner''s create', format('%%I, schema %%I', pg_get_userbyid(re
 UNION ALL SELECT 'references', k.confrelid::regclass::text FROM pg_constraint AS k JOIN t ON k.conrelid = t.oid
   WHERE k.contype = 'f' AND NOT has_any_column_privilege(k.confrelid, 'REFERENCES')
 UNION ALL SELECT 'create', format('%%I, schema %%I', current_user, nspname) FROM t WHERE NOT has_schema_privilege(relnamespace, 'CREATE')
-UNION ALL SELECT 'right to ' || privilege, privilege FROM t, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'TRUNCATE']) AS privilege
+UNION ALL SELECT 'right to ' || privilege, privilege FROM t, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege
   WHERE NOT has_table_privilege(t.oid, privilege)
 ORDER BY 1, 2
 """
 
 _RIGHTS = {
-    PublishMethod.TRUNCATE: ("SELECT", "INSERT", "TRUNCATE"),
+    PublishMethod.TRUNCATE: ("SELECT", "INSERT", "DELETE"),
     PublishMethod.APPEND: ("SELECT", "INSERT"),
     PublishMethod.MERGE: ("SELECT", "INSERT", "UPDATE"),
 }

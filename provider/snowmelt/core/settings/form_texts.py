@@ -80,7 +80,7 @@ DESCRIPTIONS: dict[str, str] = {
     "watermark_column": "A date, time or number column. Needed for **catch_up**, which copies what is beyond its last value.",
     "publish": (
         "Looked at in modes **full** and **load**. **swap** puts a new table in place of the old one in one step; "
-        "**truncate** empties and fills the old one, locked meanwhile; **append** adds to it."
+        "**truncate** replaces all rows of the old one, which keeps its views and triggers and grows meanwhile; **append** adds to it."
     ),
     "reconcile_deletes": (
         "Looked at in mode **catch_up**: the keys of all rows are unloaded too, and rows of the target whose key is not "
@@ -116,7 +116,7 @@ CHOICES: dict[str, dict[str, str]] = {
     },
     "publish": {
         "swap": "swap: a new table in place of the old",
-        "truncate": "truncate: empty and fill the old table",
+        "truncate": "truncate: all rows of the old table replaced",
         "append": "append: add to the table",
     },
     "verify": {

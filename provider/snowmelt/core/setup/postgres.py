@@ -31,7 +31,7 @@ _SWAPPED = """\
 #: How a table is published → the rights that it needs on a target that is there already; the swap needs the table itself.
 _ROW_RIGHTS = {
     "merge": ("SELECT", "INSERT", "UPDATE"),
-    "truncate": ("SELECT", "INSERT", "TRUNCATE"),
+    "truncate": ("SELECT", "INSERT", "DELETE"),
     "append": ("SELECT", "INSERT"),
 }
 

@@ -26,7 +26,7 @@ _READ_SCHEMA = """
 SELECT to_regnamespace(quote_ident(%(schema)s)) IS NOT NULL,
        coalesce(has_schema_privilege(to_regnamespace(quote_ident(%(schema)s))::oid, 'CREATE'), false)
 """
-_RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE")
+_RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _NO_TIME_TRAVEL = "000707"
 
 

@@ -10,13 +10,14 @@ import psycopg
 
 from snowmelt.core.publish.lock_waits import build_lock
 from snowmelt.core.publish.rows import (
+    build_any_row,
     build_count,
+    build_delete_all,
     build_delete_gone,
     build_duplicate_keys,
     build_insert,
     build_insert_new,
     build_null_keys,
-    build_truncate,
     build_update,
 )
 from snowmelt.core.publish.staging import build_drop
@@ -30,9 +31,9 @@ from snowmelt.io.publish.target import read_details, read_obstacles
 Connection = psycopg.Connection[Any]
 Cursor = psycopg.Cursor[Any]
 
-#: TRUNCATE needs ACCESS EXCLUSIVE. SHARE ROW EXCLUSIVE keeps other writers out of a merge, not readers.
+#: SHARE ROW EXCLUSIVE keeps other writers out, and new foreign keys; not readers.
 _LOCKS = {
-    PublishMethod.TRUNCATE: "ACCESS EXCLUSIVE",
+    PublishMethod.TRUNCATE: "SHARE ROW EXCLUSIVE",
     PublishMethod.APPEND: "ROW EXCLUSIVE",
     PublishMethod.MERGE: "SHARE ROW EXCLUSIVE",
 }
@@ -60,10 +61,7 @@ def publish_rows(
     :param target: as it was read before; its columns must be the same under the lock.
     """
     where = f"{request.schema}.{request.table}"
-    obstacles = read_obstacles(cursor, request.method, target.oid)
-    if obstacles:
-        listed = "\n".join(f"  - {obstacle}" for obstacle in obstacles)
-        raise TargetError(f"{where} cannot be published to by {request.method.value}:\n{listed}")
+    _refuse_obstacles(cursor, request, target)
     if request.method is PublishMethod.MERGE:
         _refuse_keys(cursor, request, where)
         _check_keys(cursor, request)
@@ -74,10 +72,12 @@ def publish_rows(
             raise TargetUnavailable(f"{where} was changed at the moment of its publish. It is tried again.")
         if request.method is PublishMethod.MERGE:
             return _merge(cursor, request, rows)
+        deleted = 0
         if request.method is PublishMethod.TRUNCATE:
-            cursor.execute(build_truncate(request, partitioned=target.kind == "p"))
+            _refuse_obstacles(cursor, request, target)  # a foreign key made since would cascade
+            deleted = _delete_all(cursor, request, target)
         cursor.execute(build_insert(request))
-        return _Counts(inserted=cursor.rowcount)
+        return _Counts(inserted=cursor.rowcount, deleted=deleted)
 
     mode = _LOCKS[request.method]
     lock = build_lock(request.schema, request.table, mode, partitioned=target.kind == "p")
@@ -91,8 +91,9 @@ def publish_rows(
     if request.keys is not None:
         cursor.execute(build_drop(request.schema, request.keys.table))
     now = time.monotonic()
-    truncated = request.method is PublishMethod.TRUNCATE
-    after = rows if truncated else None if before is None else before + counts.inserted
+    after = None if before is None else before + counts.inserted
+    if request.method is PublishMethod.TRUNCATE:
+        after = rows
     return PublishResult(
         method=request.method,
         published=True,
@@ -100,12 +101,33 @@ def publish_rows(
         rows_after=after,
         inserted=counts.inserted,
         updated=counts.updated,
-        deleted=before if truncated else counts.deleted,
+        deleted=counts.deleted,
         unchanged=counts.unchanged,
         seconds=now - started,
-        locked_seconds=now - held.since if truncated else 0.0,
+        locked_seconds=0.0,
         attempts=held.attempts,
     )
+
+
+def _refuse_obstacles(cursor: Cursor, request: PublishRequest, target: TableDetails) -> None:
+    obstacles = read_obstacles(cursor, request.method, target.oid)
+    if obstacles:
+        listed = "\n".join(f"  - {obstacle}" for obstacle in obstacles)
+        raise TargetError(
+            f"{request.schema}.{request.table} cannot be published to by {request.method.value}:\n{listed}"
+        )
+
+
+def _delete_all(cursor: Cursor, request: PublishRequest, target: TableDetails) -> int:
+    cursor.execute(build_delete_all(request, partitioned=target.kind == "p"))
+    deleted = cursor.rowcount
+    row = cursor.execute(build_any_row(request)).fetchone()
+    if row and row[0]:
+        raise TargetError(
+            f"Rows of {request.schema}.{request.table} outlived its DELETE: a trigger or rule kept them. Nothing was changed. "
+            "Disable it for the connection's role, or name another target."
+        )
+    return deleted
 
 
 def _merge(cursor: Cursor, request: PublishRequest, rows: int) -> _Counts:

@@ -54,10 +54,10 @@ def publish(
     yes, nothing is done and the result says so, whatever became of the staging table. `before_commit` is called last, in the
     same transaction and under the lock: keep it short; it may write the ledger and the watermark, and an error in it undoes all.
 
-    What readers wait for: swap, one lock_timeout at most plus the renames (`locked_seconds`); truncate, the whole INSERT, with all
-    indexes kept up; append and merge, nothing. Measured with a million rows and three B-trees: 11 ms for a swap, whatever the size;
-    5.1 s for a truncate, growing with the rows: a large table that is read all day wants a swap. A transaction of REPEATABLE READ or above that began before and reads the table
-    afterwards sees all of it after a swap (see `snapshot_wait`), nothing of it after a truncate: TRUNCATE is not MVCC-safe.
+    What readers wait for: swap, one lock_timeout at most plus the renames (`locked_seconds`; measured with a million rows and
+    three B-trees: 11 ms, whatever the size); truncate, append and merge, nothing. A transaction of REPEATABLE READ or above that
+    began before and reads the table afterwards sees all of the new one after a swap (see `snapshot_wait`), all of the old one
+    after the others.
 
     :raises TargetUnavailable: a lock was not to be had, or the target changed at this moment; try again.
     :raises TargetError: something depends on the target, or the staging table is not there.
