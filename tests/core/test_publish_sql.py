@@ -6,11 +6,11 @@ from snowmelt.core.publish.grants import build_grants, build_revokes
 from snowmelt.core.publish.index_build import build_settings, plan_primary_key
 from snowmelt.core.publish.lock_waits import build_lock, build_lock_timeout
 from snowmelt.core.publish.rows import (
+    build_delete_all,
     build_duplicate_keys,
     build_insert,
     build_insert_new,
     build_null_keys,
-    build_delete_all,
     build_update,
 )
 from snowmelt.core.publish.staging import StagingMark, build_copy, build_options

@@ -185,9 +185,7 @@ def test_every_way_of_publishing_works_under_the_rights_that_the_files_gave(made
     assert methods == ["aws_s3" if table == "BY_SERVER" else "copy"]
 
 
-@pytest.mark.parametrize(
-    ("table", "missing"), [("cut", "DELETE"), ("more", "INSERT"), ("merged", "UPDATE")]
-)
+@pytest.mark.parametrize(("table", "missing"), [("cut", "DELETE"), ("more", "INSERT"), ("merged", "UPDATE")])
 def test_each_right_is_needed(made, sandbox, table, missing):
     name = psycopg.conninfo.conninfo_to_dict(made.world.dsn)["dbname"]
     with psycopg.connect(sandbox.superuser_dsn(name), autocommit=True) as connection:
