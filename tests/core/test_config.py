@@ -130,6 +130,7 @@ def test_defaults():
         "max_delete_percent": 10,
         "defer_indexes": False,
         "verify": "fingerprint",
+        "filter_subqueries": False,
     }
 
 

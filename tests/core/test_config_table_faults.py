@@ -64,7 +64,7 @@ TABLE_FAULTS = [
         (
             "chunk_row: found a key that is not known; expected one of bad_rows, quarantine_limit, nanoseconds, schema_drift, "
             "long_names, watermark_overlap, duplicates, inserts_only, reconcile_deletes, max_delete_percent, defer_indexes, verify, "
-            "source, target, enabled, mode, source_filter, chunking_column, chunk_rows, uniqueness_columns, "
+            "filter_subqueries, source, target, enabled, mode, source_filter, chunking_column, chunk_rows, uniqueness_columns, "
             "watermark_column, publish, row_limit, load_method, file_format, compression, max_file_size_mb, "
             'cleanup_after_load, narrow_numbers, columns, schedule, connections, execution. Did you mean "chunk_rows"?'
         ),

@@ -89,6 +89,7 @@ def test_the_source_alone_is_enough():
             "max_delete_percent": 10,
             "defer_indexes": False,
             "verify": "fingerprint",
+            "filter_subqueries": False,
         },
         "staging": {
             "bucket": "staging",

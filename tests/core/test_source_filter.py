@@ -121,6 +121,46 @@ def test_what_is_no_filter(text, fault):
         assert raised.value.faults[0] == fault
 
 
+SUBQUERIES = [
+    "ID IN (SELECT KEY FROM OTHER)",
+    "EXISTS (SELECT 1 FROM A.B.C c WHERE c.ID = T.ID AND c.X > 3)",
+    "X > (SELECT MAX(Y) FROM Z) AND Y = 1",
+    "ID IN (SELECT ID FROM A UNION SELECT ID FROM B)",
+    "ID NOT IN (SELECT c.ID FROM A c JOIN B USING (ID) GROUP BY c.ID HAVING COUNT(*) > 1)",
+    "ID = ANY (SELECT ID FROM A ORDER BY ID LIMIT 3)",
+]
+
+
+@pytest.mark.parametrize("text", SUBQUERIES)
+def test_subqueries_only_where_they_are_allowed(text):
+    assert parse_source_filter(text, subqueries=True).sql == text
+    assert "which begins something else" in find_filter_faults(text)[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("ID IN (SELECT ID FROM A) UNION SELECT 1", "the word UNION, which begins something else"),
+        ("SELECT 1", "the word SELECT, which begins something else"),
+        ("(SELECT 1)", "it is more than one expression"),
+        ("ID IN (SELECT ID FROM A) AND COUNT(*) > 1", "COUNT(*), which looks at many rows"),
+        ("ID IN (SELECT T.ID FROM '@stage/x' T)", "a stage or table function, '@stage/x' AS T"),
+        ("ID IN (SELECT ID FROM TABLE(F(1)))", "the word TABLE"),
+        ("ID IN (SELECT ID FROM DB.F(1))", "a stage or table function"),
+        ("ID IN (SELECT F(ID) FROM A)", "the function F, which is not known"),
+        ("ID IN (SELECT RANDOM() FROM A)", "the function RAND"),
+        ("ID IN (SELECT S.NEXTVAL FROM A)", "a sequence, S.NEXTVAL"),
+        ("ID IN (SELECT SYSTEM$WAIT(3))", "a system function"),
+        ("ID IN (SELECT ID INTO X FROM A)", "the word INTO"),
+        ("ID IN (INSERT INTO A SELECT 1)", "the word INSERT"),
+        ("ID IN (WITH A AS (SELECT 1) SELECT 1)", "the word WITH"),
+        ("ID IN (SELECT 1); DROP TABLE A", "a statement separator"),
+    ],
+)
+def test_what_no_subquery_may_hold(text, fault):
+    assert any(fault in found for found in find_filter_faults(text, subqueries=True))
+
+
 def test_the_message():
     with pytest.raises(ConfigurationError) as raised:
         parse_source_filter("a = 1; DROP TABLE x")

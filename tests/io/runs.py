@@ -120,6 +120,7 @@ class World:
                 file_format=plan.file_format,
                 compression=plan.compression,
                 max_file_bytes=plan.max_file_bytes,
+                subqueries=plan.filter_subqueries,
             )
             submitted = unload.submit_unload(self.snowflake, request)
             chunks.append(unload.await_unload(self.snowflake, request, submitted, 0.05))

@@ -320,3 +320,23 @@ def test_a_text_of_snowflakes_largest_size_arrives_whole(world, sandbox, way):
         (1, 16_777_216, True, False),
         (2, 4_000_000, False, True),
     ]
+
+
+def test_a_filter_may_ask_another_table_where_the_configuration_allows_it(world):
+    world.sql(
+        "CREATE TABLE VISIT (ID NUMBER(9,0) NOT NULL PRIMARY KEY, CLINIC NUMBER(9,0))",
+        "INSERT INTO VISIT SELECT SEQ4(), MOD(SEQ4(), 3) FROM TABLE(GENERATOR(ROWCOUNT => 30))",
+        "CREATE TABLE CLINIC (ID NUMBER(9,0), OPEN BOOLEAN)",
+        "INSERT INTO CLINIC VALUES (0, TRUE), (1, FALSE), (2, TRUE)",
+    )
+    open_ones = f"CLINIC IN (SELECT ID FROM TESTS.{world.schema}.CLINIC WHERE OPEN)"
+    table = {"source": "VISIT", "source_filter": open_ones, "chunking_column": "ID", "chunk_rows": 7}
+    with pytest.raises(AssertionError, match='A subquery needs "filter_subqueries": true'):
+        world.run(table)
+    with pytest.raises(ConfigurationError, match="source_filter"):  # what the form says does not allow it
+        world.run({"source": "VISIT"}, source_filter=open_ones)
+    world.run({**table, "filter_subqueries": True})
+    assert world.query("SELECT clinic, count(*) FROM public.visit GROUP BY 1 ORDER BY 1") == [
+        (0, 10),
+        (2, 10),
+    ]

@@ -99,6 +99,7 @@ class MigrationPlanOperator(BaseOperator):
             "storage_integration": request.staging.storage_integration,
             "bucket": plan.location.bucket,
             "source_filter": plan.where,
+            "filter_subqueries": plan.filter_subqueries,
             "chunk": chunk.to_json(),
             "snapshot": plan.snapshot,
             "row_limit": plan.row_limit,

@@ -42,6 +42,7 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
     :param columns: (name in the file, SQL expression) pairs; None: every column in its exact staged form.
     :param only_columns: of `columns`, those with these names; None: all.
     :param source_filter: one SQL predicate, or empty. (templated)
+    :param filter_subqueries: the filter may ask other objects; each chunk asks them anew.
     :param chunk: as the plan gives it: index, predicate, rows, label; None: the whole table.
     :param snapshot: instant to read the table at, with its offset; None: now. (templated)
     :param row_limit: rows at most; 0: all.
@@ -67,6 +68,7 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
         columns: Sequence[Sequence[str]] | None = None,
         only_columns: Sequence[str] | None = None,
         source_filter: str = "",
+        filter_subqueries: bool = False,
         chunk: Mapping[str, Any] | None = None,
         snapshot: str | None = None,
         row_limit: int = 0,
@@ -89,6 +91,7 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
         self.columns = columns
         self.only_columns = only_columns
         self.source_filter = source_filter
+        self.filter_subqueries = filter_subqueries
         self.chunk = chunk
         self.snapshot = snapshot
         self.row_limit = row_limit
@@ -195,6 +198,7 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
             bucket=self.bucket,
             columns=self._columns(),
             where=self.source_filter or "",
+            subqueries=self.filter_subqueries,
             chunk=Chunk.from_json(dict(self.chunk)) if self.chunk else Chunk(0, "", None, self.source),
             snapshot=self.snapshot or None,
             row_limit=self.row_limit,

@@ -369,6 +369,26 @@ _WORDS = frozenset(
         "XOR",
     ]
 )
+#: Words and functions over many rows that a subquery brings along.
+_QUERY_WORDS = frozenset(
+    [
+        "AVG",
+        "BY",
+        "COUNT",
+        "COUNT_IF",
+        "EXISTS",
+        "HAVING",
+        "JOIN",
+        "MAX",
+        "MIN",
+        "ON",
+        "SELECT",
+        "SUM",
+        "UNION",
+        "USING",
+        "WHERE",
+    ]
+)
 #: Types with arguments, behind `::` or AS alone.
 _TYPES = frozenset(
     [
@@ -394,19 +414,20 @@ _TYPES = frozenset(
 )
 
 
-def find_unknown_functions(text: str) -> list[str]:
+def find_unknown_functions(text: str, *, subqueries: bool = False) -> list[str]:
     """Every call in an SQL expression that is not one of `FUNCTIONS`, by its name as it is written.
 
     :param text: one that `find_text_faults` has nothing against.
     """
     pieces = read_pieces(text)
+    words = _WORDS | _QUERY_WORDS if subqueries else _WORDS
     unknown: list[str] = []
     for place, (kind, piece) in enumerate(pieces[:-1]):
         if pieces[place + 1][1] != "(" or kind not in {"word", "quoted"}:
             continue
         before = pieces[place - 1][1].upper() if place else ""
         word = piece.upper()
-        fine = kind == "word" and before != "." and (word in FUNCTIONS or word in _WORDS)
+        fine = kind == "word" and before != "." and (word in FUNCTIONS or word in words)
         if (
             not (fine or (kind == "word" and word in _TYPES and before in {"::", "AS"}))
             and piece not in unknown

@@ -58,7 +58,7 @@ def parse_request(
         "aws_cleanup": connections.aws_cleanup,
     }
     faults.extend(find_conflicts(values | around))
-    faults.extend(_find_filter_faults(values.get("source_filter")))
+    faults.extend(_find_filter_faults(values.get("source_filter"), policies))
     if faults:
         raise ConfigurationError("The parameters of this run do not go together:", tuple(map(str, faults)))
     return _build(values, config, configured, policies, connections)
@@ -121,14 +121,14 @@ def _name_target(source_table: str, policies: Policies, faults: list[Fault]) -> 
     return name
 
 
-def _find_filter_faults(text: str | None) -> Iterable[Fault]:
+def _find_filter_faults(text: str | None, policies: Policies) -> Iterable[Fault]:
     if text is None:
         return ()
     from snowmelt.core.settings.source_filter import find_filter_faults
 
     return [
         Fault(("source_filter",), reason, "one Snowflake predicate, as it would stand behind WHERE")
-        for reason in find_filter_faults(text)
+        for reason in find_filter_faults(text, subqueries=policies.filter_subqueries)
     ]
 
 

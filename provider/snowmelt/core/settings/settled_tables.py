@@ -10,6 +10,7 @@ from snowmelt.core.quoting import POSTGRES_IDENTIFIER_BYTES
 from snowmelt.core.settings.config_sections import COMPRESSIONS
 from snowmelt.core.settings.faults import Fault, Place, show_value
 from snowmelt.core.settings.file_sections import FileSections
+from snowmelt.core.settings.sql_text import find_text_faults
 from snowmelt.core.settings.table_config import Policies
 
 #: Keys that a table leaves to `s3_staging`.
@@ -110,6 +111,14 @@ def _rules(values: Mapping[str, Any], given: Collection[str]) -> Iterator[tuple[
             '"load" with a schedule',
             "a mode that needs no run_id",
             'Mode load takes an earlier run from the trigger form. Give "schedule": null, or choose mode "full".',
+        )
+    text = values.get("source_filter")
+    if text and not values.get("filter_subqueries") and (faults := find_text_faults(text)):
+        yield (
+            "source_filter",
+            show_value(text),
+            "one Snowflake predicate, as it would stand behind WHERE",
+            f'It holds {faults[0]}. A subquery needs "filter_subqueries": true.',
         )
     target = values.get("target_table")
     if target is not None and not fits_postgres(target):

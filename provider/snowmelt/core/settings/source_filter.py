@@ -5,7 +5,8 @@ of the parentheses) and a parser (this module: one boolean expression over the r
 The text itself is passed on, not what the parser would write: the parser judges and changes nothing.
 
 Decided: only functions of Snowflake's own that are known to be harmless may be called (`filter_functions.py`), and no other
-object may be asked: a view does both better, where the filter would read at another moment than the snapshot.
+object may be asked unless the configuration says so (`filter_subqueries`): a subquery reads at another moment than the
+snapshot, and again for each chunk. A view does both better.
 A leading WHERE is refused with a hint, as what is stored and shown is then exactly what stands in the statement.
 The current date and time are allowed (`"DAY" >= DATEADD(day, -30, CURRENT_DATE())`): each chunk's statement reads them
 anew, and the count of rows over all chunks stops a run in which they moved. RANDOM and its like are refused, since no two
@@ -42,14 +43,19 @@ _BOOLEAN = (
     exp.Bracket,
 )
 _BOOLEAN_TYPES = {exp.DType.BOOLEAN, exp.DType.VARIANT, exp.DType.UNKNOWN}
-#: Kinds of nodes that no filter may hold, and how each is called.
+#: Kinds of nodes that may stand nowhere, and how each is called.
+_REFUSED_ANYWHERE: tuple[tuple[tuple[type, ...], str], ...] = (
+    ((exp.Values, exp.UDTF, exp.Lateral), "a table function or list of rows, {0}: use a view instead"),
+    ((exp.DML, exp.DDL, exp.Command, exp.Use, exp.Set, exp.Into), "a statement, {0}"),
+    ((exp.Placeholder, exp.Parameter, exp.SessionParameter), "a variable, {0}: write its value"),
+)
+#: What belongs to a query. Allowed within one, where the configuration allows a query.
 _REFUSED_NODES: tuple[tuple[tuple[type, ...], str], ...] = (
     (
-        (exp.Query, exp.From, exp.Join, exp.Values, exp.UDTF, exp.Table),
+        (exp.Query, exp.From, exp.Join, exp.Table),
         "a query or table, {0}: use a view instead",
     ),
-    ((exp.DML, exp.DDL, exp.Command, exp.Use, exp.Set), "a statement, {0}"),
-    ((exp.Placeholder, exp.Parameter, exp.SessionParameter), "a variable, {0}: write its value"),
+    *_REFUSED_ANYWHERE,
     (
         (exp.Order, exp.Limit, exp.Group, exp.Having, exp.Qualify, exp.Alias, exp.Where),
         "another clause, {0}",
@@ -107,41 +113,45 @@ class SourceFilter:
     sql: str
 
 
-def parse_source_filter(text: str) -> SourceFilter:
+def parse_source_filter(text: str, *, subqueries: bool = False) -> SourceFilter:
     """Check that a text is exactly one predicate of Snowflake.
 
+    :param subqueries: it may ask other objects.
     :raises ConfigurationError: it is not; the message says what was found and where.
     """
-    faults = find_filter_faults(text)
+    faults = find_filter_faults(text, subqueries=subqueries)
     if faults:
         raise ConfigurationError(f"source_filter is not one predicate. {_EXAMPLE}", tuple(faults))
     return SourceFilter(text.strip())
 
 
-def find_filter_faults(text: str) -> list[str]:
-    """What keeps a text from being a source filter; nothing when it is one."""
+def find_filter_faults(text: str, *, subqueries: bool = False) -> list[str]:
+    """What keeps a text from being a source filter; nothing when it is one.
+
+    :param subqueries: it may ask other objects.
+    """
     sql = text.strip()
     if not sql:
         return ["it is empty; leave the filter out to copy every row"]
     if sql[:5].upper() == "WHERE" and not sql[5:6].isalnum() and sql[5:6] not in {"_", "$"}:
         return ["it begins with WHERE at character 1; leave that word out"]
-    if faults := find_text_faults(sql):
+    if faults := find_text_faults(sql, subqueries=subqueries):
         return [str(fault) for fault in faults]
     try:
-        return _find_grammar_faults(sql)
+        return _find_grammar_faults(sql, subqueries)
     except SqlglotError as error:
         return [_syntax(error, sql)]
     except RecursionError:
         return ["it is nested too deeply to be read"]
 
 
-def _find_grammar_faults(sql: str) -> list[str]:
+def _find_grammar_faults(sql: str, subqueries: bool) -> list[str]:
     inside = _read_inside(sql)
     if inside is None:
         return ["it is more than one expression"]
-    return _find_tree_faults(inside) or [
+    return _find_tree_faults(inside, subqueries) or [
         f"the function {name}, which is not known to look at the row alone: use a view that calls it"
-        for name in find_unknown_functions(sql)
+        for name in find_unknown_functions(sql, subqueries=subqueries)
     ]
 
 
@@ -173,10 +183,13 @@ def _syntax(error: Exception, sql: str) -> str:
     return f"it cannot be read as an expression{where} ({first.get('description', '').rstrip('.')})"
 
 
-def _find_tree_faults(inside: exp.Expr) -> list[str]:
+def _find_tree_faults(inside: exp.Expr, subqueries: bool) -> list[str]:
     faults: list[str] = []
+    queries = [node for node in inside.walk() if subqueries and isinstance(node, exp.Query)]
+    within = {id(node) for query in queries for node in query.walk()}
     for node in inside.walk():
-        reason = _refuse_node(node)
+        refused = _REFUSED_ANYWHERE if id(node) in within else _REFUSED_NODES
+        reason = _refuse_node(node, refused)
         if reason and reason not in faults:
             faults.append(reason)
     if not faults:
@@ -187,10 +200,12 @@ def _find_tree_faults(inside: exp.Expr) -> list[str]:
     return faults
 
 
-def _refuse_node(node: exp.Expr) -> str:
-    for kinds, reason in _REFUSED_NODES:
+def _refuse_node(node: exp.Expr, refused: tuple[tuple[tuple[type, ...], str], ...]) -> str:
+    for kinds, reason in refused:
         if isinstance(node, kinds):
             return reason.format(_show(node))
+    if isinstance(node, exp.Table) and not isinstance(node.this, exp.Identifier):
+        return f"a stage or table function, {_show(node)}: use a view instead"
     if isinstance(node, exp.Column) and node.name.upper() in _SEQUENCE and node.table:
         return f"a sequence, {_show(node)}"
     if isinstance(node, exp.Dot) and isinstance(node.expression, exp.Func):

@@ -60,6 +60,10 @@ _STATEMENT_WORDS = frozenset(
         "WITH",
     }
 )
+#: Of these, what stands inside the brackets of a subquery.
+_QUERY_WORDS = frozenset(
+    {"GROUP", "HAVING", "INTERSECT", "JOIN", "MINUS", "ORDER", "QUALIFY", "SELECT", "UNION", "WHERE"}
+)
 _OPEN = {"(": ")", "[": "]"}
 
 
@@ -78,11 +82,13 @@ class TextFault:
         return f"{self.reason} at character {self.at}: {self.piece}"
 
 
-def find_text_faults(text: str) -> list[TextFault]:
+def find_text_faults(text: str, *, subqueries: bool = False) -> list[TextFault]:
     """Everything that keeps a text from standing inside `( … )`; nothing when it may.
 
     Refused are separators, comments, dollar quotes, stages (@), variables ($, &), placeholders (?), system functions,
     unbalanced quotes and brackets, words that begin a query or another clause, and characters that cannot be seen.
+
+    :param subqueries: words of a query may stand inside brackets.
     """
     if len(text) > MOST_CHARACTERS:
         return [TextFault(MOST_CHARACTERS + 1, "…", f"more than {MOST_CHARACTERS:,} characters")]
@@ -101,7 +107,8 @@ def find_text_faults(text: str) -> list[TextFault]:
             return faults
         if kind == "arrow":
             faults.append(TextFault(at + 1, _cut(text[at:]), "an arrow"))
-        faults.extend(_piece_faults(kind, piece, at, last))
+        allowed = _QUERY_WORDS if subqueries and open_brackets else frozenset()
+        faults.extend(_piece_faults(kind, piece, at, last, allowed))
         if kind == "operator":
             fault = _bracket(piece, at, open_brackets)
             if fault is not None:
@@ -120,10 +127,12 @@ def read_pieces(text: str) -> list[tuple[str, str]]:
     return [(str(match.lastgroup), match[0]) for match in _TOKEN.finditer(text) if match.lastgroup != "space"]
 
 
-def _piece_faults(kind: str | None, piece: str, at: int, last: str) -> list[TextFault]:
+def _piece_faults(
+    kind: str | None, piece: str, at: int, last: str, allowed: frozenset[str]
+) -> list[TextFault]:
     if kind == "word":
         word = piece.upper()
-        if word in _STATEMENT_WORDS and last != ".":
+        if word in _STATEMENT_WORDS - allowed and last != ".":
             return [TextFault(at + 1, _cut(piece), f"the word {word}, which begins something else")]
         if word.startswith("SYSTEM$"):
             return [TextFault(at + 1, _cut(piece), "a system function")]

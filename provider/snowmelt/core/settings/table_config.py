@@ -49,7 +49,7 @@ def _filter(value: Any) -> str | None:
     text = value.strip()
     if not text:
         return None
-    faults = find_text_faults(text)
+    faults = find_text_faults(text, subqueries=True)  # whether they are allowed is another field's say
     if faults:
         advice = "Leave the word WHERE out." if text[:5].upper() == "WHERE" else f"It holds {faults[0]}"
         raise fields.refuse(expected, advice)
@@ -99,6 +99,8 @@ class Policies(Section):
     defer_indexes: FlagField = False
     #: What has to agree before anything is published.
     verify: VerifyField = "fingerprint"
+    #: The source_filter may ask other objects by subqueries.
+    filter_subqueries: FlagField = False
 
 
 class SourceEntry(Section):

@@ -72,6 +72,8 @@ class Plan:
     #: Append and catch-up: whether the target's plain indexes are dropped and built again.
     defer_indexes: bool = False
     verify: Literal["fingerprint", "counts"] = "fingerprint"
+    #: Whether `where` may ask other objects.
+    filter_subqueries: bool = False
     #: Catch-up with reconcile_deletes: the plan of the keys alone, whose rows say what the source still has.
     keys: Plan | None = None
     #: Percent of the target's rows that a run may remove.
@@ -142,6 +144,7 @@ class Plan:
             "inserts_only": self.inserts_only,
             "defer_indexes": self.defer_indexes,
             "verify": self.verify,
+            "filter_subqueries": self.filter_subqueries,
             "keys": None if self.keys is None else self.keys.to_json(),
             "max_delete_percent": self.max_delete_percent,
         }

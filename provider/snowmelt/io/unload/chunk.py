@@ -54,6 +54,8 @@ class UnloadRequest:
     file_format: str
     compression: str
     max_file_bytes: int
+    #: Whether `where` may ask other objects.
+    subqueries: bool = False
 
     @property
     def title(self) -> str:
@@ -68,9 +70,8 @@ def submit_unload(session: Connection, request: UnloadRequest) -> dict[str, Any]
     )
     planned = () if request.columns is not None else _plan_all(session, request)
     columns = request.columns or build_staged_columns(planned, request.file_format)
-    where = build_where(
-        parse_source_filter(request.where).sql if request.where else "", request.chunk.predicate
-    )
+    checked = parse_source_filter(request.where, subqueries=request.subqueries).sql if request.where else ""
+    where = build_where(checked, request.chunk.predicate)
     select = build_select(
         columns, build_source(request.source.sql, request.snapshot), where, request.row_limit
     )

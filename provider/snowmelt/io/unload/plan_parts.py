@@ -83,6 +83,7 @@ def settle_common(
         "inserts_only": request.policies.inserts_only,
         "defer_indexes": request.policies.defer_indexes,
         "verify": request.policies.verify,
+        "filter_subqueries": request.policies.filter_subqueries,
         "max_delete_percent": request.policies.max_delete_percent,
     }
 
