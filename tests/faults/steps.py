@@ -145,20 +145,25 @@ def run_steps(world: World, job: Job) -> None:
     with world.target() as postgres:
         plan = planning.read_plan(postgres, job.run)
         if "unload" in job.steps:
-            for chunk in plan.chunks:
-                unload_one(world, plan, chunk, kept)
+            for number, (part, chunk) in enumerate(pieces(plan)):
+                unload_one(world, part, chunk, number, kept)
         if "files" in job.steps:
-            chunks = [StagedChunk.from_json(kept.get(f"chunk_{chunk.index}")) for chunk in plan.chunks]
+            chunks = [
+                StagedChunk.from_json(kept.get(f"chunk_{number}")) for number, _ in enumerate(pieces(plan))
+            ]
             if kept.get("batches") is None:
                 gathered = gathering.gather_files(
                     postgres, job.run, look(world, chunks), s3=lambda: world.s3, snowflake=session
                 )
-                kept.set("batches", [batch.index for batch in gathered.batches])
+                batches = (gathered.batches, gathered.key_batches)
+                kept.set("batches", [[batch.index for batch in each] for each in batches])
         if "load" in job.steps:
-            task = loading.build_load_job(plan, "us-east-1")
-            for batch in kept.get("batches"):
-                if ledger.read_published(postgres, job.run) is None:
-                    loading.load_files(postgres, world.s3, ledger.read_batch(postgres, job.run, batch), task)
+            for part, batches in zip(plan.parts, kept.get("batches"), strict=False):
+                task = loading.build_load_job(part, "us-east-1")
+                for batch in batches:
+                    if ledger.read_published(postgres, job.run) is None:
+                        files = ledger.read_batch(postgres, part.run_id, batch)
+                        loading.load_files(postgres, world.s3, files, task)
         if "verify" in job.steps:
             verification.verify_run(postgres, plan, snowflake=session)
             passed("verify: recorded")
@@ -176,10 +181,15 @@ def look(world: World, chunks: list[StagedChunk]) -> list[StagedChunk]:
     return list(look_for_chunks(world.s3, tuple(chunks)).chunks)
 
 
-def unload_one(world: World, plan: Any, chunk: Any, kept: Kept) -> None:
+def pieces(plan: Any) -> list[tuple[Any, Any]]:
+    """Each chunk of the plan, then each of the plan of its keys."""
+    return [(part, chunk) for part in plan.parts for chunk in part.chunks]
+
+
+def unload_one(world: World, plan: Any, chunk: Any, number: int, kept: Kept) -> None:
     from snowmelt.io.unload import chunk as unload
 
-    if kept.get(f"chunk_{chunk.index}") is not None:
+    if kept.get(f"chunk_{number}") is not None:
         return
     request = unload.UnloadRequest(
         source=plan.source, path=plan.chunk_path(chunk), stage=plan.location.stage, integration="",
@@ -187,15 +197,15 @@ def unload_one(world: World, plan: Any, chunk: Any, kept: Kept) -> None:
         where=plan.where, chunk=chunk, snapshot=plan.snapshot, row_limit=plan.row_limit,
         file_format=plan.file_format, compression=plan.compression, max_file_bytes=plan.max_file_bytes,
     )  # fmt: skip
-    submitted = unload.find_submitted(world.snowflake, kept.get(f"query_{chunk.index}"), request)
+    submitted = unload.find_submitted(world.snowflake, kept.get(f"query_{number}"), request)
     if submitted is None:
         submitted = unload.submit_unload(world.snowflake, request)
         passed("unload: submitted")
-        kept.set(f"query_{chunk.index}", submitted)
+        kept.set(f"query_{number}", submitted)
     passed("unload: id kept")
     staged = unload.await_unload(world.snowflake, request, submitted, 0.02)
     passed("unload: read")
-    kept.set(f"chunk_{chunk.index}", staged.to_json())
+    kept.set(f"chunk_{number}", staged.to_json())
 
 
 # ---------------------------------------------------------------- points

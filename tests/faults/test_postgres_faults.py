@@ -15,6 +15,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.conftest import ROOT, SANDBOX, STATE
+from tests.faults.source import Source
 from tests.faults.proxy import proxy_to
 from tests.faults.steps import STOP
 
@@ -147,7 +148,7 @@ def test_the_disk_is_full(sabotaged, sandbox):
     try:
         with (
             psycopg.connect(sandbox.superuser_dsn(), autocommit=True) as superuser,
-            sabotaged(rows=60_000, chunk_rows=10_000, old=None) as run,
+            sabotaged(source=Source(60_000), chunk_rows=10_000, old=None) as run,
         ):
             place = folder / "space"
             place.mkdir()

@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from tests.faults.source import Source
+
 #: Seconds within which a worker that lives so long is killed; about as long as a whole run takes, so that each part is met.
 SPAN = 2.5
 
@@ -14,7 +16,7 @@ SPAN = 2.5
 def kill_randomly(run, rng, kills, workers=1):
     """Run after run, until so many workers were killed. Returns how many runs were finished on the way."""
     killed = finished = 0
-    add = 1
+    version = 1
     while killed < kills:
         started = [run.start() for _ in range(workers)]
         lives = {worker: rng.uniform(0, SPAN) for worker in started}
@@ -32,8 +34,8 @@ def kill_randomly(run, rng, kills, workers=1):
             run.finish()
             run.check_finished()
             finished += 1
-            add += 1
-            run.again(add)
+            version += 1
+            run.again(version)
     run.finish()
     run.check_finished()
     return finished + 1
@@ -69,3 +71,23 @@ def test_a_new_table_under_kills(sabotaged, seed):
 def test_csv_under_kills(sabotaged, seed):
     with sabotaged(file_format="csv", load_method="copy") as run:
         kill_randomly(run, random.Random(f"{seed} csv"), 20)
+
+
+@pytest.mark.faults
+def test_an_append_under_kills(sabotaged, seed):
+    with sabotaged(source=Source(3000, "more"), publish="append") as run:
+        kill_randomly(run, random.Random(f"{seed} append"), 30)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("deletes", [False, True])
+def test_a_catch_up_under_kills(sabotaged, seed, deletes):
+    """The watermark is where the rows are: none is missed by the next night, none merged twice, none removed but the gone ones."""
+    table = {
+        "mode": "catch_up",
+        "uniqueness_columns": ["ID"],
+        "watermark_column": "AT",
+        "reconcile_deletes": deletes,
+    }
+    with sabotaged(source=Source(6000, "third", gone=10 if deletes else 0), old=None, **table) as run:
+        kill_randomly(run, random.Random(f"{seed} catch-up {deletes}"), 40)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import multiprocessing
 import os
 import signal
@@ -12,7 +11,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -22,14 +20,13 @@ import psycopg
 from snowmelt.io import ledger
 from snowmelt.io.publish.staging import drop_staging, list_leftovers
 from tests.faults import steps
+from tests.faults.source import Row, Source
 from tests.faults.steps import Job, Kept
 from tests.io.runs import World
 from tests.stand_ins import StandIns
 
 ROWS = 6000
 SECONDS = 90
-BASE = dt.datetime(2026, 1, 1)
-Row = tuple[int, str, Decimal, dt.datetime]
 
 #: One clean process that has everything imported; each worker is a fork of it: a kill costs milliseconds.
 WORKERS = multiprocessing.get_context("forkserver")
@@ -42,27 +39,6 @@ WORKERS.set_forkserver_preload(
 )  # fmt: skip
 
 
-def made_rows(count: int = ROWS, add: int = 0) -> list[Row]:
-    """What stands in the source, computed here and by Snowflake each in its own way."""
-    return [
-        (
-            number,
-            f"name {number * 7919 % 1_000_003} é",
-            Decimal(number * 37 + add).scaleb(-2),
-            BASE + dt.timedelta(microseconds=number * 1_000_003),
-        )
-        for number in range(count)
-    ]
-
-
-def source_sql(table: str, count: int = ROWS, add: int = 0) -> str:
-    return (
-        f"CREATE OR REPLACE TABLE {table} AS SELECT ID::NUMBER(18,0) AS ID, ('name ' || MOD(ID * 7919, 1000003) || ' é')::VARCHAR(60) AS NAME, "
-        f"((ID * 37 + {add}) / 100)::NUMBER(12,2) AS AMOUNT, DATEADD(MICROSECOND, ID * 1000003, '2026-01-01'::TIMESTAMP_NTZ(6)) AS AT "
-        f"FROM (SELECT SEQ4() AS ID FROM TABLE(GENERATOR(ROWCOUNT => {count})))"
-    )
-
-
 @dataclass
 class Sabotage:
     """One table on its way, which workers may be killed over."""
@@ -70,6 +46,7 @@ class Sabotage:
     world: World
     stand_ins: StandIns
     job: Job
+    source: Source
     old: list[Row] | None
     new: list[Row]
     workers: list[BaseProcess] = field(default_factory=list)
@@ -101,14 +78,13 @@ class Sabotage:
                 assert leftover.mark.run_id == self.job.run
                 drop_staging(connection, leftover.schema, leftover.name)
 
-    def again(self, add: int, *, published: bool = True) -> None:
-        """The next run of the same table: what was new is old now, and every row of the source changes."""
-        self.world.sql(
-            source_sql(f"TESTS.{self.world.schema}.{self.job.table['source']}", len(self.new), add)
-        )
+    def again(self, version: int, *, published: bool = True) -> None:
+        """The next run of the same table: what was new is old now, and the source has changed."""
+        self.world.sql(self.source.sql(f"TESTS.{self.world.schema}.{self.job.table['source']}", version))
         for path in Path(self.job.folder).glob("*.json"):
             path.unlink()
-        self.old, self.new = self.new if published else self.old, made_rows(len(self.new), add)
+        self.old = self.new if published else self.old
+        self.new = self.source.target(self.old, version)
         self.job = replace(self.job, run=uuid.uuid4().hex)
 
     def stopped(self, worker: BaseProcess) -> None:
@@ -240,13 +216,13 @@ def differences(found: list[Row] | None, expected: list[Row] | None) -> str:
 
 @contextmanager
 def sabotage(
-    world: World, sandbox: Any, stand_ins: StandIns, *, old: str | None = "rows", rows: int = ROWS,
+    world: World, sandbox: Any, stand_ins: StandIns, *, old: str | None = "rows", source: Source = Source(ROWS),
     chunk_rows: int = 1500, dsn: str | None = None, **table: Any,
 ) -> Iterator[Sabotage]:  # fmt: skip
     """A source table and a target with older rows (`old` None: no target yet)."""
     name = f"T{uuid.uuid4().hex[:8].upper()}"
-    world.sql(source_sql(f"TESTS.{world.schema}.{name}", rows, add=1))
-    before = made_rows(500) if old else None
+    world.sql(source.sql(f"TESTS.{world.schema}.{name}", 1))
+    before = Source(500).made(0) if old else None
     if before is not None:
         world.execute(
             "CREATE TABLE public.t (id bigint PRIMARY KEY, name varchar(60), amount numeric(12,2), at timestamp(6))",
@@ -255,7 +231,7 @@ def sabotage(
         with world.target() as connection, connection.cursor() as cursor:
             cursor.executemany("INSERT INTO public.t VALUES (%s, %s, %s, %s)", before)
     config = {
-        "source": name, "target": "t", "chunking_column": "ID", "chunk_rows": chunk_rows, "publish": "swap",
+        "source": name, "target": "t", "chunking_column": "ID", "chunk_rows": chunk_rows, "mode": "full",
     } | table  # fmt: skip
     env = sandbox.env
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
@@ -269,7 +245,7 @@ def sabotage(
                 "aws_secret_access_key": env["SNOWMELT_SANDBOX_AIRFLOW_READER_SECRET_ACCESS_KEY"],
             },
         )  # fmt: skip
-        made = Sabotage(world, stand_ins, job, before, made_rows(rows, add=1))
+        made = Sabotage(world, stand_ins, job, source, before, source.target(before, 1))
         try:
             yield made
         finally:
