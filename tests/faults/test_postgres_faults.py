@@ -15,8 +15,8 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.conftest import ROOT, SANDBOX, STATE
-from tests.faults.source import Source
 from tests.faults.proxy import proxy_to
+from tests.faults.source import Source
 from tests.faults.steps import STOP
 
 
