@@ -189,6 +189,19 @@ def test_a_damaged_file(world, damage):
     assert world.count(target) == 0
 
 
+def test_a_worker_without_memory_blames_no_file(world, monkeypatch):
+    """An error that is tried again, not one of the file, which would be unloaded anew for nothing."""
+    target, file = world.table(ID, NOTE), three_rows(world)
+
+    def full(self, start, end):
+        raise pa.ArrowMemoryError("malloc of size 2097152 failed")
+
+    monkeypatch.setattr(s3_object.S3Object, "_get", full)
+    with pytest.raises(MemoryError, match="malloc of size"):
+        world.load(file, target)
+    assert world.count(target) == 0
+
+
 def test_other_columns_than_planned(world):
     file = world.put(parquet_bytes({"ID": pa.array([1.5]), "EXTRA": pa.array([1])}), 1)
     with pytest.raises(SchemaError) as raised:

@@ -128,6 +128,8 @@ class ParquetSource:
     def _corruption(self) -> Iterator[None]:
         try:
             yield
+        except MemoryError:  # Arrow's own is an ArrowException, too, and says nothing of the file
+            raise
         except (pa.ArrowException, OSError) as error:
             raise StagingError(
                 f"{self._object.origin} is no whole Parquet file: {error}. Unload this run anew."
