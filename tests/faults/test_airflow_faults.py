@@ -1,7 +1,8 @@
-"""The real Airflow, its parts killed one by one in mid-run and started again: scheduler, triggerer, API server, a load's process."""
+"""The real Airflow, its parts killed one by one in mid-run and started again: scheduler, triggerer, API server, an unload's and a load's process."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -109,7 +110,7 @@ def until(condition, what):
     end = time.monotonic() + SECONDS
     while not (found := condition()):
         assert time.monotonic() < end, f"{what} did not come"
-        time.sleep(0.2)
+        time.sleep(0.05)
     return found
 
 
@@ -134,26 +135,45 @@ def kill_a_load(app, run_id):
     os.kill(min(pids), signal.SIGKILL)
 
 
-def deferred(airflow, run_id):
-    states = [each["state"] for each in airflow.mapped("migrate_table", run_id, "unload")]
-    return "deferred" in states
+def unloads(api, run_id):
+    return [each["state"] for each in api.mapped("migrate_table", run_id, "unload")]
 
 
-@pytest.mark.parametrize("victim", ["load", "scheduler", "triggerer", "api-server"])
+def kill_an_unload(airflow, api, run_id):
+    """A task's process that has its session with Snowflake open, at whatever it does there."""
+    until(lambda: set(unloads(api, run_id)) & {"queued", "running"}, "an unload")
+    port = json.loads(airflow.env["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])["extra"]["port"]
+    scheduler = psutil.Process(airflow.parts["scheduler"].pid)
+
+    def talking():
+        workers = {each.pid for each in scheduler.children(recursive=True)}
+        open_ones = psutil.net_connections("tcp4")
+        return [
+            each.pid
+            for each in open_ones
+            if each.raddr and each.raddr.port == int(port) and each.pid in workers
+        ]
+
+    os.kill(until(talking, "an unload's session")[0], signal.SIGKILL)
+
+
+@pytest.mark.parametrize("victim", ["load", "unload", "scheduler", "triggerer", "api-server"])
 def test_killed_in_mid_run(airflow, app, stand_ins, reference, victim):
     target = f"under_{victim.replace('-', '_')}"
     api = airflow.wait()
     slow_unload = {"kind": "stall", "match": "COPY INTO", "seconds": 12, "count": 0}
     slow_load = {"kind": "stall", "match": "airflow-reader GET .*data_", "seconds": 3, "count": 0}
     with (
-        stand_ins.snowflake(*([slow_unload] if victim == "triggerer" else [])),
-        stand_ins.s3(*([slow_load] if victim != "triggerer" else [])),
+        stand_ins.snowflake(*([slow_unload] if victim in {"triggerer", "unload"} else [])),
+        stand_ins.s3(*([slow_load] if victim not in {"triggerer", "unload"} else [])),
     ):
         run_id = api.trigger("migrate_table", conf(target))
         if victim == "load":
             kill_a_load(app, run_id)
+        elif victim == "unload":
+            kill_an_unload(airflow, api, run_id)
         elif victim == "triggerer":
-            until(lambda: deferred(api, run_id), "a deferred unload")
+            until(lambda: "deferred" in unloads(api, run_id), "a deferred unload")
             airflow.kill("triggerer")
             time.sleep(3)
             airflow.start("triggerer")
