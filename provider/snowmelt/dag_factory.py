@@ -155,6 +155,7 @@ def _add_tasks(config: Config, table: TableConfig | None, execution: Execution) 
         columns=XComArg(plan, key=COLUMNS_KEY),
         map_index_template=_LABEL,
         **snowflake,
+        **postgres,
         **_room(execution.pool, execution.parallel_unloads),
     ).expand_kwargs(plan.output)
     manifest = S3ManifestSensor.partial(

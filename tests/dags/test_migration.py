@@ -163,6 +163,11 @@ def test_every_mode_and_way_of_publishing_ends_well(modes, snowflake, app):
         "WHERE r.target IN ('public.dim_csv', 'public.dim_aws') GROUP BY 1 ORDER BY 1"
     ).fetchall()
     assert methods == [("public.dim_aws", "aws_s3"), ("public.dim_csv", "copy")]
+    told = app.execute(
+        "SELECT (SELECT query_id FROM snowmelt.submitted_query WHERE run_id = s.run_id AND chunk = s.chunk) = s.query_id "
+        "FROM snowmelt.staged_chunk AS s JOIN snowmelt.run AS r USING (run_id) WHERE r.target = 'public.dim_csv'"
+    ).fetchall()
+    assert told == [(True,)], "the query was noted when it was submitted"
     assert leftovers(app) == 0
 
 

@@ -267,6 +267,18 @@ def write_failure(connection: Connection, failure: Mapping[str, Any]) -> None:
         connection.execute(ledger.WRITE_FAILURE, failure)
 
 
+def write_submitted(
+    connection: Connection, run_id: str, chunk: int, query_id: str, submitted_at: float
+) -> None:
+    """Note the query that unloads a chunk, while it runs; a chunk that is unloaded again has a new one.
+
+    :param submitted_at: seconds since 1970.
+    """
+    values = {"run_id": run_id, "chunk": chunk, "query_id": query_id, "submitted_at": submitted_at}
+    with connection.transaction():
+        connection.execute(ledger.WRITE_SUBMITTED, values)
+
+
 def write_finished(connection: Connection, run_id: str) -> None:
     """Note when the run's last task ended."""
     with connection.transaction():

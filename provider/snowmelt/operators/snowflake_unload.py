@@ -15,6 +15,7 @@ from snowmelt.core.unload.plan import max_file_bytes
 from snowmelt.links import MigrationLink, S3FolderLink, SnowflakeQueryLink, store_link
 from snowmelt.tasks.failing import failing_fast
 from snowmelt.tasks.sessions import snowflake_account, snowflake_session, task_tag
+from snowmelt.tasks.submitted import note_submitted
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -134,6 +135,7 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
                 self.log.info("Going on with query %s, which an earlier try submitted", submitted["query_id"])
             self._query_id = submitted["query_id"]
             self._store_links(context, submitted)
+            self._note(submitted)
             if not self.deferrable:
                 return self._finish(session, request, submitted)
         from snowmelt.triggers.snowflake_query import SnowflakeQueryTrigger
@@ -171,6 +173,9 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
         store_link(context, SnowflakeQueryLink(), query_url)
         folder = f"{submitted['base']}{submitted['path']}"
         store_link(context, S3FolderLink(), build_s3_url(submitted["bucket"], folder))
+
+    def _note(self, submitted: Mapping[str, Any]) -> None:
+        """Tell those who watch which query it is; by itself the operator knows no ledger."""
 
     def _finish(self, session: Any, request: UnloadRequest, submitted: Mapping[str, Any]) -> dict[str, Any]:
         from snowmelt.io.unload.chunk import await_unload, describe_unload
@@ -220,6 +225,16 @@ class PlannedUnloadOperator(SnowflakeUnloadToS3Operator):
     Airflow 3.3 renders template fields that `expand_kwargs` takes from an XCom (seen in 3.3.2: strings count as given in the
     DAG file), so a table or filter with `{{ conn.….password }}` in it would read the secret and send it to Snowflake.
     `columns` stays a field, so that its XCom is found; a value from an XCom is not rendered there.
+
+    :param run_id: the run in the ledger, where the query's id is noted while it runs.
     """
 
     template_fields: Sequence[str] = ("columns",)
+
+    def __init__(self, *, run_id: str, postgres_conn_id: str = "postgres_default", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.run_id = run_id
+        self.postgres_conn_id = postgres_conn_id
+
+    def _note(self, submitted: Mapping[str, Any]) -> None:
+        note_submitted(self.postgres_conn_id, self.run_id, int((self.chunk or {})["index"]), submitted)

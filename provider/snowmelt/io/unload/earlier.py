@@ -67,9 +67,7 @@ def find_unfinished(
     return plan
 
 
-def read_earlier_manifest(
-    sessions: PlanningSessions, request: MigrationRequest
-) -> tuple[Location, Manifest]:
+def read_earlier_manifest(sessions: PlanningSessions, request: MigrationRequest) -> tuple[Location, Manifest]:
     """The manifest of the run that mode `load` names, and where it stands: below the stage's own path.
 
     :raises StagingError: there is none, or it cannot be understood.
