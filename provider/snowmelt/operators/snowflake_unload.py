@@ -153,6 +153,12 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
             self._query_id = event["query_id"]
             return self._finish(session, self._request(), event)
 
+    def get_openlineage_facets_on_start(self) -> Any:
+        """The table to be read, for OpenLineage's provider."""
+        from snowmelt.tasks.lineage import build_unload_lineage
+
+        return build_unload_lineage(self, None)
+
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """The table read and the files written, for OpenLineage's provider."""
         from snowmelt.tasks.lineage import build_unload_lineage, read_result
