@@ -53,6 +53,15 @@ async function open(theme, width, height) {
 const picture = (page, name) => page.screenshot({ path: path.join(pictures, `${name}.png`) });
 const tab = (page) => page.frameLocator('iframe[title="Migration"]');
 
+// Airflow draws the frame anew once it knows more about the run: a picture waits until the page stands still.
+async function settled(page, ready) {
+  for (let calm = 0; calm < 4; ) {
+    await ready.waitFor();
+    await page.waitForTimeout(700);
+    calm = (await ready.isVisible()) ? calm + 1 : 0;
+  }
+}
+
 // A mapped task as Airflow's own list of them shows it: named after its chunk or file, not numbered.
 async function labelled(page, run, task, state, label) {
   await page.goto(`${base}/dags/migrate_table/runs/${encodeURIComponent(run)}/tasks/${task}/mapped`);
@@ -124,7 +133,7 @@ async function main() {
   await page.setViewportSize({ width: 1280, height: 800 });
   await page.goto(address); // around the tab Airflow shows the run's end only when asked anew
   await page.getByText("Failed", { exact: true }).first().waitFor();
-  await failed.waitFor();
+  await settled(page, failed);
   await picture(page, "failed");
 
   await failed.getByRole("link", { name: "Open the task" }).click();
@@ -157,7 +166,7 @@ async function main() {
   await page.setViewportSize({ width: 1280, height: 1300 });
   await page.goto(address); // around the tab Airflow shows the run's end only when asked anew
   await page.getByText("Success").first().waitFor();
-  await tab(page).locator("#verification .pill.done").waitFor();
+  await settled(page, tab(page).locator("#verification .pill.done"));
   await picture(page, "finished");
 
   await page.goto(`${base}/plugin/migrations`);
@@ -175,7 +184,7 @@ async function main() {
 
   const dark = await open("dark", 1280, 1300);
   await dark.page.goto(address);
-  await tab(dark.page).locator("#verification .pill.done").waitFor();
+  await settled(dark.page, tab(dark.page).locator("#verification .pill.done"));
   await tab(dark.page).locator("html[data-theme=dark]").waitFor({ timeout: 60_000 });
   await picture(dark.page, "finished-dark");
   await dark.close();
