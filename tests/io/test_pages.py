@@ -74,8 +74,9 @@ def test_a_run_from_plan_to_publish(world, reader):
 def test_a_query_is_named_while_its_chunk_is_unloading(world, reader):
     plan = world.plan(TABLE)
     with world.target() as connection:
-        ledger.write_submitted(connection, plan.run_id, 1, "01b0-first", 1767225600.0)
-        ledger.write_submitted(connection, plan.run_id, 1, "01b0-again", 1767225660.0)
+        note = {"run_id": plan.run_id, "chunk": 1, "submitted_at": 1767225600.0}
+        ledger.write_submitted(connection, note | {"query_id": "01b0-first"})
+        ledger.write_submitted(connection, note | {"query_id": "01b0-again"})
 
     def shown():
         board = build_board(read_run_rows(reader, "dag", "run"), [])

@@ -267,16 +267,13 @@ def write_failure(connection: Connection, failure: Mapping[str, Any]) -> None:
         connection.execute(ledger.WRITE_FAILURE, failure)
 
 
-def write_submitted(
-    connection: Connection, run_id: str, chunk: int, query_id: str, submitted_at: float
-) -> None:
+def write_submitted(connection: Connection, submitted: Mapping[str, Any]) -> None:
     """Note the query that unloads a chunk, while it runs; a chunk that is unloaded again has a new one.
 
-    :param submitted_at: seconds since 1970.
+    :param submitted: run_id, chunk, query_id, submitted_at (in seconds since 1970).
     """
-    values = {"run_id": run_id, "chunk": chunk, "query_id": query_id, "submitted_at": submitted_at}
     with connection.transaction():
-        connection.execute(ledger.WRITE_SUBMITTED, values)
+        connection.execute(ledger.WRITE_SUBMITTED, submitted)
 
 
 def write_finished(connection: Connection, run_id: str) -> None:

@@ -21,9 +21,9 @@ def note_submitted(postgres_conn_id: str, run_id: str, chunk: int, submitted: Ma
     try:
         from snowmelt.io.ledger import write_submitted
 
+        note = {"run_id": run_id, "chunk": chunk}
+        note |= {name: submitted[name] for name in ("query_id", "submitted_at")}
         with postgres_session(postgres_conn_id) as connection:
-            write_submitted(
-                connection, run_id, chunk, str(submitted["query_id"]), float(submitted["submitted_at"])
-            )
+            write_submitted(connection, note)
     except Exception as error:  # noqa: BLE001 - Snowflake is unloading: that must not end for a note's sake
         log.warning("The query's id could not be noted in the ledger: %s", str(error).splitlines()[:1])
