@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import conf
 from airflow.sdk import DAG, CronTriggerTimetable, Param, XComArg
 
 from snowmelt.assets import PUBLISHED
@@ -52,13 +53,17 @@ only that is done again. The ledger (schema `snowmelt` in the target database) s
 """
 
 
-def read_config(path: str | os.PathLike[str], environment: Mapping[str, str] | None = None) -> Config:
-    """The configuration file; `SNOWMELT_CONFIG` in the environment names another one.
+def read_config(
+    path: str | os.PathLike[str], environment: Mapping[str, str] | None = None, *, exactly: bool = False
+) -> Config:
+    """The configuration file; `SNOWMELT_CONFIG` in the environment names another one, else Airflow's option `[snowmelt] config_file`.
 
+    :param exactly: take `path`, whatever those name.
     :raises ConfigurationError: it cannot be read, or is broken as a whole.
     """
     environment = os.environ if environment is None else environment
-    found = Path(environment.get(CONFIG_VARIABLE) or path)
+    other = environment.get(CONFIG_VARIABLE) or conf.get("snowmelt", "config_file", fallback=None)
+    found = Path(path if exactly else other or path)
     try:
         text = found.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -155,6 +160,7 @@ def _add_tasks(config: Config, table: TableConfig | None, execution: Execution) 
         columns=XComArg(plan, key=COLUMNS_KEY),
         map_index_template=_LABEL,
         **snowflake,
+        **postgres,
         **_room(execution.pool, execution.parallel_unloads),
     ).expand_kwargs(plan.output)
     manifest = S3ManifestSensor.partial(

@@ -24,6 +24,7 @@ _PARAMS = {
         default=False,
         type="boolean",
         title="Remove leftovers",
+        section="Leftovers of dead runs",
         description="Drop staging tables, end transactions, cancel queries and remove test files of dead runs. A dropped "
         "staging table cannot be resumed.",
     ),
@@ -33,6 +34,7 @@ _PARAMS = {
         minimum=1,
         maximum=24 * 365,
         title="Dead after (hours)",
+        section="Leftovers of dead runs",
         description="A run of which nothing was heard for so long is dead. Longer than your longest file takes to load.",
     ),
 }

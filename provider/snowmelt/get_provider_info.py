@@ -46,5 +46,20 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["snowmelt.triggers.snowflake_query", "snowmelt.triggers.staged_files"],
             }
         ],
+        "config": {
+            "snowmelt": {
+                "description": "Snowmelt: tables from Snowflake to PostgreSQL through S3.",
+                "options": {
+                    "config_file": {
+                        "description": "What is copied: the path of the configuration. Without it each DAG file names its own, "
+                        "include/config/s3copyconfig.json beside dags/. The variable SNOWMELT_CONFIG goes before it.\n",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "/opt/airflow/include/config/s3copyconfig.json",
+                        "default": None,
+                    }
+                },
+            }
+        },
         "cli": ["snowmelt.cli.definition.get_snowmelt_cli_commands"],
     }

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import stat
+import subprocess
+import sys
+from copy import deepcopy
 from pathlib import Path
 
 import airflow
@@ -22,6 +25,26 @@ KEYS = {"image", "build", "command", "environment", "volumes", "ports", "depends
 HEALTH_KEYS = {"test", "interval", "timeout", "retries", "start_period"}
 CONDITIONS = {"service_started", "service_healthy", "service_completed_successfully"}
 SECRET = re.compile(r"PASSWORD|SECRET|FERNET|TOKEN")
+
+
+def specified(document, folder) -> subprocess.CompletedProcess[str]:
+    """The document held against the Compose specification's own JSON schema, which check-jsonschema carries."""
+    file = folder / "docker-compose.yaml"
+    file.write_text(yaml.safe_dump(document))
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(file)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_the_specifications_schema_takes_it(tmp_path):
+    done = specified(COMPOSE, tmp_path)
+    assert done.returncode == 0, done.stdout
+    wrong = deepcopy(COMPOSE)
+    wrong["services"]["redis"]["helthcheck"] = wrong["services"]["redis"].pop("healthcheck")
+    wrong["services"]["worker"]["depends_on"]["init"]["condition"] = "service_done"
+    done = specified(wrong, tmp_path)
+    assert done.returncode == 1
+    assert "helthcheck" in done.stdout
+    assert "service_done" in done.stdout
 
 
 def test_the_services_are_there():

@@ -120,6 +120,11 @@ def test_plots_are_whole_and_escaped():
     drawn = ElementTree.fromstring(plot_gantt(spans, at(90)))  # noqa: S314 - likewise
     titles = [title.text for title in drawn.iter("title")]
     assert titles[0] == f"{hostile}: 100 rows, 1 kB, 1 min 0 s on <b>"
+    even = [span(0, 100, rows=100_000)]
+    assert [">1 k<" in plot_rate(even, at(100)), ">10 kB<" in plot_rate(even, at(100), "bytes")] == [
+        True,
+        True,
+    ]
     assert (plot_gantt([], NOON), plot_rate([], NOON)) == ("", "")
 
 

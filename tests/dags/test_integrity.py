@@ -159,3 +159,12 @@ def test_a_missing_configuration_says_where_it_was_looked_for(tmp_path):
     assert done.returncode == 1
     assert f"The configuration {tmp_path / 'none.json'} cannot be read" in done.stderr
     assert "Set SNOWMELT_CONFIG to its path" in done.stderr
+
+
+def test_airflows_own_option_names_the_configuration_and_the_variable_goes_before_it(tmp_path):
+    named = str(tmp_path / "named.json")
+    done = parse(AIRFLOW__SNOWMELT__CONFIG_FILE=named)
+    assert f"The configuration {named} cannot be read" in done.stderr
+    path = write_config(tmp_path)
+    assert parse(AIRFLOW__SNOWMELT__CONFIG_FILE=str(path)).returncode == 0
+    assert parse(AIRFLOW__SNOWMELT__CONFIG_FILE=named, SNOWMELT_CONFIG=str(path)).returncode == 0

@@ -163,14 +163,22 @@ def test_every_mode_and_way_of_publishing_ends_well(modes, snowflake, app):
         "WHERE r.target IN ('public.dim_csv', 'public.dim_aws') GROUP BY 1 ORDER BY 1"
     ).fetchall()
     assert methods == [("public.dim_aws", "aws_s3"), ("public.dim_csv", "copy")]
+    told = app.execute(
+        "SELECT (SELECT query_id FROM snowmelt.submitted_query WHERE run_id = s.run_id AND chunk = s.chunk) = s.query_id "
+        "FROM snowmelt.staged_chunk AS s JOIN snowmelt.run AS r USING (run_id) WHERE r.target = 'public.dim_csv'"
+    ).fetchall()
+    assert told == [(True,)], "the query was noted when it was submitted"
     assert leftovers(app) == 0
 
 
 def test_a_run_that_cleans_up_removes_its_own_files_and_no_others(modes, demo, app):
     (cleaned,) = app.execute("SELECT run_id FROM snowmelt.run WHERE target = 'public.dim_cleaned'").fetchone()
     listed = demo.s3("AIRFLOW_READER").list_objects_v2(Bucket=demo.bucket, Prefix="ANALYTICS/BI/DIMPAYER/")
-    runs = {entry["Key"].split("/")[3] for entry in listed["Contents"]}
-    assert f"run_{cleaned}" not in runs
+    runs: dict[str, set[str]] = {}
+    for entry in listed["Contents"]:
+        folder, _, name = entry["Key"].removeprefix("ANALYTICS/BI/DIMPAYER/").partition("/")
+        runs.setdefault(folder, set()).add(name)
+    assert runs[f"run_{cleaned}"] == {"report.json"}
     assert len(runs) >= 5
     assert app.execute("SELECT count(*) FROM dim_cleaned").fetchone() == (500,)
 
@@ -182,6 +190,7 @@ def test_an_earlier_unload_is_loaded_by_its_run_id_several_times(modes, run_dags
         migrate("DIMPAYER", target_table="dim_elsewhere", mode="load", run_id=run_id),
     )
     assert [ran.state for ran in loaded] == ["success", "success"], loaded[0].log[-3000:]
+    assert all("to S3 failed" not in ran.log for ran in loaded)
     assert loaded[0].states("unload") == ["skipped"]
     assert assert_same(snowflake, app, "ANALYTICS.BI.DIMPAYER", "public.dim_unloaded") == 500
     assert assert_same(snowflake, app, "ANALYTICS.BI.DIMPAYER", "public.dim_elsewhere") == 500

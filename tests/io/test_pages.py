@@ -71,6 +71,30 @@ def test_a_run_from_plan_to_publish(world, reader):
     assert read_tables(reader, []) == []
 
 
+def test_a_query_is_named_while_its_chunk_is_unloading(world, reader):
+    plan = world.plan(TABLE)
+    with world.target() as connection:
+        note = {"run_id": plan.run_id, "chunk": 1, "submitted_at": 1767225600.0}
+        ledger.write_submitted(connection, note | {"query_id": "01b0-first"})
+        ledger.write_submitted(connection, note | {"query_id": "01b0-again"})
+
+    def shown():
+        board = build_board(read_run_rows(reader, "dag", "run"), [])
+        return [piece.query_id for piece in board.unload.pieces]
+
+    assert shown() == ["", "01b0-again", *[""] * (len(plan.chunks) - 2)]
+    world.finish(plan, world.unload(plan))
+    assert "01b0-again" not in shown()
+    assert all(shown())
+
+
+def test_a_ledger_of_before_the_queries_is_still_read(world, reader):
+    plan = world.plan(TABLE)
+    world.execute("DROP TABLE snowmelt.submitted_query")
+    board = build_board(read_run_rows(reader, "dag", "run"), [])
+    assert [piece.query_id for piece in board.unload.pieces] == [""] * len(plan.chunks)
+
+
 def test_a_copy_under_way_is_seen(world, reader):
     plan = world.plan(TABLE)
     chunks = world.unload(plan)

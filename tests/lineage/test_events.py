@@ -26,8 +26,8 @@ SNOWFLAKE = ("snowflake://sandbox.us-west-1.aws", "ANALYTICS.BI.DIMPAYER")
 
 
 @pytest.fixture(scope="module")
-def events(demo, tmp_path_factory):
-    """The COMPLETE event of each task."""
+def told(demo, tmp_path_factory):
+    """The last START and the COMPLETE event of each task."""
     folder = tmp_path_factory.mktemp("lineage")
     config = json.loads((ROOT / "include/config/s3copyconfig.json").read_text())
     (source,) = config["sources"]
@@ -65,17 +65,24 @@ def events(demo, tmp_path_factory):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     ends = [line for line in done.stdout.splitlines() if line.startswith("@@@")]
-    assert ends == ["@@@ migrate__analytics__lineage_payers success", "@@@ alone success"], done.stdout[
-        -5000:
-    ]
-    found = {}
+    assert ends == [
+        "@@@ migrate__analytics__lineage_payers success",
+        "@@@ alone success",
+        "@@@ waiting success",
+    ], done.stdout[-5000:]
+    found = {"START": {}, "COMPLETE": {}}
     for line in log.read_text().splitlines():
         event = json.loads(line)
-        if event["eventType"] == "COMPLETE":
-            found[event["job"]["name"].removeprefix("migrate__analytics__")] = event
+        if event["eventType"] in found:
+            found[event["eventType"]][event["job"]["name"].removeprefix("migrate__analytics__")] = event
     yield found
     with psycopg.connect(demo.env["SNOWMELT_SANDBOX_PG_DSN"], autocommit=True) as connection:
         connection.execute("DROP TABLE public.lineage_alone, public.lineage_payers")
+
+
+@pytest.fixture
+def events(told):
+    return told["COMPLETE"]
 
 
 def named(datasets):
@@ -160,8 +167,39 @@ def test_the_operators_by_themselves_tell_the_table_that_the_load_fills(events, 
     assert lineage(target)["Payer Name"] == (["Payer Name"], False)
 
 
-def test_no_secret_is_in_any_event(events, demo):
-    text = json.dumps(events)
+def test_the_sensor_reads_the_folder_and_writes_nothing(events, demo):
+    event = events["lineage_payers.manifest"]
+    (staged,) = event["inputs"]
+    assert named([staged]) == [(f"s3://{demo.bucket}", "ANALYTICS/BI/DIMPAYER")]
+    assert statistics(staged, "input") == statistics(events["lineage_payers.unload"]["outputs"][0])
+    assert event["outputs"] == []
+    alone = events["alone.staged"]["inputs"]
+    assert named(alone) == named(events["alone.unload"]["outputs"])
+    assert len(alone[0]["facets"]["schema"]["fields"]) == 12
+
+
+def test_the_sensor_tells_what_a_whole_manifest_names(events, demo):
+    (staged,) = events["waiting.whole"]["inputs"]
+    assert named([staged]) == [(f"s3://{demo.bucket}", "ANALYTICS/BI/DIMPAYER")]
+    assert statistics(staged, "input")[:2] == (500, 1)
+    fields = [field["name"] for field in staged["facets"]["schema"]["fields"]]
+    assert fields == ["PAYER_KEY", "PAYER_CODE", "Payer Name"]
+
+
+@pytest.mark.parametrize(
+    "task",
+    "lineage_payers.unload lineage_payers.manifest lineage_payers.load lineage_payers.publish "
+    "alone.unload alone.staged alone.load waiting.whole".split(),
+)
+def test_a_start_names_what_will_be_read_and_counts_nothing(told, task):
+    start, end = told["START"][task], told["COMPLETE"][task]
+    assert named(start["inputs"]) == named(end["inputs"]) != []
+    assert not any(dataset.get("inputFacets") for dataset in start["inputs"])
+    assert start["outputs"] == []
+
+
+def test_no_secret_is_in_any_event(told, demo):
+    text = json.dumps(told)
     for name, value in demo.env.items():
         if name.endswith("SECRET_ACCESS_KEY"):
             assert value not in text, name

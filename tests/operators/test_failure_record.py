@@ -1,4 +1,4 @@
-"""A failure that cannot be noted never hides the task's own error."""
+"""A note in the ledger that cannot be written never hides a task's own error, nor ends an unload."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 from types import SimpleNamespace
 
 from snowmelt.tasks.failure_record import build_failure_record, describe_failure
+from snowmelt.tasks.submitted import note_submitted
 
 TI = SimpleNamespace(dag_id="d", run_id="r", task_id="load", map_index=3, try_number=2)
 
@@ -29,3 +30,10 @@ def test_no_ledger_no_harm(caplog):
     with caplog.at_level(logging.WARNING):
         build_failure_record("there_is_no_such_connection")({"ti": TI, "exception": ValueError("why")})
     assert "could not be noted in the ledger" in caplog.text
+
+
+def test_an_unload_goes_on_when_its_query_cannot_be_noted(caplog):
+    submitted = {"query_id": "01b0", "submitted_at": 1767225600.0}
+    with caplog.at_level(logging.WARNING):
+        note_submitted("there_is_no_such_connection", "run", 0, submitted)
+    assert "The query's id could not be noted in the ledger" in caplog.text

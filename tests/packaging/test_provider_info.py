@@ -61,6 +61,19 @@ def test_everything_that_is_named_is_there():
         assert {entry["integration-name"] for entry in INFO[key]} <= names
 
 
+def test_its_option_is_airflows(tmp_path):
+    shown = subprocess.run(
+        [sys.executable, "-m", "airflow", "config", "list", "--section", "snowmelt", "--include-examples", "--include-env-vars"],
+        env={"AIRFLOW_HOME": str(tmp_path), "PATH": "", "PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )  # fmt: skip
+    assert shown.returncode == 0, shown.stderr
+    assert "[snowmelt]" in shown.stdout
+    assert "# Variable: AIRFLOW__SNOWMELT__CONFIG_FILE" in shown.stdout
+
+
 def test_the_commands_are_airflows():
     from airflow.cli.cli_config import GroupCommand
 

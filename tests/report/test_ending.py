@@ -12,7 +12,7 @@ from sandbox.demo_data import surroundings
 from snowmelt.core.unload.plan import plan_run_id
 from snowmelt.core.unload.statements import SESSION_PARAMETERS
 from snowmelt.errors import SourceError
-from snowmelt.io.ending import end_run
+from snowmelt.io.ending import end_run, remove_staged
 from snowmelt.tasks.reporting import read_run_report
 from tests.io.runs import World
 
@@ -45,13 +45,17 @@ def finish(world, run, **params):
     return plan
 
 
+def read_json(world, key):
+    return json.loads(world.s3.get_object(Bucket=world.bucket, Key=key)["Body"].read())
+
+
 def test_it_stands_in_the_ledger_and_beside_the_manifest(world):
     plan = finish(world, "told")
     with world.target() as connection:
         report = end_run(connection, "told", snowflake=world.session)
     ((kept,),) = world.query("SELECT report FROM snowmelt.run WHERE run_id = 'told'")
     key = plan.location.key(f"{plan.path}report.json")
-    staged = json.loads(world.s3.get_object(Bucket=world.bucket, Key=key)["Body"].read())
+    staged = read_json(world, key)
     assert kept == staged == report.to_json()
     assert (kept["outcome"], kept["source"], kept["target"]) == ("published", "TESTS.REPORTS.T", "public.t")
     assert [kept[n] for n in ("snowflake_rows", "file_rows", "loaded_rows", "table_rows")] == [3, 3, 3, 3]
@@ -75,14 +79,26 @@ def test_a_later_load_of_the_same_files_does_not_overwrite_it(world):
     assert [entry["Key"].removeprefix(folder) for entry in listed] == [
         "manifest.json",
         "report.json",
+        "report_again.json",
     ]
-    assert (
-        json.loads(world.s3.get_object(Bucket=world.bucket, Key=f"{folder}report.json")["Body"].read())[
-            "run_id"
-        ]
-        == "first"
-    )
-    assert world.query("SELECT report ->> 'mode' FROM snowmelt.run WHERE run_id = 'again'") == [("load",)]
+    assert read_json(world, f"{folder}report.json")["run_id"] == "first"
+    ((kept,),) = world.query("SELECT report FROM snowmelt.run WHERE run_id = 'again'")
+    assert kept["mode"] == "load"
+    assert read_json(world, f"{folder}report_again.json") == kept
+
+
+@pytest.mark.parametrize("who", ["snowflake", "python"])
+def test_it_outlives_the_files(world, sandbox, who):
+    plan = finish(world, f"cleaned_{who}")
+    folder = plan.location.key(plan.path)
+    clients = {"snowflake": None, "python": lambda: sandbox.s3("AIRFLOW_CLEANUP")}
+    for _ in range(2):  # as a task that is cleared does it again
+        with world.target() as connection:
+            remove_staged(connection, plan.run_id, snowflake=world.session, s3=clients[who])
+            report = end_run(connection, plan.run_id, snowflake=world.session)
+        listed = world.s3.list_objects_v2(Bucket=world.bucket, Prefix=folder)["Contents"]
+        assert [entry["Key"].removeprefix(folder) for entry in listed] == ["report.json"]
+        assert read_json(world, f"{folder}report.json") == report.to_json()
 
 
 def test_a_report_that_cannot_be_written_does_not_undo_a_published_run(world, caplog):

@@ -13,10 +13,14 @@ from psycopg import sql
 
 from sandbox.s3.access import parse_target, required_actions
 from sandbox.s3.users import POLICIES
+from snowmelt.core.doctor.checks import CHECKS
+from snowmelt.core.doctor.findings import Status
 from snowmelt.core.settings.config import parse_config
 from snowmelt.core.setup.facts import SetupFacts
 from snowmelt.core.setup.files import build_setup
 from snowmelt.core.unload.statements import SESSION_PARAMETERS
+from snowmelt.tasks.doctor import run_check
+from snowmelt.tasks.doctor_sessions import Doctor
 from tests.io.runs import World
 
 TABLES = {
@@ -46,6 +50,8 @@ class Made:
     def __init__(self, world: World, role: str, files: dict[str, str], described: list[tuple]) -> None:
         self.world, self.role, self.files, self.described = world, role, files, described
         self.requests: list[tuple[str, str]] = []
+        #: The configuration, with all tables.
+        self.text = ""
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +150,7 @@ def made(sandbox, snowflake):
     client = sandbox.s3("POLICY_READER")
     world = ConfiguredWorld(snowflake, client, dsn, sandbox.bucket, schema)
     result = Made(world, role, files, described)
+    result.text = text
     client.meta.events.register(
         "before-send.s3", lambda request, **_: result.requests.append((request.method, request.url))
     )
@@ -169,6 +176,39 @@ def test_the_integration_validates_as_the_steps_say(made):
     statement = made.files["STEPS.md"].split("```sql\n")[1].split("```")[0].strip().rstrip(";")
     ((answer,),) = made.world.sql(statement)
     assert json.loads(answer)["status"] == "success"
+
+
+def test_the_doctor_finds_nothing_wrong_under_these_rights(made, sandbox, monkeypatch):
+    info = psycopg.conninfo.conninfo_to_dict(made.world.dsn)
+    changes = {
+        "POSTGRES_DEFAULT": {
+            "login": info["user"],
+            "password": info["password"],
+            "schema": info["dbname"],
+        },
+        "AWS_DEFAULT": {
+            "login": sandbox.env["SNOWMELT_SANDBOX_POLICY_READER_ACCESS_KEY_ID"],
+            "password": sandbox.env["SNOWMELT_SANDBOX_POLICY_READER_SECRET_ACCESS_KEY"],
+        },
+    }
+    for name, values in changes.items():
+        variable = f"AIRFLOW_CONN_{name}"
+        monkeypatch.setenv(variable, json.dumps(json.loads(sandbox.env[variable]) | values))
+    config = parse_config(made.text, {})
+    findings = []
+    for name in CHECKS:
+        for table in config.tables if name == "table" else [None]:
+            findings += run_check(name, Doctor(config, table))
+    assert [one.to_text() for one in findings if one.status is Status.WRONG] == []
+    assert {one.check for one in findings} >= {"Snowflake session", "Stage", "Unload"}
+
+
+def test_a_hundred_rows_go_through_every_step_and_touch_no_target(made):
+    result = made.world.run(TABLES["OWNED"], mode="test", row_limit=100)
+    assert made.world.query("SELECT count(*) FROM mart.owned") == [(0,)]
+    assert made.world.query("SELECT outcome, staged_rows FROM snowmelt.run WHERE mode = 'test'") == [
+        ("tested", 2)
+    ], result
 
 
 @pytest.mark.parametrize("table", TABLES)

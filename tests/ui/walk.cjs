@@ -53,6 +53,21 @@ async function open(theme, width, height) {
 const picture = (page, name) => page.screenshot({ path: path.join(pictures, `${name}.png`) });
 const tab = (page) => page.frameLocator('iframe[title="Migration"]');
 
+// Airflow draws the frame anew once it knows more about the run: a picture waits until the page stands still.
+async function settled(page, ready) {
+  for (let calm = 0; calm < 4; ) {
+    await ready.waitFor();
+    await page.waitForTimeout(700);
+    calm = (await ready.isVisible()) ? calm + 1 : 0;
+  }
+}
+
+// A mapped task as Airflow's own list of them shows it: named after its chunk or file, not numbered.
+async function labelled(page, run, task, state, label) {
+  await page.goto(`${base}/dags/migrate_table/runs/${encodeURIComponent(run)}/tasks/${task}/mapped`);
+  await page.getByRole("row").filter({ hasText: state }).filter({ hasText: label }).first().waitFor();
+}
+
 async function trigger(page) {
   await page.goto(`${base}/dags/migrate_table`);
   await page.getByRole("button", { name: "Trigger" }).first().click();
@@ -69,6 +84,7 @@ async function trigger(page) {
     await field.press("Enter");
     await field.press("Tab");
   }
+  await page.setViewportSize({ width: 1280, height: 1100 });
   await picture(page, "form");
   await form.getByRole("button", { name: "Target" }).click();
   await form.locator("#element_target_table").fill("walked");
@@ -90,6 +106,13 @@ async function main() {
   await page.goto(address);
   await tab(page).locator("#unload .tile").first().waitFor();
   tell("the tab shows the chunks");
+  await labelled(page, run, "unload", "Deferred", /chunk 003: Visit Id/);
+  tell("Airflow's list names a deferred chunk");
+  await page.goto(address);
+  const chunk = tab(page).locator("#unload-list tr").filter({ hasText: "chunk 003" });
+  await chunk.locator("code").filter({ hasText: /[0-9a-f]{8}-/ }).waitFor();
+  check((await tab(page).locator("#load .tile").count()) === 0, "the query was not told before its result");
+  tell("the tab names its query while it runs");
   await tab(page).locator("#load .tile").first().waitFor();
   await tab(page).locator("#plots svg").first().waitFor();
 
@@ -97,9 +120,20 @@ async function main() {
   const failed = tab(page).locator("#failed .failure").filter({ hasText: "chunk_001/" }).first();
   await failed.waitFor();
   check((await failed.innerText()).includes("broken for the test"), "the failure does not say why");
+  await labelled(page, run, "load", "Running", /chunk_000\/data_/);
+  await page.getByRole("row").filter({ hasText: "Failed" }).filter({ hasText: /chunk_001\/data_/ }).first().waitFor();
+  await page.getByRole("row").filter({ hasText: "Success" }).filter({ hasText: /chunk_002\/data_/ }).first().waitFor();
+  await page.setViewportSize({ width: 1280, height: 1000 });
+  await picture(page, "tasks");
+  execFileSync(python, ["-m", "tests.ui.walk", "go"], { stdio: "inherit" });
+  tell("Airflow's list names running, failed and finished files");
+  await page.goto(address);
   await tab(page).locator("main:not([data-live='yes'])").waitFor();
   tell("the failed file is named with its error");
   await page.setViewportSize({ width: 1280, height: 800 });
+  await page.goto(address); // around the tab Airflow shows the run's end only when asked anew
+  await page.getByText("Failed", { exact: true }).first().waitFor();
+  await settled(page, failed);
   await picture(page, "failed");
 
   await failed.getByRole("link", { name: "Open the task" }).click();
@@ -132,7 +166,7 @@ async function main() {
   await page.setViewportSize({ width: 1280, height: 1300 });
   await page.goto(address); // around the tab Airflow shows the run's end only when asked anew
   await page.getByText("Success").first().waitFor();
-  await tab(page).locator("#verification .pill.done").waitFor();
+  await settled(page, tab(page).locator("#verification .pill.done"));
   await picture(page, "finished");
 
   await page.goto(`${base}/plugin/migrations`);
@@ -150,8 +184,8 @@ async function main() {
 
   const dark = await open("dark", 1280, 1300);
   await dark.page.goto(address);
-  await tab(dark.page).locator("#verification .pill.done").waitFor();
-  check((await tab(dark.page).locator("html[data-theme=dark]").count()) === 1, "the page does not take Airflow's theme");
+  await settled(dark.page, tab(dark.page).locator("#verification .pill.done"));
+  await tab(dark.page).locator("html[data-theme=dark]").waitFor({ timeout: 60_000 });
   await picture(dark.page, "finished-dark");
   await dark.close();
 

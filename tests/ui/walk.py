@@ -1,6 +1,7 @@
 """`make test-ui`: a person's way through the pages, in the machine's own Chromium, over the sandbox and a real Airflow.
 
-`break` lets the load of one file fail, `mend` ends that; without a word all is walked, and Airflow stopped afterwards.
+`break` lets the loads of one chunk fail and holds those of another, `go` ends the holding, `mend` both; without a word all is
+walked, and Airflow stopped afterwards.
 """
 
 from __future__ import annotations
@@ -13,15 +14,30 @@ from pathlib import Path
 
 import psycopg
 
+from tests.stand_ins import stand_ins
+
 ROOT = Path(__file__).parents[2]
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 BREAK = """
-CREATE OR REPLACE FUNCTION public.break_one() RETURNS trigger LANGUAGE plpgsql AS
-$$ BEGIN IF NEW.s3_key LIKE '%/chunk_001/%' THEN RAISE EXCEPTION 'broken for the test'; END IF; RETURN NEW; END $$;
+CREATE TABLE IF NOT EXISTS public.walk_hold AS SELECT 1 AS held;
+CREATE OR REPLACE FUNCTION public.break_one() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.s3_key LIKE '%/chunk_001/%' THEN RAISE EXCEPTION 'broken for the test'; END IF;
+  IF NEW.s3_key LIKE '%/chunk_000/%' THEN
+    WHILE EXISTS (SELECT FROM public.walk_hold) LOOP PERFORM pg_sleep(0.2); END LOOP;
+  END IF;
+  RETURN NEW;
+END $$;
 DROP TRIGGER IF EXISTS break_one ON snowmelt.loaded_file;
 CREATE TRIGGER break_one BEFORE INSERT ON snowmelt.loaded_file FOR EACH ROW EXECUTE FUNCTION public.break_one();
 """
-MEND = "DROP TRIGGER IF EXISTS break_one ON snowmelt.loaded_file; DROP FUNCTION IF EXISTS public.break_one()"
+GO = "DELETE FROM public.walk_hold"
+MEND = """
+DROP TRIGGER IF EXISTS break_one ON snowmelt.loaded_file; DROP FUNCTION IF EXISTS public.break_one();
+DROP TABLE IF EXISTS public.walk_hold
+"""
+#: One chunk's unload stays under way for so long, in seconds, that its task is seen while it is deferred.
+STALL = {"kind": "stall", "match": "COPY INTO.*chunk_003", "seconds": 60, "count": 1}
 
 
 def change(sql: str) -> None:
@@ -50,6 +66,9 @@ def main() -> int:
     if sys.argv[1:] == ["break"]:
         change(BREAK)
         return 0
+    if sys.argv[1:] == ["go"]:
+        change(GO)
+        return 0
     if sys.argv[1:] == ["mend"]:
         change(MEND)
         return 0
@@ -59,7 +78,8 @@ def main() -> int:
     try:
         environment = {**os.environ, "NODE_PATH": str(ROOT / ".cache" / "browser" / "node_modules")}
         walk = [shutil.which("node") or "node", "tests/ui/walk.cjs", program, "docs/pictures", sys.executable]
-        done = subprocess.run(walk, cwd=ROOT, env=environment, check=False)
+        with stand_ins(dict(os.environ)).snowflake(STALL):
+            done = subprocess.run(walk, cwd=ROOT, env=environment, check=False)
     finally:
         change(MEND)
         subprocess.run([sys.executable, "-m", "sandbox.airflow", "down", *state], cwd=ROOT, check=True)

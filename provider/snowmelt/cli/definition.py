@@ -7,7 +7,7 @@ from airflow.cli.cli_config import ActionCommand, Arg, CLICommand, GroupCommand,
 _ARGUMENTS = (
     Arg(
         ("--config",),
-        help="the configuration file; default: SNOWMELT_CONFIG, else include/config/s3copyconfig.json here",
+        help="the configuration file; default: SNOWMELT_CONFIG, else config_file of [snowmelt] in airflow.cfg, else include/config/s3copyconfig.json here",
     ),
     Arg(("--output",), help="the folder to write into; default: snowmelt-setup", default="snowmelt-setup"),
     Arg(("--stdout",), help="print the files instead of writing them", action="store_true"),

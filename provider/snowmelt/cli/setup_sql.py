@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 import sys
 from dataclasses import replace
@@ -12,7 +11,7 @@ from pathlib import Path
 from snowmelt.core.settings.config import DEFAULT_ORIGIN, Config
 from snowmelt.core.setup.facts import SetupFacts, parse_public_key
 from snowmelt.core.setup.files import build_setup
-from snowmelt.dag_factory import CONFIG_VARIABLE, read_config
+from snowmelt.dag_factory import read_config
 from snowmelt.errors import ConfigurationError
 from snowmelt.io.setup import write_setup
 
@@ -64,10 +63,8 @@ def run_setup_sql(arguments: argparse.Namespace) -> None:
 
 
 def _read_config(given: str | None) -> Config:
-    """The file of `--config`; without it the one that SNOWMELT_CONFIG names, else the one beside dags/."""
-    if given is None:
-        return read_config(DEFAULT_ORIGIN)
-    return read_config(given, {name: value for name, value in os.environ.items() if name != CONFIG_VARIABLE})
+    """The file of `--config`; without it the one that SNOWMELT_CONFIG or airflow.cfg names, else the one beside dags/."""
+    return read_config(DEFAULT_ORIGIN) if given is None else read_config(given, exactly=True)
 
 
 def _command(arguments: argparse.Namespace) -> str:

@@ -42,6 +42,11 @@ ON CONFLICT (run_id, chunk) DO UPDATE SET query_id = EXCLUDED.query_id, files = 
     rows = EXCLUDED.rows, bytes = EXCLUDED.bytes, seconds = EXCLUDED.seconds,
     started_at = EXCLUDED.started_at, ended_at = EXCLUDED.ended_at
 """
+WRITE_SUBMITTED = """
+INSERT INTO snowmelt.submitted_query (run_id, chunk, query_id, submitted_at)
+VALUES (%(run_id)s, %(chunk)s, %(query_id)s, to_timestamp(%(submitted_at)s::float8))
+ON CONFLICT (run_id, chunk) DO UPDATE SET query_id = EXCLUDED.query_id, submitted_at = EXCLUDED.submitted_at
+"""
 READ_STAGED_CHUNKS = (
     "SELECT chunk, query_id, seconds FROM snowmelt.staged_chunk WHERE run_id = %s ORDER BY chunk"
 )

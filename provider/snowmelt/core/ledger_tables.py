@@ -130,4 +130,14 @@ CREATE TABLE snowmelt.task_failure (
 );
 COMMENT ON TABLE snowmelt.task_failure IS 'Why a task failed, for people to read; nothing decides by it';
 """,
+    """
+CREATE TABLE snowmelt.submitted_query (
+    run_id text NOT NULL REFERENCES snowmelt.run ON DELETE CASCADE,
+    chunk integer NOT NULL,
+    query_id text NOT NULL,
+    submitted_at timestamptz NOT NULL,
+    PRIMARY KEY (run_id, chunk)
+);
+COMMENT ON TABLE snowmelt.submitted_query IS 'The query that unloads a chunk, from its submission on, for people to read; nothing decides by it';
+""",
 )

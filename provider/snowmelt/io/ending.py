@@ -73,20 +73,20 @@ def end_run(
     postgres: psycopg.Connection[Any],
     run_id: str,
     *,
-    snowflake: Callable[[], AbstractContextManager[Connection]] | None,
+    snowflake: Callable[[], AbstractContextManager[Connection]],
 ) -> Report:
     """Note the end, keep the run's report in the ledger, and have Snowflake write it beside the manifest.
 
-    The rows are published by then: a report that cannot be written to S3 is a warning, and stands in the ledger all the same. A run in
-    mode `load` writes nothing to S3: the folder belongs to the unload that it took up.
+    After the files were removed it is written all the same, and outlives them. The rows are published by then: a report that
+    cannot be written to S3 is a warning, and stands in the ledger all the same.
 
-    :param snowflake: opens a session; None: the report is not written to S3, since the run's files are gone.
+    :param snowflake: opens a session.
     """
     plan = read_plan(postgres, run_id)
     write_finished(postgres, run_id)
     report = load_report(postgres, run_id)
     write_report(postgres, run_id, report.to_json())
-    if snowflake is not None and plan.mode != "load":
+    if plan.location.writable:
         doing = f"Writing the report of run {run_id}"
         try:
             with snowflake() as session:

@@ -267,6 +267,15 @@ def write_failure(connection: Connection, failure: Mapping[str, Any]) -> None:
         connection.execute(ledger.WRITE_FAILURE, failure)
 
 
+def write_submitted(connection: Connection, submitted: Mapping[str, Any]) -> None:
+    """Note the query that unloads a chunk, while it runs; a chunk that is unloaded again has a new one.
+
+    :param submitted: run_id, chunk, query_id, submitted_at (in seconds since 1970).
+    """
+    with connection.transaction():
+        connection.execute(ledger.WRITE_SUBMITTED, submitted)
+
+
 def write_finished(connection: Connection, run_id: str) -> None:
     """Note when the run's last task ended."""
     with connection.transaction():

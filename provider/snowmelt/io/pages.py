@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg.rows import dict_row
@@ -51,6 +51,9 @@ def read_run_rows(connection: Connection, dag_id: str, dag_run_id: str) -> RunRo
             copying=_rows(
                 connection, page_sql.READ_COPYING, schema=run["target_schema"], table=run["staging_table"]
             ),
+            submitted=_rows(connection, page_sql.READ_SUBMITTED, **ids)
+            if _is_there(connection, page_sql.SUBMITTED_EXISTS)
+            else (),
         )
 
 
@@ -63,7 +66,11 @@ def read_failures(connection: Connection, dag_id: str, dag_run_id: str) -> list[
 
 
 def _has_ledger(connection: Connection) -> bool:
-    row = connection.execute(page_sql.LEDGER_EXISTS).fetchone()
+    return _is_there(connection, page_sql.LEDGER_EXISTS)
+
+
+def _is_there(connection: Connection, question: LiteralString) -> bool:
+    row = connection.execute(question).fetchone()
     return bool(row and row[0])
 
 

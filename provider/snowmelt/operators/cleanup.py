@@ -20,8 +20,8 @@ class MigrationCleanupOperator(BaseOperator):
 
     Without `cleanup_after_load` the files and the manifest stay: they are the audit trail.
 
-    Returns the run's report without its queries; the whole of it is kept in the ledger (snowmelt.run.report), stands beside the
-    manifest as report.json, and is logged.
+    Returns the run's report without its queries; the whole of it is kept in the ledger (snowmelt.run.report), is written beside
+    the manifest as report.json, where it outlives the files that are removed, and is logged.
 
     :param run_id: the run's id in the ledger.
     :param cleanup_after_load: whether to remove. (templated, so that a DAG run's param decides)
@@ -57,8 +57,7 @@ class MigrationCleanupOperator(BaseOperator):
             return snowflake_session(self.snowflake_conn_id, tag=task_tag(context))
 
         with failing_fast(), postgres_session(self.postgres_conn_id) as postgres:
-            removing = str(self.cleanup_after_load).lower() == "true"
-            if removing:
+            if str(self.cleanup_after_load).lower() == "true":
                 removed = remove_staged(
                     postgres,
                     self.run_id,
@@ -68,6 +67,6 @@ class MigrationCleanupOperator(BaseOperator):
                     else None,
                 )
                 self.log.info("Removed %s objects", removed)
-            report = end_run(postgres, self.run_id, snowflake=None if removing else snowflake)
+            report = end_run(postgres, self.run_id, snowflake=snowflake)
         self.log.info("The run's report:\n%s", report.to_markdown())
         return report.summary()

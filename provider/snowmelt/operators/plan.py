@@ -93,6 +93,7 @@ class MigrationPlanOperator(BaseOperator):
         plan: Plan, chunk: Chunk, request: MigrationRequest, *, keys: bool
     ) -> dict[str, Any]:
         return {
+            "run_id": plan.run_id,
             "source": str(plan.source),
             "path": plan.chunk_path(chunk),
             "stage": request.staging.stage or None,

@@ -101,6 +101,12 @@ class S3ToPostgresLoadOperator(BaseOperator):
             "seconds": round(sum(result.seconds for result in results), 3),
         }
 
+    def get_openlineage_facets_on_start(self) -> Any:
+        """The files to be read, for OpenLineage's provider."""
+        from snowmelt.tasks.lineage import build_load_lineage
+
+        return build_load_lineage(self, None)
+
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """The files read, and with `manifest` the table filled, for OpenLineage's provider."""
         from snowmelt.tasks.lineage import build_load_lineage, read_result

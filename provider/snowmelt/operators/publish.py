@@ -72,8 +72,14 @@ class MigrationPublishOperator(BaseOperator):
             context["outlet_events"][PUBLISHED].add(asset, extra=extra)
         return result
 
+    def get_openlineage_facets_on_start(self) -> Any:
+        """The table and the files that the rows come from, for OpenLineage's provider."""
+        from snowmelt.tasks.lineage import build_publish_lineage
+
+        return build_publish_lineage(self, ended=False)
+
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """The table read and the target written, column by column, for OpenLineage's provider."""
         from snowmelt.tasks.lineage import build_publish_lineage
 
-        return build_publish_lineage(self)
+        return build_publish_lineage(self, ended=True)

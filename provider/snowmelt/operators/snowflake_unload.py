@@ -15,6 +15,7 @@ from snowmelt.core.unload.plan import max_file_bytes
 from snowmelt.links import MigrationLink, S3FolderLink, SnowflakeQueryLink, store_link
 from snowmelt.tasks.failing import failing_fast
 from snowmelt.tasks.sessions import snowflake_account, snowflake_session, task_tag
+from snowmelt.tasks.submitted import note_submitted
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -137,6 +138,7 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
                 self.log.info("Going on with query %s, which an earlier try submitted", submitted["query_id"])
             self._query_id = submitted["query_id"]
             self._store_links(context, submitted)
+            self._note(submitted)
             if not self.deferrable:
                 return self._finish(session, request, submitted)
         from snowmelt.triggers.snowflake_query import SnowflakeQueryTrigger
@@ -153,6 +155,12 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
         with failing_fast(), snowflake_session(self.snowflake_conn_id, tag=self._tag(context)) as session:
             self._query_id = event["query_id"]
             return self._finish(session, self._request(), event)
+
+    def get_openlineage_facets_on_start(self) -> Any:
+        """The table to be read, for OpenLineage's provider."""
+        from snowmelt.tasks.lineage import build_unload_lineage
+
+        return build_unload_lineage(self, None)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """The table read and the files written, for OpenLineage's provider."""
@@ -174,6 +182,9 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
         store_link(context, SnowflakeQueryLink(), query_url)
         folder = f"{submitted['base']}{submitted['path']}"
         store_link(context, S3FolderLink(), build_s3_url(submitted["bucket"], folder))
+
+    def _note(self, submitted: Mapping[str, Any]) -> None:
+        """Tell those who watch which query it is; by itself the operator knows no ledger."""
 
     def _finish(self, session: Any, request: UnloadRequest, submitted: Mapping[str, Any]) -> dict[str, Any]:
         from snowmelt.io.unload.chunk import await_unload, describe_unload
@@ -224,6 +235,16 @@ class PlannedUnloadOperator(SnowflakeUnloadToS3Operator):
     Airflow 3.3 renders template fields that `expand_kwargs` takes from an XCom (seen in 3.3.2: strings count as given in the
     DAG file), so a table or filter with `{{ conn.….password }}` in it would read the secret and send it to Snowflake.
     `columns` stays a field, so that its XCom is found; a value from an XCom is not rendered there.
+
+    :param run_id: the run in the ledger, where the query's id is noted while it runs.
     """
 
     template_fields: Sequence[str] = ("columns",)
+
+    def __init__(self, *, run_id: str, postgres_conn_id: str = "postgres_default", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.run_id = run_id
+        self.postgres_conn_id = postgres_conn_id
+
+    def _note(self, submitted: Mapping[str, Any]) -> None:
+        note_submitted(self.postgres_conn_id, self.run_id, int((self.chunk or {})["index"]), submitted)

@@ -95,3 +95,15 @@ class S3ManifestSensor(BaseSensorOperator):
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:
         """Check the files once more, and return them."""
         return self.execute(context)
+
+    def get_openlineage_facets_on_start(self) -> Any:
+        """The files to be waited for, for OpenLineage's provider."""
+        from snowmelt.tasks.lineage import build_staged_lineage
+
+        return build_staged_lineage(self, None)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """The files that were found at their exact sizes, for OpenLineage's provider."""
+        from snowmelt.tasks.lineage import build_staged_lineage, read_result
+
+        return build_staged_lineage(self, read_result(task_instance))

@@ -1,4 +1,6 @@
-"""Lineage for OpenLineage's provider, where that is installed: it calls the operators' `get_openlineage_facets_on_complete`.
+"""Lineage for OpenLineage's provider, where that is installed: it calls the operators' `get_openlineage_facets_on_start` and `…_on_complete`.
+
+At a task's start what it will read is told, and nothing written: it may still fail. A result of None says the same.
 
 Nothing here is imported, and none of OpenLineage's packages is needed, unless that provider asks.
 """
@@ -58,6 +60,36 @@ def build_unload_lineage(operator: Any, result: Mapping[str, Any] | None) -> Ope
     return _lineage([source], [staged], query_id=result["query_id"])
 
 
+def build_staged_lineage(operator: Any, result: Any) -> OperatorLineage:
+    """The staged files that a sensor waited for; nothing is written. A chunk without files has no folder to name.
+
+    :param result: what the sensor returned: a dict for a chunk, a list of them for a manifest.json.
+    """
+    from snowmelt.io.load.manifest_load import read_manifest_of
+    from snowmelt.io.s3 import parse_s3_url
+    from snowmelt.tasks.sessions import s3_client
+
+    columns: Sequence[tuple[str, str]] = ()
+    if isinstance(operator.manifest, str):
+        bucket, path = parse_s3_url(operator.manifest)
+        if result is not None:
+            manifest = read_manifest_of(s3_client(operator.aws_conn_id), operator.manifest)
+            columns = [(column.source, column.select) for column in manifest.columns]
+    else:
+        bucket, unload = operator.manifest["bucket"], operator.manifest.get("unload", {})
+        path = next((file["key"] for file in operator.manifest["files"]), unload.get("path", ""))
+        columns = [(column["source"], column["select"]) for column in unload.get("columns", ())]
+    if not path:
+        return _lineage([], [])
+    chunks = [] if result is None else result if isinstance(result, list) else [result]
+    counts = {name: sum(chunk[name] for chunk in chunks) for name in ("rows", "bytes")}
+    counts["files"] = sum(len(chunk["files"]) for chunk in chunks)
+    told = counts if result is not None else {}
+    return _lineage(
+        [plan_staged_dataset(bucket, path.rpartition("/")[0], plan_staged_fields(columns), **told)], []
+    )
+
+
 def build_load_lineage(operator: Any, result: Mapping[str, Any] | None) -> OperatorLineage:
     """The staged files; and the table, where the load is the one who fills it. A run's target is written by its publish."""
     from snowmelt.io.load.manifest_load import read_manifest_of
@@ -85,7 +117,7 @@ def build_load_lineage(operator: Any, result: Mapping[str, Any] | None) -> Opera
     return _lineage([staged], [target] if result is not None else [])
 
 
-def build_publish_lineage(operator: Any) -> OperatorLineage:
+def build_publish_lineage(operator: Any, *, ended: bool) -> OperatorLineage:
     """The Snowflake table and the staged files, and the published target: column by column, renamed and masked ones too."""
     from snowmelt.io.ledger import read_published, read_run
     from snowmelt.io.unload.planning import read_plan
@@ -99,7 +131,7 @@ def build_publish_lineage(operator: Any) -> OperatorLineage:
     account = _snowflake_account(request.connections.snowflake)
     source = plan_source_dataset(account, plan.source, columns)
     staged = plan_staged_dataset(plan.location.bucket, plan.location.key(plan.path))
-    if published is None:
+    if published is None or not ended:
         return _lineage([source, staged], [])
     rows = int(published.get("inserted") or 0) + int(published.get("updated") or 0)
     target = _target(

@@ -15,7 +15,7 @@ from snowmelt.core.progress.waiting import show_waiting
 #: Polls that may fail in a row before the task is told: by then the session is gone, or the network.
 MOST_FAILED_POLLS = 5
 #: Seconds between two lines of the log that say it still runs.
-TOLD_EVERY = 15.0
+TOLD_EVERY = 10.0
 #: Seconds between the first two polls, doubled up to `poll_interval`: a short query is not waited for needlessly.
 FIRST_POLL = 0.25
 

@@ -1,4 +1,4 @@
-"""Two Airflow DAGs: a configured table's, and one made of the three operators by themselves."""
+"""Airflow DAGs: a configured table's, one made of the three operators by themselves, one that waits for the first one's manifest."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 
 from airflow.sdk import DAG
 
+from snowmelt.core.unload.plan import plan_run_id
 from snowmelt.dag_factory import build_table_dags, read_config
 from snowmelt.operators.postgres_load import S3ToPostgresLoadOperator
 from snowmelt.operators.snowflake_unload import SnowflakeUnloadToS3Operator
@@ -25,9 +26,16 @@ with DAG("alone", schedule=None) as alone:
     load = S3ToPostgresLoadOperator(task_id="load", manifest=unload.output, table="public.lineage_alone")
     staged >> load
 
+with DAG("waiting", schedule=None, params={"manifest": ""}) as waiting:
+    S3ManifestSensor(task_id="whole", manifest="{{ params.manifest }}")
+
 if __name__ == "__main__":
-    for dag in (configured, alone):
+    manifest = ""
+    for dag in (configured, alone, waiting):
         for task in dag.tasks:
             (task.partial_kwargs if task.is_mapped else vars(task))["retries"] = 0
-        run = dag.test()
+        run = dag.test(run_conf={"manifest": manifest} if dag is waiting else None)
         print(f"@@@ {dag.dag_id} {run.state}", flush=True)
+        if dag is configured:
+            folder = f"ANALYTICS/BI/DIMPAYER/run_{plan_run_id(dag.dag_id, run.run_id)}"
+            manifest = f"s3://{os.environ['SNOWMELT_SANDBOX_S3_BUCKET']}/{folder}/manifest.json"

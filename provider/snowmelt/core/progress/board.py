@@ -108,6 +108,8 @@ class RunRows:
     failures: Sequence[Mapping[str, Any]]
     #: COPYs that run now: application_name, rows, bytes, seconds.
     copying: Sequence[Mapping[str, Any]]
+    #: Queries that were submitted for chunks, told before their results are: chunk, query_id.
+    submitted: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,9 @@ READ_CHUNKS = """
 SELECT chunk, query_id, files, rows, bytes, seconds, started_at, ended_at
 FROM snowmelt.staged_chunk WHERE run_id = %(run_id)s ORDER BY chunk
 """
+#: A ledger that no run of this version has used yet is without the table.
+SUBMITTED_EXISTS = "SELECT to_regclass('snowmelt.submitted_query') IS NOT NULL"
+READ_SUBMITTED = "SELECT chunk, query_id FROM snowmelt.submitted_query WHERE run_id = %(run_id)s"
 READ_FILES = """
 SELECT s.s3_key, s.chunk, s.batch, s.bytes, s.rows, l.loaded_at, l.seconds, l.rejected, l.worker, l.load_method
 FROM snowmelt.staged_file AS s

@@ -81,7 +81,9 @@ def plot_rate(spans: Sequence[Span], now: datetime, what: Measure = "rows") -> s
     for share in (0.0, 0.5, 1.0):
         y = 8 + (1 - share) * (height - 8)
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="right" x="{_LEFT - 6}" y="{y + 4:.1f}">{_short(top * share)}</text>')
+        parts.append(
+            f'<text class="right" x="{_LEFT - 6}" y="{y + 4:.1f}">{_short(top * share, "B" if what == "bytes" else "")}</text>'
+        )
     for step, rates in lines.items():
         if rates:
             parts.append(_area(step, rates, top, height))
@@ -165,11 +167,11 @@ def _round_up(value: float) -> float:
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= value)
 
 
-def _short(rate: float) -> str:
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+def _short(rate: float, unit: str) -> str:
+    for prefix, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if rate >= size:
-            return f"{rate / size:g} {unit}"
-    return f"{rate:g}"
+            return f"{rate / size:g} {prefix}{unit}"
+    return f"{rate:g} {unit}".rstrip() if rate else "0"
 
 
 def _svg(height: int, title: str, parts: Sequence[str]) -> str:

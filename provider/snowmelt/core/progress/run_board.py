@@ -61,15 +61,22 @@ def _is_live(run: Mapping[str, Any], tasks: Sequence[TaskState]) -> bool:
 
 def _chunk_pieces(rows: RunRows, tasks: Sequence[TaskState], now: datetime) -> tuple[Piece, ...]:
     staged = {row["chunk"]: row for row in rows.chunks}
+    submitted = {row["chunk"]: str(row["query_id"]) for row in rows.submitted}
     states = tasks_of(tasks, "unload")
     return tuple(
-        _chunk_piece(chunk, staged.get(chunk["index"]), states.get(place), now)
+        _chunk_piece(
+            chunk, staged.get(chunk["index"]), states.get(place), now, submitted.get(chunk["index"], "")
+        )
         for place, chunk in enumerate(rows.run["chunks"] or [])
     )
 
 
 def _chunk_piece(
-    chunk: Mapping[str, Any], staged: Mapping[str, Any] | None, task: TaskState | None, now: datetime
+    chunk: Mapping[str, Any],
+    staged: Mapping[str, Any] | None,
+    task: TaskState | None,
+    now: datetime,
+    query_id: str,
 ) -> Piece:
     word = task.word if task is not None else "done" if staged is not None else "waiting"
     place = task.map_index if task is not None else int(chunk["index"])
@@ -84,7 +91,7 @@ def _chunk_piece(
     if task is not None and task.started is not None:
         seconds = ((task.ended or now) - task.started).total_seconds()
     done = (planned or 0) if word == "done" else 0
-    return Piece(chunk["label"], word, "unload", place, planned, done, None, seconds)
+    return Piece(chunk["label"], word, "unload", place, planned, done, None, seconds, query_id=query_id)
 
 
 def _file_pieces(rows: RunRows, tasks: Sequence[TaskState]) -> tuple[Piece, ...]:

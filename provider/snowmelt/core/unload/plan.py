@@ -86,8 +86,11 @@ class Plan:
 
     @property
     def report_path(self) -> str:
-        """Where the run's report stands, below the location."""
-        return f"{self.path}report.json"
+        """Where the run's report stands, below the location: beside the manifest that it is about.
+
+        A load of an earlier run's files leaves that run's own report as it is.
+        """
+        return f"{self.path}report_{self.run_id}.json" if self.mode == "load" else f"{self.path}report.json"
 
     @property
     def target(self) -> str:

@@ -57,6 +57,11 @@ class Location:
         """The S3 key of `path`."""
         return f"{self.base}{path}"
 
+    @property
+    def writable(self) -> bool:
+        """Whether Snowflake can write here: a plan of an older load may name the bucket alone."""
+        return bool(self.stage or self.integration)
+
     def to_json(self) -> dict[str, str]:
         """A plain dict, as it stands in the ledger and in XComs."""
         return {

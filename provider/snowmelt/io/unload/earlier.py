@@ -67,8 +67,8 @@ def find_unfinished(
     return plan
 
 
-def read_earlier_manifest(sessions: PlanningSessions, request: MigrationRequest) -> Manifest:
-    """The manifest of the run that mode `load` names, below the stage's own path.
+def read_earlier_manifest(sessions: PlanningSessions, request: MigrationRequest) -> tuple[Location, Manifest]:
+    """The manifest of the run that mode `load` names, and where it stands: below the stage's own path.
 
     :raises StagingError: there is none, or it cannot be understood.
     """
@@ -79,7 +79,7 @@ def read_earlier_manifest(sessions: PlanningSessions, request: MigrationRequest)
         integration=request.staging.storage_integration or "",
     )
     key = location.key(f"{request.staging.prefix}run_{request.run_id}/{MANIFEST_NAME}")
-    return read_manifest(sessions.s3(), location.bucket, key)
+    return location, read_manifest(sessions.s3(), location.bucket, key)
 
 
 def plan_load(
@@ -89,7 +89,7 @@ def plan_load(
     target: TargetTable | None,
 ) -> Plan:
     """The plan of a run that loads the files of an earlier unload, from its manifest alone."""
-    manifest = read_earlier_manifest(sessions, request)
+    location, manifest = read_earlier_manifest(sessions, request)
     source_columns = tuple(
         SourceColumn(
             name=column.source,
@@ -110,8 +110,8 @@ def plan_load(
             sessions, request, identity, columns, target, (manifest.file_format, manifest.compression)
         ),
         source=parse_table_name(manifest.source),
-        location=Location(bucket=manifest.bucket, base="", stage="", integration=""),
-        path=manifest.path,
+        location=location,
+        path=manifest.path.removeprefix(location.base),  # its path was checked to be the folder it stands in
         file_format=manifest.file_format,
         compression=manifest.compression,
         where="",
