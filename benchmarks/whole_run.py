@@ -2,7 +2,7 @@
 
 Two kinds, told by a JSON document as the first argument. `rows`: the Snowflake stand-in unloads a table of so many rows, and
 PostgreSQL gets a primary key. `files`: the files are copies of one of ten rows, put into S3 beforehand, so that nothing but
-their number costs anything.
+their number costs anything. `staged`: such files and their manifest alone, for a run in mode `load`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
 import psycopg
@@ -26,6 +26,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.apart import resident
+from snowmelt.core.settings.config import parse_config
+from snowmelt.core.settings.request import parse_request
 from snowmelt.core.unload.manifest import StagedChunk, StagedFile
 from snowmelt.core.unload.plan import Plan
 from snowmelt.core.unload.staged_columns import build_staged_columns
@@ -36,6 +38,7 @@ from snowmelt.io.publish.run import publish_run
 from snowmelt.io.unload.gathering import Gathered, gather_files
 from snowmelt.io.unload.staged import look_for_chunks
 from snowmelt.io.verify.run import verify_run
+from snowmelt.operators.plan import MigrationPlanOperator
 from tests.io.runs import World
 
 ROWS_OF_FILE = 10
@@ -57,7 +60,7 @@ COLUMNS = {
 class CountingCursor(psycopg.Cursor[Any]):
     """Counts what is sent, without BEGIN, COMMIT and savepoints of `transaction()`."""
 
-    sent: Counter[str] = Counter()
+    sent: ClassVar[Counter[str]] = Counter()
 
     def execute(self, *args: Any, **options: Any) -> Any:
         """One statement."""
@@ -152,7 +155,7 @@ class WholeRun:
         step = self.steps.step
         with step("plan") as said:
             plan = self.world.plan(table)
-        said["xcom"] = len(json.dumps([list(one) for one in build_staged_columns(plan.columns, "parquet")]))
+        said["xcom"] = self._plan_xcoms(table, plan)
         with step("unload") as said:
             chunks = unload(plan)
         said["xcom"] = max(len(json.dumps(chunk.to_json())) for chunk in chunks)
@@ -184,6 +187,15 @@ class WholeRun:
             "steps": self.steps.found,
         }
 
+    def _plan_xcoms(self, table: dict[str, Any], plan: Plan) -> int:
+        """Bytes of what the task `plan` hands to the unloads: a dict for each, and the columns."""
+        config = parse_config(self.world.config(table), {})
+        request = parse_request({}, config, config.tables[0])
+        build = MigrationPlanOperator._unload_arguments  # noqa: SLF001 - the very dicts of the XCom
+        unloads = [build(plan, chunk, request, keys=False) for chunk in plan.chunks]
+        columns = [list(one) for one in build_staged_columns(plan.columns, plan.file_format)]
+        return len(json.dumps(unloads)) + len(json.dumps(columns))
+
     def _gather(self, plan: Plan, chunks: list[StagedChunk]) -> Gathered:
         return gather_files(
             self.connection, plan.run_id, chunks, s3=lambda: self.world.s3, snowflake=self.world.session
@@ -208,7 +220,9 @@ def open_world(dsn: str) -> Iterator[World]:
     world = CountedWorld(
         session, s3_client("AIRFLOW_READER"), dsn, os.environ["SNOWMELT_SANDBOX_S3_BUCKET"], schema
     )
-    world.sql(*surroundings(world.bucket), "CREATE DATABASE IF NOT EXISTS TESTS", f"CREATE SCHEMA TESTS.{schema}")
+    world.sql(
+        *surroundings(world.bucket), "CREATE DATABASE IF NOT EXISTS TESTS", f"CREATE SCHEMA TESTS.{schema}"
+    )
     world.sql("USE DATABASE TESTS", f"USE SCHEMA {schema}")
     try:
         yield world
@@ -267,7 +281,24 @@ def run_files(world: World, connection: psycopg.Connection[Any], files: int) -> 
     return WholeRun(world, connection).go(table, unload)
 
 
-KINDS = {"rows": run_rows, "files": run_files}
+def run_staged(world: World, connection: psycopg.Connection[Any], files: int) -> dict[str, Any]:
+    """So many files and their manifest, as a run in mode `unload` leaves them; what a run in mode `load` has to be told."""
+    table, unload = stage_files(world, files)
+    plan = world.plan(table, mode="unload")
+    chunks = look_for_chunks(world.s3, tuple(unload(plan))).chunks
+    gather_files(connection, plan.run_id, chunks, s3=lambda: world.s3, snowflake=world.session)
+    source = plan.source
+    return {
+        "conf": {
+            "source_database": source.database,
+            "source_schema": source.schema,
+            "source_table": source.table,
+            "run_id": plan.run_id,
+        }
+    }
+
+
+KINDS = {"rows": run_rows, "files": run_files, "staged": run_staged}
 
 
 def main() -> None:
