@@ -102,9 +102,14 @@ def write_report(raw: Path, folder: Path = FOLDER, tuning: Path = TUNING) -> Non
         if (raw / f"{name}.json").exists()
     }
     modules = {name: importlib.import_module(f"benchmarks.parts.{name}") for name in values}
-    rendered = {name: modules[name].render(values[name]) for name in values} | {
-        "estimate": render_estimate(values)
-    }
+    rendered: dict[str, str] = {}
+    for name in list(values):
+        try:
+            rendered[name] = modules[name].render(values[name])
+        except KeyError as missing:
+            print(f"{name}: measured by an older benchmark, without {missing}: left out until it is measured again")
+            del values[name]
+    rendered["estimate"] = render_estimate(values)
     for page in PAGES:
         measured = [name for name in page.parts if name in values]
         if not measured:
