@@ -29,7 +29,11 @@ def whole_run(bench: Bench, kind: str, count: int) -> dict[str, Any]:
     )
     if done.returncode:
         raise RuntimeError((done.stdout + done.stderr)[-3_000:])
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    found = dict(json.loads(done.stdout.splitlines()[-1]))
+    if "steps" in found:
+        taken = sum(one["seconds"] for one in found["steps"].values())
+        print(f"  {count:,} {kind}: {taken:.1f} s", flush=True)
+    return found
 
 
 def sizes(variable: str, default: tuple[int, ...]) -> tuple[int, ...]:

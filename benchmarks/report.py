@@ -107,7 +107,9 @@ def write_report(raw: Path, folder: Path = FOLDER, tuning: Path = TUNING) -> Non
         try:
             rendered[name] = modules[name].render(values[name])
         except KeyError as missing:
-            print(f"{name}: measured by an older benchmark, without {missing}: left out until it is measured again")
+            print(
+                f"{name}: measured by an older benchmark, without {missing}: left out until it is measured again"
+            )
             del values[name]
     rendered["estimate"] = render_estimate(values)
     for page in PAGES:

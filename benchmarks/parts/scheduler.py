@@ -91,6 +91,7 @@ def _measure(bench: Bench, airflow: AirflowServer, count: int) -> dict[str, Any]
     with psycopg.connect(dsn, dbname="airflow", row_factory=dict_row) as connection:
         loads = connection.execute(_LOADS, (run_id,)).fetchone() or {}
         whole = connection.execute(_RUN, (run_id,)).fetchone() or {}
+    print(f"  {count} load tasks: {whole['seconds']:.0f} s", flush=True)
     return {**loads, "run_seconds": whole["seconds"], "cpu": {key: after[key] - before[key] for key in after}}
 
 
