@@ -67,6 +67,20 @@ class AirflowServer:
                 raise RuntimeError(f"{dag_id} {run_id} is still {state}")
             time.sleep(1)
 
+    def end_runs(self, dag_id: str) -> None:
+        """End what an interrupted benchmark left running: it would go on beside what is measured."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns"
+        left = (
+            self.call("GET", f"{path}?state=running&state=queued")
+            if self._knows(dag_id)
+            else {"dag_runs": []}
+        )
+        for run in left["dag_runs"]:
+            self.call("PATCH", f"{path}/{run['dag_run_id']}", {"state": "failed"})
+
+    def _knows(self, dag_id: str) -> bool:
+        return any(dag["dag_id"] == dag_id for dag in self.call("GET", "/api/v2/dags")["dags"])
+
     def cpu(self) -> dict[str, float]:
         """CPU seconds so far by part; `tasks` are the processes that the scheduler's executor started, ended ones included."""
         found = dict.fromkeys((*PARTS, "tasks"), 0.0)
