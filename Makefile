@@ -14,7 +14,7 @@ BIN := .venv/bin
 SANDBOX := sandbox/.venv/bin/python -m sandbox
 WITH_ENV := set -a; . $(STATE)/env; set +a; export PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help demo test test-long test-faults test-wheel test-readme test-compose test-ui walk lint format sandbox sandbox-down fill up down build bench lock clean
+.PHONY: help demo test test-long test-faults test-wheel test-readme test-compose test-ui walk lint format sandbox sandbox-down fill up down build bench bench-scale lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -78,8 +78,11 @@ build: .venv/.dev  ## the wheel, in dist/
 	$(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python
 	@ls -1 dist/*.whl
 
-bench: .venv/.dev .venv-bench/.ready sandbox/.venv/.ready  ## the benchmarks, into benchmarks/RESULTS.md (BENCH="load scale": some parts)
+bench: .venv/.dev .venv-bench/.ready sandbox/.venv/.ready  ## the benchmarks, into benchmarks/RESULTS.md (BENCH="load levers": some parts)
 	$(BIN)/python -m benchmarks $(BENCH)
+
+bench-scale: .venv/.dev sandbox/.venv/.ready  ## how it grows with rows, files and tasks, into benchmarks/SCALE.md: most of an hour (BENCH="by_rows dag": some parts)
+	$(BIN)/python -m benchmarks --scale $(BENCH)
 
 lock: $(UV)  ## make the hashed locks anew from requirements/*.in
 	for name in bootstrap airflow dev sandbox bench celery; do \

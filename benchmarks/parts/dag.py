@@ -20,7 +20,7 @@ from psycopg.rows import dict_row
 from benchmarks.bench import ROOT, STATE, Bench
 
 TITLE = "The whole DAG"
-ROWS = int(os.environ.get("BENCH_DAG_ROWS", "1000000"))
+ROWS = int(os.environ.get("BENCH_DAG_ROWS", "5000000"))
 TABLE = "FACTVISITCALLPERFORMANCE_CR"
 _TASKS = """
 SELECT task_id, count(*) AS tasks, sum(extract(epoch FROM end_date - start_date))::float8 AS seconds
@@ -93,10 +93,25 @@ def render(values: Mapping[str, Any]) -> str:
     notes = {
         "unload": "the stand-in's",
         "load": f"{report['copy_seconds']:.1f} s of it the files' transactions",
-        "publish": "index build and swap",
+        "index build": "part of the task publish",
     }
+    publish = tasks.get("publish")
+    if publish:  # the task has two parts, and its result tells how long the first took
+        index = float((report["publish_result"] or {}).get("index_seconds", 0.0))
+        tasks["index build"] = {"tasks": "", "seconds": index}
+        tasks["publish"] = publish | {"seconds": (publish["seconds"] or 0.0) - index}
     lines = [head, "", "| step | tasks | seconds | share | |", "| --- | ---: | ---: | ---: | --- |"]
-    for name in ("plan", "unload", "manifest", "files", "load", "verify", "publish", "cleanup"):
+    for name in (
+        "plan",
+        "unload",
+        "manifest",
+        "files",
+        "load",
+        "verify",
+        "index build",
+        "publish",
+        "cleanup",
+    ):
         one = tasks.get(name, {"tasks": 0, "seconds": 0.0})
         spent = one["seconds"] or 0.0
         lines.append(

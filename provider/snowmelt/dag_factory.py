@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
-from airflow.sdk import DAG, CronTriggerTimetable, Param, XComArg
+from airflow.sdk import DAG, CronTriggerTimetable, Param, XComArg, get_parsing_context
 
 from snowmelt.assets import PUBLISHED
 from snowmelt.core.settings.config import Config, parse_config
@@ -85,9 +85,13 @@ def build_migrate_table(config: Config, *, default_args: Mapping[str, Any] | Non
 def build_table_dags(config: Config, *, default_args: Mapping[str, Any] | None = None) -> list[DAG]:
     """One DAG for each enabled table of the configuration, with its schedule.
 
+    A task's process reads the DAG file again, and Airflow tells it for which DAG: then only that one is built, so that a task
+    costs the same whether one table is configured or a thousand (each further DAG took 0.02 s of CPU).
+
     :param default_args: as of `build_migrate_table`.
     """
     args = default_args or {}
+    wanted = get_parsing_context().dag_id
     return [
         _build(
             table.dag_id,
@@ -98,7 +102,7 @@ def build_table_dags(config: Config, *, default_args: Mapping[str, Any] | None =
             default_args=args,
         )
         for table in config.tables
-        if table.enabled
+        if table.enabled and wanted in {None, table.dag_id}
     ]
 
 

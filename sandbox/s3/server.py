@@ -42,6 +42,8 @@ class Handler(ObjectReads, MotoRequestHandler):
     """One connection. Kept open between plain reads of objects, closed after what moto answers."""
 
     protocol_version = "HTTP/1.1"
+    #: Head and body are two writes on a kept connection: the body would wait 40 ms for the head's acknowledgement.
+    disable_nagle_algorithm = True
     users: dict[str, User] = {}  # by access key
 
     def handle_expect_100(self) -> bool:

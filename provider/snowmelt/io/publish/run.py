@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -95,6 +97,7 @@ def _publish_run(connection: psycopg.Connection[Any], plan: Plan, execution: Exe
         _refuse_overtaken(cursor, plan)
     key = sorted((column.primary_key, column.target) for column in plan.columns if column.primary_key)
     with postgres_failures(doing):
+        started = time.monotonic()
         built = build_indexes(
             connection,
             schema=plan.target_schema,
@@ -107,8 +110,9 @@ def _publish_run(connection: psycopg.Connection[Any], plan: Plan, execution: Exe
             parallel_workers=execution.index_workers,
             patience=patience,
         )
+        index_seconds = time.monotonic() - started
         if built:
-            log.info("Built on the staging table: %s", ", ".join(built))
+            log.info("Built on the staging table in %.1f s: %s", index_seconds, ", ".join(built))
         request = _request(connection, plan, expected, patience, execution)
         if plan.defer_indexes and request.method in {PublishMethod.APPEND, PublishMethod.MERGE}:
             defer_indexes(connection, request)
@@ -116,7 +120,9 @@ def _publish_run(connection: psycopg.Connection[Any], plan: Plan, execution: Exe
             result = publish(
                 connection,
                 request,
-                before_commit=lambda cursor, result: _record(cursor, plan, result),
+                before_commit=lambda cursor, result: _record(
+                    cursor, plan, replace(result, index_seconds=index_seconds)
+                ),
                 already_published=lambda cursor: ledger.is_published(cursor, plan.run_id),
             )
         except SnowmeltError:  # refused, not broken: what was dropped for it comes back at once
