@@ -26,7 +26,7 @@ PEERS = {
 
 
 def run(bench: Bench, only: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Each with Snowmelt before it, so that both met the same machine. A peer that fails says why."""
+    """Each with Snowmelt before it, so that both met the same machine, and neither what the other left the server to write."""
     made = bench.file(LINEITEM, bench.megabytes / 2)
     target = LINEITEM.target(SCHEMA, "peers")
     os.environ["SNOWMELT_BENCH_KEY"] = bench.upload(made).key
@@ -46,10 +46,12 @@ def run(bench: Bench, only: tuple[str, ...] = ()) -> dict[str, Any]:
         ours: list[dict[str, Any]] = []
         theirs: list[dict[str, Any]] = []
         try:
-            for _ in range(1 if name in {"s3_to_sql", "duckdb_postgres"} else min(3, bench.rounds)):
+            for _ in range(1 if name in {"s3_to_sql", "duckdb_postgres"} else bench.rounds):
                 bench.create(target)
+                bench.empty(target.name)
                 ours += run_together([load_command(bench, [made], target, from_s3=False)])[1]
                 bench.create(target)
+                bench.empty(target.name)
                 theirs += run_together([command])[1]
         except Failed as failed:
             found[name] = {"failed": str(failed).strip().splitlines()[-1][:300]}
