@@ -43,7 +43,7 @@ test-compose: .venv/.dev .venv-celery/.ready sandbox/.venv/.ready  ## docker-com
 	$(BIN)/python -m pytest -m alone tests/compose $(PYTEST)
 
 test-ui:  ## the pages in a real Chromium, and their pictures in docs/pictures
-	@$(MAKE) --no-print-directory walk STATE=.sandbox-ui ROWS=60000
+	@$(MAKE) --no-print-directory walk STATE=.sandbox-ui ROWS=300000
 
 walk: .venv/.runtime .cache/browser/.ready sandbox fill
 	@$(WITH_ENV); code=0; $(BIN)/python -m tests.ui.walk || code=$$?; $(SANDBOX) down --state $(STATE); exit $$code
