@@ -8,7 +8,7 @@ import pytest
 
 from snowmelt.core.unload.manifest import StagedFile
 from snowmelt.errors import StagingError, StagingUnavailable
-from snowmelt.io.load import s3_object
+from snowmelt.io.load import read_ahead, s3_object
 from snowmelt.io.load.read_ahead import HeldFile, ReadAhead, StreamedFile
 from snowmelt.io.load.s3_object import ObjectClosed, S3Object
 
@@ -118,3 +118,15 @@ def test_leaving_ends_the_fetching_threads(source):
     with ReadAhead(source) as ahead:
         ahead.hold([(0, len(DATA))])
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("snowmelt-fetch")]
+
+
+def test_neighbours_are_fetched_together_and_only_what_is_longer_than_a_get_is_cut(monkeypatch):
+    monkeypatch.setattr(read_ahead, "PIECE_BYTES", 10)
+    assert read_ahead.plan_pieces([(4, 8), (8, 12), (12, 15), (20, 24), (24, 47), (47, 50)]) == [
+        (4, 12),
+        (12, 15),
+        (20, 24),
+        (24, 34),
+        (34, 44),
+        (44, 50),
+    ]
