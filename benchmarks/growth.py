@@ -38,7 +38,7 @@ def whole_run(bench: Bench, kind: str, count: int) -> dict[str, Any]:
 
 def sizes(variable: str, default: tuple[int, ...]) -> tuple[int, ...]:
     """The sizes of a part: the environment names others, parted by blanks."""
-    return tuple(int(word) for word in os.environ.get(variable, "").split()) or default
+    return tuple(int(word) for word in os.environ.get(variable, "").replace(",", " ").split()) or default
 
 
 def seconds(one: Mapping[str, Any], step: str) -> float:
