@@ -61,17 +61,25 @@ def test_everything_that_is_named_is_there():
         assert {entry["integration-name"] for entry in INFO[key]} <= names
 
 
-def test_its_option_is_airflows(tmp_path):
-    shown = subprocess.run(
-        [sys.executable, "-m", "airflow", "config", "list", "--section", "snowmelt", "--include-examples", "--include-env-vars"],
-        env={"AIRFLOW_HOME": str(tmp_path), "PATH": "", "PYTHONWARNINGS": "ignore"},
+def say(home, *command):
+    """What the `airflow` command of a fresh home prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "airflow", *command],
+        env={"AIRFLOW_HOME": str(home), "PATH": "", "PYTHONWARNINGS": "ignore"},
         capture_output=True,
         text=True,
         timeout=120,
-    )  # fmt: skip
-    assert shown.returncode == 0, shown.stderr
-    assert "[snowmelt]" in shown.stdout
-    assert "# Variable: AIRFLOW__SNOWMELT__CONFIG_FILE" in shown.stdout
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_its_option_is_airflows(tmp_path):
+    shown = say(
+        tmp_path, "config", "list", "--section", "snowmelt", "--include-examples", "--include-env-vars"
+    )
+    assert "[snowmelt]" in shown
+    assert "# Variable: AIRFLOW__SNOWMELT__CONFIG_FILE" in shown
 
 
 def test_the_commands_are_airflows():
@@ -89,13 +97,6 @@ def test_the_commands_are_airflows():
 
 @pytest.mark.slow
 def test_airflow_shows_it(tmp_path):
-    shown = subprocess.run(
-        [sys.executable, "-m", "airflow", "providers", "get", "airflow-provider-snowmelt", "--full", "--output", "json"],
-        env={"AIRFLOW_HOME": str(tmp_path), "PATH": "", "PYTHONWARNINGS": "ignore"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )  # fmt: skip
-    assert shown.returncode == 0, shown.stderr
-    (provider,) = json.loads(shown.stdout)
+    shown = say(tmp_path, "providers", "get", "airflow-provider-snowmelt", "--full", "--output", "json")
+    (provider,) = json.loads(shown)
     assert provider["name"] == "Snowmelt"
