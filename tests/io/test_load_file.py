@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import threading
 from dataclasses import replace
+from itertools import pairwise
 
 import psycopg
 import pyarrow as pa
@@ -15,6 +16,7 @@ from snowmelt.core.load.rejects import RejectPolicy
 from snowmelt.errors import ConfigurationError, SchemaError, StagingError, ValueRefused
 from snowmelt.io.load import s3_object
 from snowmelt.io.load.file_load import load_file
+from snowmelt.io.load.read_ahead import ReadAhead
 from tests.io.load_world import claim, column, open_world, parquet_bytes
 
 ID = column("ID", Form.INTEGER, "bigint", nullable=False)
@@ -107,6 +109,23 @@ def test_row_groups_and_batches_add_up(world):
         f"SELECT count(DISTINCT id), min(id), max(id) FROM {target.name}"
     ).fetchone()
     assert found == (rows, 0, rows - 1)
+
+
+def test_what_was_fetched_ahead_is_not_fetched_again(world, monkeypatch):
+    """Row groups follow each other in the file: a GET that reached over their border would be another one the next time."""
+    fetched = []
+    fetch = ReadAhead.fetch
+
+    def record(self, piece):
+        fetched.append(piece)
+        return fetch(self, piece)
+
+    monkeypatch.setattr(ReadAhead, "fetch", record)
+    columns = {"ID": pa.array(range(30_000)), "NOTE": pa.array([f"n{number}" for number in range(30_000)])}
+    data = parquet_bytes(columns, row_group_size=11_000)
+    world.load(world.put(data, 30_000), world.table(ID, NOTE))
+    assert len(fetched) == 3  # one for each row group
+    assert all(before[1] <= after[0] for before, after in pairwise(fetched))
 
 
 def test_a_row_group_that_is_streamed(world, monkeypatch):

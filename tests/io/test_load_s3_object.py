@@ -32,7 +32,7 @@ def test_ranges(source):
 def test_held_ranges_are_the_object(source, monkeypatch):
     monkeypatch.setattr("snowmelt.io.load.read_ahead.PIECE_BYTES", 1000)
     with ReadAhead(source) as ahead:
-        ahead.hold([(500, 5500), (7000, 8000)])
+        ahead.hold([((500, 5500), (7000, 8000))])
         file = HeldFile(source, ahead)
         for start, size in ((500, 10), (1400, 300), (500, 5000), (7000, 1000), (0, 900), (5000, 3000)):
             file.seek(start)
@@ -116,7 +116,7 @@ def test_closing_ends_all_reading(source):
 
 def test_leaving_ends_the_fetching_threads(source):
     with ReadAhead(source) as ahead:
-        ahead.hold([(0, len(DATA))])
+        ahead.hold([((0, len(DATA)),)])
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("snowmelt-fetch")]
 
 

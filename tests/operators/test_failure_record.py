@@ -36,4 +36,4 @@ def test_an_unload_goes_on_when_its_query_cannot_be_noted(caplog):
     submitted = {"query_id": "01b0", "submitted_at": 1767225600.0}
     with caplog.at_level(logging.WARNING):
         note_submitted("there_is_no_such_connection", "run", 0, submitted)
-    assert "The query's id could not be noted in the ledger" in caplog.text
+    assert "Query 01b0 of chunk 0 could not be noted in the ledger" in caplog.text

@@ -171,6 +171,8 @@ def test_postgres_gives_each_way_of_publishing_its_rights():
     assert "SUPERUSER" not in text
     assert "PASSWORD" not in text
     assert '"off"' not in text
+    deleting = setup([TABLES[2] | {"reconcile_deletes": True}])["postgres.sql"]
+    assert 'GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE "mart"."events" TO' in deleting
 
 
 def test_connections_are_templates_for_every_id_of_the_configuration():

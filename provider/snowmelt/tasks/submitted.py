@@ -26,4 +26,7 @@ def note_submitted(postgres_conn_id: str, run_id: str, chunk: int, submitted: Ma
         with postgres_session(postgres_conn_id) as connection:
             write_submitted(connection, note)
     except Exception as error:  # noqa: BLE001 - Snowflake is unloading: that must not end for a note's sake
-        log.warning("The query's id could not be noted in the ledger: %s", str(error).splitlines()[:1])
+        log.warning(
+            "Query %s of chunk %s could not be noted in the ledger, so the pages show it once it has ended: %s",
+            submitted["query_id"], chunk, next(iter(str(error).splitlines()), type(error).__name__),
+        )  # fmt: skip

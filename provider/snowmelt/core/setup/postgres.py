@@ -31,6 +31,7 @@ _SWAPPED = """\
 #: How a table is published → the rights that it needs on a target that is there already; the swap needs the table itself.
 _ROW_RIGHTS = {
     "merge": ("SELECT", "INSERT", "UPDATE"),
+    "merge and delete": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "truncate": ("SELECT", "INSERT", "DELETE"),
     "append": ("SELECT", "INSERT"),
 }
@@ -88,7 +89,9 @@ def build_rds_sql(facts: SetupFacts) -> str:
 
 def _publish(table: TableConfig) -> str:
     """How the table's own DAG publishes it; a run from the trigger form may choose otherwise."""
-    return "merge" if table.mode == "catch_up" else "" if table.mode in {"unload", "test"} else table.publish
+    if table.mode == "catch_up":
+        return "merge and delete" if table.policies.reconcile_deletes else "merge"
+    return "" if table.mode in {"unload", "test"} else table.publish
 
 
 def _schema(name: str, role: str) -> str:

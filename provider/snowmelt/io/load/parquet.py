@@ -104,7 +104,7 @@ class ParquetSource:
             block = max(_SMALLEST_BLOCK, BLOCK_BYTES // len(group.chunks))
             return self._open(StreamedFile(self._object, ahead, list(group.chunks), block), block)
         fitting = [each for each in following if group.bytes + each.bytes <= GROUP_BYTES]
-        ahead.hold([chunk for each in (group, *fitting) for chunk in each.chunks])
+        ahead.hold([each.chunks for each in (group, *fitting)])
         return self._open(HeldFile(self._object, ahead))
 
     def read_row(self, number: int, fault: RowFault) -> RejectedRow:

@@ -10,6 +10,7 @@ of the bound on memory.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
@@ -25,7 +26,7 @@ WORKERS = 4
 _Piece = tuple[int, int]
 
 
-def plan_pieces(ranges: list[_Piece]) -> list[_Piece]:
+def plan_pieces(ranges: Iterable[_Piece]) -> list[_Piece]:
     """GETs over these ranges: neighbours together up to `PIECE_BYTES`, so that only a longer range is cut."""
     pieces: list[_Piece] = []
     for start, end in sorted(ranges):
@@ -53,9 +54,14 @@ class ReadAhead:
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._pieces.clear()
 
-    def hold(self, ranges: list[_Piece]) -> None:
-        """Fetch these ranges (start, end), and forget all others. A range is read without a copy where one GET covers it."""
-        self._pieces = {piece: self._pieces.get(piece) or self.fetch(piece) for piece in plan_pieces(ranges)}
+    def hold(self, groups: list[tuple[_Piece, ...]]) -> None:
+        """Fetch these groups of ranges (start, end), and forget all others. What is held already is not fetched again.
+
+        No GET reaches from one group into the next, so that a group's GETs are the same whatever is held beside it. A range
+        is read without a copy where one GET covers it.
+        """
+        wanted = [piece for ranges in groups for piece in plan_pieces(ranges)]
+        self._pieces = {piece: self._pieces.get(piece) or self.fetch(piece) for piece in wanted}
 
     def fetch(self, piece: _Piece) -> Future[pa.Buffer]:
         """Begin to fetch one range; whoever calls keeps it."""

@@ -25,6 +25,7 @@ _TRIES = 3
 _PAUSE_SECONDS = 0.5
 #: Between two looks at whether the load was given up.
 _PIECE_BYTES = 1 << 18
+#: Answers from this size on have memory of their own.
 _LARGE_BYTES = 2 << 20
 
 _T = TypeVar("_T")
