@@ -13,9 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from snowmelt.core.columns.plan import Column, ColumnRules, SourceColumn, plan_columns
-from snowmelt.core.columns.types import FileFormat, parse_postgres_type, parse_snowflake_type
+from snowmelt.core.columns.types import FileFormat, parse_snowflake_type
 from snowmelt.core.load.target import LoadColumn, LoadTarget
-from snowmelt.core.unload.staged_columns import build_staged_columns
 
 #: From a random generator and the first and last row's numbers to the column's values.
 Maker = Callable[[np.random.Generator, int, int], pa.Array]
@@ -50,18 +49,11 @@ class Table:
 
     def target(self, schema: str, table: str, narrow: dict[str, str] | None = None) -> LoadTarget:
         """Where a load puts them."""
-        return LoadTarget(
-            schema,
-            table,
-            tuple(
-                LoadColumn(c.source, c.form, c.target, parse_postgres_type(c.target_type), c.nullable)
-                for c in self.columns(narrow)
-            ),
-        )
+        return LoadTarget(schema, table, tuple(LoadColumn.of(column) for column in self.columns(narrow)))
 
     def selected(self) -> tuple[tuple[str, str], ...]:
         """What the unload selects: (name in the file, expression)."""
-        return build_staged_columns(self.columns(), "parquet")
+        return tuple((column.source, column.select) for column in self.columns())
 
     def rows(self, first: int, count: int) -> pa.Table:
         """Rows from the number `first`, in the Arrow types that Snowflake's unload declares."""

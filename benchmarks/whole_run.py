@@ -30,7 +30,6 @@ from snowmelt.core.settings.config import parse_config
 from snowmelt.core.settings.request import parse_request
 from snowmelt.core.unload.manifest import StagedChunk, StagedFile
 from snowmelt.core.unload.plan import Plan
-from snowmelt.core.unload.staged_columns import build_staged_columns
 from snowmelt.core.unload.statements import SESSION_PARAMETERS
 from snowmelt.io import ledger
 from snowmelt.io.load import run as loading
@@ -193,7 +192,7 @@ class WholeRun:
         request = parse_request({}, config, config.tables[0])
         build = MigrationPlanOperator._unload_arguments  # noqa: SLF001 - the very dicts of the XCom
         unloads = [build(plan, chunk, request, keys=False) for chunk in plan.chunks]
-        columns = [list(one) for one in build_staged_columns(plan.columns, plan.file_format)]
+        columns = [[column.source, column.select] for column in plan.columns]
         return len(json.dumps(unloads)) + len(json.dumps(columns))
 
     def _gather(self, plan: Plan, chunks: list[StagedChunk]) -> Gathered:

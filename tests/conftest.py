@@ -33,7 +33,7 @@ class Sandbox:
     def user_dsn(self, database: str) -> str:
         return psycopg.conninfo.make_conninfo(self.env["SNOWMELT_SANDBOX_PG_DSN"], dbname=database)
 
-    def create_database(self, name: str) -> str:
+    def create_database(self, name: str, encoding: str = "UTF8") -> str:
         """A new database that the ordinary role owns; returns the role's DSN."""
         owner = psycopg.conninfo.conninfo_to_dict(self.env["SNOWMELT_SANDBOX_PG_DSN"])["user"]
         with psycopg.connect(self.superuser_dsn(), autocommit=True) as connection:
@@ -41,9 +41,11 @@ class Sandbox:
                 sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
             )
             connection.execute(
-                sql.SQL("CREATE DATABASE {} OWNER {}").format(
-                    sql.Identifier(name), sql.Identifier(str(owner))
-                )
+                sql.SQL(
+                    "CREATE DATABASE {} OWNER {} ENCODING {} TEMPLATE template0 LOCALE_PROVIDER libc LOCALE 'C'"
+                    if encoding != "UTF8"
+                    else "CREATE DATABASE {} OWNER {} ENCODING {}"
+                ).format(sql.Identifier(name), sql.Identifier(str(owner)), sql.Literal(encoding))
             )
         return self.user_dsn(name)
 

@@ -4,7 +4,8 @@ import pyarrow as pa
 import pytest
 
 from snowmelt.core.columns.types import Form, parse_postgres_type
-from snowmelt.core.load.binary_copy import BinaryEncoder, RowFault, build_binary_copy
+from snowmelt.core.load.binary_copy import BinaryEncoder, build_binary_copy
+from snowmelt.core.load.rejects import RowFault
 from snowmelt.core.load.target import LoadColumn, LoadTarget
 from snowmelt.errors import SchemaError
 
@@ -23,13 +24,15 @@ ID_NOTE = target(("ID", Form.INTEGER, "integer"), ("NOTE", Form.TEXT, "text"))
 
 
 def test_the_statement_lists_its_columns():
-    assert build_binary_copy(ID_NOTE) == 'COPY "bi"."orders" ("id", "note") FROM STDIN (FORMAT binary)'
+    assert build_binary_copy(ID_NOTE) == (
+        'COPY "bi"."orders" ("id", "note") FROM STDIN (FORMAT binary, ENCODING \'UTF8\')'
+    )
 
 
 def test_the_bytes_of_one_row():
     encoder = BinaryEncoder(ID_NOTE, pa.schema([("NOTE", pa.string()), ("ID", pa.int64())]), "s3://b/k")
     batch = pa.record_batch({"NOTE": ["é"], "ID": [258]})
-    data = encoder.header() + encoder.encode(batch, {}).data + encoder.footer()
+    data = encoder.header() + encoder.encode(encoder.cast(batch).wire) + encoder.footer()
     assert data == (
         b"PGCOPY\n\xff\r\n\x00" + bytes(8) + b"\x00\x02" + b"\x00\x00\x00\x04\x00\x00\x01\x02"
         b"\x00\x00\x00\x02\xc3\xa9" + b"\xff\xff"
@@ -63,13 +66,16 @@ def test_bad_rows_are_left_out_and_the_others_stay():
     encoder = BinaryEncoder(ID_NOTE, pa.schema([("ID", pa.int64()), ("NOTE", pa.string())]), "s3://b/k")
     batch = pa.record_batch({"ID": [1, 2**40, 3, 4, 2**41], "NOTE": ["a", "b", "c\x00", "d", "\x00"]})
     header = encoder.header()
-    encoded = encoder.encode(batch, {3: RowFault("NOTE", "refused by the server")})
-    assert encoded.rows == 1
-    assert encoded.faults == {
+    casted = encoder.cast(batch)
+    assert casted.faults == {
         1: RowFault("ID", "out of range for integer"),
         2: RowFault("NOTE", "holds a NUL character (0x00)"),
-        3: RowFault("NOTE", "refused by the server"),
         4: RowFault("ID", "out of range for integer"),
     }
-    data = header + encoded.data + encoder.footer()
-    assert data[19:] == b"\x00\x02\x00\x00\x00\x04\x00\x00\x00\x01\x00\x00\x00\x01a\xff\xff"
+    assert [casted.index_of(row) for row in range(len(casted.wire))] == [0, 3]
+    first = b"\x00\x02\x00\x00\x00\x04\x00\x00\x00\x01\x00\x00\x00\x01a"
+    second = b"\x00\x02\x00\x00\x00\x04\x00\x00\x00\x04\x00\x00\x00\x01d"
+    assert (header + encoder.encode(casted.wire) + encoder.footer())[19:] == first + second + b"\xff\xff"
+    # and some of them by a stream of their own, as often as is asked
+    for _ in range(2):
+        assert encoder.encode_alone(casted.wire.slice(1, 1)) == header + second + b"\xff\xff"

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from snowmelt.core.columns.types import Form, parse_postgres_type
-from snowmelt.core.load.casts import plan_cast
+from snowmelt.core.load.casts import plan_cast, show_of
 from snowmelt.core.load.target import LoadColumn
 
 NUMBERS = ("smallint", "integer", "bigint", "numeric", "numeric(10,2)")
@@ -87,7 +87,7 @@ VARCHAR = {"text", "character varying", "character varying(20)"}
 #: Written anew here: what passes, and nothing else.
 PASSES = {
     Form.INTEGER: (INTEGERS, set(NUMBERS)),
-    Form.DECIMAL: (INTEGERS | {"decimal(10,2)"}, set(NUMBERS)),
+    Form.DECIMAL: (INTEGERS | {"decimal(10,2)"}, {"numeric", "numeric(10,2)"}),
     Form.DOUBLE: ({"double", "dictionary of double"}, {"double precision"}),
     Form.BOOLEAN: ({"bool"}, {"boolean"}),
     Form.DATE: ({"date32"}, {"date"}),
@@ -95,7 +95,7 @@ PASSES = {
     Form.TIME_US: (INTEGERS, {"time without time zone"}),
     Form.TEXT: (STRINGS, VARCHAR),
     Form.JSON: (STRINGS, {"jsonb", "json", "text"}),
-    Form.EWKT: (STRINGS, VARCHAR),
+    Form.EWKT: (STRINGS, {"text"}),
     Form.VECTOR: (STRINGS, {"real[]", "integer[]"}),
     Form.UUID: (STRINGS, {"uuid", "text"}),
     Form.BYTES: ({"binary", "binary(16)"}, {"bytea"}),
@@ -133,7 +133,7 @@ def test_more_than_37_places_are_refused():
     assert "38 digits after the point" in plan(Form.DECIMAL, pa.decimal128(38, 38), "numeric")
 
 
-FIRST_US, FIRST_DAY, LAST_DAY = -210_866_803_200_000_000, -719_162, 2_932_896
+FIRST_US, FIRST_DAY, LAST_DAY = -210_866_803_200_000_000, -2_440_588, 2_145_042_905
 OUT = "out of range for "
 REFUSED = [
     (Form.INTEGER, pa.int64(), "smallint", [32768, -32769, 0, None], [OUT + "smallint"] * 2),
@@ -145,13 +145,6 @@ REFUSED = [
         "bigint",
         [Decimal(2**63), Decimal(-(2**63) - 1), Decimal(2**64 + 5), Decimal(7)],
         [OUT + "bigint"] * 3,
-    ),
-    (
-        Form.DECIMAL,
-        pa.decimal128(10, 2),
-        "bigint",
-        [Decimal("1.50"), Decimal("2.00")],
-        ["has digits after the point, bigint has none"],
     ),
     (
         Form.DECIMAL,
@@ -301,10 +294,16 @@ def test_values_that_must_not_pass(form, arrow, target, values, reasons):
     assert cast.apply(pa.array(good, arrow)).refused == {}
 
 
-def test_dates_beyond_the_years_1_to_9999():
+def test_dates_beyond_what_postgres_has():
     cast = plan(Form.DATE, pa.date32(), "date")
     days = pa.array([FIRST_DAY - 1, FIRST_DAY, LAST_DAY, LAST_DAY + 1], pa.int32()).view(pa.date32())
-    assert cast.apply(days).refused == {0: "beyond the years 1 to 9999", 3: "beyond the years 1 to 9999"}
+    assert cast.apply(days).refused == {0: "out of range for date", 3: "out of range for date"}
+    assert [show_of(days.slice(at, 1)) for at in range(4)] == [
+        "-4713-11-23",
+        "-4713-11-24",
+        "5874897-12-31",
+        "5874898-01-01",
+    ]
 
 
 def test_null_in_a_not_null_column():
@@ -351,12 +350,3 @@ def test_slices_keep_their_rows():
 def test_nothing_but_nulls(form, values):
     cast = plan(form, pa.string(), "real[]" if form is Form.VECTOR else "uuid")
     assert cast.apply(pa.array(values, pa.string())).array.to_pylist() == values
-
-
-def test_json_is_parsed_on_the_second_try_only():
-    column = LoadColumn("J", Form.JSON, "j", parse_postgres_type("jsonb"))
-    values = pa.array(['{"a":1}', '{"a":NaN}', "", "[1,]", '"a\tb"', "1" * 5000])
-    assert plan_cast(column, pa.string()).apply(values).refused == {}
-    refused = plan_cast(column, pa.string(), parse_json=True).apply(values).refused
-    assert set(refused) == {1, 2, 3, 4}
-    assert refused[1] == "not JSON: NaN is no JSON"

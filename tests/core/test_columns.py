@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given
@@ -53,7 +54,8 @@ def test_a_new_target_takes_the_sources_columns_in_their_order():
             source="VISIT_ID",
             source_type="NUMBER(18,0)",
             form=Form.INTEGER,
-            select='"VISIT_ID"',
+            value='"VISIT_ID"',
+            select='CAST("VISIT_ID" AS BIGINT)',
             target="visit_id",
             target_type="bigint",
             nullable=False,
@@ -66,6 +68,7 @@ def test_a_new_target_takes_the_sources_columns_in_their_order():
             "VARCHAR(40)",
             Form.TEXT,
             '"Payer Name"',
+            '"Payer Name"',
             "Payer Name",
             "character varying(40)",
             True,
@@ -77,7 +80,8 @@ def test_a_new_target_takes_the_sources_columns_in_their_order():
             "LAST_MODIFIED",
             "TIMESTAMP_TZ(6)",
             Form.EPOCH_US,
-            'DATE_PART(EPOCH_MICROSECOND, "LAST_MODIFIED")',
+            '"LAST_MODIFIED"',
+            'CAST(DATE_PART(EPOCH_MICROSECOND, "LAST_MODIFIED") AS BIGINT)',
             "last_modified",
             "timestamp with time zone",
             True,
@@ -93,17 +97,23 @@ def test_a_column_goes_through_json_and_comes_back():
         [source("A", nullable=False, primary_key=1, comment="c"), source("é", "VARIANT")]
     ).columns:
         assert Column.from_json(json.loads(json.dumps(column.to_json()))) == column
+        older = {
+            name: value for name, value in column.to_json().items() if name not in {"value", "text_limit"}
+        }
+        assert Column.from_json(older) == column
     assert plan([source("A")]).columns[0].to_json() == {
         "source": "A",
         "source_type": "NUMBER(18,0)",
         "form": "integer",
-        "select": '"A"',
+        "value": '"A"',
+        "select": 'CAST("A" AS BIGINT)',
         "target": "a",
         "target_type": "bigint",
         "nullable": True,
         "primary_key": None,
         "comment": None,
         "checked": False,
+        "text_limit": None,
     }
 
 
@@ -261,20 +271,31 @@ def test_nothing_left_to_copy_is_a_fault():
 
 
 @pytest.mark.parametrize(
-    ("file_format", "select"),
+    ("file_format", "select", "limit"),
     [
-        ("parquet", '(SHA2("Name"))'),
-        ("csv", "(SHA2(\"Name\")) || IFF(LENGTH((SHA2(\"Name\"))) > 64, '!', '')"),
+        ("parquet", '(SHA2("Name"))', None),
+        ("csv", "(SHA2(\"Name\")) || IFF(LENGTH((SHA2(\"Name\"))) > 64, '!', '')", 64),
     ],
 )
-def test_a_mask_takes_the_columns_place_and_its_expressions_type(file_format, select):
+def test_a_mask_takes_the_columns_place_and_its_expressions_type(file_format, select, limit):
     columns = plan(
         [source("ID", nullable=False, primary_key=1), source("Name", "VARCHAR(40)", nullable=False)],
         file_format=file_format,
         rules=ColumnRules(mask={"Name": MaskRule('SHA2("Name")', "VARCHAR(64)")}),
     ).columns
     assert columns[1] == Column(
-        "Name", "VARCHAR(64)", Form.TEXT, select, "Name", "character varying(64)", True, None, None, True
+        source="Name",
+        source_type="VARCHAR(64)",
+        form=Form.TEXT,
+        value='(SHA2("Name"))',
+        select=select,
+        target="Name",
+        target_type="character varying(64)",
+        nullable=True,
+        primary_key=None,
+        comment=None,
+        checked=True,
+        text_limit=limit,
     )
     assert columns[0].primary_key == 1
 
@@ -359,11 +380,10 @@ def test_the_original_offset_goes_into_a_column_of_its_own():
     ]
     offset = columns[1]
     assert offset.source.startswith("AT_offset_")
-    assert offset.select == (
-        'DATEDIFF(MINUTE, CAST(CONVERT_TIMEZONE(\'UTC\', "AT") AS TIMESTAMP_NTZ), CAST("AT" AS TIMESTAMP_NTZ))'
-    )
+    minutes = 'DATEDIFF(MINUTE, CAST(CONVERT_TIMEZONE(\'UTC\', "AT") AS TIMESTAMP_NTZ), CAST("AT" AS TIMESTAMP_NTZ))'
+    assert offset.select == f"CAST({minutes} AS SMALLINT)"
     assert offset.comment == "Minutes east of UTC that AT was written with"
-    assert plan(sources, file_format="csv", rules=rules).columns[1] == offset
+    assert plan(sources, file_format="csv", rules=rules).columns[1] == replace(offset, select=minutes)
 
 
 def test_only_a_timestamp_tz_has_an_offset():
@@ -402,11 +422,12 @@ def test_csv_never_lets_copy_cut_spaces_off():
     sources = [source("A", "VARCHAR(40)")]
     (column,) = plan(sources, [target("a", "varchar(10)")], "csv").columns
     assert column.select == "\"A\" || IFF(LENGTH(\"A\") > 10, '!', '')"
+    assert column.text_limit == 10
     for kind in ("varchar(40)", "text"):
         (column,) = plan(sources, [target("a", kind, not_null=True)], "csv").columns
-        assert column.select == '"A"'
+        assert (column.select, column.text_limit) == ('"A"', None)
     (column,) = plan(sources, [target("a", "varchar(10)")], "parquet").columns
-    assert column.select == '"A"'
+    assert (column.select, column.text_limit) == ('"A"', None)
 
 
 def test_more_columns_than_postgres_takes_are_refused():

@@ -188,13 +188,6 @@ TABLE_FAULTS = [
         ),
     ),
     (
-        {"bad_rows": "quarantine", "file_format": "csv"},
-        (
-            'bad_rows: found "quarantine" with file_format "csv"; expected reject: rows of CSV are seen by the server only, '
-            'which stops at the first bad one. Choose file_format "parquet".'
-        ),
-    ),
-    (
         {"mode": "test"},
         "row_limit: found none; expected a number of rows, since mode test copies so many. 1000 is a good start.",
     ),

@@ -77,7 +77,7 @@ def test_the_chunks_are_told_by_one_expression_a_side():
     [
         ([column("OTHER", "NUMBER(9,0)")], '"K" >= 5', 'the chunking column "K" is not copied'),
         (
-            [column("K", "NUMBER(9,0)", select='CAST(("K") AS NUMBER(9,0))')],
+            [column("K", "NUMBER(9,0)", value='CAST(("K") AS NUMBER(9,0))')],
             '"K" >= 5',
             'the chunking column "K" is masked',
         ),

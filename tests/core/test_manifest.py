@@ -18,6 +18,7 @@ COLUMN = Column(
     source="Visit Id",
     source_type="NUMBER(38,0)",
     form=Form.INTEGER,
+    value='"Visit Id"',
     select='"Visit Id"',
     target="Visit Id",
     target_type="numeric(38,0)",

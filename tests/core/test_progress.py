@@ -180,7 +180,6 @@ def test_a_verdict_that_differs_and_one_that_agrees():
             "hash": "00ff",
             "columns": 3,
             "loosely": ["V"],
-            "not_compared": [],
         },
     }
     verdict = build_verdict(

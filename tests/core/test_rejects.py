@@ -10,11 +10,10 @@ from snowmelt.core.load.rejects import (
     RejectedRow,
     RejectedRows,
     RejectPolicy,
-    check_policy,
     keep_value,
     parse_copy_context,
 )
-from snowmelt.errors import ConfigurationError, ValueRefused
+from snowmelt.errors import ValueRefused
 
 QUARANTINE = RejectPolicy("quarantine", 2)
 
@@ -42,26 +41,37 @@ def test_quarantine_ends_at_its_limit():
     rows = RejectedRows(QUARANTINE, "s3://b/k")
     rows.add(bad_row(1))
     rows.add(bad_row(2))
-    with pytest.raises(ValueRefused, match=r"row 3, .* More than 2 rows of this file"):
+    with pytest.raises(
+        ValueRefused,
+        match=r"row 3, .* 2 rows of this run are set aside already, which is its quarantine_limit",
+    ):
         rows.add(bad_row(3))
 
 
-def test_a_line_of_the_copy_is_another_row_of_the_file():
-    rows = RejectedRows(RejectPolicy("quarantine", 9), "s3://b/k")
-    for number in (1, 2, 5):
-        rows.add(bad_row(number))
-    assert [rows.row_of_line(line) for line in (1, 2, 3, 4)] == [3, 4, 6, 7]
-
-
-def test_policies():
-    check_policy(QUARANTINE, "parquet")
-    check_policy(RejectPolicy(), "csv")
+def test_the_limit_is_the_runs_not_the_files():
+    rows = RejectedRows(RejectPolicy("quarantine", 1000, before=999), "s3://b/k")
+    rows.add(bad_row(1))
     with pytest.raises(
-        ConfigurationError, match="quarantine works with Parquet files only, and file_format is 'csv'"
+        ValueRefused,
+        match=r"1,000 rows of this run are set aside already \(999 of them in other files\), which is its quarantine_limit\.",
     ):
-        check_policy(QUARANTINE, "csv")
-    with pytest.raises(ConfigurationError, match="-1"):
-        check_policy(RejectPolicy("quarantine", -1), "parquet")
+        rows.add(bad_row(2))
+
+
+def test_a_database_that_is_not_in_utf8_gets_ascii_alone():
+    row = RejectedRow(7, "Größe", 'holds "é"', {"Größe": "ü🎈", "ID": 7, "NOTE": "plain"})
+    assert row.parameters("r", "k")[3:] == (
+        "Größe",
+        'holds "é"',
+        '{"Größe": "ü🎈", "ID": 7, "NOTE": "plain"}',
+    )
+    column, reason, text = row.parameters("r", "k", ascii_only=True)[3:]
+    assert (column, reason) == (r"Gr\xf6\xdfe", r'holds "\xe9"')
+    assert json.loads(text) == {
+        r"Gr\xf6\xdfe": {"escaped": r"\xfc\U0001f388"},
+        "ID": 7,
+        "NOTE": "plain",
+    }
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from snowmelt.errors import ConfigurationError, SchemaError
 
 def column(name, kind="bigint", **more):
     values = {"nullable": True, "primary_key": None, "comment": None, "checked": False} | more
-    return Column("SOURCE", "NUMBER(18,0)", Form.INTEGER, '"SOURCE"', name, kind, **values)
+    return Column("SOURCE", "NUMBER(18,0)", Form.INTEGER, '"SOURCE"', '"SOURCE"', name, kind, **values)
 
 
 COLUMNS = [

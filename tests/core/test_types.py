@@ -124,12 +124,12 @@ FLOAT_CSV = (
 )
 EXPRESSIONS = [
     # type, form, Parquet, CSV, default target
-    ("NUMBER(1,0)", Form.INTEGER, '"C"', '"C"', "smallint"),
-    ("NUMBER(4,0)", Form.INTEGER, '"C"', '"C"', "smallint"),
-    ("NUMBER(5,0)", Form.INTEGER, '"C"', '"C"', "integer"),
-    ("NUMBER(9,0)", Form.INTEGER, '"C"', '"C"', "integer"),
-    ("NUMBER(10,0)", Form.INTEGER, '"C"', '"C"', "bigint"),
-    ("NUMBER(18,0)", Form.INTEGER, '"C"', '"C"', "bigint"),
+    ("NUMBER(1,0)", Form.INTEGER, 'CAST("C" AS SMALLINT)', '"C"', "smallint"),
+    ("NUMBER(4,0)", Form.INTEGER, 'CAST("C" AS SMALLINT)', '"C"', "smallint"),
+    ("NUMBER(5,0)", Form.INTEGER, 'CAST("C" AS INT)', '"C"', "integer"),
+    ("NUMBER(9,0)", Form.INTEGER, 'CAST("C" AS INT)', '"C"', "integer"),
+    ("NUMBER(10,0)", Form.INTEGER, 'CAST("C" AS BIGINT)', '"C"', "bigint"),
+    ("NUMBER(18,0)", Form.INTEGER, 'CAST("C" AS BIGINT)', '"C"', "bigint"),
     ("NUMBER(19,0)", Form.INTEGER, '"C"', '"C"', "numeric(19,0)"),
     ("INT", Form.INTEGER, '"C"', '"C"', "numeric(38,0)"),
     ("NUMBER(4,1)", Form.DECIMAL, '"C"', '"C"', "numeric(4,1)"),
@@ -137,47 +137,65 @@ EXPRESSIONS = [
     ("NUMBER(2,5)", Form.DECIMAL, '"C"', '"C"', "numeric(5,5)"),
     ("FLOAT", Form.DOUBLE, '"C"', FLOAT_CSV, "double precision"),
     ("BOOLEAN", Form.BOOLEAN, '"C"', 'TO_VARCHAR("C")', "boolean"),
-    ("DATE", Form.DATE, '"C"', "TO_VARCHAR(\"C\", 'YYYY-MM-DD')", "date"),
+    (
+        "DATE",
+        Form.DATE,
+        '"C"',
+        "TO_VARCHAR(\"C\", 'YYYY-MM-DD') || IFF(YEAR(\"C\") BETWEEN 1 AND 9999, '', ' is beyond the years 1 to 9999')",
+        "date",
+    ),
     (
         "TIME(6)",
         Form.TIME_US,
-        "DATEDIFF(MICROSECOND, '00:00:00'::TIME, \"C\")",
+        "CAST(DATEDIFF(MICROSECOND, '00:00:00'::TIME, \"C\") AS BIGINT)",
         "TO_VARCHAR(\"C\", 'HH24:MI:SS.FF6')",
         "time without time zone",
     ),
     (
         "TIME(9)",
         Form.TIME_US,
-        "DATEDIFF(MICROSECOND, '00:00:00'::TIME, \"C\")",
+        "CAST(DATEDIFF(MICROSECOND, '00:00:00'::TIME, \"C\") AS BIGINT)",
         "TO_VARCHAR(DATE_TRUNC('MICROSECOND', \"C\"), 'HH24:MI:SS.FF6')",
         "time without time zone",
     ),
     (
         "TIMESTAMP_NTZ(0)",
         Form.EPOCH_US,
-        'DATE_PART(EPOCH_MICROSECOND, "C")',
-        "TO_VARCHAR(\"C\", 'YYYY-MM-DD HH24:MI:SS.FF6')",
+        'CAST(DATE_PART(EPOCH_MICROSECOND, "C") AS BIGINT)',
+        (
+            "TO_VARCHAR(\"C\", 'YYYY-MM-DD HH24:MI:SS.FF6') || IFF(YEAR(\"C\") BETWEEN 1 AND 9999, '', "
+            "' is beyond the years 1 to 9999')"
+        ),
         "timestamp without time zone",
     ),
     (
         "TIMESTAMP_NTZ(7)",
         Form.EPOCH_US,
-        "DATE_PART(EPOCH_MICROSECOND, DATE_TRUNC('MICROSECOND', \"C\"))",
-        "TO_VARCHAR(DATE_TRUNC('MICROSECOND', \"C\"), 'YYYY-MM-DD HH24:MI:SS.FF6')",
+        "CAST(DATE_PART(EPOCH_MICROSECOND, DATE_TRUNC('MICROSECOND', \"C\")) AS BIGINT)",
+        (
+            "TO_VARCHAR(DATE_TRUNC('MICROSECOND', \"C\"), 'YYYY-MM-DD HH24:MI:SS.FF6') || IFF(YEAR(DATE_TRUNC('MICROSECOND', \"C\")) BETWEEN 1 AND 9999, '', "
+            "' is beyond the years 1 to 9999')"
+        ),
         "timestamp without time zone",
     ),
     (
         "TIMESTAMP_LTZ(6)",
         Form.EPOCH_US,
-        'DATE_PART(EPOCH_MICROSECOND, "C")',
-        "TO_VARCHAR(CONVERT_TIMEZONE('UTC', \"C\"), 'YYYY-MM-DD HH24:MI:SS.FF6') || '+00'",
+        'CAST(DATE_PART(EPOCH_MICROSECOND, "C") AS BIGINT)',
+        (
+            "TO_VARCHAR(CONVERT_TIMEZONE('UTC', \"C\"), 'YYYY-MM-DD HH24:MI:SS.FF6') || '+00' || "
+            "IFF(YEAR(CONVERT_TIMEZONE('UTC', \"C\")) BETWEEN 1 AND 9999, '', ' is beyond the years 1 to 9999')"
+        ),
         "timestamp with time zone",
     ),
     (
         "TIMESTAMP_TZ(9)",
         Form.EPOCH_US,
-        "DATE_PART(EPOCH_MICROSECOND, DATE_TRUNC('MICROSECOND', \"C\"))",
-        "TO_VARCHAR(CONVERT_TIMEZONE('UTC', DATE_TRUNC('MICROSECOND', \"C\")), 'YYYY-MM-DD HH24:MI:SS.FF6') || '+00'",
+        "CAST(DATE_PART(EPOCH_MICROSECOND, DATE_TRUNC('MICROSECOND', \"C\")) AS BIGINT)",
+        (
+            "TO_VARCHAR(CONVERT_TIMEZONE('UTC', DATE_TRUNC('MICROSECOND', \"C\")), 'YYYY-MM-DD HH24:MI:SS.FF6') || '+00' || "
+            "IFF(YEAR(CONVERT_TIMEZONE('UTC', DATE_TRUNC('MICROSECOND', \"C\"))) BETWEEN 1 AND 9999, '', ' is beyond the years 1 to 9999')"
+        ),
         "timestamp with time zone",
     ),
     ("VARCHAR(40)", Form.TEXT, '"C"', '"C"', "character varying(40)"),

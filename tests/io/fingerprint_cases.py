@@ -48,15 +48,15 @@ def float_token(value: float) -> str:
     return f"{place}:{parts[0]}:{parts[1]}:{parts[2]}|"
 
 
-def column(
-    name: str, source: str, target: str = "", file_format: str = "parquet", select: str = ""
-) -> Column:
+def column(name: str, source: str, target: str = "", file_format: str = "parquet", value: str = "") -> Column:
     kind = parse_snowflake_type(source)
+    value = value or snowflake_identifier(name)
     return Column(
         name,
         str(kind),
         form_of(kind),
-        select or select_expression(kind, snowflake_identifier(name), FileFormat(file_format)),
+        value,
+        select_expression(kind, value, FileFormat(file_format)),
         name.lower(),
         target or str(default_target(kind)),
         nullable=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import itertools
 from dataclasses import dataclass
@@ -33,14 +34,62 @@ RUN = {
 }
 
 
-def column(name: str, form: Form, target_type: str, *, nullable: bool = True) -> LoadColumn:
-    return LoadColumn(name, form, name.lower(), parse_postgres_type(target_type), nullable)
+def column(
+    name: str, form: Form, target_type: str, *, nullable: bool = True, text_limit: int | None = None
+) -> LoadColumn:
+    return LoadColumn(name, form, name.lower(), parse_postgres_type(target_type), nullable, text_limit)
 
 
 def parquet_bytes(columns: dict[str, pa.Array], **options: Any) -> bytes:
     sink = io.BytesIO()
     pq.write_table(pa.table(columns), sink, **options)
     return sink.getvalue()
+
+
+@dataclass(frozen=True)
+class Way:
+    """One of the ways in, and how a file for it is made from the columns' values."""
+
+    name: str
+    options: dict[str, Any]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_csv(self) -> bool:
+        return self.options.get("file_format") == "csv"
+
+    def put(self, world: LoadWorld, columns: dict[str, pa.Array]) -> StagedFile:
+        rows = len(next(iter(columns.values())))
+        if not self.is_csv:
+            return world.put(parquet_bytes(columns), rows)
+        text = csv_bytes(columns)
+        return world.put(gzip.compress(text) if self.options["compression"] == "gzip" else text, rows)
+
+
+PARQUET = Way("parquet", {})
+STREAMED = Way("csv streamed", {"file_format": "csv", "compression": "gzip"})
+IMPORTED = Way(
+    "csv by aws_s3",
+    {"file_format": "csv", "compression": "none", "method": "aws_s3", "region": "us-east-1"},
+)
+WAYS = (PARQUET, STREAMED, IMPORTED)
+
+
+def csv_bytes(columns: dict[str, pa.Array]) -> bytes:
+    """Numbers as they are, texts in quotes, NULL as a bare \\N: what Snowflake writes, by the test's own hand."""
+    lines = zip(*(map(_cell, array.to_pylist()) for array in columns.values()), strict=True)
+    return b"".join(b",".join(line) + b"\n" for line in lines)
+
+
+def _cell(value: Any) -> bytes:
+    if value is None:
+        return b"\\N"
+    if isinstance(value, (str, bytes)):
+        data = value.encode() if isinstance(value, str) else value
+        return b'"' + data.replace(b'"', b'""') + b'"'
+    return str(value).encode()
 
 
 @dataclass
@@ -69,6 +118,9 @@ class LoadWorld:
         options = {"claim": claim(file.key), "bucket": self.bucket, "run_id": "r1", **options}
         with self.connection.transaction():
             return load_file(self.connection, self.s3, file, target, **options)
+
+    def install_aws_s3(self) -> None:
+        self.connection.execute("CREATE EXTENSION IF NOT EXISTS aws_s3 CASCADE")
 
     def texts(self, target: LoadTarget) -> list[tuple[str | None, ...]]:
         """The rows as PostgreSQL prints them, in the order they were stored."""

@@ -15,13 +15,13 @@ import psycopg
 from snowmelt.core.settings.config import parse_config
 from snowmelt.core.settings.request import parse_request
 from snowmelt.core.unload.plan import Plan
-from snowmelt.core.unload.staged_columns import build_staged_columns
 from snowmelt.io import ledger
 from snowmelt.io.load import run as loading
 from snowmelt.io.publish import run as publishing
 from snowmelt.io.unload import chunk as unload
 from snowmelt.io.unload import gathering, planning, staged
 from snowmelt.io.verify import run as verification
+from snowmelt.tasks.sessions import POSTGRES_OPTIONS
 
 
 @dataclass
@@ -38,7 +38,7 @@ class World:
 
     @contextmanager
     def target(self) -> Iterator[psycopg.Connection[Any]]:
-        with psycopg.connect(self.dsn, autocommit=True, options="-c timezone=UTC") as connection:
+        with psycopg.connect(self.dsn, autocommit=True, options=POSTGRES_OPTIONS) as connection:
             yield connection
 
     def sql(self, *statements: str) -> list[tuple[Any, ...]]:
@@ -112,7 +112,7 @@ class World:
                 stage=plan.location.stage,
                 integration="",
                 bucket=plan.location.bucket,
-                columns=build_staged_columns(part.columns, plan.file_format),
+                columns=tuple((column.source, column.select) for column in part.columns),
                 where=part.where,
                 chunk=chunk,
                 snapshot=plan.snapshot,

@@ -28,9 +28,9 @@ QUICK = LockPatience(lock_timeout=0.3, give_up_after=20, first_pause=0.05, longe
 
 def column(target, target_type="integer", **rest):
     values = {"nullable": True, "primary_key": None, "comment": None, "checked": False} | rest
-    return Column(
-        target.upper(), "NUMBER(9,0)", Form.INTEGER, f'"{target.upper()}"', target, target_type, **values
-    )
+    source = target.upper()
+    bare = f'"{source}"'
+    return Column(source, "NUMBER(9,0)", Form.INTEGER, bare, bare, target, target_type, **values)
 
 
 ID = column("id")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import threading
 from dataclasses import replace
 from itertools import pairwise
@@ -12,7 +11,6 @@ import pyarrow as pa
 import pytest
 
 from snowmelt.core.columns.types import Form
-from snowmelt.core.load.rejects import RejectPolicy
 from snowmelt.errors import ConfigurationError, SchemaError, StagingError, ValueRefused
 from snowmelt.io.load import s3_object
 from snowmelt.io.load.file_load import load_file
@@ -21,7 +19,6 @@ from tests.io.load_world import claim, column, open_world, parquet_bytes
 
 ID = column("ID", Form.INTEGER, "bigint", nullable=False)
 NOTE = column("NOTE", Form.TEXT, "varchar(10)")
-DATA = column("DATA", Form.JSON, "jsonb")
 
 
 @pytest.fixture
@@ -247,103 +244,6 @@ def test_less_rows_taken_than_sent(world):
     assert claimed(world, file) is None
 
 
-# values that PostgreSQL cannot hold
-
-BAD = {
-    "ID": pa.array([1, None, 3, 4, 5, 6]),
-    "NOTE": pa.array(["ok", "null id", "nul\x00", "much too long", "ok too", None]),
-    "DATA": pa.array(["{}", "{}", "{}", "{}", '"\\ud800"', '{"a":[1]}']),
-}
-
-
-def test_reject_names_row_and_column(world):
-    target, file = world.table(ID, NOTE, DATA), world.put(parquet_bytes(BAD), 6)
-    with pytest.raises(
-        ValueRefused, match=rf"{file.key}, row 2, column ID, value null: NULL in a NOT NULL column\."
-    ):
-        world.load(file, target)
-    assert world.count(target) == 0
-    assert claimed(world, file) is None
-
-
-def test_quarantine_sets_rows_aside(world):
-    target, file = world.table(ID, NOTE, DATA), world.put(parquet_bytes(BAD), 6)
-    result = world.load(file, target, policy=RejectPolicy("quarantine", 4))
-    assert (result.rows, result.rejected) == (2, 4)
-    assert world.texts(target) == [("1", "ok", "{}"), ("6", None, '{"a": [1]}')]
-    assert world.rejected(file) == [
-        (2, "ID", "NULL in a NOT NULL column", {"ID": None, "NOTE": "null id", "DATA": "{}"}),
-        (
-            3,
-            "NOTE",
-            "holds a NUL character (0x00)",
-            {"ID": 3, "NOTE": {"escaped": "nul\\u0000"}, "DATA": "{}"},
-        ),
-        (
-            4,
-            "NOTE",
-            "13 characters, character varying(10) holds 10",
-            {"ID": 4, "NOTE": "much too long", "DATA": "{}"},
-        ),
-        (
-            5,
-            "DATA",
-            "holds half of a surrogate pair, which jsonb cannot hold",
-            {"ID": 5, "NOTE": "ok too", "DATA": '"\\ud800"'},
-        ),
-    ]
-
-
-def test_quarantine_has_a_limit(world):
-    target, file = world.table(ID, NOTE, DATA), world.put(parquet_bytes(BAD), 6)
-    with pytest.raises(ValueRefused, match=r"row 5, .* More than 3 rows of this file"):
-        world.load(file, target, policy=RejectPolicy("quarantine", 3))
-    assert world.count(target) == 0
-    assert world.rejected(file) == []
-
-
-BAD_JSON = {
-    "ID": pa.array([1, 2**63, 3, 4, 5, 6], pa.uint64()),
-    "DATA": pa.array(["{}", "{}", '{"a":NaN}', "{}", "[1,]", "[1e200000]"]),
-}
-
-
-def test_what_only_the_server_can_refuse(world):
-    target, file = world.table(ID, DATA), world.put(parquet_bytes(BAD_JSON), 6)
-    result = world.load(file, target, policy=RejectPolicy("quarantine", 10))
-    assert (result.rows, result.rejected) == (2, 4)
-    assert world.texts(target) == [("1", "{}"), ("4", "{}")]
-    rejected = world.rejected(file)
-    assert [(number, name) for number, name, _, _ in rejected] == [
-        (2, "ID"),
-        (3, "DATA"),
-        (5, "DATA"),
-        (6, "DATA"),
-    ]
-    assert rejected[1][2].startswith("PostgreSQL answered 22P02, invalid input syntax for type json")
-    assert rejected[2][2].startswith("not JSON")
-    assert rejected[3][2] == "PostgreSQL answered 22003, value overflows numeric format"
-
-
-def test_reject_of_the_server_names_the_row_and_its_value(world):
-    values = {"ID": pa.array(range(3)), "DATA": pa.array(["{}", "{}", '{"a":NaN}'])}
-    file = world.put(parquet_bytes(values), 3)
-    with pytest.raises(
-        ValueRefused, match=r"row 3, column DATA, value '\{\"a\":NaN\}': PostgreSQL answered 22P02"
-    ):
-        world.load(file, world.table(ID, DATA))
-
-
-def test_text_that_is_no_utf8(world):
-    raw = pa.array([b"ok", b"\xff\xfe"]).cast(pa.binary()).view(pa.string())
-    target, file = world.table(ID, NOTE), world.put(parquet_bytes({"ID": pa.array([1, 2]), "NOTE": raw}), 2)
-    with pytest.raises(ValueRefused, match="row 2, column NOTE"):
-        world.load(file, target)
-    result = world.load(file, target, policy=RejectPolicy("quarantine", 1))
-    assert (result.rows, result.rejected) == (1, 1)
-    assert world.rejected(file)[0][3] == {"ID": 2, "NOTE": {"escaped": "\\xff\\xfe"}}
-
-
 def test_other_errors_of_postgres_stay_what_they_are(world):
     target, file = world.table(ID, NOTE), three_rows(world)
     world.connection.execute(f"ALTER TABLE {target.name} ADD CHECK (id < 3), ADD UNIQUE (note)")
@@ -355,87 +255,10 @@ def test_other_errors_of_postgres_stay_what_they_are(world):
     assert raised.value.__notes__ == [f"while loading s3://{world.bucket}/{twice.key}"]
 
 
-# CSV
-
-
-@pytest.mark.parametrize("compression", ["gzip", "zstd"])
-def test_compressed_csv(world, compression):
-    text = b"".join(b'%d,"n%d"\n' % (number, number % 1000) for number in range(200_000))
-    packed = {
-        "gzip": lambda: gzip.compress(text[:1_000_000]) + gzip.compress(text[1_000_000:]),
-        "zstd": lambda: pa.compress(text, "zstd", asbytes=True),
-    }[compression]()
-    target = world.table(ID, NOTE)
-    file = world.put(packed, 200_000)
-    assert world.load(file, target, file_format="csv", compression=compression).rows == 200_000
-    assert world.connection.execute(f"SELECT sum(id) FROM {target.name}").fetchone()[0] == 19_999_900_000
-    cut = world.put(packed[:-20], 200_000)
-    with pytest.raises(StagingError, match=f"{cut.key} is no whole {compression} file"):
-        world.load(cut, world.table(ID, NOTE), file_format="csv", compression=compression)
-    noise = world.put(b"plain text, not compressed", 1)
-    with pytest.raises(StagingError, match=f"no whole {compression} file"):
-        world.load(noise, world.table(ID, NOTE), file_format="csv", compression=compression)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ('1,"a"\n2,"nul\x00"\n', "line 2.*0x00"),
-        ('1,"a"\n2,"a\nb"\n4,"much too long"\n', "line 4, column NOTE.*value too long"),
-        ('1,"a"\n\\N,"b"\n', "line 2, column ID.*null value"),
-    ],
-)
-@pytest.mark.parametrize("method", ["copy", "aws_s3"])
-def test_csv_that_cannot_be_loaded(world, method, text, message):
-    world.connection.execute("CREATE EXTENSION IF NOT EXISTS aws_s3 CASCADE")
-    target, file = world.table(ID, NOTE), world.put(text.encode(), 2)
-    with pytest.raises(ValueRefused, match=message) as raised:
-        world.load(file, target, file_format="csv", method=method, region="us-east-1")
-    assert file.key in str(raised.value)
-    assert world.count(target) == 0
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("1\n", "line 1: .*missing data for column"),
-        ('1,"a",2\n', "line 1: .*extra data"),
-        ('1,"a\n', "line 1: .*unterminated CSV quoted field"),
-    ],
-)
-def test_csv_of_another_shape(world, text, message):
-    target, file = world.table(ID, NOTE), world.put(text.encode(), 1)
-    with pytest.raises(StagingError, match=f"{file.key}, {message}"):
-        world.load(file, target, file_format="csv")
-
-
-@pytest.mark.parametrize("method", ["copy", "aws_s3"])
-def test_rows_of_csv_are_counted(world, method):
-    world.connection.execute("CREATE EXTENSION IF NOT EXISTS aws_s3 CASCADE")
-    target, file = world.table(ID, NOTE), world.put(b'1,"a"\n2,"b"\n', 3)
-    with pytest.raises(
-        StagingError, match="PostgreSQL took 2 rows and 0 were set aside, the manifest says 3"
-    ):
-        world.load(file, target, file_format="csv", method=method, region="us-east-1")
-    assert world.count(target) == 0
-
-
-def test_aws_s3_takes_gzip_only_where_s3_says_so(world):
-    world.connection.execute("CREATE EXTENSION IF NOT EXISTS aws_s3 CASCADE")
-    options = {"file_format": "csv", "method": "aws_s3", "compression": "gzip", "region": "us-east-1"}
-    packed = gzip.compress(b'1,"a"\n')
-    target = world.table(ID, NOTE)
-    with pytest.raises(StagingError, match="Content-Encoding is ''"):
-        world.load(world.put(packed, 1), target, **options)
-    assert world.load(world.put(packed, 1, ContentEncoding="gzip"), target, **options).rows == 1
-
-
 def test_combinations_that_cannot_work(world):
     target, file = world.table(ID, NOTE), three_rows(world)
     with pytest.raises(ConfigurationError, match="aws_s3 cannot load parquet"):
         world.load(file, target, method="aws_s3")
-    with pytest.raises(ConfigurationError, match="quarantine works with Parquet files only"):
-        world.load(file, target, file_format="csv", policy=RejectPolicy("quarantine"))
     with pytest.raises(ConfigurationError, match="load_method is 'psycopg2'"):
         world.load(file, target, method="psycopg2")
     with pytest.raises(ConfigurationError, match="choose none, gzip or zstd"):

@@ -81,6 +81,10 @@ UPDATE snowmelt.loaded_file SET seconds = %(seconds)s, rejected = %(rejected)s, 
 WHERE run_id = %(run_id)s AND s3_key = %(key)s
 """
 
+READ_REJECTED = (
+    "SELECT coalesce(sum(rejected), 0) FROM snowmelt.loaded_file WHERE run_id = %s AND s3_key <> %s"
+)
+
 #: Rows by chunk as staged and as loaded: a chunk that lost a file shows a difference here.
 READ_COUNTS = """
 SELECT s.chunk, count(*) AS files, sum(s.rows) AS staged, count(l.s3_key) AS loaded_files,

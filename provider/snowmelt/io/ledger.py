@@ -182,6 +182,11 @@ def finish_file(cursor: Cursor, run_id: str, key: str, *, seconds: float, reject
     )
 
 
+def read_rejected(connection: Connection, run_id: str, *, but: str) -> int:
+    """Rows of a run that are set aside, as far as it is committed, without those of one file."""
+    return int(_one(connection, ledger.READ_REJECTED, (run_id, but)))
+
+
 def read_counts(connection: Connection, run_id: str) -> list[dict[str, Any]]:
     """Files and rows by chunk, as staged and as loaded."""
     with connection.cursor(row_factory=dict_row) as cursor:

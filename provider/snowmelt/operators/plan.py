@@ -48,7 +48,6 @@ class MigrationPlanOperator(BaseOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Plan, store, and hand out the chunks."""
         from snowmelt.core.settings.request import parse_request
-        from snowmelt.core.unload.staged_columns import build_staged_columns
         from snowmelt.io.ledger import read_staged_chunks
         from snowmelt.io.unload.planning import PlanningSessions, RunIdentity, plan_run
 
@@ -71,10 +70,7 @@ class MigrationPlanOperator(BaseOperator):
                 plan = plan_run(sessions, request, identity)
                 recorded = bool(read_staged_chunks(postgres, plan.run_id, plan.location.bucket))
         ti.xcom_push(key=RUN_ID_KEY, value=plan.run_id)
-        ti.xcom_push(
-            key=COLUMNS_KEY,
-            value=[list(column) for column in build_staged_columns(plan.columns, plan.file_format)],
-        )
+        ti.xcom_push(key=COLUMNS_KEY, value=[[column.source, column.select] for column in plan.columns])
         self.log.info(
             "Run %s: %s → %s, %s rows in %s chunks, snapshot %s",
             plan.run_id, plan.source, plan.target, f"{plan.source_rows:,}", len(plan.chunks), plan.snapshot or plan.snapshot_note,

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 #: What every session of PostgreSQL starts with. The name tells ours in pg_stat_activity: the doctor looks for idle ones.
-POSTGRES_OPTIONS = f"-c timezone=UTC -c application_name={APPLICATION_NAME}"
+#: The encoding is that of names, and of what psycopg reads and writes; else it would be the database's own.
+POSTGRES_OPTIONS = f"-c timezone=UTC -c client_encoding=UTF8 -c application_name={APPLICATION_NAME}"
 
 #: Seconds that a session waits for a connection before it gives up; the task is then retried.
 CONNECT_TIMEOUT = 30

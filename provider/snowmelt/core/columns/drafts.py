@@ -127,14 +127,10 @@ def draft_columns(
 def _draft(choice: Chosen, names: Sequence[str], faults: list[str]) -> Draft:
     column = choice.column
     here: list[str] = []
-    kind, sql, nullable = column.type, snowflake_identifier(column.name), column.nullable
+    kind, value, nullable = column.type, snowflake_identifier(column.name), column.nullable
     if choice.mask is not None:
         kind, nullable = _mask_type(choice.mask, here), True
-        sql = (
-            f"CAST({choice.mask.expression} AS {kind})"
-            if kind.name in _CAST
-            else f"({choice.mask.expression})"
-        )
+        value = mask_value(choice.mask, kind)
         here.extend(f"columns.mask: {fault}" for fault in find_mask_faults(choice.mask.expression, names))
     wanted_type = _wanted_type(choice.type, here)
     if not here:
@@ -146,7 +142,7 @@ def _draft(choice: Chosen, names: Sequence[str], faults: list[str]) -> Draft:
     return Draft(
         column.name,
         kind,
-        sql,
+        value,
         fold_name(column.name) if choice.rename is None else choice.rename,
         nullable,
         column.primary_key if choice.mask is None else None,
@@ -155,6 +151,14 @@ def _draft(choice: Chosen, names: Sequence[str], faults: list[str]) -> Draft:
         masked=choice.mask is not None,
         sound=not here,
     )
+
+
+def mask_value(mask: MaskRule, kind: SnowflakeType) -> str:
+    """The expression of a masked value, with no more digits than its type says.
+
+    :param kind: the mask's type.
+    """
+    return f"CAST({mask.expression} AS {kind})" if kind.name in _CAST else f"({mask.expression})"
 
 
 def _mask_type(mask: MaskRule, faults: list[str]) -> SnowflakeType:
@@ -186,11 +190,10 @@ def _offset(draft: Draft, alias: str, faults: list[str]) -> list[Draft]:
         Draft(
             alias,
             _OFFSET_TYPE,
-            draft.sql,
+            offset_expression(draft.value),
             f"{draft.target}_offset",
             draft.nullable,
             comment=f"Minutes east of UTC that {draft.source} was written with",
-            expression=offset_expression(draft.sql),
         )
     ]
 

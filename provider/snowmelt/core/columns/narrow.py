@@ -33,7 +33,7 @@ def find_measured(columns: Iterable[Column], chosen: Iterable[str] = ()) -> dict
     """
     left = frozenset(chosen)
     return {
-        column.source: column.select
+        column.source: column.value
         for column in columns
         if column.form is Form.INTEGER
         and (column.checked or column.target_type != "smallint")

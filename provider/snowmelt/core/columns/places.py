@@ -16,8 +16,12 @@ from snowmelt.core.columns.types import (
     allowed_target,
     default_target,
     form_of,
+    select_expression,
 )
 from snowmelt.core.columns.values import Column, Draft, SchemaDrift, TargetColumn
+
+#: The end of a text in CSV that is longer than its column.
+UNFIT_END = "!"
 
 
 def place_in_new(drafts: Sequence[Draft], file_format: FileFormat, faults: list[str]) -> tuple[Column, ...]:
@@ -112,27 +116,30 @@ def _check(draft: Draft, kind: PostgresType, faults: list[str]) -> bool | None:
 def _column(
     draft: Draft, kind: PostgresType, file_format: FileFormat, *, nullable: bool, checked: bool
 ) -> Column:
-    form = form_of(draft.type)
-    select = draft.select(file_format)
-    # A mask may give a longer text than its type says.
-    if (
-        form is Form.TEXT
-        and kind.arguments
-        and (draft.masked or kind.arguments[0] < (draft.type.length or 0))
-    ):
-        checked = True
-        if file_format == FileFormat.CSV:
-            # COPY would cut spaces beyond varchar(n) off: a text that is too long gets an end that is no space, and is refused.
-            select = f"{select} || IFF(LENGTH({draft.sql}) > {kind.arguments[0]}, '!', '')"
+    select = select_expression(draft.type, draft.value, file_format)
+    unfit = _may_be_longer(draft, kind)
+    limit = kind.arguments[0] if unfit and file_format == FileFormat.CSV else None
+    if limit is not None:
+        # COPY would cut spaces beyond varchar(n) off: a text that is too long gets an end that is no space, and is refused.
+        select = f"{select} || IFF(LENGTH({draft.value}) > {limit}, '{UNFIT_END}', '')"
     return Column(
-        draft.source,
-        str(draft.type),
-        form,
-        select,
-        draft.target,
-        str(kind),
-        nullable,
-        draft.primary_key,
-        draft.comment,
-        checked,
+        source=draft.source,
+        source_type=str(draft.type),
+        form=form_of(draft.type),
+        value=draft.value,
+        select=select,
+        target=draft.target,
+        target_type=str(kind),
+        nullable=nullable,
+        primary_key=draft.primary_key,
+        comment=draft.comment,
+        checked=checked or unfit,
+        text_limit=limit,
     )
+
+
+def _may_be_longer(draft: Draft, kind: PostgresType) -> bool:
+    """Whether a text may have more characters than its column; a mask may give more than its type says."""
+    if form_of(draft.type) is not Form.TEXT or not kind.arguments:
+        return False
+    return draft.masked or kind.arguments[0] < (draft.type.length or 0)

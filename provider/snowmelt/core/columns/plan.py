@@ -64,8 +64,6 @@ def plan_columns(
     if faults:
         raise SchemaError("These columns cannot be copied as they are:", tuple(faults))
     nanoseconds = {
-        draft.source: nanosecond_predicate(draft.sql)
-        for draft in drafts
-        if draft.expression is None and loses_nanoseconds(draft.type)
+        draft.source: nanosecond_predicate(draft.value) for draft in drafts if loses_nanoseconds(draft.type)
     }
     return ColumnPlan(columns, added, nanoseconds)

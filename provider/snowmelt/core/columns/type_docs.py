@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
+from snowmelt.core.columns.forms import ARROW_TYPES, ArrowKind
 from snowmelt.core.columns.types import (
     TYPE_TABLE,
     Outcome,
@@ -28,6 +29,7 @@ _EXPRESSIONS = """\
 
 `c` is the column. `t` is the column too; where its type has more than 6 digits of a second it is
 `DATE_TRUNC('MICROSECOND', c)`. The first PostgreSQL type is the default for a new column, by size where there are several.
+A Parquet file may hold the kinds of Arrow types named; any other is refused before a byte is sent.
 """
 
 _VERDICTS = """\
@@ -48,11 +50,18 @@ _BOTTOM = """\
 - **Names.** A name that Snowflake prints unquoted (`VISIT_ID`) becomes lower case, any other (`Visit Id`) is kept to the letter.
   PostgreSQL takes 63 bytes: `long_names: refuse` (the default) names the columns, `shorten` keeps 54 bytes and adds a hash.
 - **NULL.** A nullable source column may go into a NOT NULL column: each value is checked.
-- **Integers in Parquet.** The unload casts whole numbers of up to 18 digits, times and instants: `CAST(… AS SMALLINT)`, `INT`
-  or `BIGINT`, which every value fits, so the files hold integers and not DECIMAL. Files without the cast load as well.
+- **Integers in Parquet.** The unload casts whole numbers of up to 18 digits, times and instants, so that the files hold integers
+  and not DECIMAL; every value fits. Files without the cast load as well, and those whose integers were narrowed file by file.
 - **Narrow numbers.** `narrow_numbers` gives the NUMBER(p,0) columns of a new table the smallest integer type that takes their values.
 - **CSV and varchar(n).** PostgreSQL's COPY cuts off spaces beyond varchar(n) without a word. Where the target is shorter than the
-  source, a text that is too long is given an end that is no space in the unload, so that it is refused.
+  source, a text that is too long is given an end that is no space in the unload, so that it is refused. Mode `load` refuses CSV
+  files that were unloaded for another length.
+- **CSV and years.** A year beyond 1 to 9999 is given an end that says so in the unload, so that PostgreSQL refuses it, whatever
+  Snowflake prints for it. Instants count in UTC: 9999-12-31 23:00 -08:00 is in the year 10000.
+- **Rows that do not fit.** `bad_rows: reject` (the default) rolls the file back and names file, row, column and value;
+  `quarantine` sets such rows aside in `snowmelt.rejected_row`, by each way in, up to `quarantine_limit` rows of the run.
+- **Encodings.** Files are UTF-8. A database in another encoding gets each text converted by PostgreSQL; a character that it does
+  not have is a row that does not fit.
 - **Masks.** `columns.mask` copies an expression in place of a column, such as `SHA2("Name")` with type `VARCHAR(64)`. It is one
   scalar expression over columns of the table; its type decides everything on this page, and a number or time is cast to it. A masked column is never part of a primary key.
 
@@ -79,7 +88,7 @@ at planning by name. Three ways out: leave the column out (`columns.exclude`); c
   ENABLE_UNLOAD_PHYSICAL_TYPE_OPTIMIZATION. Were it not to, the files would hold DECIMAL, and load as before, slower.
 - TO_VARCHAR of a FLOAT with the format TME is taken to print 17 significant digits, and the sign of a negative zero. Parquet carries
   the 8 bytes as they are: choose it where FLOATs matter.
-- Snowflake advises against years before 1582. They are carried as Snowflake counts them.
+- Snowflake advises against years before 1582 and beyond 9999. They are carried as Snowflake counts them.
 - An undefined element of an ARRAY, and NaN inside a VARIANT, are no JSON: PostgreSQL refuses them.
 - BINARY in Parquet is taken to be written as bytes. Text in its place is refused by the loader.
 
@@ -128,19 +137,33 @@ _EXAMPLES = (
 def build_type_docs() -> str:
     """The whole page as Markdown."""
     expressions = _table(
-        ("Snowflake", "in Parquet", "Arrow types taken", "in CSV", "PostgreSQL", "remarks"),
+        ("Snowflake", "in Parquet", "Arrow kinds taken", "in CSV", "PostgreSQL", "remarks"),
         (_expression_row(row) for row in TYPE_TABLE),
+    )
+    kinds = _table(
+        ("Arrow kind", "Arrow types, and dictionaries of them"),
+        ((kind, ", ".join(names)) for kind, names in ARROW_TYPES.items()),
     )
     verdicts = _table(
         ("Snowflake", "PostgreSQL", "verdict"),
         (row for example in _EXAMPLES for row in _verdict_rows(*example)),
     )
-    return f"{_TOP}\n{_EXPRESSIONS}\n{expressions}\n{_VERDICTS}\n{verdicts}\n{_BOTTOM}"
+    return f"{_TOP}\n{_EXPRESSIONS}\n{expressions}\n{kinds}\n{_VERDICTS}\n{verdicts}\n{_BOTTOM}"
 
 
 def _expression_row(row: TypeRow) -> tuple[str, ...]:
-    parquet, csv = (_code(text.format(c="c", t="t")) for text in (row.parquet, row.csv))
-    return row.title.replace("|", "\\|"), parquet, ", ".join(row.arrow), csv, ", ".join(row.targets), row.note
+    csv = _code(row.csv.format(c="c", t="t"))
+    arrow = ", ".join(kind for kind in ArrowKind if kind in row.arrow)
+    return row.title.replace("|", "\\|"), _parquet(row), arrow, csv, ", ".join(row.targets), row.note
+
+
+def _parquet(row: TypeRow) -> str:
+    bare = row.parquet.format(c="c", t="t")
+    casts = {digits: _code(f"CAST({bare} AS {name})") for digits, name in row.casts.items()}
+    if len(casts) <= 1:
+        return next(iter(casts.values()), _code(bare))
+    by_digits = ", ".join(f"{cast} up to {digits} digits" for digits, cast in casts.items())
+    return f"{by_digits}, else {_code(bare)}"
 
 
 def _verdict_rows(source_text: str, target_texts: Sequence[str]) -> Iterable[tuple[str, ...]]:

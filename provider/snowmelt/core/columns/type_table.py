@@ -1,49 +1,25 @@
 """The type table: how a value of each Snowflake type is unloaded, how it stands in a staged file, and where it may go.
 
-Unload expressions, DDL, verdicts on existing targets and docs/types.md are all made from `TYPE_TABLE`.
+Unload expressions (expressions.py), DDL and verdicts on existing targets (types.py), the allow-list of the load with its
+casts (core/load/casts.py) and docs/types.md are all made from `TYPE_TABLE`.
 
 Sources, all of Snowflake's documentation unless named otherwise:
 "DATE_PART" and "Date & time functions" (EPOCH_MICROSECOND of a timestamp is counted from 1970-01-01T00:00:00Z; not for DATE),
 "DATEDIFF" (MICROSECOND uses the first six digits of a second and does not round), "DATE_TRUNC" (MICROSECOND, of times and timestamps), "CONVERT_TIMEZONE" (two
 arguments: the same instant as a TIMESTAMP_TZ), "SQL format models" (TME), "Vector data types" (unload as ARRAY),
-"TO_JSON" (JSON null gives the text null, SQL NULL gives NULL), "HEX_ENCODE", "ST_ASEWKT".
+"TO_JSON" (JSON null gives the text null, SQL NULL gives NULL), "HEX_ENCODE", "ST_ASEWKT"; "Date & time data types" (years
+beyond 1582 to 9999 are taken and not recommended), "Data unloading considerations" (a CAST chooses a number's Parquet type).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
+from snowmelt.core.columns.forms import ArrowKind, Form
 from snowmelt.core.columns.type_names import SnowflakeType
 from snowmelt.errors import SchemaError
-
-#: Digits of a second that PostgreSQL keeps.
-MICROSECOND_DIGITS = 6
-
-
-class FileFormat(StrEnum):
-    """What the staged files are."""
-
-    PARQUET = "parquet"
-    CSV = "csv"
-
-
-class Form(StrEnum):
-    """How a value stands in a staged file."""
-
-    INTEGER = "integer"  #: a number without a fraction (Parquet: any integer, or a decimal of scale 0)
-    DECIMAL = "decimal"  #: a number with a fraction (Parquet: decimal)
-    DOUBLE = "double"
-    BOOLEAN = "boolean"
-    DATE = "date"
-    EPOCH_US = "epoch_us"  #: microseconds since 1970-01-01T00:00:00Z, an integer (CSV: ISO text)
-    TIME_US = "time_us"  #: microseconds since midnight, an integer (CSV: ISO text)
-    TEXT = "text"
-    BYTES = "bytes"  #: Parquet binary (CSV: \x and hexadecimal digits)
-    JSON = "json"
-    EWKT = "ewkt"
-    VECTOR = "vector"  #: a JSON array as text (CSV: PostgreSQL's array text)
-    UUID = "uuid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +33,49 @@ class TypeRow:
     #: SELECT expressions; {c} stands for the column. Where it is {t}, digits beyond the microsecond are cut off first.
     parquet: str
     csv: str
-    #: Arrow types that a staged Parquet file may hold for it.
-    arrow: tuple[str, ...]
+    #: What a staged Parquet file may hold for it.
+    arrow: frozenset[ArrowKind]
     #: Names of the PostgreSQL types that can take it, the default (or the defaults, by size) first.
     targets: tuple[str, ...]
+    #: Digits → the integer that numbers of at most so many digits are cast to in Parquet, the fewest first: every value
+    #: fits, and an integer is a third of the work of decoding a DECIMAL (docs/decisions/load-pipeline.md).
+    casts: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
     #: What a reader of docs/types.md should know.
     note: str = ""
 
 
-_INTEGERS = ("int8", "int16", "int32", "int64", "decimal128(p, 0)")
-_TEXTS = ("string", "large_string")
-_TIMESTAMP_TEXT = "'YYYY-MM-DD HH24:MI:SS.FF6'"
+#: The numbers of microseconds of the years 1 to 9999 have at most 18 digits.
+MICROSECONDS_DIGITS = 18
+_BY_DIGITS = MappingProxyType({4: "SMALLINT", 9: "INT", 18: "BIGINT"})
+_AS_BIGINT = MappingProxyType({MICROSECONDS_DIGITS: "BIGINT"})
+
+#: ENABLE_UNLOAD_PHYSICAL_TYPE_OPTIMIZATION narrows numbers by the values of a file: each narrower kind is taken too.
+_WHOLE = frozenset({ArrowKind.INTEGER, ArrowKind.WHOLE})
+_TEXT = frozenset({ArrowKind.TEXT})
+
+#: COPY reads four digits of a year for certain. What stands behind another year makes PostgreSQL refuse the value, and says why.
+_YEARS = "IFF(YEAR({0}) BETWEEN 1 AND 9999, '', ' is beyond the years 1 to 9999')"
+_UTC = "CONVERT_TIMEZONE('UTC', {t})"
+
+
+def _dated(value: str, model: str, zone: str = "") -> str:
+    return f"TO_VARCHAR({value}, '{model}'){zone} || " + _YEARS.format(value)
+
+
 _EPOCH = "DATE_PART(EPOCH_MICROSECOND, {t})"
-_INSTANT_TEXT = "TO_VARCHAR(CONVERT_TIMEZONE('UTC', {t}), " + _TIMESTAMP_TEXT + ") || '+00'"
+_TIMESTAMP = "YYYY-MM-DD HH24:MI:SS.FF6"
+_INSTANT_TEXT = _dated(_UTC, _TIMESTAMP, " || '+00'")
 #: TME prints 17 significant digits (as the users of YADAMU report; a bare FLOAT loses some). The three values that
 #: are no numbers are spelled out; NaN equals itself in Snowflake ("Numeric data types", special values).
 _FLOAT_TEXT = (
     "CASE WHEN {c} = 'NaN'::FLOAT THEN 'NaN' WHEN {c} = 'inf'::FLOAT THEN 'Infinity' "
     "WHEN {c} = '-inf'::FLOAT THEN '-Infinity' ELSE TO_VARCHAR({c}, 'TME') END"
 )
-_JSON_TARGETS = ("jsonb", "json", "text")
+_BEYOND = "Years 1 to 9999 by each way. Parquet carries what lies beyond as it is; CSV refuses it."
+_JSON_NOTE = (
+    "Numbers keep all their digits; jsonb writes them without exponents, and -0 as 0. A JSON null stays a JSON null, "
+    "a SQL NULL stays a SQL NULL. What JSON cannot say (undefined, NaN) is refused while loading."
+)
 
 TYPE_TABLE: tuple[TypeRow, ...] = (
     TypeRow(
@@ -85,8 +84,9 @@ TYPE_TABLE: tuple[TypeRow, ...] = (
         Form.INTEGER,
         "{c}",
         "{c}",
-        _INTEGERS,
+        _WHOLE,
         ("smallint", "integer", "bigint", "numeric"),
+        _BY_DIGITS,
         "p ≤ 4 smallint, ≤ 9 integer, ≤ 18 bigint, else numeric(p,0). INT and its kin are NUMBER(38,0).",
     ),
     TypeRow(
@@ -95,9 +95,9 @@ TYPE_TABLE: tuple[TypeRow, ...] = (
         Form.DECIMAL,
         "{c}",
         "{c}",
-        ("decimal128(p, s)", *_INTEGERS),
+        _WHOLE | {ArrowKind.DECIMAL},
         ("numeric",),
-        "numeric(p,s). A numeric of a smaller scale would round and is refused.",
+        note="numeric(p,s). A numeric of a smaller scale would round and is refused.",
     ),
     TypeRow(
         "FLOAT, DOUBLE, REAL",
@@ -105,20 +105,28 @@ TYPE_TABLE: tuple[TypeRow, ...] = (
         Form.DOUBLE,
         "{c}",
         _FLOAT_TEXT,
-        ("double",),
+        frozenset({ArrowKind.DOUBLE}),
         ("double precision",),
-        "NaN, both infinities, negative zero and subnormal numbers are kept. In CSV with 17 significant digits.",
+        note="NaN, both infinities, negative zero and subnormal numbers are kept. In CSV with 17 significant digits.",
     ),
-    TypeRow("BOOLEAN", "BOOLEAN", Form.BOOLEAN, "{c}", "TO_VARCHAR({c})", ("bool",), ("boolean",)),
+    TypeRow(
+        "BOOLEAN",
+        "BOOLEAN",
+        Form.BOOLEAN,
+        "{c}",
+        "TO_VARCHAR({c})",
+        frozenset({ArrowKind.BOOLEAN}),
+        ("boolean",),
+    ),
     TypeRow(
         "DATE",
         "DATE",
         Form.DATE,
         "{c}",
-        "TO_VARCHAR({c}, 'YYYY-MM-DD')",
-        ("date32",),
+        _dated("{c}", "YYYY-MM-DD"),
+        frozenset({ArrowKind.DATE}),
         ("date",),
-        "Years 1 to 9999.",
+        note=_BEYOND,
     ),
     TypeRow(
         "TIME(0..9)",
@@ -126,18 +134,20 @@ TYPE_TABLE: tuple[TypeRow, ...] = (
         Form.TIME_US,
         "DATEDIFF(MICROSECOND, '00:00:00'::TIME, {c})",
         "TO_VARCHAR({t}, 'HH24:MI:SS.FF6')",
-        _INTEGERS,
+        _WHOLE,
         ("time without time zone",),
+        _AS_BIGINT,
     ),
     TypeRow(
         "TIMESTAMP_NTZ(0..9), DATETIME",
         "TIMESTAMP_NTZ",
         Form.EPOCH_US,
         _EPOCH,
-        "TO_VARCHAR({t}, " + _TIMESTAMP_TEXT + ")",
-        _INTEGERS,
+        _dated("{t}", _TIMESTAMP),
+        _WHOLE,
         ("timestamp without time zone",),
-        "The wall clock.",
+        _AS_BIGINT,
+        f"The wall clock. {_BEYOND}",
     ),
     TypeRow(
         "TIMESTAMP_LTZ(0..9)",
@@ -145,9 +155,10 @@ TYPE_TABLE: tuple[TypeRow, ...] = (
         Form.EPOCH_US,
         _EPOCH,
         _INSTANT_TEXT,
-        _INTEGERS,
+        _WHOLE,
         ("timestamp with time zone",),
-        "The instant.",
+        _AS_BIGINT,
+        f"The instant. {_BEYOND}",
     ),
     TypeRow(
         "TIMESTAMP_TZ(0..9)",
@@ -155,9 +166,10 @@ TYPE_TABLE: tuple[TypeRow, ...] = (
         Form.EPOCH_US,
         _EPOCH,
         _INSTANT_TEXT,
-        _INTEGERS,
+        _WHOLE,
         ("timestamp with time zone",),
-        "The instant. Its offset in minutes goes into a second column on request (keep_offset).",
+        _AS_BIGINT,
+        f"The instant. Its offset in minutes goes into a second column on request (keep_offset). {_BEYOND}",
     ),
     TypeRow(
         "VARCHAR(n), STRING, TEXT, CHAR(n)",
@@ -165,9 +177,9 @@ TYPE_TABLE: tuple[TypeRow, ...] = (
         Form.TEXT,
         "{c}",
         "{c}",
-        _TEXTS,
+        _TEXT,
         ("character varying", "text"),
-        "varchar(n), or text where n is beyond what PostgreSQL declares (10485760).",
+        note="varchar(n), or text where n is beyond what PostgreSQL declares (10485760). A NUL character is refused.",
     ),
     TypeRow(
         "BINARY(n), VARBINARY",
@@ -175,7 +187,7 @@ TYPE_TABLE: tuple[TypeRow, ...] = (
         Form.BYTES,
         "{c}",
         r"'\\x' || HEX_ENCODE({c})",
-        ("binary", "large_binary"),
+        frozenset({ArrowKind.BYTES}),
         ("bytea",),
     ),
     *(
@@ -185,10 +197,9 @@ TYPE_TABLE: tuple[TypeRow, ...] = (
             Form.JSON,
             "TO_JSON({c})",
             "TO_JSON({c})",
-            _TEXTS,
-            _JSON_TARGETS,
-            "Numbers keep all their digits. A JSON null stays a JSON null, a SQL NULL stays a SQL NULL. "
-            "What JSON cannot say (undefined, NaN) is refused while loading.",
+            _TEXT,
+            ("jsonb", "json", "text"),
+            note=_JSON_NOTE,
         )
         for name in ("VARIANT", "OBJECT", "ARRAY")
     ),
@@ -199,9 +210,9 @@ TYPE_TABLE: tuple[TypeRow, ...] = (
             Form.EWKT,
             "ST_ASEWKT({c})",
             "ST_ASEWKT({c})",
-            _TEXTS,
+            _TEXT,
             ("text",),
-            "With its SRID. Every digit that ST_ASEWKT prints.",
+            note="With its SRID. Every digit that ST_ASEWKT prints.",
         )
         for name in ("GEOGRAPHY", "GEOMETRY")
     ),
@@ -211,9 +222,9 @@ TYPE_TABLE: tuple[TypeRow, ...] = (
         Form.VECTOR,
         "TO_JSON(CAST({c} AS ARRAY))",
         "TRANSLATE(TO_JSON(CAST({c} AS ARRAY)), '[]', '{{}}')",
-        _TEXTS,
+        _TEXT,
         ("real[]", "integer[]"),
-        "FLOAT elements are 32-bit: real[]. INT elements: integer[].",
+        note="FLOAT elements are 32-bit: real[]. INT elements: integer[].",
     ),
     TypeRow(
         "UUID",
@@ -221,7 +232,7 @@ TYPE_TABLE: tuple[TypeRow, ...] = (
         Form.UUID,
         "CAST({c} AS VARCHAR)",
         "CAST({c} AS VARCHAR)",
-        _TEXTS,
+        _TEXT,
         ("uuid", "text"),
     ),
 )
@@ -249,37 +260,10 @@ def form_of(source: SnowflakeType) -> Form:
     return row_of(source).form
 
 
-def loses_nanoseconds(source: SnowflakeType) -> bool:
-    """Whether a column of the type may hold digits beyond the microsecond, which PostgreSQL cannot."""
+def find_allowed(form: Form) -> tuple[frozenset[ArrowKind], frozenset[str]]:
+    """What a Parquet file may hold for a form, and the PostgreSQL types (names) that its values may go into: the allow-list."""
+    rows = [row for row in TYPE_TABLE if row.form is form]
     return (
-        row_of(source).form in {Form.TIME_US, Form.EPOCH_US} and (source.precision or 0) > MICROSECOND_DIGITS
+        frozenset().union(*(row.arrow for row in rows)),
+        frozenset(name for row in rows for name in row.targets),
     )
-
-
-def nanosecond_predicate(column_sql: str) -> str:
-    """A Snowflake predicate that is true for a time or timestamp with digits beyond the microsecond.
-
-    DATE_PART(NANOSECOND) is the whole fraction of the second in nanoseconds, 0..999999999, before 1970 too.
-    """
-    return f"MOD(DATE_PART(NANOSECOND, {column_sql}), 1000) <> 0"
-
-
-def select_expression(source: SnowflakeType, column_sql: str, file_format: FileFormat) -> str:
-    """The Snowflake expression that puts a column into a staged file, without an alias.
-
-    :param column_sql: a quoted column, or an expression in parentheses.
-    """
-    row = row_of(source)
-    template = row.parquet if file_format == FileFormat.PARQUET else row.csv
-    cut = f"DATE_TRUNC('MICROSECOND', {column_sql})" if loses_nanoseconds(source) else column_sql
-    return template.format(c=column_sql, t=cut)
-
-
-def offset_expression(column_sql: str) -> str:
-    """The original offset of a TIMESTAMP_TZ in minutes east of UTC, such as 330 or -210: the wall clock less the one in UTC.
-
-    A cast of a TIMESTAMP_TZ to TIMESTAMP_NTZ keeps the wall clock ("Date & time data types"). TIMEZONE_HOUR and
-    TIMEZONE_MINUTE are not used: the sign of the minutes west of UTC is not documented.
-    """
-    utc = f"CAST(CONVERT_TIMEZONE('UTC', {column_sql}) AS TIMESTAMP_NTZ)"
-    return f"DATEDIFF(MINUTE, {utc}, CAST({column_sql} AS TIMESTAMP_NTZ))"

@@ -1,6 +1,7 @@
 """Where a value of a Snowflake type may go in PostgreSQL: the default type of a new column, the verdict on an existing one.
 
-This module is the one to import types from; the table itself stands in type_table.py, the names in type_names.py.
+This module is the one to import types from; the table itself stands in type_table.py, the names in type_names.py, what
+Snowflake selects in expressions.py.
 Sources: PostgreSQL "Numeric types" (a numeric of a smaller scale rounds), "Character types" (varchar(n) holds at most
 10485760 characters; character(n) pads), "Date/Time types" (timestamp(p) rounds).
 """
@@ -10,6 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from snowmelt.core.columns.expressions import (
+    MICROSECOND_DIGITS,
+    comparable_expression,
+    loses_nanoseconds,
+    nanosecond_predicate,
+    offset_expression,
+    select_expression,
+)
+from snowmelt.core.columns.forms import FileFormat, Form
 from snowmelt.core.columns.type_names import (
     PostgresType,
     SnowflakeType,
@@ -17,19 +27,7 @@ from snowmelt.core.columns.type_names import (
     parse_postgres_type,
     parse_snowflake_type,
 )
-from snowmelt.core.columns.type_table import (
-    MICROSECOND_DIGITS,
-    TYPE_TABLE,
-    FileFormat,
-    Form,
-    TypeRow,
-    form_of,
-    loses_nanoseconds,
-    nanosecond_predicate,
-    offset_expression,
-    row_of,
-    select_expression,
-)
+from snowmelt.core.columns.type_table import TYPE_TABLE, TypeRow, form_of, row_of
 
 __all__ = [
     "TYPE_TABLE",
@@ -41,6 +39,7 @@ __all__ = [
     "TypeRow",
     "Verdict",
     "allowed_target",
+    "comparable_expression",
     "default_target",
     "describe_snowflake_type",
     "form_of",

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from snowmelt.core.columns.masks import MaskRule
-from snowmelt.core.columns.types import FileFormat, Form, PostgresType, SnowflakeType, select_expression
+from snowmelt.core.columns.types import Form, PostgresType, SnowflakeType
+from snowmelt.core.quoting import snowflake_identifier
 
 #: What happens to a source column that an existing target does not have.
 SchemaDrift = Literal["fail", "add_columns"]
@@ -70,7 +71,9 @@ class Column:
     #: The Snowflake type as text; a masked column's is that of its expression.
     source_type: str
     form: Form
-    #: The Snowflake expression that the unload selects, without an alias.
+    #: The Snowflake expression of the value itself: the quoted column, or the mask that stands in for it.
+    value: str
+    #: What the unload selects, without an alias: the value in its exact staged form.
     select: str
     target: str
     #: The PostgreSQL type as format_type prints it.
@@ -82,6 +85,13 @@ class Column:
     comment: str | None
     #: Whether each value has to be checked while loading, because not all need fit.
     checked: bool
+    #: CSV: `select` marks a text of more characters than these, so that COPY refuses it; None where nothing is marked.
+    text_limit: int | None = None
+
+    @property
+    def derived(self) -> bool:
+        """Whether something else than a column of the source as it stands is copied: a mask, an offset."""
+        return self.value != snowflake_identifier(self.source)
 
     def to_json(self) -> dict[str, Any]:
         """The column as plain JSON values."""
@@ -89,8 +99,9 @@ class Column:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Column:
-        """The column that `to_json` wrote."""
-        return cls(**{**values, "form": Form(values["form"])})
+        """The column that `to_json` wrote. Without a `value`, as manifests were once, it is the source's column itself."""
+        bare = snowflake_identifier(values["source"])
+        return cls(**{"value": bare, **values, "form": Form(values["form"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +121,8 @@ class Draft:
 
     source: str
     type: SnowflakeType
-    #: The quoted column, or the mask in parentheses or cast to its type.
-    sql: str
+    #: The Snowflake expression of the value: the quoted column, the mask in parentheses or cast to its type, the offset.
+    value: str
     #: The name wanted in the target; final once the names are settled.
     target: str
     nullable: bool = True
@@ -121,11 +132,5 @@ class Draft:
     wanted_type: PostgresType | None = None
     #: Whether the value is a mask's: its type is what the configuration says, not what Snowflake says.
     masked: bool = False
-    #: Set where the value is not the column's own: the expression for both file formats.
-    expression: str | None = None
     #: False once a fault is noted that leaves nothing to say about its type.
     sound: bool = True
-
-    def select(self, file_format: FileFormat) -> str:
-        """The expression for the unload."""
-        return self.expression or select_expression(self.type, self.sql, file_format)

@@ -9,8 +9,8 @@ Source: PostgreSQL "COPY", Binary Format.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pgpq
 import pgpq.encoders
@@ -19,33 +19,32 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from snowmelt.core.load.casts import Cast, plan_cast
+from snowmelt.core.load.rejects import RowFault
 from snowmelt.core.load.target import LoadTarget
 from snowmelt.errors import SchemaError
 
 
 def build_binary_copy(target: LoadTarget) -> str:
-    """The COPY statement, with an explicit column list."""
-    return f"COPY {target.name} ({target.column_list}) FROM STDIN (FORMAT binary)"
+    """The COPY statement, with an explicit column list. Texts are UTF-8, whatever the session's or the server's encoding."""
+    return f"COPY {target.name} ({target.column_list}) FROM STDIN (FORMAT binary, ENCODING 'UTF8')"
 
 
 @dataclass(frozen=True, slots=True)
-class RowFault:
-    """Why a row cannot go into the table: the first of its columns that does not fit."""
+class CastedBatch:
+    """A batch of a file as the encoder takes it: the rows that fit, and why others do not."""
 
-    #: The column's name in the file; empty where only the server could tell and did not.
-    column: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedBatch:
-    """Part of a COPY stream."""
-
-    data: bytes
-    #: Rows that were put in.
-    rows: int
-    #: Index in the batch → why that row was left out.
+    #: Without the rows that do not fit.
+    wire: pa.RecordBatch
+    #: Index in the file's batch → why that row was left out: the first of its columns that does not fit.
     faults: dict[int, RowFault]
+
+    def index_of(self, row: int) -> int:
+        """Index in the file's batch of the wire's row."""
+        for fault in sorted(self.faults):
+            if fault > row:
+                break
+            row += 1
+        return row
 
 
 class BinaryEncoder:
@@ -54,16 +53,16 @@ class BinaryEncoder:
     :param target: where the columns go; the batches hold the columns of `file_columns`, in that order.
     :param schema: of the file.
     :param origin: the file's address, for messages.
-    :param parse_json: see `plan_cast`.
     :raises SchemaError: a column is missing, extra, there twice, or of a type with no safe way; all of them are named.
     """
 
-    def __init__(
-        self, target: LoadTarget, schema: pa.Schema, origin: str, *, parse_json: bool = False
-    ) -> None:
-        self.casts = _plan_casts(target, schema, origin, parse_json=parse_json)
+    def __init__(self, target: LoadTarget, schema: pa.Schema, origin: str) -> None:
+        self.casts = _plan_casts(target, schema, origin)
         self._schema = pa.schema([pa.field(str(index), cast.wire) for index, cast in enumerate(self.casts)])
-        self._pgpq = pgpq.ArrowToPostgresBinaryEncoder.new_with_encoders(
+        self._pgpq = self._new()
+
+    def _new(self) -> Any:
+        return pgpq.ArrowToPostgresBinaryEncoder.new_with_encoders(
             self._schema,
             {field.name: _writer(cast, field) for cast, field in zip(self.casts, self._schema, strict=True)},
         )
@@ -81,9 +80,9 @@ class BinaryEncoder:
         """The end marker, with whatever pgpq still holds back; once, last."""
         return bytes(self._pgpq.finish())
 
-    def encode(self, batch: pa.RecordBatch, set_aside: Mapping[int, RowFault]) -> EncodedBatch:
-        """Cast and encode a batch, without the rows that do not fit and those named in `set_aside` (index in the batch)."""
-        faults: dict[int, RowFault] = dict(set_aside)
+    def cast(self, batch: pa.RecordBatch) -> CastedBatch:
+        """The batch's rows that fit, in the types that are encoded, and the faults of the others."""
+        faults: dict[int, RowFault] = {}
         arrays = []
         for cast in self.casts:
             casted = cast.apply(batch.column(cast.column.file_name))
@@ -93,10 +92,19 @@ class BinaryEncoder:
         wire = pa.record_batch(arrays, schema=self._schema)
         if faults:
             wire = wire.filter(pc.invert(pa.array([row in faults for row in range(len(wire))], pa.bool_())))
-        return EncodedBatch(bytes(self._pgpq.write_batch(wire)), len(wire), faults)
+        return CastedBatch(wire, faults)
+
+    def encode(self, wire: pa.RecordBatch) -> bytes:
+        """The next part of the stream that `header` began."""
+        return bytes(self._pgpq.write_batch(wire))
+
+    def encode_alone(self, wire: pa.RecordBatch) -> bytes:
+        """A whole stream of these rows, header and footer included."""
+        alone = self._new()
+        return bytes(alone.write_header()) + bytes(alone.write_batch(wire)) + bytes(alone.finish())
 
 
-def _plan_casts(target: LoadTarget, schema: pa.Schema, origin: str, *, parse_json: bool) -> tuple[Cast, ...]:
+def _plan_casts(target: LoadTarget, schema: pa.Schema, origin: str) -> tuple[Cast, ...]:
     found = Counter(schema.names)
     planned = {column.file_name for column in target.columns}
     faults = [f"{name}: {count} times in the file" for name, count in found.items() if count > 1]
@@ -107,7 +115,7 @@ def _plan_casts(target: LoadTarget, schema: pa.Schema, origin: str, *, parse_jso
             faults.append(f"{column.file_name}: planned for {column.target}, not in the file")
             continue
         if found[column.file_name] == 1:
-            cast = plan_cast(column, schema.field(column.file_name).type, parse_json=parse_json)
+            cast = plan_cast(column, schema.field(column.file_name).type)
             if isinstance(cast, str):
                 faults.append(cast)
             else:

@@ -1,22 +1,24 @@
 """The allow-list of binary COPY: which Arrow column may fill which PostgreSQL column, and the cast in between.
 
 Binary COPY compares widths only, so a wrong type is silent corruption: 1.5 as float8 read as bigint gives
-4609434218613702656. Nothing passes here that is not in `_ALLOWED`. And the server itself changes values without an
+4609434218613702656. Nothing passes here that the type table does not name. And the server itself changes values without an
 error (measured on PostgreSQL 18, binary COPY): numeric(4,2) rounds 12.345 to 12.35, varchar(3) cuts the spaces off
-`"abc  "`, timestamp(3) and time(3) round, date takes the year 10000. So each value is compared with its column here,
+`"abc  "`, timestamp(3) and time(3) round. So each value is compared with its column here,
 in Arrow, a column of a batch at a time. A batch that does not pass is looked at again value by value.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from snowmelt.core.columns.forms import ArrowKind
+from snowmelt.core.columns.type_table import find_allowed
 from snowmelt.core.columns.types import Form
 from snowmelt.core.load import number_casts, text_casts, time_casts
 from snowmelt.core.load.target import LoadColumn
@@ -26,47 +28,32 @@ Convert = Callable[[pa.Array], pa.Array]
 #: Why one value does not fit, or None.
 Explain = Callable[[Any], str | None]
 
-_INTEGERS = frozenset({"smallint", "integer", "bigint"})
-_NUMBERS = _INTEGERS | {"numeric"}
-_TEXTS = frozenset({"text", "character varying"})
-#: Form → Arrow kinds, PostgreSQL types.
-_ALLOWED: dict[Form, tuple[frozenset[str], frozenset[str]]] = {
-    Form.INTEGER: (frozenset({"integer", "whole decimal"}), _NUMBERS),
-    Form.DECIMAL: (frozenset({"integer", "whole decimal", "decimal"}), _NUMBERS),
-    Form.DOUBLE: (frozenset({"double"}), frozenset({"double precision"})),
-    Form.BOOLEAN: (frozenset({"boolean"}), frozenset({"boolean"})),
-    Form.DATE: (frozenset({"date"}), frozenset({"date"})),
-    Form.EPOCH_US: (
-        frozenset({"integer", "whole decimal"}),
-        frozenset({"timestamp without time zone", "timestamp with time zone"}),
-    ),
-    Form.TIME_US: (frozenset({"integer", "whole decimal"}), frozenset({"time without time zone"})),
-    Form.TEXT: (frozenset({"text"}), _TEXTS),
-    Form.JSON: (frozenset({"text"}), frozenset({"jsonb", "json", "text"})),
-    Form.EWKT: (frozenset({"text"}), _TEXTS),
-    Form.VECTOR: (frozenset({"text"}), frozenset({"real[]", "integer[]"})),
-    Form.UUID: (frozenset({"text"}), frozenset({"uuid", "text"})),
-    Form.BYTES: (frozenset({"bytes"}), frozenset({"bytea"})),
-}
+_NUMBERS = frozenset({"smallint", "integer", "bigint", "numeric"})
+#: Form → kinds of Arrow types, PostgreSQL types; from the type table.
+_ALLOWED = {form: find_allowed(form) for form in Form}
 
 
-def arrow_kind(arrow: pa.DataType) -> str | None:  # noqa: PLR0911 - a table
-    """What the allow-list calls an Arrow type, or None for one that never passes (timestamps, float, nested types)."""
+def arrow_kind(arrow: pa.DataType) -> ArrowKind | None:  # noqa: PLR0911 - a table
+    """The kind of an Arrow type, or None for one that never passes (timestamps, float, nested types)."""
     if pa.types.is_dictionary(arrow):
         return arrow_kind(arrow.value_type)
     if pa.types.is_integer(arrow):
-        return "integer"
+        return ArrowKind.INTEGER
     if pa.types.is_decimal(arrow):
         if arrow.scale < 0:
             return None
-        return "decimal" if arrow.scale else "whole decimal"
+        return ArrowKind.DECIMAL if arrow.scale else ArrowKind.WHOLE
     if pa.types.is_string(arrow) or pa.types.is_large_string(arrow) or pa.types.is_string_view(arrow):
-        return "text"
+        return ArrowKind.TEXT
     if pa.types.is_binary(arrow) or pa.types.is_large_binary(arrow) or pa.types.is_binary_view(arrow):
-        return "bytes"
+        return ArrowKind.BYTES
     if pa.types.is_fixed_size_binary(arrow):
-        return "bytes"
-    return {pa.float64(): "double", pa.bool_(): "boolean", pa.date32(): "date"}.get(arrow)
+        return ArrowKind.BYTES
+    return {
+        pa.float64(): ArrowKind.DOUBLE,
+        pa.bool_(): ArrowKind.BOOLEAN,
+        pa.date32(): ArrowKind.DATE,
+    }.get(arrow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +97,8 @@ class Cast:
         return Casted(self.convert(pc.if_else(mask, pa.scalar(None, plain.type), plain)), refused)
 
 
-def plan_cast(column: LoadColumn, arrow: pa.DataType, *, parse_json: bool = False) -> Cast | str:
-    """The cast for a column of a file, or the reason why there is none.
-
-    :param parse_json: parse each value of a jsonb or json column, where otherwise only escapes are looked at. For the
-        second try, after the server has refused one.
-    """
+def plan_cast(column: LoadColumn, arrow: pa.DataType) -> Cast | str:
+    """The cast for a column of a file, or the reason why there is none."""
     kind = arrow_kind(arrow)
     kinds, targets = _ALLOWED[column.form]
     target = column.target_type
@@ -133,8 +116,8 @@ def plan_cast(column: LoadColumn, arrow: pa.DataType, *, parse_json: bool = Fals
         made = text_casts.plan_uuid()
     elif column.form is Form.VECTOR:
         made = text_casts.plan_vector(target)
-    elif kind == "text":
-        made = text_casts.plan_text(target, parse_json=parse_json)
+    elif kind is ArrowKind.TEXT:
+        made = text_casts.plan_text(target)
     else:
         made = _plain_type(arrow), lambda array: array, lambda _: None
     if isinstance(made, str):
@@ -147,9 +130,9 @@ def _plain_type(arrow: pa.DataType) -> pa.DataType:
     if pa.types.is_dictionary(arrow):
         return _plain_type(arrow.value_type)
     kind = arrow_kind(arrow)
-    if kind == "text":
+    if kind is ArrowKind.TEXT:
         return pa.string()
-    return pa.binary() if kind == "bytes" else arrow
+    return pa.binary() if kind is ArrowKind.BYTES else arrow
 
 
 def _plain(array: pa.Array) -> pa.Array:
@@ -170,12 +153,13 @@ def values_of(array: pa.Array) -> list[Any]:
 
 def show_of(array: pa.Array) -> Any:
     """The only value of an array, as a person reads it."""
-    value = values_of(_plain(array))[0]
-    if value is None or not pa.types.is_date32(array.type):
-        return value
-    if time_casts.FIRST_DAY <= value <= time_casts.LAST_DAY:
-        return (dt.date(1970, 1, 1) + dt.timedelta(days=value)).isoformat()
-    return f"{value} days after 1970-01-01"
+    plain = _plain(array)
+    value = values_of(plain)[0]
+    if value is None:
+        return None
+    if pa.types.is_date32(plain.type):
+        return str(np.datetime64(value, "D"))
+    return f"\\x{value.hex()}" if pa.types.is_binary(plain.type) else value
 
 
 def _positions(mask: pa.Array) -> list[int]:

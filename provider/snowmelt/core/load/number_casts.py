@@ -32,8 +32,6 @@ def plan_number(arrow: pa.DataType, target: PostgresType) -> _Planned | str:
     wire, bits = _WIDTHS[target.name]
 
     def explain(value: Decimal | int) -> str | None:
-        if value != int(value):
-            return f"has digits after the point, {target} has none"
         return None if -(2 ** (bits - 1)) <= value < 2 ** (bits - 1) else f"out of range for {target}"
 
     return wire, lambda array: array.cast(wire), explain

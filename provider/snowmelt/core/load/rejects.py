@@ -1,8 +1,8 @@
 """Rows that PostgreSQL cannot hold: refuse the file, or set the rows aside and say so.
 
 The policy `reject` rolls the whole file back and names the first row. `quarantine` writes the rows to
-`snowmelt.rejected_row` in the file's own transaction, up to a limit; rows loaded and rows rejected together must be
-the manifest's rows.
+`snowmelt.rejected_row` in the file's own transaction, up to a limit for the run; rows loaded and rows rejected together
+must be the manifest's rows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from snowmelt.errors import ConfigurationError, ValueRefused
+from snowmelt.errors import ValueRefused
 
 #: Characters of a value that a message shows, and that a row set aside keeps. The file in S3 holds the whole of it.
 SHOWN_CHARACTERS = 80
@@ -29,31 +29,28 @@ VALUES (%s, %s, %s, %s, %s, %s)
 
 
 @dataclass(frozen=True, slots=True)
+class RowFault:
+    """Why a row cannot go into the table."""
+
+    #: The column's name in the file; empty where only the server could tell and did not.
+    column: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RejectPolicy:
     """What happens to a row that PostgreSQL cannot hold."""
 
     on_bad_row: Literal["reject", "quarantine"] = "reject"
-    #: Rows of one file that may be set aside; one more, and the whole file is refused.
+    #: Rows of a run that may be set aside; one more, and the file that it stands in is refused.
     limit: int = 1000
+    #: Those of other files of the run that are set aside already.
+    before: int = 0
 
     @property
     def quarantines(self) -> bool:
         """Whether rows are set aside."""
         return self.on_bad_row == "quarantine"
-
-
-def check_policy(policy: RejectPolicy, file_format: str) -> None:
-    """Refuse a policy that cannot be kept; called at planning, and again before a load.
-
-    :raises ConfigurationError: quarantine with CSV, whose rows only the server sees, one fault at a time.
-    """
-    if policy.quarantines and file_format != "parquet":
-        raise ConfigurationError(
-            f"The policy quarantine works with Parquet files only, and file_format is {file_format!r}: rows of CSV "
-            "are read by the server, which stops at the first bad one. Unload Parquet, or choose the policy reject."
-        )
-    if policy.limit < 0:
-        raise ConfigurationError(f"The limit of rows in quarantine is {policy.limit}; it is 0 or more.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +59,28 @@ class RejectedRow:
 
     #: From 1, in the order of the file.
     number: int
+    #: Its name in the file; empty where it is not known.
     column: str
     reason: str
     #: Column in the file → value, as JSON can say it.
     row: Mapping[str, Any]
 
-    def parameters(self, run_id: str, key: str) -> tuple[Any, ...]:
-        """The values for `INSERT_REJECTED`."""
-        return run_id, key, self.number, self.column, self.reason, json.dumps(self.row, ensure_ascii=False)
+    def parameters(self, run_id: str, key: str, *, ascii_only: bool = False) -> tuple[Any, ...]:
+        """The values for `INSERT_REJECTED`.
+
+        :param ascii_only: for a database that is not in UTF8, whose jsonb may not hold the very text that it refused.
+        """
+        if not ascii_only:
+            return (
+                run_id,
+                key,
+                self.number,
+                self.column,
+                self.reason,
+                json.dumps(self.row, ensure_ascii=False),
+            )
+        row = {_ascii(name): _ascii_value(value) for name, value in self.row.items()}
+        return run_id, key, self.number, _ascii(self.column), _ascii(self.reason), json.dumps(row)
 
 
 @dataclass(slots=True)
@@ -88,19 +99,13 @@ class RejectedRows:
         """
         if not self.policy.quarantines:
             raise refuse_row(self.origin, rejected)
-        if len(self.rows) >= self.policy.limit:
+        if self.policy.before + len(self.rows) >= self.policy.limit:
+            others = f" ({self.policy.before:,} of them in other files)" if self.policy.before else ""
             raise ValueRefused(
-                f"{refuse_row(self.origin, rejected)} More than {self.policy.limit} rows of this file would be set aside."
+                f"{refuse_row(self.origin, rejected)} {self.policy.limit:,} rows of this run are set aside already{others}, "
+                "which is its quarantine_limit."
             )
         self.rows.append(rejected)
-
-    def row_of_line(self, line: int) -> int:
-        """The row in the file that was sent as the COPY's `line` (both from 1)."""
-        for rejected in self.rows:
-            if rejected.number > line:
-                break
-            line += 1
-        return line
 
 
 def refuse_row(origin: str, rejected: RejectedRow) -> ValueRefused:
@@ -109,7 +114,7 @@ def refuse_row(origin: str, rejected: RejectedRow) -> ValueRefused:
     shown = "" if rejected.column not in rejected.row else f", value {show_value(value)}"
     return ValueRefused(
         f"{origin}, row {rejected.number:,}, column {rejected.column or '(not told)'}{shown}: {rejected.reason}. "
-        "Nothing of this file was kept. Correct it at the source, exclude it by a filter or a mask, or choose the policy quarantine."
+        "Nothing of this file was kept. Correct it at the source, exclude it by a filter or a mask, or set bad_rows to quarantine."
     )
 
 
@@ -145,6 +150,14 @@ def keep_value(value: Any) -> Any:
     if "\x00" in text:
         return {"escaped": _head(json.dumps(text)[1:-1])}
     return _head(text)
+
+
+def _ascii(text: str) -> str:
+    return text.encode("ascii", "backslashreplace").decode()
+
+
+def _ascii_value(value: Any) -> Any:
+    return {"escaped": _ascii(value)} if isinstance(value, str) and not value.isascii() else value
 
 
 def _head(text: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snowmelt.core.columns.types import Form, PostgresType
+from snowmelt.core.columns.types import Form, PostgresType, parse_postgres_type
+from snowmelt.core.columns.values import Column
 from snowmelt.core.quoting import postgres_identifier
 
 
@@ -21,6 +22,20 @@ class LoadColumn:
     target_type: PostgresType
     #: False where the table says NOT NULL.
     nullable: bool = True
+    #: CSV: a text of more characters than these ends with a mark that is not its own; None: no text does.
+    text_limit: int | None = None
+
+    @classmethod
+    def of(cls, column: Column) -> LoadColumn:
+        """The planned column on its way into the table."""
+        return cls(
+            column.source,
+            column.form,
+            column.target,
+            parse_postgres_type(column.target_type),
+            column.nullable,
+            column.text_limit,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,10 +33,9 @@ for _digits in (b"0123456789abcdef", b"0123456789ABCDEF"):
     _HEXADECIMAL[np.frombuffer(_digits, np.uint8)] = np.arange(16)
 
 
-def plan_text(target: PostgresType, *, parse_json: bool) -> _Planned:
-    """Text as it is, for text, varchar(n), jsonb and json."""
+def plan_text(target: PostgresType) -> _Planned:
+    """Text as it is, for text, varchar(n), jsonb and json. Whether a text is JSON the server decides."""
     most = target.arguments[0] if target.arguments else None
-    is_json = target.name in {"json", "jsonb"}
 
     def convert(array: pa.Array) -> pa.Array:
         if _may_hold_nul(array):
@@ -47,8 +46,6 @@ def plan_text(target: PostgresType, *, parse_json: bool) -> _Planned:
             suspects = pc.match_substring_regex(array, _SUSPECT_ESCAPE)
             if pc.any(suspects).as_py():
                 _require_explained(array.filter(suspects), explain)
-        if parse_json and is_json:
-            _require_explained(array, explain)
         return array
 
     def explain(value: bytes) -> str | None:
@@ -57,8 +54,7 @@ def plan_text(target: PostgresType, *, parse_json: bool) -> _Planned:
             return _NUL
         if most is not None and len(text) > most:
             return f"{len(text)} characters, {target} holds {most}"
-        reason = _refused_escape(text) if target.name == "jsonb" else None
-        return _not_json(text) if reason is None and parse_json and is_json else reason
+        return _refused_escape(text) if target.name == "jsonb" else None
 
     return pa.string(), convert, explain
 
@@ -130,18 +126,6 @@ def _refused_escape(text: str) -> str | None:
             return r"holds \u0000, which jsonb cannot hold"
         high_ends = match.end() if 0xD800 <= unit <= 0xDBFF else -1  # noqa: PLR2004
     return None if high_ends < 0 else "holds half of a surrogate pair, which jsonb cannot hold"
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _not_json(text: str) -> str | None:
-    try:
-        json.loads(text, parse_constant=_refuse_constant, parse_int=len, parse_float=len)
-    except (ValueError, RecursionError) as error:
-        return f"not JSON: {error}"
-    return None
 
 
 def _uuid_bytes(array: pa.Array) -> pa.Array:

@@ -1,7 +1,7 @@
 """Casts into timestamp, timestamptz, time and date, all of them from integers.
 
-Sources: PostgreSQL "Date/Time types" (Table 8.9: timestamp from 4713 BC to 294276 AD) and its source's datatype/timestamp.h
-(the largest and the smallest 64-bit number stand for infinity, so neither may come from a value).
+Sources: PostgreSQL "Date/Time types" (Table 8.9: timestamp from 4713 BC to 294276 AD, date to 5874897 AD) and its source's datatype/timestamp.h
+(the largest and the smallest number of microseconds or days stand for infinity, so neither may come from a value).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from snowmelt.core.columns.types import PostgresType
 FIRST_TIMESTAMP_US = -210_866_803_200_000_000
 LAST_TIMESTAMP_US = 2**63 - 1
 LAST_TIME_US = 86_400_000_000 - 1
-#: 0001-01-01 and 9999-12-31 in days since 1970: all that Snowflake documents, and all that its text forms write in four digits.
-FIRST_DAY, LAST_DAY = -719_162, 2_932_896
+#: 4714-11-24 BC and 5874897-12-31 in days since 1970: the first and the last date.
+FIRST_DAY, LAST_DAY = -2_440_588, 2_145_042_905
 _SECOND_DIGITS = 6
 
 _Planned = tuple[pa.DataType, Callable[[pa.Array], pa.Array], Callable[[Any], str | None]]
@@ -51,7 +51,7 @@ def _plan(target: PostgresType, number: pa.DataType, wire: pa.DataType, limits: 
 
     def explain(value: int) -> str | None:
         if not first <= value <= last:
-            return f"out of range for {target}" if target.name != "date" else "beyond the years 1 to 9999"
+            return f"out of range for {target}"
         return f"{target} would round away digits of the second" if value % step else None
 
     return wire, convert, explain

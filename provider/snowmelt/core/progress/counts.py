@@ -77,11 +77,8 @@ def describe_fingerprint(fingerprint: object) -> str:
         return str(fingerprint) if fingerprint else "not compared yet"
     if fingerprint.get("compared"):
         loosely = fingerprint.get("loosely") or []
-        left_out = fingerprint.get("not_compared") or []
         text = f"{fingerprint['columns']} columns over {int(fingerprint['rows']):,} rows agree, hash {fingerprint['hash']}"
         if loosely:
             text += f"; compared loosely: {', '.join(map(str, loosely))}"
-        if left_out:
-            text += f"; not compared: {', '.join(map(str, left_out))}"
         return text
     return str(fingerprint.get("reason") or "not compared yet")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 #: Options of the pages' sessions: they cannot change anything, and give up before a person does.
 SESSION_OPTIONS = (
-    "-c timezone=UTC -c default_transaction_read_only=on -c statement_timeout=8000 -c lock_timeout=2000 "
+    "-c timezone=UTC -c client_encoding=UTF8 -c default_transaction_read_only=on -c statement_timeout=8000 -c lock_timeout=2000 "
     "-c application_name=snowmelt-page"
 )
 

@@ -89,16 +89,6 @@ def _aws_s3_compression(values: Values) -> Iterator[Conflict]:
         )
 
 
-def _quarantine(values: Values) -> Iterator[Conflict]:
-    if values["bad_rows"] == "quarantine" and values["file_format"] != "parquet":
-        yield (
-            "bad_rows",
-            f'"quarantine" with file_format {show_value(values["file_format"])}',
-            "reject: rows of CSV are seen by the server only, which stops at the first bad one",
-            'Choose file_format "parquet".',
-        )
-
-
 def _run_id(values: Values) -> Iterator[Conflict]:
     mode, run_id = values["mode"], values["run_id"]
     if mode == "load" and not run_id:
@@ -151,7 +141,6 @@ _RULES: tuple[tuple[frozenset[str], Callable[[Values], Iterator[Conflict]]], ...
     (frozenset({"load_method", "file_format"}), _aws_s3_format),
     (frozenset({"compression", "file_format"}), _compression),
     (frozenset({"compression", "file_format", "load_method"}), _aws_s3_compression),
-    (frozenset({"bad_rows", "file_format"}), _quarantine),
     (frozenset({"mode", "run_id"}), _run_id),
     (frozenset({"mode", "row_limit"}), _row_limit),
     (frozenset({"cleanup_after_load", "stage_name", "aws_cleanup"}), _cleanup),

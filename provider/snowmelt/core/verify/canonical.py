@@ -86,7 +86,7 @@ class Numbered:
     column: Column
     place: int
     kind: Kind
-    #: The Snowflake expression in the form of a Parquet file (Form): an integer for times and instants, and so on.
+    #: The Snowflake expression of what is compared: an integer for times and instants, and so on.
     value: str
 
     @property

@@ -34,6 +34,11 @@ def find_differences(plan: Plan, counts: Counts) -> list[str]:
     staged = sum(row["staged"] for row in counts.chunks)
     if plan.snapshot is not None and staged != plan.source_rows:
         differences.append(f"{plan.source_rows:,} rows in Snowflake at the snapshot, {staged:,} in the files")
+    rejected = sum(row["rejected"] for row in counts.chunks)
+    if rejected > plan.quarantine_limit:  # files that were loaded at the same time do not see each other's
+        differences.append(
+            f"{rejected:,} rows were set aside, and quarantine_limit is {plan.quarantine_limit:,}"
+        )
     loaded = sum(row["loaded"] - row["rejected"] for row in counts.chunks)
     if loaded != counts.table_rows:
         differences.append(

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from snowmelt.core.columns.types import comparable_expression, parse_snowflake_type
 from snowmelt.core.columns.values import Column
 from snowmelt.core.verify.canonical import Kind, Measure, Numbered, Side, kind_of
 from snowmelt.core.verify.canonical_postgres import target_side
@@ -63,7 +64,6 @@ def build_source_fingerprint(
 ) -> str:
     """The statement that computes a fingerprint in Snowflake.
 
-    :param columns: with `select` in the form of a Parquet file (fingerprint_values.py).
     :param source_sql: what stands behind FROM: the quoted table with its AT clause.
     :param where: a Snowflake predicate over the table's columns, or empty.
     :param column_hashes: also hash each column by itself: an MD5 for each value instead of one for each row.
@@ -108,7 +108,13 @@ def build_target_fingerprint(
 def number_columns(columns: Sequence[Column]) -> tuple[Numbered, ...]:
     """The columns with their places and kinds."""
     return tuple(
-        Numbered(column, place, kind_of(column), column.select) for place, column in enumerate(columns)
+        Numbered(
+            column,
+            place,
+            kind_of(column),
+            comparable_expression(parse_snowflake_type(column.source_type), column.value),
+        )
+        for place, column in enumerate(columns)
     )
 
 

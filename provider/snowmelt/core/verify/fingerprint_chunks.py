@@ -10,9 +10,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from snowmelt.core.columns.types import FileFormat, SnowflakeType, parse_snowflake_type, select_expression
+from snowmelt.core.columns.types import SnowflakeType, parse_snowflake_type
 from snowmelt.core.columns.values import Column
-from snowmelt.core.quoting import postgres_identifier, postgres_literal, snowflake_identifier
+from snowmelt.core.quoting import postgres_identifier, postgres_literal
 from snowmelt.core.unload.chunks import Chunk
 
 _NAME = r'"(?:[^"]|"")+"'
@@ -46,10 +46,7 @@ class Untold:
 
 
 def group_chunks(chunks: Sequence[Chunk], columns: Sequence[Column]) -> ChunkGroups | Untold:
-    """The expressions that tell the chunks apart, or the reason why PostgreSQL cannot.
-
-    :param columns: with `select` in the form of a Parquet file.
-    """
+    """The expressions that tell the chunks apart, or the reason why PostgreSQL cannot."""
     if len(chunks) <= 1:
         return Untold("the run has one chunk")
     written = [(chunk, translate_predicate(chunk.predicate, columns)) for chunk in chunks]
@@ -96,7 +93,7 @@ def _term(match: re.Match[str], columns: Sequence[Column]) -> str | Untold:
     if column is None:
         return Untold(f'the chunking column "{name}" is not copied')
     kind = parse_snowflake_type(column.source_type)
-    if column.select != select_expression(kind, snowflake_identifier(name), FileFormat.PARQUET):
+    if column.derived:
         return Untold(f'the chunking column "{name}" is masked')
     target = postgres_identifier(column.target)
     if match["operator"].startswith("IS"):

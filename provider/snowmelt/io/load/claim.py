@@ -74,11 +74,11 @@ def claim_patiently(
     started = time.monotonic()
     unchanged: dict[_Holder, float] = {}
     while True:
-        cursor.execute("SAVEPOINT snowmelt_claim")
+        # Two statements at a time: each is a way to the server and back, for every file.
+        cursor.execute(f"SAVEPOINT snowmelt_claim; {build_lock_timeout(patience.look)}")
         try:
-            cursor.execute(build_lock_timeout(patience.look))
             claimed = claim(cursor)
-            cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
+            cursor.execute("SET LOCAL lock_timeout TO DEFAULT; RELEASE SAVEPOINT snowmelt_claim")
         except errors.LockNotAvailable as error:
             cursor.execute("ROLLBACK TO SAVEPOINT snowmelt_claim")
             holders = _read_holders(cursor, name)
@@ -94,7 +94,6 @@ def claim_patiently(
                     f"changed. It is tried again; end that session if it is stuck. {see(Topic.LOCK_TIMEOUT)}"
                 ) from error
         else:
-            cursor.execute("RELEASE SAVEPOINT snowmelt_claim")
             if not claimed:
                 cursor.execute(NAME_SESSION, (before,))
             return claimed

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -114,11 +115,27 @@ def check_importable(source: S3Object, compression: str) -> None:
     )
 
 
-def import_csv(cursor: Any, target: LoadTarget, *, bucket: str, key: str, region: str) -> Imported:
+@dataclass(frozen=True, slots=True)
+class S3Uri:
+    """Where the server finds a file."""
+
+    bucket: str
+    key: str
+    region: str
+
+
+def import_csv(cursor: Any, target: LoadTarget, uri: S3Uri) -> Imported:
     """Let the server fetch the file and copy it, in the caller's transaction.
 
     :param cursor: a psycopg cursor.
     """
-    parameters = (target.name, target.column_list, build_aws_s3_options(), bucket, key, region)
+    parameters = (
+        target.name,
+        target.column_list,
+        build_aws_s3_options(),
+        uri.bucket,
+        uri.key,
+        uri.region,
+    )
     answer = cursor.execute(IMPORT_FROM_S3, parameters).fetchone()
     return parse_imported(answer[0] if answer else None)

@@ -1,4 +1,4 @@
-"""A Parquet file in S3 as the bytes of a binary COPY: decoded, cast and encoded a batch at a time, in one thread.
+"""A Parquet file in S3, decoded a batch at a time.
 
 Row group by row group, each fetched whole and the next one meanwhile. A row group of more than `GROUP_BYTES` is read
 through a small buffer for each column instead, so that memory stays bounded whatever the file holds.
@@ -6,7 +6,7 @@ through a small buffer for each column instead, so that memory stays bounded wha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from snowmelt.core.load.binary_copy import BinaryEncoder, RowFault
-from snowmelt.core.load.casts import show_of
-from snowmelt.core.load.rejects import RejectedRow, RejectedRows, keep_value
-from snowmelt.core.load.target import LoadTarget
 from snowmelt.errors import StagingError
-from snowmelt.io.load.copy_stream import Piece
 from snowmelt.io.load.read_ahead import HeldFile, ObjectFile, ReadAhead, StreamedFile
 from snowmelt.io.load.s3_object import S3Object
 
@@ -107,13 +102,6 @@ class ParquetSource:
         ahead.hold([each.chunks for each in (group, *fitting)])
         return self._open(HeldFile(self._object, ahead))
 
-    def read_row(self, number: int, fault: RowFault) -> RejectedRow:
-        """One row (from 1), to show it together with its fault. Reads the file up to it."""
-        for before, batch in self.batches(self.schema.names):
-            if number <= before + len(batch):
-                return RejectedRow(number, fault.column, fault.reason, row_of(batch, number - before - 1))
-        return RejectedRow(number, fault.column, fault.reason, {})
-
     def _open(self, file: ObjectFile, buffer_size: int = 0) -> pq.ParquetFile:
         metadata = getattr(self, "metadata", None)
         return pq.ParquetFile(
@@ -134,38 +122,3 @@ class ParquetSource:
             raise StagingError(
                 f"{self._object.origin} is no whole Parquet file: {error}. Unload this run anew."
             ) from error
-
-
-def encode_parquet(
-    source: ParquetSource,
-    origin: str,
-    target: LoadTarget,
-    rejected: RejectedRows,
-    *,
-    set_aside: Mapping[int, RowFault] | None = None,
-    parse_json: bool = False,
-) -> Iterator[Piece]:
-    """The bytes of the COPY, its header and footer included.
-
-    :param rejected: takes the rows that are left out, or raises.
-    :param set_aside: rows (from 1) that the server has refused before.
-    """
-    encoder = BinaryEncoder(target, source.schema, origin, parse_json=parse_json)
-    refused_before = set_aside or {}
-    yield Piece(encoder.header())
-    for before, batch in source.batches(encoder.file_columns):
-        here = {
-            number - before - 1: fault
-            for number, fault in refused_before.items()
-            if before < number <= before + len(batch)
-        }
-        encoded = encoder.encode(batch, here)
-        for index, fault in sorted(encoded.faults.items()):
-            rejected.add(RejectedRow(before + index + 1, fault.column, fault.reason, row_of(batch, index)))
-        yield Piece(encoded.data, encoded.rows)
-    yield Piece(encoder.footer())
-
-
-def row_of(batch: pa.RecordBatch, index: int) -> dict[str, Any]:
-    """One row as JSON can say it, by the file's names."""
-    return {name: keep_value(show_of(batch.column(name).slice(index, 1))) for name in batch.schema.names}

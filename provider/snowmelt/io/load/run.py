@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
 
-from snowmelt.core.columns.types import parse_postgres_type
 from snowmelt.core.load.rejects import RejectPolicy
 from snowmelt.core.load.target import LoadColumn, LoadTarget
 from snowmelt.core.progress.pace import Pace
@@ -19,7 +18,7 @@ from snowmelt.core.unload.plan import Plan
 from snowmelt.errors import StagingError
 from snowmelt.io.failures.postgres import postgres_failures
 from snowmelt.io.failures.s3 import s3_failures
-from snowmelt.io.ledger import claim_file, finish_file
+from snowmelt.io.ledger import claim_file, finish_file, read_rejected
 from snowmelt.io.load.claim import claim_patiently
 from snowmelt.io.load.copy_stream import Progress
 from snowmelt.io.load.file_load import LoadMethod, LoadResult, load_file
@@ -43,16 +42,7 @@ class LoadJob:
 
 def build_load_job(plan: Plan, region: str) -> LoadJob:
     """The job of a run's load tasks: into its staging table."""
-    columns = tuple(
-        LoadColumn(
-            column.source,
-            column.form,
-            column.target,
-            parse_postgres_type(column.target_type),
-            column.nullable,
-        )
-        for column in plan.columns
-    )
+    columns = tuple(LoadColumn.of(column) for column in plan.columns)
     return LoadJob(
         run_id=plan.run_id,
         bucket=plan.location.bucket,
@@ -100,6 +90,9 @@ def _load_one(
     with postgres_failures(doing):
         connection.execute(NAME_SESSION, (session_name(file.key),))
     with postgres_failures(doing), s3_failures(doing), connection.transaction():
+        policy = job.policy
+        if policy.quarantines:
+            policy = replace(policy, before=read_rejected(connection, job.run_id, but=file.key))
         result = load_file(
             connection,
             s3,
@@ -112,7 +105,7 @@ def _load_one(
             file_format="csv" if job.file_format == "csv" else "parquet",
             compression=job.compression,
             region=job.region,
-            policy=job.policy,
+            policy=policy,
             progress=report,
         )
         if not result.skipped:
@@ -131,4 +124,11 @@ def _load_one(
             result.seconds,
             rate,
         )
+        if result.rejected:
+            log.warning(
+                "%s rows of %s were set aside: see snowmelt.rejected_row of run %s",
+                f"{result.rejected:,}",
+                file.name,
+                job.run_id,
+            )
     return result

@@ -14,7 +14,6 @@ from snowmelt.core.quoting import snowflake_identifier
 from snowmelt.core.settings.source_filter import parse_source_filter
 from snowmelt.core.unload.chunks import Chunk
 from snowmelt.core.unload.manifest import StagedChunk
-from snowmelt.core.unload.staged_columns import build_staged_columns
 from snowmelt.core.unload.statements import (
     Location,
     build_select,
@@ -69,7 +68,7 @@ def submit_unload(session: Connection, request: UnloadRequest) -> dict[str, Any]
         session, bucket=request.bucket, stage=stage_sql(request.stage), integration=request.integration
     )
     planned = () if request.columns is not None else _plan_all(session, request)
-    columns = request.columns or build_staged_columns(planned, request.file_format)
+    columns = request.columns or tuple((column.source, column.select) for column in planned)
     checked = parse_source_filter(request.where, subqueries=request.subqueries).sql if request.where else ""
     where = build_where(checked, request.chunk.predicate)
     select = build_select(

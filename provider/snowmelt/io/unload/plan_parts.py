@@ -12,7 +12,6 @@ import psycopg
 from snowmelt.core.columns.plan import ColumnPlan, SourceColumn, plan_columns
 from snowmelt.core.columns.types import FileFormat
 from snowmelt.core.load.method import choose_load_method
-from snowmelt.core.load.rejects import RejectPolicy
 from snowmelt.core.publish.staging import staging_name
 from snowmelt.core.publish.target_catalog import TargetTable
 from snowmelt.core.settings.migration_request import MigrationRequest
@@ -62,7 +61,7 @@ def settle_common(
     """
     reason = aws_s3_reason(sessions.postgres) if staged[0] == "csv" else None
     method, why = choose_load_method(request.load_method, *staged, aws_s3_reason=reason)
-    check_load(method, staged[0], RejectPolicy(request.policies.bad_rows, request.policies.quarantine_limit))
+    check_load(method, staged[0])
     log.info("load_method %s: %s", method, why)
     return {
         "run_id": identity.run_id,

@@ -24,7 +24,6 @@ from snowmelt.core.verify.fingerprint import (
 )
 from snowmelt.core.verify.fingerprint_chunks import ChunkGroups, Untold, group_chunks, translate_predicate
 from snowmelt.core.verify.fingerprint_differences import find_fingerprint_differences, list_loose
-from snowmelt.core.verify.fingerprint_values import find_comparable
 from snowmelt.errors import SnowmeltError, SourceError, VerificationError
 from snowmelt.io.failures.postgres import postgres_failures
 from snowmelt.io.ledger import read_counts
@@ -49,7 +48,10 @@ class _Both:
     snowflake: Connection
     postgres: psycopg.Connection[Any]
     plan: Plan
-    columns: tuple[Column, ...]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return self.plan.columns
 
     @property
     def source(self) -> str:
@@ -66,7 +68,7 @@ def verify_fingerprint(
     """Compare the run's rows in Snowflake, at its snapshot, with the staging table. Writes nothing.
 
     Both statements run at the same time. Returns a small dict for the ledger and XCom, without any value of the data: `compared`,
-    `reason` when nothing was compared, `rows`, `hash`, `columns`, the columns that are compared loosely or not at all, `seconds`.
+    `reason` when nothing was compared, `rows`, `hash`, `columns`, the columns that are compared loosely, `seconds`.
 
     :param rejected: rows that were set aside while loading; None: as the ledger says.
     :raises VerificationError: naming each column and, where they can be told, the chunks, with both values.
@@ -74,8 +76,7 @@ def verify_fingerprint(
     reason = find_obstacle(postgres, plan, rejected)
     if reason:
         return {"compared": False, "reason": reason}
-    columns = find_comparable(plan.columns, plan.file_format)
-    both = _Both(snowflake, postgres, plan, columns)
+    both = _Both(snowflake, postgres, plan)
     began = time.monotonic()
     try:
         source, target = _read_pair(both)
@@ -89,14 +90,12 @@ def verify_fingerprint(
     differences = find_fingerprint_differences(source, target)
     if differences:
         raise VerificationError(_describe(both, differences))
-    kept = {column.source for column in columns}
     return {
         "compared": True,
         "rows": source.rows,
         "hash": f"{source.hash:016x}",
-        "columns": len(columns),
+        "columns": len(plan.columns),
         "loosely": list(list_loose(source)),
-        "not_compared": [column.source for column in plan.columns if column.source not in kept],
         "seconds": round(time.monotonic() - began, 3),
     }
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from snowmelt.core.columns.plan import ColumnRules, SourceColumn, plan_columns
-from snowmelt.core.columns.types import FileFormat, parse_snowflake_type
-from snowmelt.core.unload.staged_columns import build_staged_columns
+from snowmelt.core.columns.plan import ColumnRules, MaskRule, SourceColumn, plan_columns
+from snowmelt.core.columns.types import FileFormat, comparable_expression, parse_snowflake_type
 
 
 def staged(kind, file_format="parquet", **rules):
     source = [SourceColumn("C", parse_snowflake_type(kind))]
     planned = plan_columns(source, None, ColumnRules(**rules), FileFormat(file_format)).columns
-    return build_staged_columns(planned, file_format)
+    return tuple((column.source, column.select) for column in planned)
 
 
 @pytest.mark.parametrize(
@@ -48,3 +47,34 @@ def test_the_offset_beside_an_instant_is_a_small_number():
     assert name == "C_offset"
     assert sql.startswith("CAST(DATEDIFF(MINUTE, ")
     assert sql.endswith(" AS SMALLINT)")
+
+
+@pytest.mark.parametrize(
+    ("kind", "sql"),
+    [
+        ("NUMBER(4,0)", '"C"'),
+        ("NUMBER(12,2)", '"C"'),
+        ("FLOAT", '"C"'),
+        ("DATE", '"C"'),
+        ("TIME(6)", "DATEDIFF(MICROSECOND, '00:00:00'::TIME, \"C\")"),
+        ("TIMESTAMP_TZ(9)", "DATE_PART(EPOCH_MICROSECOND, DATE_TRUNC('MICROSECOND', \"C\"))"),
+        ("VARIANT", 'TO_JSON("C")'),
+        ("VARCHAR(10)", '"C"'),
+    ],
+)
+def test_what_the_databases_compare_is_the_value_itself(kind, sql):
+    assert comparable_expression(parse_snowflake_type(kind), '"C"') == sql
+
+
+@pytest.mark.parametrize("file_format", list(FileFormat))
+def test_a_column_keeps_its_value_beside_what_is_selected_of_it(file_format):
+    source = [
+        SourceColumn("AT", parse_snowflake_type("TIMESTAMP_TZ(6)")),
+        SourceColumn("N", parse_snowflake_type("VARCHAR(9)")),
+    ]
+    rules = ColumnRules(keep_offset=("AT",), mask={"N": MaskRule('SHA2("N")', "VARCHAR(64)")})
+    at, offset, masked = plan_columns(source, None, rules, file_format).columns
+    assert (at.value, at.derived) == ('"AT"', False)
+    assert offset.value.startswith("DATEDIFF(MINUTE, ")
+    assert offset.derived
+    assert (masked.value, masked.derived) == ('(SHA2("N"))', True)
