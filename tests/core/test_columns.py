@@ -128,6 +128,7 @@ def test_an_existing_target_is_matched_by_name_whatever_its_order():
             target("no", "bigint", not_null=True, identity_always=True),
             target("id", "bigint", not_null=True),
         ],
+        rules=ColumnRules(target_only=("free",)),
     )
     assert [
         (column.target, column.target_type, column.nullable, column.checked) for column in planned.columns
@@ -164,6 +165,8 @@ def test_all_faults_of_an_existing_target_are_named_at_once():
             target("m", "jsonb"),
             target("t", "timestamptz"),
             target("must", not_null=True),
+            target("extra", "text"),
+            target("since", "timestamptz", has_default=True),
         ],
     ) == (
         (
@@ -193,10 +196,38 @@ def test_all_faults_of_an_existing_target_are_named_at_once():
             "target timestamp without time zone, or convert it in Snowflake by an expression under columns.mask."
         ),
         (
+            '"visit" of the target has no default, and no column of the source goes there: it would be NULL. Rename a source column '
+            "to it (columns.rename), give it a default, drop it, or name it under columns.target_only."
+        ),
+        (
+            '"must" of the target takes no NULL, has no default, and no column of the source goes there. Give it a default, drop its '
+            "NOT NULL, or rename a source column to it (columns.rename)."
+        ),
+        (
+            '"extra" of the target has no default, and no column of the source goes there: it would be NULL. Rename a source column '
+            "to it (columns.rename), give it a default, drop it, or name it under columns.target_only."
+        ),
+    )
+
+
+def test_columns_of_the_target_alone_are_named():
+    targets = [target("a"), target("note", "text"), target("must", not_null=True)]
+    assert plan([source("A")], targets[:2], rules=ColumnRules(target_only=("note",))).columns[0].target == "a"
+    assert faults_of(
+        [source("A")], targets, rules=ColumnRules(target_only=("a", "note", "must", "nott"))
+    ) == (
+        'columns.target_only: the target has no column "nott". Did you mean "note"?',
+        (
+            '"a" stands under columns.target_only, and a column of the source goes there. Take it out, or leave the column out '
+            "(columns.exclude)."
+        ),
+        (
             '"must" of the target takes no NULL, has no default, and no column of the source goes there. Give it a default, drop its '
             "NOT NULL, or rename a source column to it (columns.rename)."
         ),
     )
+    # a table that is created has only what is copied
+    assert plan([source("A")], rules=ColumnRules(target_only=("note",))).columns
 
 
 def test_schema_drift_adds_what_is_missing_and_nothing_of_it_is_not_null():

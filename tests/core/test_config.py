@@ -207,6 +207,7 @@ def test_column_rules():
         "type": {"AMOUNT": "numeric(12, 2)"},
         "mask": {"EMAIL": {"expression": "SHA2(EMAIL)", "type": "VARCHAR(64)"}},
         "keep_offset": ["Check In"],
+        "target_only": ["NOTE", '"Note"'],
     }
     rules = parse(config_with({"columns": columns})).tables[0].columns.rules()
     assert rules.exclude == ("SSN",)
@@ -214,6 +215,7 @@ def test_column_rules():
     assert rules.type == {"AMOUNT": "numeric(12,2)"}
     assert (rules.mask["EMAIL"].expression, rules.mask["EMAIL"].type) == ("SHA2(EMAIL)", "VARCHAR(64)")
     assert rules.keep_offset == ("Check In",)
+    assert rules.target_only == ("note", "Note")
 
 
 def test_tables_are_found_by_dag_and_by_source():

@@ -73,7 +73,7 @@ TABLE_FAULTS = [
         {"columns": {"excluded": ["A"]}},
         (
             "columns.excluded: found a key that is not known; expected one of include, exclude, rename, type, mask, "
-            'keep_offset. Did you mean "exclude"?'
+            'keep_offset, target_only. Did you mean "exclude"?'
         ),
     ),
     (

@@ -75,7 +75,15 @@ def test_the_source_alone_is_enough():
         "cleanup_after_load": False,
         "narrow_numbers": False,
         "run_id": None,
-        "columns": {"include": [], "exclude": [], "rename": {}, "type": {}, "mask": {}, "keep_offset": []},
+        "columns": {
+            "include": [],
+            "exclude": [],
+            "rename": {},
+            "type": {},
+            "mask": {},
+            "keep_offset": [],
+            "target_only": [],
+        },
         "policies": {
             "bad_rows": "reject",
             "quarantine_limit": 1000,

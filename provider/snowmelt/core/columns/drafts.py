@@ -132,7 +132,7 @@ def _draft(choice: Chosen, names: Sequence[str], faults: list[str]) -> Draft:
         kind, nullable = _mask_type(choice.mask, here), True
         value = mask_value(choice.mask, kind)
         here.extend(f"columns.mask: {fault}" for fault in find_mask_faults(choice.mask.expression, names))
-    wanted_type = _wanted_type(choice.type, here)
+    wanted_type = parse_wanted_type(choice.type, here)
     if not here:
         try:
             form_of(kind)
@@ -169,7 +169,8 @@ def _mask_type(mask: MaskRule, faults: list[str]) -> SnowflakeType:
         return SnowflakeType(mask.type)
 
 
-def _wanted_type(text: str | None, faults: list[str]) -> PostgresType | None:
+def parse_wanted_type(text: str | None, faults: list[str]) -> PostgresType | None:
+    """The type that a rule asks for, if there is one."""
     if text is None:
         return None
     try:

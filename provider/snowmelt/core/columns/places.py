@@ -6,8 +6,9 @@ Sources: PostgreSQL "Identity columns" (INSERT refuses a value for GENERATED ALW
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from snowmelt.core.columns.names import near_misses
 from snowmelt.core.columns.types import (
     FileFormat,
     Form,
@@ -39,12 +40,18 @@ def place_in_new(drafts: Sequence[Draft], file_format: FileFormat, faults: list[
 def place_in_existing(
     drafts: Sequence[Draft],
     target_columns: Sequence[TargetColumn],
+    target_only: Sequence[str],
     file_format: FileFormat,
     schema_drift: SchemaDrift,
     faults: list[str],
 ) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
-    """All columns, matched by name, and those among them that the target does not have yet."""
+    """All columns, matched by name, and those among them that the target does not have yet.
+
+    A column of the target that nothing fills is a fault, unless it fills itself or stands in `target_only`: by a full copy
+    it would be NULL in every row, and a column that was dropped from the source would go by without a word.
+    """
     targets = {target.name: target for target in target_columns}
+    faults.extend(_find_target_only_faults(target_only, targets, {draft.target for draft in drafts}))
     columns: list[Column] = []
     added: list[Column] = []
     for draft in drafts:
@@ -59,12 +66,40 @@ def place_in_existing(
                 added.append(_column(draft, kind, file_format, nullable=True, checked=checked))
                 columns.append(added[-1])
     faults.extend(
-        f'"{target.name}" of the target takes no NULL, has no default, and no column of the source goes there. '
-        "Give it a default, drop its NOT NULL, or rename a source column to it (columns.rename)."
+        _unfilled(target)
         for target in targets.values()
-        if target.not_null and not (target.has_default or target.generated or target.identity_always)
+        if not (target.has_default or target.generated or target.identity_always)
+        and (target.not_null or target.name not in target_only)
     )
     return tuple(columns), tuple(added)
+
+
+def _find_target_only_faults(
+    target_only: Sequence[str], targets: Mapping[str, TargetColumn], filled: Collection[str]
+) -> list[str]:
+    missing = [
+        f'columns.target_only: the target has no column "{name}".{near_misses(name, targets)}'
+        for name in target_only
+        if name not in targets
+    ]
+    return missing + [
+        f'"{name}" stands under columns.target_only, and a column of the source goes there. Take it out, or leave the column out '
+        "(columns.exclude)."
+        for name in target_only
+        if name in filled
+    ]
+
+
+def _unfilled(target: TargetColumn) -> str:
+    if target.not_null:
+        return (
+            f'"{target.name}" of the target takes no NULL, has no default, and no column of the source goes there. '
+            "Give it a default, drop its NOT NULL, or rename a source column to it (columns.rename)."
+        )
+    return (
+        f'"{target.name}" of the target has no default, and no column of the source goes there: it would be NULL. Rename a source '
+        "column to it (columns.rename), give it a default, drop it, or name it under columns.target_only."
+    )
 
 
 def _no_place(draft: Draft, names: Sequence[str]) -> str:

@@ -60,7 +60,9 @@ def plan_columns(
     if target_columns is None:
         columns = place_in_new(drafts, file_format, faults)
     else:
-        columns, added = place_in_existing(drafts, target_columns, file_format, schema_drift, faults)
+        columns, added = place_in_existing(
+            drafts, target_columns, rules.target_only, file_format, schema_drift, faults
+        )
     if faults:
         raise SchemaError("These columns cannot be copied as they are:", tuple(faults))
     nanoseconds = {

@@ -60,6 +60,8 @@ class ColumnRules:
     mask: Mapping[str, MaskRule] = field(default_factory=dict)
     #: TIMESTAMP_TZ columns whose offset goes into a column of its own, `<target>_offset`, smallint, in minutes.
     keep_offset: tuple[str, ...] = ()
+    #: Columns of an existing target, to the letter, that no source column fills: rows get their default there, or NULL.
+    target_only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,10 @@ class ColumnsConfig(Section):
     mask: dict[ColumnField, Mask] = Field(default_factory=dict)
     #: TIMESTAMP_TZ columns whose offset goes into a second column, `<target>_offset`, in minutes.
     keep_offset: ColumnsField = ()
+    #: Columns of an existing target that no source column fills.
+    target_only: Annotated[
+        tuple[Annotated[str, BeforeValidator(target_name)], ...], BeforeValidator(_unlike)
+    ] = ()
 
     def rules(self) -> ColumnRules:
         """The rules as the planning of columns takes them."""
@@ -104,4 +108,5 @@ class ColumnsConfig(Section):
             type=dict(self.type),
             mask={name: MaskRule(mask.expression, mask.type) for name, mask in self.mask.items()},
             keep_offset=self.keep_offset,
+            target_only=self.target_only,
         )

@@ -19,9 +19,9 @@ from psycopg import errors
 from snowmelt.core.load.claim_waits import (
     END_HOLDER,
     FORGET_ACTIVITY,
-    NAME_NOW,
     NAME_SESSION,
     READ_HOLDERS,
+    RENAME_SESSION,
     session_name,
 )
 from snowmelt.core.publish.lock_waits import build_lock_timeout
@@ -69,16 +69,15 @@ def claim_patiently(
     """
     patience = patience or ClaimPatience()
     name = session_name(run_id, key)
-    before = (cursor.execute(NAME_NOW).fetchone() or ("",))[0]
-    cursor.execute(NAME_SESSION, (name,))
+    before = (cursor.execute(RENAME_SESSION, (name,)).fetchone() or ("",))[0]
     started = time.monotonic()
     unchanged: dict[_Holder, float] = {}
+    cursor.execute("SAVEPOINT snowmelt_claim")  # never released: each statement is a way to the server for every file
     while True:
-        # Two statements at a time: each is a way to the server and back, for every file.
-        cursor.execute(f"SAVEPOINT snowmelt_claim; {build_lock_timeout(patience.look)}")
         try:
+            cursor.execute(build_lock_timeout(patience.look))
             claimed = claim(cursor)
-            cursor.execute("SET LOCAL lock_timeout TO DEFAULT; RELEASE SAVEPOINT snowmelt_claim")
+            cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
         except errors.LockNotAvailable as error:
             cursor.execute("ROLLBACK TO SAVEPOINT snowmelt_claim")
             holders = _read_holders(cursor, name)

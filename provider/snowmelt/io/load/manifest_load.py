@@ -8,8 +8,9 @@ from typing import Any
 
 import psycopg
 
-from snowmelt.core.columns.plan import Column, ColumnRules, SourceColumn, plan_columns
-from snowmelt.core.columns.types import FileFormat, parse_postgres_type, parse_snowflake_type
+from snowmelt.core.columns.staged import plan_staged_columns
+from snowmelt.core.columns.types import FileFormat
+from snowmelt.core.columns.values import Column
 from snowmelt.core.load.method import choose_load_method
 from snowmelt.core.load.rejects import RejectPolicy
 from snowmelt.core.load.target import LoadColumn, LoadTarget
@@ -52,13 +53,7 @@ def prepare_manifest(
             f"{len(look.missing)} staged files are not in S3, for example {look.missing[0]}. It is tried again."
         )
     staged_format = "csv" if manifest.file_format == "csv" else "parquet"
-    planned = plan_columns(
-        [_source_column(column) for column in manifest.columns],
-        target.columns,
-        ColumnRules(),
-        FileFormat(staged_format),
-    )
-    forms = {column.source: column.form for column in manifest.columns}
+    planned = plan_staged_columns(manifest.columns, target.columns, None, FileFormat(staged_format))
     method, _ = choose_load_method(
         load_method,
         manifest.file_format,
@@ -69,16 +64,7 @@ def prepare_manifest(
     job = LoadJob(
         run_id=run_id,
         bucket=manifest.bucket,
-        target=LoadTarget(
-            schema,
-            name,
-            tuple(
-                LoadColumn(
-                    c.source, forms[c.source], c.target, parse_postgres_type(c.target_type), c.nullable
-                )
-                for c in planned.columns
-            ),
-        ),
+        target=LoadTarget(schema, name, tuple(LoadColumn.of(column) for column in planned.columns)),
         method=method,
         file_format=manifest.file_format,
         compression=manifest.compression,
@@ -94,16 +80,6 @@ def read_manifest_of(s3: Any, given: ManifestLike) -> Manifest:
     :raises ConfigurationError: it does not say its columns.
     """
     return read_manifest(s3, *parse_s3_url(given)) if isinstance(given, str) else _manifest_of(given)
-
-
-def _source_column(column: Column) -> SourceColumn:
-    return SourceColumn(
-        column.source,
-        parse_snowflake_type(column.source_type),
-        column.nullable,
-        column.primary_key,
-        column.comment,
-    )
 
 
 def _manifest_of(given: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Manifest:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import Any
 
 import psycopg
 
 from snowmelt.core.columns.names import parse_table_name
-from snowmelt.core.columns.plan import SourceColumn
-from snowmelt.core.columns.types import parse_snowflake_type
 from snowmelt.core.publish.target_catalog import TargetTable
 from snowmelt.core.settings.migration_request import MigrationRequest
 from snowmelt.core.settings.request_parameters import POLICIES
@@ -21,7 +18,12 @@ from snowmelt.errors import PlanChanged
 from snowmelt.io.ledger import read_published, read_run, write_resumed
 from snowmelt.io.s3 import read_manifest
 from snowmelt.io.snowflake import read_location
-from snowmelt.io.unload.plan_parts import PlanningSessions, RunIdentity, settle_columns, settle_common
+from snowmelt.io.unload.plan_parts import (
+    PlanningSessions,
+    RunIdentity,
+    settle_common,
+    settle_staged_columns,
+)
 
 log = logging.getLogger(__name__)
 
@@ -90,21 +92,7 @@ def plan_load(
 ) -> Plan:
     """The plan of a run that loads the files of an earlier unload, from its manifest alone."""
     location, manifest = read_earlier_manifest(sessions, request)
-    source_columns = tuple(
-        SourceColumn(
-            name=column.source,
-            type=parse_snowflake_type(column.source_type),
-            nullable=column.nullable,
-            primary_key=column.primary_key,
-            comment=column.comment,
-        )
-        for column in manifest.columns
-    )
-    columns = settle_columns(request, source_columns, target, file_format=manifest.file_format)
-    changed = {column.source: column.form for column in manifest.columns}
-    columns = replace(
-        columns, columns=tuple(replace(column, form=changed[column.source]) for column in columns.columns)
-    )
+    columns = settle_staged_columns(request, manifest, target)
     return Plan(
         **settle_common(
             sessions, request, identity, columns, target, (manifest.file_format, manifest.compression)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 
 from snowmelt.core.columns.plan import ColumnPlan, SourceColumn, plan_columns
+from snowmelt.core.columns.staged import plan_staged_columns
 from snowmelt.core.columns.types import FileFormat
 from snowmelt.core.load.method import choose_load_method
 from snowmelt.core.publish.staging import staging_name
 from snowmelt.core.publish.target_catalog import TargetTable
 from snowmelt.core.settings.migration_request import MigrationRequest
+from snowmelt.core.unload.manifest import Manifest
 from snowmelt.core.unload.plan import max_file_bytes
 from snowmelt.errors import SchemaError
 from snowmelt.io.load.aws_s3 import aws_s3_reason
@@ -88,24 +91,45 @@ def settle_common(
 
 
 def settle_columns(
-    request: MigrationRequest,
-    source_columns: tuple[SourceColumn, ...],
-    target: TargetTable | None,
-    file_format: str | None = None,
+    request: MigrationRequest, source_columns: tuple[SourceColumn, ...], target: TargetTable | None
 ) -> ColumnPlan:
     """Each source column's place in the target.
 
     :raises SchemaError: naming the table and every column without a safe way.
     """
-    try:
+    with _named_faults(request):
         return plan_columns(
             source_columns,
             target.columns if target is not None else None,
             request.columns,
-            FileFormat(file_format or request.file_format),
+            FileFormat(request.file_format),
             long_names=request.policies.long_names,
             schema_drift=request.policies.schema_drift,
         )
+
+
+def settle_staged_columns(
+    request: MigrationRequest, manifest: Manifest, target: TargetTable | None
+) -> ColumnPlan:
+    """The place in the target of each column of an earlier unload's files.
+
+    :raises SchemaError: likewise, and where the rules for columns are not those that the files were written by.
+    """
+    with _named_faults(request):
+        return plan_staged_columns(
+            manifest.columns,
+            target.columns if target is not None else None,
+            request.columns,
+            FileFormat(manifest.file_format),
+            long_names=request.policies.long_names,
+            schema_drift=request.policies.schema_drift,
+        )
+
+
+@contextmanager
+def _named_faults(request: MigrationRequest) -> Iterator[None]:
+    try:
+        yield
     except SchemaError as error:
         raise SchemaError(
             f"{request.source} → {request.target_schema}.{request.target_table}: these columns cannot be copied as they are:",

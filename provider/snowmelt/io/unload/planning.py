@@ -63,11 +63,10 @@ def plan_run(sessions: PlanningSessions, request: MigrationRequest, identity: Ru
         plan = _make_plan(sessions, request, identity)
         for part in reversed(plan.parts):  # the run itself last: what is found stored is stored whole
             stored = write_run(sessions.postgres, _ledger_row(part, request, identity))
-    if stored["fingerprint"] != request.fingerprint():
-        before = MigrationRequest.from_json(stored["request"])
-        changes = "; ".join(before.differences(request))
+    changes = MigrationRequest.from_json(stored["request"]).differences(request)
+    if changes:
         raise PlanChanged(
-            f"Run {identity.run_id} was planned under another configuration, and a plan is kept: {changes}. "
+            f"Run {identity.run_id} was planned under another configuration, and a plan is kept: {'; '.join(changes)}. "
             "Put the old values back to finish this run, or start a new one."
         )
     return Plan.from_json(stored["plan"])
