@@ -31,7 +31,7 @@ from snowmelt.core.settings.request import parse_request
 from snowmelt.core.unload.manifest import StagedChunk, StagedFile
 from snowmelt.core.unload.plan import Plan
 from snowmelt.core.unload.statements import SESSION_PARAMETERS
-from snowmelt.io import ledger
+from snowmelt.io import ledger_files
 from snowmelt.io.load import run as loading
 from snowmelt.io.publish.run import publish_run
 from snowmelt.io.unload.gathering import Gathered, gather_files
@@ -203,7 +203,7 @@ class WholeRun:
     def _load(self, plan: Plan, gathered: Gathered) -> None:
         job = loading.build_load_job(plan, os.environ["SNOWMELT_SANDBOX_S3_REGION"])
         for batch in gathered.batches:
-            files = ledger.read_batch(self.connection, plan.run_id, batch.index)
+            files = ledger_files.read_batch(self.connection, plan.run_id, batch.index)
             loading.load_files(self.connection, self.world.s3, files, job)
 
 

@@ -22,7 +22,7 @@ from snowmelt.core.unload.batches import plan_batches
 from snowmelt.core.unload.chunks import Bucket, ChunkKey, plan_chunks
 from snowmelt.core.unload.manifest import Manifest, StagedChunk, StagedFile, parse_manifest
 from snowmelt.core.unload.manifest_parts import join_parts, split_document
-from snowmelt.io import ledger
+from snowmelt.io import ledger, ledger_files
 
 TITLE = "Simulated, to 100,000 files and a billion rows"
 #: (rows, files, rows aimed at in a chunk)
@@ -105,7 +105,7 @@ def measure(connection: psycopg.Connection[Any], rows: int, files: int, chunk_ro
     batches, plan_cpu = _timed(lambda: plan_batches(every))
     _write_run(connection, run_id)
     start = time.perf_counter()
-    ledger.write_staged(connection, run_id, chunks, batches)
+    ledger_files.write_staged(connection, run_id, chunks, batches)
     written = time.perf_counter() - start
     _manifest_round_trip(run_id, chunks)
     peak = tracemalloc.get_traced_memory()[1]
@@ -114,13 +114,13 @@ def measure(connection: psycopg.Connection[Any], rows: int, files: int, chunk_ro
         1
     ]  # tracing made it several times slower
     start = time.perf_counter()
-    read = ledger.read_batch(connection, run_id, batches[0].index)
+    read = ledger_files.read_batch(connection, run_id, batches[0].index)
     read_seconds = time.perf_counter() - start
     connection.execute(FILL_LOADED, (run_id,))
     connection.execute("ANALYZE snowmelt.staged_file, snowmelt.loaded_file")
     start = time.perf_counter()
-    ledger.read_counts(connection, run_id)
-    ledger.read_strange_loaded(connection, run_id)
+    ledger_files.read_counts(connection, run_id)
+    ledger_files.read_strange_loaded(connection, run_id)
     counted = time.perf_counter() - start
     start = time.perf_counter()
     ledger.read_report(connection, run_id)

@@ -126,7 +126,7 @@ def work(job: Job) -> None:
 
 
 def run_steps(world: World, job: Job) -> None:
-    from snowmelt.io import ledger
+    from snowmelt.io import ledger, ledger_files
     from snowmelt.io.ending import end_run
     from snowmelt.io.load import run as loading
     from snowmelt.io.publish import run as publishing
@@ -162,7 +162,7 @@ def run_steps(world: World, job: Job) -> None:
                 task = loading.build_load_job(part, "us-east-1")
                 for batch in batches:
                     if ledger.read_published(postgres, job.run) is None:
-                        files = ledger.read_batch(postgres, part.run_id, batch)
+                        files = ledger_files.read_batch(postgres, part.run_id, batch)
                         loading.load_files(postgres, world.s3, files, task)
         if "verify" in job.steps:
             verification.verify_run(postgres, plan, snowflake=session)
@@ -226,7 +226,7 @@ def passed(point: str) -> None:
 
 def install(point: str, before: int, number: int) -> None:
     """Let the product's own functions pass the points that lie within them. Their work is not changed."""
-    from snowmelt.io.load import file_load
+    from snowmelt.io.load import csv_rows, parquet_rows
     from snowmelt.io.load import run as loading
     from snowmelt.io.publish import run as publishing
     from snowmelt.io.unload import gathering
@@ -248,7 +248,8 @@ def install(point: str, before: int, number: int) -> None:
     after(gathering, "_write_manifest", "files: manifest written")
     after(gathering, "make_staging", "files: staging made")
     after(loading, "claim_file", "load: claimed")
-    after(file_load, "send_copy", "load: copied")
+    for rows in (parquet_rows, csv_rows):
+        after(rows, "send_copy", "load: copied")
     after(loading, "finish_file", "load: before the commit")
     after(loading, "_load_one", "load: committed")
     after(verification, "_read_counts", "verify: counted")
@@ -261,7 +262,7 @@ def install(point: str, before: int, number: int) -> None:
         return real_claim(*arguments, **options)
 
     loading.claim_file = claim
-    real_send = file_load.send_copy
+    real_send = parquet_rows.send_copy
 
     def send(cursor: Any, statement: str, pieces: Any, progress: Any = None) -> Any:
         real_put = pieces.__class__.__iter__
@@ -275,7 +276,7 @@ def install(point: str, before: int, number: int) -> None:
         pieces.__class__ = Passing
         return real_send(cursor, statement, pieces, progress)
 
-    file_load.send_copy = send
+    parquet_rows.send_copy = csv_rows.send_copy = send
 
 
 def be_impatient(look: float, silence: float, give_up_after: float) -> None:

@@ -15,7 +15,7 @@ import psycopg
 from snowmelt.core.settings.config import parse_config
 from snowmelt.core.settings.request import parse_request
 from snowmelt.core.unload.plan import Plan
-from snowmelt.io import ledger
+from snowmelt.io import ledger_files
 from snowmelt.io.load import run as loading
 from snowmelt.io.publish import run as publishing
 from snowmelt.io.unload import chunk as unload
@@ -138,7 +138,7 @@ class World:
             for part, batches in zip(plan.parts, (gathered.batches, gathered.key_batches), strict=False):
                 job = loading.build_load_job(part, "us-east-1")
                 for batch in batches:
-                    files = ledger.read_batch(connection, part.run_id, batch.index)
+                    files = ledger_files.read_batch(connection, part.run_id, batch.index)
                     loading.load_files(connection, self.s3, files, job)
             if before_verify:
                 connection.execute(before_verify)

@@ -11,7 +11,7 @@ import pytest
 from snowmelt.core.unload.batches import plan_batches
 from snowmelt.core.unload.manifest import StagedChunk, StagedFile
 from snowmelt.errors import AccessError, PlanChanged, StagingError
-from snowmelt.io import ledger
+from snowmelt.io import ledger, ledger_files
 
 RUN = {
     "run_id": "r1",
@@ -41,15 +41,15 @@ def connection(database):
 def planned(connection):
     ledger.write_ledger(connection)
     ledger.write_run(connection, RUN)
-    ledger.write_staged(connection, "r1", [CHUNK], plan_batches(FILES))
+    ledger_files.write_staged(connection, "r1", [CHUNK], plan_batches(FILES))
     return connection
 
 
 def claim(connection, file, *, etag=None):
     with connection.transaction(), connection.cursor() as cursor:
-        claimed = ledger.claim_file(cursor, "r1", file, etag=etag or file.etag, method="copy")
+        claimed = ledger_files.claim_file(cursor, "r1", file, etag=etag or file.etag, method="copy")
         if claimed:
-            ledger.finish_file(cursor, "r1", file.key, seconds=0.5, rejected=0)
+            ledger_files.finish_file(cursor, "r1", file.key, seconds=0.5, rejected=0)
         return claimed
 
 
@@ -101,7 +101,7 @@ def test_a_file_is_claimed_once(planned):
 
 def test_a_claim_that_rolls_back_never_was(planned):
     with planned.cursor() as cursor, pytest.raises(ZeroDivisionError), planned.transaction():
-        assert ledger.claim_file(cursor, "r1", FILES[0], etag="etag0", method="copy")
+        assert ledger_files.claim_file(cursor, "r1", FILES[0], etag="etag0", method="copy")
         raise ZeroDivisionError
     assert claim(planned, FILES[0])
 
@@ -115,7 +115,7 @@ def test_a_second_worker_waits_for_the_first_and_then_skips(planned, database):
 
     thread = threading.Thread(target=second)
     with planned.transaction(), planned.cursor() as cursor:
-        assert ledger.claim_file(cursor, "r1", FILES[0], etag="etag0", method="copy")
+        assert ledger_files.claim_file(cursor, "r1", FILES[0], etag="etag0", method="copy")
         thread.start()
         thread.join(0.5)
         assert thread.is_alive()
@@ -134,30 +134,32 @@ def test_a_file_that_was_overwritten_after_its_load_is_noticed(planned):
 
 def test_the_same_files_again_change_nothing(planned):
     claim(planned, FILES[0])
-    ledger.write_staged(planned, "r1", [CHUNK], plan_batches(FILES))
-    assert ledger.read_batch(planned, "r1", 0) == (FILES[0],)
-    assert ledger.read_staged(planned, "r1") == FILES
+    ledger_files.write_staged(planned, "r1", [CHUNK], plan_batches(FILES))
+    assert ledger_files.read_batch(planned, "r1", 0) == (FILES[0],)
+    assert ledger_files.read_staged(planned, "r1") == FILES
 
 
 def test_other_files_are_taken_before_a_load_and_refused_after_it(planned):
     other = replace(CHUNK, files=(replace(FILES[0], key="p/run_r1/chunk_000/new.parquet"),))
-    ledger.write_staged(planned, "r1", [other], plan_batches(other.files))
-    assert [file.key for file in ledger.read_staged(planned, "r1")] == ["p/run_r1/chunk_000/new.parquet"]
+    ledger_files.write_staged(planned, "r1", [other], plan_batches(other.files))
+    assert [file.key for file in ledger_files.read_staged(planned, "r1")] == [
+        "p/run_r1/chunk_000/new.parquet"
+    ]
     claim(planned, other.files[0])
     with pytest.raises(
         PlanChanged,
         match="has loaded 1 of its 1 files, and now its chunks were unloaded again into 3 other files",
     ):
-        ledger.write_staged(planned, "r1", [CHUNK], plan_batches(FILES))
+        ledger_files.write_staged(planned, "r1", [CHUNK], plan_batches(FILES))
 
 
 def test_counts_are_told_by_chunk(planned):
     claim(planned, FILES[0])
-    assert ledger.read_counts(planned, "r1") == [
+    assert ledger_files.read_counts(planned, "r1") == [
         {"chunk": 0, "files": 3, "staged": 30, "loaded_files": 1, "loaded": 10, "rejected": 0}
     ]
     planned.execute("DELETE FROM snowmelt.staged_file WHERE s3_key = %s", (FILES[0].key,))
-    assert ledger.read_strange_loaded(planned, "r1") == [FILES[0].key]
+    assert ledger_files.read_strange_loaded(planned, "r1") == [FILES[0].key]
 
 
 def test_a_run_is_published_once_and_its_watermark_moves_with_it(planned):

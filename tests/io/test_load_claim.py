@@ -10,7 +10,7 @@ import pytest
 
 from snowmelt.core.unload.manifest import StagedFile
 from snowmelt.errors import TargetUnavailable
-from snowmelt.io import ledger
+from snowmelt.io import ledger, ledger_files
 from snowmelt.io.load.claim import ClaimPatience, claim_patiently
 from tests.io.load_world import RUN
 
@@ -38,7 +38,7 @@ def claim(connection, patience):
     with connection.cursor() as cursor:
         return claim_patiently(
             cursor,
-            lambda cursor: ledger.claim_file(cursor, "r1", FILE, etag="etag", method="copy"),
+            lambda cursor: ledger_files.claim_file(cursor, "r1", FILE, etag="etag", method="copy"),
             run_id="r1",
             key=FILE.key,
             patience=patience,
@@ -111,7 +111,7 @@ def test_another_file_is_nobodys_business(sessions):
             other = StagedFile("p/run_r1/chunk_001/data_0.snappy.parquet", 100, 10, 1, "etag")
             assert claim_patiently(
                 cursor,
-                lambda cursor: ledger.claim_file(cursor, "r1", other, etag="etag", method="copy"),
+                lambda cursor: ledger_files.claim_file(cursor, "r1", other, etag="etag", method="copy"),
                 run_id="r1",
                 key=other.key,
                 patience=QUICK,

@@ -8,7 +8,7 @@ import pytest
 from snowmelt.core.progress.page_sql import NAME_SESSION, SESSION_OPTIONS, session_name
 from snowmelt.core.progress.run_board import build_board
 from snowmelt.core.progress.task_states import TaskState
-from snowmelt.io import ledger
+from snowmelt.io import ledger, ledger_files
 from snowmelt.io.pages import read_dag_ids, read_failures, read_run_rows, read_tables
 from snowmelt.io.publish.run import make_staging
 
@@ -103,10 +103,10 @@ def test_a_copy_under_way_is_seen(world, reader):
     with world.target() as loading:
         gathered = gather_files(loading, plan.run_id, chunks, s3=lambda: world.s3, snowflake=world.session)
         make_staging(loading, plan)
-        file = ledger.read_batch(loading, plan.run_id, gathered.batches[1].index)[0]
+        file = ledger_files.read_batch(loading, plan.run_id, gathered.batches[1].index)[0]
         loading.execute(NAME_SESSION, (session_name(file.key),))
         with loading.transaction(force_rollback=True), loading.cursor() as cursor:
-            ledger.claim_file(cursor, plan.run_id, file, etag=file.etag, method="copy")
+            ledger_files.claim_file(cursor, plan.run_id, file, etag=file.etag, method="copy")
             with cursor.copy(f'COPY public."{plan.staging_table}" (id, name) FROM STDIN') as copy:
                 # The server counts what it has taken; it takes a whole network buffer at a time.
                 copy.write(b"1\tone\n" * 200_000)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from snowmelt.errors import PlanChanged, StagingError
-from snowmelt.io import ledger
+from snowmelt.io import ledger_files
 from snowmelt.io.load import run as loading
 from snowmelt.io.unload import gathering
 
@@ -86,7 +86,7 @@ def begin(world, files, **params):
         job = loading.build_load_job(plan, "us-east-1")
         for batch in gathered.batches[:files]:
             loading.load_files(
-                connection, world.s3, ledger.read_batch(connection, plan.run_id, batch.index), job
+                connection, world.s3, ledger_files.read_batch(connection, plan.run_id, batch.index), job
             )
     return plan
 

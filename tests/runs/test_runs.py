@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from snowmelt.errors import ConfigurationError, PlanChanged, SchemaError, ValueRefused, VerificationError
-from snowmelt.io import ledger
+from snowmelt.io import ledger_files
 from tests.io.runs import World
 
 UTC = dt.UTC
@@ -265,7 +265,7 @@ def test_a_lost_row_stops_the_run_before_the_publish(world):
         loading.load_files(
             connection,
             world.s3,
-            ledger.read_batch(connection, plan.run_id, gathered.batches[0].index),
+            ledger_files.read_batch(connection, plan.run_id, gathered.batches[0].index),
             loading.build_load_job(plan, ""),
         )
         connection.execute(f'DELETE FROM public."{plan.staging_table}" WHERE id = 1')

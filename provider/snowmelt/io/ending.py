@@ -17,7 +17,8 @@ from snowmelt.core.unload.statements import build_remove, build_write_document
 from snowmelt.errors import ConfigurationError, SnowmeltError
 from snowmelt.io.failures.postgres import postgres_failures
 from snowmelt.io.failures.s3 import s3_failures
-from snowmelt.io.ledger import read_chunks, read_report, read_staged, write_finished, write_report
+from snowmelt.io.ledger import read_report, write_finished, write_report
+from snowmelt.io.ledger_files import read_chunks, read_staged
 from snowmelt.io.snowflake import Connection, read_rows
 from snowmelt.io.unload.planning import read_plan
 

@@ -48,7 +48,7 @@ class MigrationPlanOperator(BaseOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Plan, store, and hand out the chunks."""
         from snowmelt.core.settings.request import parse_request
-        from snowmelt.io.ledger import read_staged_chunks
+        from snowmelt.io.ledger_files import read_staged_chunks
         from snowmelt.io.unload.planning import PlanningSessions, RunIdentity, plan_run
 
         ti = context["ti"]

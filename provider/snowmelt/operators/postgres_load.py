@@ -68,7 +68,8 @@ class S3ToPostgresLoadOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the files that are not loaded yet."""
-        from snowmelt.io.ledger import read_batch, read_published
+        from snowmelt.io.ledger import read_published
+        from snowmelt.io.ledger_files import read_batch
         from snowmelt.io.load import run as loading
         from snowmelt.io.load.manifest_load import prepare_manifest
         from snowmelt.io.unload.planning import read_plan

@@ -10,9 +10,7 @@ _NAME_BYTES = 63
 #: SET LOCAL application_name, as a query with a parameter.
 NAME_SESSION = "SELECT set_config('application_name', %s, true)"
 #: The same, and what the name was before.
-RENAME_SESSION = (
-    "SELECT before, set_config('application_name', %s, true) FROM current_setting('application_name') AS before"
-)
+RENAME_SESSION = "SELECT before, set_config('application_name', %s, true) FROM current_setting('application_name') AS before"
 FORGET_ACTIVITY = "SELECT pg_stat_clear_snapshot()"
 #: Who loads the same file. Columns: pid, start of the session, user, how far it is: what changes as long as it works. `silent` is
 #: true where the server waits for the client to send something. Bytes are those that its COPY has taken.

@@ -72,7 +72,9 @@ def claim_patiently(
     before = (cursor.execute(RENAME_SESSION, (name,)).fetchone() or ("",))[0]
     started = time.monotonic()
     unchanged: dict[_Holder, float] = {}
-    cursor.execute("SAVEPOINT snowmelt_claim")  # never released: each statement is a way to the server for every file
+    cursor.execute(
+        "SAVEPOINT snowmelt_claim"
+    )  # never released: each statement is a way to the server for every file
     while True:
         try:
             cursor.execute(build_lock_timeout(patience.look))

@@ -18,7 +18,7 @@ from snowmelt.core.unload.plan import Plan
 from snowmelt.errors import StagingError
 from snowmelt.io.failures.postgres import postgres_failures
 from snowmelt.io.failures.s3 import s3_failures
-from snowmelt.io.ledger import claim_file, finish_file, read_rejected
+from snowmelt.io.ledger_files import claim_file, finish_file, read_rejected
 from snowmelt.io.load.claim import claim_patiently
 from snowmelt.io.load.copy_stream import Progress
 from snowmelt.io.load.file_load import LoadMethod, LoadResult, load_file

@@ -15,7 +15,8 @@ from snowmelt.core.unload.manifest_parts import split_document
 from snowmelt.core.unload.plan import Plan
 from snowmelt.core.unload.statements import build_write_document
 from snowmelt.errors import StagingError, StagingUnavailable, VerificationError
-from snowmelt.io.ledger import read_staged_chunks, write_outcome, write_staged
+from snowmelt.io.ledger import write_outcome
+from snowmelt.io.ledger_files import read_staged_chunks, write_staged
 from snowmelt.io.publish.run import make_staging
 from snowmelt.io.s3 import manifest_exists, read_manifest
 from snowmelt.io.snowflake import Connection, read_rows

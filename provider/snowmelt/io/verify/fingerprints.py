@@ -26,7 +26,7 @@ from snowmelt.core.verify.fingerprint_chunks import ChunkGroups, Untold, group_c
 from snowmelt.core.verify.fingerprint_differences import find_fingerprint_differences, list_loose
 from snowmelt.errors import SnowmeltError, SourceError, VerificationError
 from snowmelt.io.failures.postgres import postgres_failures
-from snowmelt.io.ledger import read_counts
+from snowmelt.io.ledger_files import read_counts
 from snowmelt.io.snowflake import Connection, cancel_query, read_result, submit_query
 
 #: Chunks that are looked into column by column, and differences that a message names.

@@ -14,7 +14,8 @@ from snowmelt.core.unload.plan import Plan
 from snowmelt.core.verify.counts import Counts, find_differences, summarise_counts
 from snowmelt.errors import SnowmeltError, VerificationError
 from snowmelt.io.failures.postgres import postgres_failures
-from snowmelt.io.ledger import read_counts, read_report, read_strange_loaded, write_verification
+from snowmelt.io.ledger import read_report, write_verification
+from snowmelt.io.ledger_files import read_counts, read_strange_loaded
 from snowmelt.io.snowflake import Connection
 from snowmelt.io.verify.fingerprints import verify_fingerprint
 
