@@ -15,6 +15,7 @@ import duckdb
 from sandbox.snowflake import catalog as catalogs
 from sandbox.snowflake import errors, macros
 from sandbox.snowflake.catalog import Catalog, Table
+from sandbox.snowflake.companions import companions_of, hidden_column
 from sandbox.snowflake.names import ObjectName, quote
 
 #: A statement waits this long for another that changes the same table.
@@ -111,20 +112,13 @@ def new_storage() -> str:
     return f"t_{uuid.uuid4().hex[:12]}"
 
 
+def storage_columns(table: Table) -> list[tuple[str, str]]:
+    """Name and type of each column of a table's storage: the table's own, and behind them the hidden ones."""
+    own = [(c.name, c.type.duckdb + ("" if c.nullable else " NOT NULL")) for c in table.columns]
+    companions = [(c.name, companion) for c in table.columns for companion in companions_of(c.type)]
+    return own + [(hidden_column(name, companion), companion.duckdb) for name, companion in companions]
+
+
 def build_storage_ddl(storage: str, table: Table) -> str:
-    """CREATE TABLE for a table's rows; a TIMESTAMP_TZ has its offset in a hidden column beside it."""
-    parts = []
-    for column in table.columns:
-        null = "" if column.nullable else " NOT NULL"
-        parts.append(f"{quote(column.name)} {column.type.duckdb}{null}")
-        if column.type.name == "TIMESTAMP_TZ":
-            parts.append(f"{quote(offset_column(column.name))} SMALLINT")
-    return f"CREATE TABLE {quote(storage)} ({', '.join(parts)})"
-
-
-#: A TIMESTAMP_TZ column's offset in minutes stands in a column of its name plus this.
-OFFSET_SUFFIX = "\x1foffset"
-
-
-def offset_column(name: str) -> str:
-    return name + OFFSET_SUFFIX
+    columns = ", ".join(f"{quote(name)} {kind}" for name, kind in storage_columns(table))
+    return f"CREATE TABLE {quote(storage)} ({columns})"
