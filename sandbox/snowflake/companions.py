@@ -45,6 +45,11 @@ def hidden_column(name: str, companion: Companion) -> str:
     return f"{name}{_SEPARATOR}{companion.key}"
 
 
+def visible_column(hidden: str) -> str:
+    """The column that a hidden one stands beside."""
+    return hidden.split(_SEPARATOR, maxsplit=1)[0]
+
+
 def hidden(name: str) -> bool:
     return _SEPARATOR in name
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.sandbox.snowflake_server import Server, free_port, start, stop, wait_for
+from tests.sandbox.snowflake_server import PYTHON, Server, free_port, start, stop, wait_for
 
 DAY = "'YYYY-MM-DD HH24:MI:SS.FF9'"
 INSTANT = "'YYYY-MM-DD HH24:MI:SS.FF9 TZHTZM'"
@@ -213,7 +214,7 @@ def test_expressions(shared, expression, expected):
     assert shared.rows("SELECT " + expression.format(n=f"'{MOMENT}'::TIMESTAMP_NTZ")) == [(expected,)]
 
 
-def test_a_restart_keeps_them(s3_endpoint, tmp_path: Path):
+def test_a_restart_keeps_them_also_of_a_table_that_had_none(s3_endpoint, tmp_path: Path):
     port, log = free_port(), tmp_path / "log"
     arguments = ["-m", "sandbox.snowflake", "--port", str(port), "--s3-endpoint", s3_endpoint]
     arguments += ["--db-path", str(tmp_path / "data"), "--statement-log", str(tmp_path / "statements.jsonl")]
@@ -230,3 +231,22 @@ def test_a_restart_keeps_them(s3_endpoint, tmp_path: Path):
 
     ask("CREATE DATABASE D", CREATE, f"INSERT INTO T SELECT 1, {LITERALS}")
     assert ask("USE SCHEMA D.PUBLIC", f"SELECT {SHOWN} FROM T") == [WHOLE]
+    [database] = tmp_path.glob("data/data.duckdb")
+    drop_hidden_columns(database)
+    assert ask(
+        "USE SCHEMA D.PUBLIC",
+        f"INSERT INTO T (ID, N) VALUES (2, '{MOMENT}')",
+        f"SELECT ID, TO_VARCHAR(N, {DAY}) FROM T ORDER BY ID",
+    ) == [(1, "2026-01-01 10:00:00.123456000"), (2, MOMENT)]
+
+
+def drop_hidden_columns(database: Path) -> None:
+    """The tables as they were before the stand-in kept nanoseconds."""
+    program = (
+        "import duckdb, sys\n"
+        "db = duckdb.connect(sys.argv[1])\n"
+        "found = db.execute(\"SELECT table_name, column_name FROM duckdb_columns() WHERE column_name LIKE '%nanos'\")\n"
+        "for table, column in found.fetchall():\n"
+        '    db.execute(f\'ALTER TABLE "{table}" DROP COLUMN "{column}"\')\n'
+    )
+    subprocess.run([str(PYTHON), "-c", program, str(database)], check=True)
