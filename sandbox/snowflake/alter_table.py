@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.snowflake import changes, errors, versions
 from sandbox.snowflake.catalog import Column, Table
+from sandbox.snowflake.companions import companions_of, hidden_column
 from sandbox.snowflake.definitions import (
     Definition,
     read_column,
@@ -15,12 +16,12 @@ from sandbox.snowflake.definitions import (
     read_table_options,
     read_type,
 )
-from sandbox.snowflake.infer import TYPE
+from sandbox.snowflake.expressions import reference
 from sandbox.snowflake.inserting import Given, default_value, stored
 from sandbox.snowflake.names import ObjectName, quote, show
 from sandbox.snowflake.results import SUCCESS, Result, status_result
 from sandbox.snowflake.scanner import Scanner
-from sandbox.snowflake.store import build_storage_ddl, new_storage, offset_column
+from sandbox.snowflake.store import build_storage_ddl, new_storage
 
 if TYPE_CHECKING:
     from sandbox.snowflake.statement import Statement
@@ -149,15 +150,11 @@ class _Alteration:
             table.storage, table.columns, table.altered, table.ragged = after.storage, columns, now, False
             statement.store.discard(unused - {table.storage})
 
-    def _given(self, column: Column) -> Given:
-        from sqlglot import exp
-
-        value = exp.column(exp.to_identifier(column.name, quoted=True))
-        value.meta[TYPE] = column.type
-        offset = None
-        if column.type.name == "TIMESTAMP_TZ":
-            offset = exp.column(exp.to_identifier(offset_column(column.name), quoted=True))
-        return Given(value, column.type, offset)
+    @staticmethod
+    def _given(column: Column) -> Given:
+        """The column's values as they are stored."""
+        companions = {c: reference(hidden_column(column.name, c)) for c in companions_of(column.type)}
+        return Given(reference(column.name), column.type, companions)
 
     def _add(self) -> None:
         scanner, definition = self.scanner, Definition()

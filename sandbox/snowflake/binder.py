@@ -1,7 +1,7 @@
 """Names in a query: every table becomes a relation DuckDB knows, every column gets its Snowflake type.
 
-Snowflake tells "a" from A where DuckDB does not, so a column's case is checked here. A TIMESTAMP_TZ's offset travels
-in a hidden column (see `store.OFFSET_SUFFIX`): stars leave it out at the top, subqueries hand it on.
+Snowflake tells "a" from A where DuckDB does not, so a column's case is checked here. What DuckDB's values leave out
+travels in hidden columns (see `companions`), which subqueries hand on.
 """
 
 from __future__ import annotations
@@ -11,7 +11,12 @@ from collections.abc import Iterable
 from sqlglot import exp
 
 from sandbox.snowflake import errors, infer
+from sandbox.snowflake.annotations import annotated, companions_in, type_of
+from sandbox.snowflake.companions import NANOS, companions_of
+from sandbox.snowflake.expressions import reference
+from sandbox.snowflake.joins import companions, groups_by_sets, merge_columns, without_nanos
 from sandbox.snowflake.names import show
+from sandbox.snowflake.projections import ALL, NONE, TITLE, Carried, project, unite, values_outputs
 from sandbox.snowflake.scopes import (
     Output,
     Resolver,
@@ -19,12 +24,11 @@ from sandbox.snowflake.scopes import (
     ancestors,
     as_declared,
     rename,
-    star_of,
     title,
-    united,
-    values_outputs,
 )
-from sandbox.snowflake.store import offset_column
+
+#: meta key of a column that is known to mean one the query gives
+_ALIAS = "alias"
 
 
 class Binder:
@@ -32,26 +36,27 @@ class Binder:
         self.resolver = resolver
 
     def bind(self, query: exp.Expression, ctes: dict[str, list[Output] | None] | None = None,
-             parent: Scope | None = None, *, derived: bool = False) -> list[Output] | None:  # fmt: skip
-        """Bind a query in place; its columns. `derived`: it may carry hidden columns for whoever reads it."""
+             parent: Scope | None = None, *, carried: Carried = NONE) -> list[Output] | None:  # fmt: skip
+        """Bind a query in place; its columns. `carried`: the companions that it gives to whoever reads it."""
         ctes = dict(ctes or {})
         if isinstance(query, exp.Subquery):
             self._with(query, ctes, parent)
-            outputs = self.bind(query.this, ctes, parent, derived=derived)
+            outputs = self.bind(query.this, ctes, parent, carried=carried)
         elif isinstance(query, exp.SetOperation):
             self._with(query, ctes, parent)
-            left = self.bind(query.left, ctes, parent)
-            right = self.bind(query.right, ctes, parent)
-            outputs = united(left, right)
+            kept = [c for c in carried if c is NANOS]
+            left = self.bind(query.left, ctes, parent, carried=kept)
+            right = self.bind(query.right, ctes, parent, carried=kept)
+            outputs = unite(query, left, right)
             self._expressions(
                 query, Scope({"": outputs}, parent=parent), ctes, skip={"this", "expression", "with_"}
             )
         elif isinstance(query, exp.Select):
             self._with(query, ctes, parent)
-            outputs = self._select(query, ctes, parent, derived=derived)
+            outputs = self._select(query, ctes, parent, carried=carried)
         elif isinstance(query, exp.Values):
             self._expressions(query, Scope(parent=parent), ctes)
-            outputs = values_outputs(query, derived=derived)
+            outputs = values_outputs(query, carried)
         else:
             raise errors.NotImplementedHere(type(query).__name__)
         query.meta["outputs"] = outputs
@@ -67,99 +72,64 @@ class Binder:
             )
             if recursive:
                 ctes[cte.alias] = None
-            outputs = self.bind(cte.this, ctes, parent, derived=not recursive)
+            outputs = self.bind(cte.this, ctes, parent, carried=NONE if recursive else ALL)
             ctes[cte.alias] = rename(outputs, cte.args.get("alias"))
 
     # -- SELECT
 
     def _select(
-        self, query: exp.Select, ctes: dict, parent: Scope | None, *, derived: bool
+        self, query: exp.Select, ctes: dict, parent: Scope | None, *, carried: Carried
     ) -> list[Output] | None:
         scope = Scope(parent=parent)
         if (from_ := query.args.get("from_")) is not None:
             self.source(from_.this, scope, ctes)
         for join in query.args.get("joins") or ():
             self.source(join.this, scope, ctes)
-            self._expressions(join, scope, ctes, skip={"this"})
+            merge_columns(join, scope)
+            self._expressions(join, scope, ctes, skip={"this", "using"})
         for lateral in query.args.get("laterals") or ():
             self.source(lateral, scope, ctes)
+        if groups_by_sets(query):
+            scope.sources = {alias: without_nanos(found) for alias, found in scope.sources.items()}
         for projection in query.expressions:
             if isinstance(projection, exp.Alias):
                 scope.aliases[projection.alias] = projection.this
+            else:
+                projection.meta[TITLE] = title(projection)
         for projection in query.expressions:
             self.expression(projection, scope, ctes)
+        self._named(query, scope)
         self._expressions(query, scope, ctes, skip={"with_", "from_", "joins", "laterals", "expressions"})
-        return self._outputs(query, scope, derived=derived)
+        return project(query, scope, carried)
 
-    def _outputs(self, query: exp.Select, scope: Scope, *, derived: bool) -> list[Output] | None:
-        plain = not (
-            query.args.get("group") or query.args.get("distinct") or query.args.get("having")
-        ) and not any(p.find(exp.AggFunc) for p in query.expressions if not p.find(exp.Query))
-        outputs: list[Output] = []
-        known = True
-        projections: list[exp.Expression] = []
-        for projection in query.expressions:
-            star = star_of(projection)
-            if star is not None:
-                found, expanded = self._expand(projection, star, scope, carry=derived and plain)
-                projections.extend(expanded)
-                known = known and found is not None
-                outputs.extend(found or ())
-                continue
-            name = projection.alias if isinstance(projection, exp.Alias) else title(projection)
-            inner = projection.this if isinstance(projection, exp.Alias) else projection
-            if not isinstance(projection, exp.Alias):
-                projection = exp.alias_(projection, name, quoted=True)
-            carried = derived and (plain or isinstance(inner, (exp.Max, exp.Min)))
-            offset = infer.offset_of(inner) if carried else None
-            projections.append(projection)
-            if offset is not None:
-                projections.append(exp.alias_(offset.copy(), offset_column(name), quoted=True))
-            outputs.append(Output(name, infer.type_of(inner), offset is not None))
-        query.set("expressions", projections)
-        return outputs if known else None
-
-    def _expand(self, projection: exp.Expression, star: exp.Star, scope: Scope, *, carry: bool):
-        """A star's columns; hidden ones are left out, or named behind it when they are to be carried on."""
-        table = projection.table if isinstance(projection, exp.Column) else ""
-        sources = [scope.sources.get(table)] if table else list(scope.sources.values())
-        if any(s is None for s in sources):
-            return None, [projection]
-        visible = [o for outputs in sources for o in outputs or ()]
-        hidden = [offset_column(o.name) for o in visible if o.offset]
-        dropped = {c.name for c in star.args.get("except_") or ()}
-        renamed = star.args.get("rename") or []
-        outputs = [Output(o.name, o.type, o.offset and carry) for o in visible if o.name not in dropped]
-        modified = dropped or renamed or star.args.get("replace") or star.args.get("ilike")
-        if modified or len(set(hidden)) != len(hidden):
-            outputs = [Output(o.name, o.type) for o in outputs]
-            carry = False
-        if hidden and not carry:
-            excluded = [
-                *(star.args.get("except_") or ()),
-                *(exp.column(exp.to_identifier(h, quoted=True)) for h in dict.fromkeys(hidden)),
-            ]
-            star.set("except_", excluded)
-        return (None if renamed or star.args.get("ilike") else outputs), [projection]
+    def _named(self, query: exp.Select, scope: Scope) -> None:
+        """A name in ORDER BY, or outside of aggregates in HAVING, means first what the query gives under it."""
+        order, having = query.args.get("order"), query.args.get("having")
+        found = [ordered.this for ordered in order.expressions] if order is not None else []
+        found += list(having.find_all(exp.Column)) if having is not None else []
+        for column in found:
+            if isinstance(column, exp.Column) and not column.table and column.name in scope.aliases:
+                if column.find_ancestor(exp.AggFunc, exp.Query) in {None, query}:
+                    self._mark_alias(column, scope.aliases[column.name])
 
     # -- FROM
 
     def source(self, source: exp.Expression, scope: Scope, ctes: dict) -> None:
         if isinstance(source, exp.Subquery):
-            outputs = self.bind(source.this, ctes, scope.parent, derived=True)
+            outputs = self.bind(source.this, ctes, scope.parent, carried=ALL)
             scope.sources[source.alias or f"\x00{len(scope.sources)}"] = rename(
                 outputs, source.args.get("alias")
             )
         elif isinstance(source, exp.Values):
-            outputs = self.bind(source, ctes, scope.parent, derived=True) or []
+            outputs = self.bind(source, ctes, scope.parent, carried=ALL) or []
             alias = source.args.get("alias")
             this = alias.this if alias is not None else exp.to_identifier("VALUES", quoted=True)
             names = [c.name for c in alias.columns] if alias is not None else []
             outputs = [
-                Output(n, o.type, o.offset)
+                Output(n, o.type, o.hidden)
                 for n, o in zip(names or [o.name for o in outputs], outputs, strict=True)
             ]
-            physical = [o.name for o in outputs] + [offset_column(o.name) for o in outputs if o.offset]
+            physical = [o.name for o in outputs] + [h for o in outputs for h in o.hidden.values()]
             columns = [exp.to_identifier(n, quoted=True) for n in physical]
             source.set("alias", exp.TableAlias(this=this, columns=columns))
             scope.sources[source.alias] = outputs
@@ -187,7 +157,7 @@ class Binder:
         relation = self.resolver.relation(source)
         outputs = relation.outputs
         if relation.view is not None and relation.home is not None:
-            outputs = Binder(self.resolver.at_home(relation.home)).bind(relation.view, derived=True)
+            outputs = Binder(self.resolver.at_home(relation.home)).bind(relation.view, carried=ALL)
             outputs = as_declared(outputs, relation.outputs)
         node = relation.node
         columns = source.args["alias"].columns if source.args.get("alias") is not None else []
@@ -217,18 +187,37 @@ class Binder:
 
     def _bind_below(self, node: exp.Expression, scope: Scope, ctes: dict) -> None:
         if isinstance(node, exp.Query):
-            self.bind(node, ctes, scope)
-            infer.annotate(node) if isinstance(node, exp.Subquery) else None
+            self._nested(node, scope, ctes)
             return
         if isinstance(node, exp.Parameter) or (
             isinstance(node, exp.Column) and isinstance(node.this, exp.Parameter)
         ):
             node = _by_position(node, scope)
         if isinstance(node, exp.Column):
-            self._column(node, scope)
+            if not node.meta.get(_ALIAS):
+                self._column(node, scope)
             return
         for child in list(node.iter_expressions()):
             self._bind_below(child, scope, ctes)
+
+    def _nested(self, query: exp.Expression, scope: Scope, ctes: dict) -> None:
+        """A query inside an expression: a value, or what IN and EXISTS look into."""
+        if isinstance(query.parent, (exp.In, exp.Any, exp.All)):
+            beside = query.parent if isinstance(query.parent, exp.In) else query.parent.parent
+            single = beside is not None and not isinstance(beside.this, exp.Tuple)
+            self.bind(query, ctes, scope, carried=[NANOS] if single else NONE)
+            return
+        if not isinstance(query, exp.Subquery):
+            self.bind(query, ctes, scope)
+            return
+        twin = query.copy()
+        self.bind(query, ctes, scope)
+        infer.annotate(query)
+        if companions_of(type_of(query)):  # as a value it has one column: each companion is asked for anew
+            [output, *_] = self.bind(twin, ctes, scope, carried=ALL) or [Output("", None)]
+            twin.set("alias", exp.TableAlias(this=exp.to_identifier("q")))
+            for companion, name in output.hidden.items():
+                query.meta[companion.key] = exp.Subquery(this=exp.select(reference(name)).from_(twin.copy()))
 
     def _column(self, column: exp.Column, scope: Scope) -> None:
         for qualifier in ("catalog", "db"):
@@ -244,15 +233,14 @@ class Binder:
                     continue
                 for output in outputs:
                     if output.name == name:
-                        self._mark(column, output, source)
+                        beside = companions(at, output, source, qualified=bool(table))
+                        annotated(column, output.type, beside)
                         return
                     near = near or output.name.lower() == name.lower()
             if not table and name in at.aliases:
                 inner = at.aliases[name]
                 if not any(inner is ancestor for ancestor in ancestors(column)):
-                    infer.annotate(inner)
-                    if (kind := infer.type_of(inner)) is not None:
-                        column.meta[infer.TYPE] = kind
+                    self._mark_alias(column, inner)
                     return
             at = at.parent
         if near or not scope.open:
@@ -265,14 +253,9 @@ class Binder:
             raise errors.invalid_identifier(text, int(meta.get("line", 1)), position)
 
     @staticmethod
-    def _mark(column: exp.Column, output: Output, source: str) -> None:
-        if output.type is not None:
-            column.meta[infer.TYPE] = output.type
-        if output.offset:
-            hidden = exp.column(exp.to_identifier(offset_column(output.name), quoted=True))
-            if source and not source.startswith("\x00"):
-                hidden.set("table", exp.to_identifier(source, quoted=True))
-            column.meta[infer.OFFSET] = hidden
+    def _mark_alias(column: exp.Column, inner: exp.Expression) -> None:
+        infer.annotate(inner)
+        annotated(column, type_of(inner), companions_in(inner)).meta[_ALIAS] = True
 
 
 def _by_position(node: exp.Expression, scope: Scope) -> exp.Expression:

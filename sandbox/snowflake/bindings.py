@@ -55,19 +55,16 @@ def _literal(binding: dict[str, Any]) -> str:
             day = dt.date(1970, 1, 1) + dt.timedelta(milliseconds=int(value))
             return f"'{day}'::DATE"
         case "TIME":
-            moment = dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=int(value) // 1000)
-            return f"'{moment.time().isoformat()}'::TIME"
+            seconds, nanoseconds = divmod(int(value), 10**9)
+            clock = (dt.datetime(1970, 1, 1) + dt.timedelta(seconds=seconds)).time().isoformat()
+            return f"'{clock}.{nanoseconds:09d}'::TIME"
         case "TIMESTAMP_NTZ" | "TIMESTAMP_LTZ" | "TIMESTAMP_TZ":
-            nanoseconds, _, offset = str(value).partition(" ")
-            moment = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(
-                microseconds=int(nanoseconds) // 1000
-            )
+            given, _, offset = str(value).partition(" ")
+            seconds, nanoseconds = divmod(int(given), 10**9)
+            moment = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=seconds)
             if offset:
                 moment = moment.astimezone(dt.timezone(dt.timedelta(minutes=int(offset) - 1440)))
-            text = (
-                moment.isoformat(sep=" ")
-                if kind != "TIMESTAMP_NTZ"
-                else moment.replace(tzinfo=None).isoformat(sep=" ")
-            )
-            return f"{literal(text)}::{kind}"
+            text = f"{moment:%H:%M:%S}.{nanoseconds:09d}"
+            zone = "" if kind == "TIMESTAMP_NTZ" else moment.isoformat()[19:]
+            return f"{literal(f'{moment.date()} {text}{zone}')}::{kind}"
     return "'" + str(value).replace("\\", "\\\\").replace("'", "''") + "'"

@@ -176,9 +176,12 @@ class Catalog:
             return found
         raise errors.missing("Integration", show(name))
 
+    def tables(self) -> list[Table]:
+        return [t for d in self.databases.values() for s in d.schemas.values() for t in s.tables.values()]
+
     def storages(self) -> set[str]:
         """Every DuckDB table that a table or a version of one still needs."""
-        tables = [t for d in self.databases.values() for s in d.schemas.values() for t in s.tables.values()]
+        tables = self.tables()
         return {t.storage for t in tables if t.storage} | {v.storage for t in tables for v in t.versions}
 
     def save(self, path: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from sqlglot import exp
 
 from sandbox.snowflake import errors
+from sandbox.snowflake.companions import NANOS, OFFSET, Companion
 
 _ELEMENT = re.compile(
     r'"([^"]*)"|YYYY|YY|MMMM|MON|MM|DD|DY|HH24|HH12|HH|AM|PM|MI|SS|FF\d?|TZH:TZM|TZHTZM|TZH|TZM|TZD',
@@ -31,8 +33,10 @@ def _padded(value: exp.Expression, width: int) -> exp.Expression:
     return _call("printf", _text(f"%0{width}d"), exp.cast(value, "BIGINT"))
 
 
-def build_format(wall: exp.Expression, model: str, offset: exp.Expression | None) -> exp.Expression:
-    """Text of a wall-clock TIMESTAMP (a DATE or TIME cast to one); `offset` in minutes for TZH and TZM."""
+def build_format(
+    wall: exp.Expression, model: str, beside: Mapping[Companion, exp.Expression]
+) -> exp.Expression:
+    """Text of a wall-clock TIMESTAMP (a DATE or TIME cast to one) and its companions."""
     pieces: list[exp.Expression] = []
     strftime = ""
 
@@ -56,12 +60,12 @@ def build_format(wall: exp.Expression, model: str, offset: exp.Expression | None
             strftime += _STRFTIME[element]
         elif element.startswith("FF"):
             flush()
-            pieces.append(_fraction(wall, int(element[2:] or 9)))
+            pieces.append(_fraction(wall, beside.get(NANOS), int(element[2:] or 9)))
             if not int(element[2:] or 9) and model[: found.start()].endswith("."):
                 raise errors.NotImplementedHere(f"format {model}")
         else:
             flush()
-            pieces.extend(_zone(element, offset))
+            pieces.extend(_zone(element, beside.get(OFFSET)))
     strftime += model[at:].replace("%", "%%")
     flush()
     if not pieces:
@@ -72,9 +76,15 @@ def build_format(wall: exp.Expression, model: str, offset: exp.Expression | None
     return exp.paren(result, copy=False)
 
 
-def _fraction(wall: exp.Expression, digits: int) -> exp.Expression:
-    nanoseconds = exp.Mul(this=_call("SF_FRACTION_US", wall.copy()), expression=exp.Literal.number(1000))
-    return _call("left", _padded(exp.paren(nanoseconds, copy=False), 9), exp.Literal.number(digits))
+def fraction(wall: exp.Expression, nanos: exp.Expression | None) -> exp.Expression:
+    """The nanoseconds of a second, 0 to 999999999."""
+    whole: exp.Expression = exp.Mul(this=_call("SF_FRACTION_US", wall), expression=exp.Literal.number(1000))
+    return exp.paren(whole if nanos is None else exp.Add(this=whole, expression=nanos.copy()), copy=False)
+
+
+def _fraction(wall: exp.Expression, nanos: exp.Expression | None, digits: int) -> exp.Expression:
+    known = nanos if digits > 6 else None
+    return _call("left", _padded(fraction(wall.copy(), known), 9), exp.Literal.number(digits))
 
 
 def _zone(element: str, offset: exp.Expression | None) -> list[exp.Expression]:
@@ -109,7 +119,7 @@ def build_strptime(model: str) -> str:
         if found[1] is not None:
             result += found[1]
         elif element.startswith("FF"):
-            result += "%f" if int(element[2:] or 9) <= 6 else "%n"
+            result += "%f" if result.endswith(".") or int(element[2:] or 9) <= 6 else "%n"
         elif element.startswith("TZ"):
             result += "%z"
         else:

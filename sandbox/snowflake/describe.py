@@ -102,7 +102,7 @@ def _data_type(column: Column) -> str:
     if kind.name == "NUMBER":
         found |= {"precision": kind.precision, "scale": kind.scale}
     elif kind.name in {"TIME", *sftypes.TIMESTAMPS}:
-        found |= {"precision": 0, "scale": 9 if kind.scale is None else kind.scale}
+        found |= {"precision": 0, "scale": kind.digits}
     elif kind.name in {"TEXT", "BINARY"}:
         found |= {"length": kind.length, "byteLength": kind.length, "fixed": kind.name == "BINARY"}
     return json.dumps(found | {"nullable": column.nullable}, separators=(",", ":"))

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from sandbox.snowflake import errors, results, sftypes
+from sandbox.snowflake.annotations import companions_in, type_of
 from sandbox.snowflake.binder import Binder
 from sandbox.snowflake.catalog import Column, Table
 from sandbox.snowflake.changes import Change, changing
-from sandbox.snowflake.infer import OFFSET, annotate, type_of
+from sandbox.snowflake.infer import annotate
 from sandbox.snowflake.inserting import Given, build_insert, default_value, stored
 from sandbox.snowflake.names import ObjectName, quote, show
 from sandbox.snowflake.reading import Reader
 from sandbox.snowflake.results import SUCCESS, Result, rows_result, status_result
 from sandbox.snowflake.rewrite import rewrite
-from sandbox.snowflake.scopes import Output, Scope
+from sandbox.snowflake.scopes import Scope, stored_outputs
 
 if TYPE_CHECKING:
     from sandbox.snowflake.statement import Statement
@@ -97,9 +98,7 @@ class _Changed:
         self.alias = target.alias or target.name
         self.scope = Scope()
         self.binder = Binder(self.reader)
-        self.scope.sources[self.alias] = [
-            Output(c.name, c.type, c.type.name == "TIMESTAMP_TZ") for c in self.table.columns
-        ]
+        self.scope.sources[self.alias] = stored_outputs(self.table.columns)
 
     def bind_source(self, source: exp.Expression) -> None:
         self.binder.source(source, self.scope, {})
@@ -115,7 +114,7 @@ class _Changed:
         return found
 
     def assignments(self, expressions: list[exp.Expression]) -> list[tuple[str, str]]:
-        """(column, SQL) of a SET list, hidden offsets included."""
+        """(column, SQL) of a SET list, hidden columns included."""
         found: list[tuple[str, str]] = []
         for equality in expressions:
             self.bind(equality.expression)
@@ -125,13 +124,10 @@ class _Changed:
     def value(self, column: Column, value: exp.Expression) -> list[tuple[str, str]]:
         annotate(value)
         kind = type_of(value) or (column.type if column.type.name != "NUMBER" else sftypes.number())
-        offset = value.meta.get(OFFSET)
         formats = self.reader.formats()
+        companions = {c: rewrite(exp.Paren(this=e.copy()), formats) for c, e in companions_in(value).items()}
         rewritten = rewrite(exp.Paren(this=value.copy()), formats)
-        given = Given(
-            rewritten, kind, rewrite(exp.Paren(this=offset.copy()), formats) if offset is not None else None
-        )
-        return stored(self.reader, column, given)
+        return stored(self.reader, column, Given(rewritten, kind, companions))
 
     def sql(self, node: exp.Expression) -> str:
         return rewrite(exp.Paren(this=node), self.reader.formats()).this.sql(dialect="duckdb")

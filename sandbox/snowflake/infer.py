@@ -1,6 +1,6 @@
 """The Snowflake type of each expression, where DuckDB's own type would not tell it (VARIANT, TZ or LTZ, …).
 
-`annotate` puts a type into `node.meta["sf"]` of every node below an expression whose columns are annotated already
+`annotate` puts a type into the meta of every node below an expression whose columns are annotated already
 (by `binder`). Unknown stays absent: the type that DuckDB returns counts then.
 """
 
@@ -9,6 +9,10 @@ from __future__ import annotations
 from sqlglot import exp
 
 from sandbox.snowflake import sftypes
+from sandbox.snowflake.annotations import TYPE, type_of
+from sandbox.snowflake.companions import NANOS, OFFSET, companions_of
+from sandbox.snowflake.nanoseconds import derive_nanos
+from sandbox.snowflake.offsets import derive_offset
 from sandbox.snowflake.sftypes import (
     BINARY,
     BOOLEAN,
@@ -23,14 +27,12 @@ from sandbox.snowflake.sftypes import (
     SfType,
     number,
 )
+from sandbox.snowflake.switching import branches
 
-TYPE = "sf"
-#: meta key of an expression that gives a TIMESTAMP_TZ's offset in minutes
-OFFSET = "offset"
-
+_DERIVE = {OFFSET: derive_offset, NANOS: derive_nanos}
 _FIRST_ARGUMENT = (
     exp.Paren, exp.Max, exp.Min, exp.AnyValue, exp.First, exp.Last, exp.FirstValue, exp.LastValue, exp.Lag, exp.Lead,
-    exp.NthValue, exp.Window, exp.Filter, exp.Alias, exp.Greatest, exp.Least, exp.Nullif, exp.Distinct, exp.Ordered,
+    exp.NthValue, exp.Window, exp.Filter, exp.Alias, exp.Greatest, exp.Least, exp.Nullif, exp.Ordered,
     exp.IgnoreNulls, exp.RespectNulls, exp.ArgMax, exp.ArgMin, exp.Mode, exp.StripNullValue,
 )  # fmt: skip
 _TEXTS = (
@@ -40,6 +42,7 @@ _TEXTS = (
     exp.CurrentRole, exp.CurrentWarehouse, exp.CurrentUser, exp.CurrentAccount, exp.CurrentDatabase, exp.CurrentSchema,
     exp.CurrentVersion, exp.Monthname, exp.Dayname, exp.Typeof, exp.Randstr,
 )  # fmt: skip
+_SHIFTING = (exp.DateAdd, exp.DateSub, exp.TimestampAdd, exp.TimeAdd, exp.TimestampTrunc, exp.DateTrunc)
 _NUMBERS = (
     exp.Count, exp.CountIf, exp.Length, exp.ByteLength, exp.RowNumber, exp.Rank, exp.DenseRank, exp.Ntile, exp.DateDiff,
     exp.Extract, exp.Year, exp.Month, exp.Day, exp.Hour, exp.Minute, exp.Second, exp.StrPosition, exp.ArraySize, exp.HashAgg,
@@ -64,25 +67,18 @@ _ANONYMOUS = {
 }  # fmt: skip
 
 
-def type_of(node: exp.Expression | None) -> SfType | None:
-    return node.meta.get(TYPE) if node is not None else None
-
-
-def offset_of(node: exp.Expression | None) -> exp.Expression | None:
-    return node.meta.get(OFFSET) if node is not None else None
-
-
 def annotate(node: exp.Expression) -> None:
-    """Types for a node and everything below it, nested queries left out (the binder has done them)."""
+    """Types and companions for a node and everything below it, nested queries left out (the binder has done them)."""
     for child in node.iter_expressions():
         if not isinstance(child, exp.Query):
             annotate(child)
     if TYPE not in node.meta and (found := _infer(node)) is not None:
         node.meta[TYPE] = found
-    if type_of(node) is not None and node.meta[TYPE].name == "TIMESTAMP_TZ" and OFFSET not in node.meta:
-        offset = _offset(node)
-        if offset is not None:
-            node.meta[OFFSET] = offset
+    if isinstance(node, exp.If) and isinstance(node.parent, exp.Case):
+        return  # a WHEN: its CASE looks at the value
+    for companion in companions_of(type_of(node)):
+        if companion.key not in node.meta and (expression := _DERIVE[companion](node)) is not None:
+            node.meta[companion.key] = expression
 
 
 def _infer(node: exp.Expression) -> SfType | None:
@@ -98,9 +94,9 @@ def _infer(node: exp.Expression) -> SfType | None:
         return NTZ if node.args.get("source_tz") else TZ
     if isinstance(node, exp.CurrentTimestamp):
         return NTZ if node.args.get("sysdate") else LTZ
-    if isinstance(node, (exp.If, exp.Case, exp.Coalesce, exp.DecodeCase)):
-        return _common(_branches(node))
-    if isinstance(node, (exp.DateAdd, exp.DateSub, exp.TimestampAdd, exp.TimestampTrunc, exp.DateTrunc)):
+    if isinstance(node, (exp.If, exp.Case, exp.Coalesce, exp.DecodeCase, exp.Nvl2)):
+        return _common(branches(node))
+    if isinstance(node, _SHIFTING):
         return _shifted(node)
     for classes, kind in (
         (_TEXTS, TEXT),
@@ -112,6 +108,8 @@ def _infer(node: exp.Expression) -> SfType | None:
     ):
         if isinstance(node, classes):
             return kind
+    if isinstance(node, exp.Distinct):
+        return type_of(node.expressions[0]) if len(node.expressions) == 1 else None
     if isinstance(node, _FIRST_ARGUMENT):
         return type_of(node.this)
     if isinstance(node, exp.Subquery):
@@ -148,24 +146,20 @@ def _first_of(node: exp.Anonymous, name: str) -> SfType | None:
     return type_of(node.expressions[0]) if name in same and node.expressions else None
 
 
-def _branches(node: exp.Expression) -> list[exp.Expression]:
-    if isinstance(node, exp.Coalesce):
-        return [node.this, *node.expressions]
-    if isinstance(node, exp.If):
-        return [e for e in (node.args.get("true"), node.args.get("false")) if e is not None]
-    if isinstance(node, exp.Case):
-        found = [branch.args["true"] for branch in node.args["ifs"]]
-        return found + ([node.args["default"]] if node.args.get("default") is not None else [])
-    return node.expressions[2::2]
-
-
 def _common(nodes: list[exp.Expression]) -> SfType | None:
     types = [t for n in nodes if not isinstance(n, exp.Null) and (t := type_of(n)) is not None]
-    return types[0] if types and all(t.name == types[0].name for t in types) else None
+    same = types and all(t.name == types[0].name for t in types)
+    return max(types, key=lambda t: t.digits) if same else None
 
 
 def _arithmetic(node: exp.Expression) -> SfType | None:
-    """FLOAT where a side is; NUMBER where all sides are, and DuckDB tells precision and scale."""
+    """FLOAT where a side is; NUMBER where all sides are, and DuckDB tells precision and scale.
+
+    A time stays of its type when an interval is added to it.
+    """
+    if isinstance(node, (exp.Add, exp.Sub)) and isinstance(node.expression, exp.Interval):
+        kind = type_of(node.this)
+        return kind if kind is not None and kind.digits else None
     sides = (
         [type_of(node.this)] if isinstance(node, exp.Neg) else [type_of(node.this), type_of(node.expression)]
     )
@@ -180,60 +174,3 @@ def _shifted(node: exp.Expression) -> SfType | None:
     if found == DATE and not isinstance(node, (exp.TimestampTrunc, exp.DateTrunc)):
         return DATE if unit in {"DAY", "WEEK", "MONTH", "QUARTER", "YEAR"} else NTZ
     return NTZ if found is not None and found.name == "TEXT" else found
-
-
-def _call(name: str, *arguments: exp.Expression) -> exp.Expression:
-    return exp.Anonymous(this=name, expressions=[a.copy() for a in arguments])
-
-
-def _offset(node: exp.Expression) -> exp.Expression | None:
-    """The offset in minutes of a TIMESTAMP_TZ expression; None where it is lost (UTC then)."""
-    if isinstance(
-        node,
-        (exp.Paren, exp.Alias, exp.DateAdd, exp.DateSub, exp.TimestampAdd, exp.TimestampTrunc, exp.DateTrunc),
-    ):
-        return offset_of(node.this)
-    if isinstance(node, (exp.Cast, exp.TryCast)):
-        return _cast_offset(node)
-    if isinstance(node, exp.Anonymous) and node.name.upper() == "TO_TIMESTAMP_TZ":
-        return _cast_offset(exp.Cast(this=node.expressions[0], to=exp.DataType.build("TIMESTAMPTZ")))
-    if isinstance(node, (exp.Max, exp.Min)):
-        offset = offset_of(node.this)
-        return offset and _call("arg_max" if isinstance(node, exp.Max) else "arg_min", offset, node.this)
-    if isinstance(node, exp.ConvertTimezone):
-        return _call("SF_ZONE_OFFSET", node, node.args["target_tz"])
-    if isinstance(node, exp.TimestampTzFromParts):
-        zone = node.args.get("zone")
-        return _call("SF_ZONE_OFFSET", node, zone) if zone is not None else _call("SF_SESSION_OFFSET", node)
-    if isinstance(node, (exp.If, exp.Case, exp.Coalesce)):
-        return _branch_offset(node)
-    if isinstance(node, exp.Subquery):
-        return None
-    return None
-
-
-def _cast_offset(node: exp.Expression) -> exp.Expression | None:
-    source = type_of(node.this)
-    if source is None or source.name == "TEXT":
-        return _call("SF_TEXT_OFFSET", exp.cast(node.this.copy(), "VARCHAR"))
-    if source.name == "TIMESTAMP_TZ":
-        return offset_of(node.this)
-    return _call("SF_SESSION_OFFSET", node)
-
-
-def _branch_offset(node: exp.Expression) -> exp.Expression | None:
-    def swap(branch: exp.Expression | None) -> exp.Expression:
-        return offset.copy() if (offset := offset_of(branch)) is not None else exp.Literal.number(0)
-
-    if isinstance(node, exp.If):
-        return exp.If(this=node.this.copy(), true=swap(node.args["true"]), false=swap(node.args.get("false")))
-    if isinstance(node, exp.Case):
-        ifs = [exp.If(this=b.this.copy(), true=swap(b.args["true"])) for b in node.args["ifs"]]
-        this = node.this.copy() if node.this is not None else None
-        return exp.Case(this=this, ifs=ifs, default=swap(node.args.get("default")))
-    branches = _branches(node)
-    ifs = [
-        exp.If(this=exp.Not(this=exp.Is(this=b.copy(), expression=exp.Null())), true=swap(b))
-        for b in branches
-    ]
-    return exp.Case(ifs=ifs)

@@ -118,28 +118,11 @@ def _column_row(position: int, column: Column) -> tuple[Any, ...]:
         kind.precision if numeric else None,
         10 if numeric else None,
         kind.scale if numeric else None,
-        (9 if kind.scale is None else kind.scale) if temporal else 0 if kind.name == "DATE" else None,
+        kind.digits if temporal else 0 if kind.name == "DATE" else None,
         None,
         "NO",
         column.comment,
     )
-
-
-def sizes(store: Store, database: Database) -> dict[str, tuple[int, int]]:
-    """Rows and (roughly) bytes by storage."""
-    del database
-    connection = store.cursor()
-    try:
-        rows = connection.execute(
-            "SELECT table_name, estimated_size, column_count FROM duckdb_tables()"
-        ).fetchall()
-        counts = {}
-        for name, estimate, columns in rows:
-            if name.startswith("t_"):
-                counts[name] = (estimate, estimate * columns * 8)
-        return counts
-    finally:
-        connection.close()
 
 
 def row_count(store: Store, table: Table) -> int | None:
@@ -154,14 +137,12 @@ def row_count(store: Store, table: Table) -> int | None:
 
 
 def _table_rows(store: Store, database: Database) -> list[tuple[Any, ...]]:
-    known = sizes(store, database)
     rows = []
     for schema, table in _tables(database):
         base = table.kind == "TABLE"
         kind = "LOCAL TEMPORARY" if table.temporary_of is not None else "BASE TABLE" if base else "VIEW"
         count = row_count(store, table)
-        per_row = known.get(table.storage, (0, 0))
-        size = per_row[1] if base else None
+        size = (count or 0) * len(table.columns) * 8 if base else None  # roughly
         retention = (1 if table.retention_days is None else table.retention_days) if base else None
         rows.append(
             (database.name, schema.name, table.name, OWNER, kind, "YES" if table.transient else "NO" if base else None,

@@ -1,30 +1,34 @@
-"""Rows of a query into a table's storage: implicit conversions by Snowflake's types, hidden offsets, defaults."""
+"""Rows of a query into a table's storage: implicit conversions by Snowflake's types, companions, defaults."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import duckdb
 from sqlglot import exp
 
 from sandbox.snowflake import dialect, errors, rewrite_casts, sftypes
+from sandbox.snowflake.annotations import annotated, companions_in, type_of
 from sandbox.snowflake.catalog import Column, Table
-from sandbox.snowflake.infer import OFFSET, TYPE, annotate
+from sandbox.snowflake.companions import OFFSET, Companion, companions_of, hidden, hidden_column
+from sandbox.snowflake.expressions import call_on_copies, duck_cast, reference
+from sandbox.snowflake.infer import annotate
 from sandbox.snowflake.names import quote
+from sandbox.snowflake.nanoseconds import nanos_as, zero
 from sandbox.snowflake.reading import Reader, Translation
 from sandbox.snowflake.rewrite import rewrite
-from sandbox.snowflake.scopes import fold, hidden
+from sandbox.snowflake.scopes import fold
 from sandbox.snowflake.sftypes import SfType
-from sandbox.snowflake.store import offset_column
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A value about to be stored: its expression, its type, its offset in minutes where it has one."""
+    """A value about to be stored: its expression for DuckDB, its type, and its companions where they are known."""
 
     value: exp.Expression
     type: SfType
-    offset: exp.Expression | None = None
+    companions: Mapping[Companion, exp.Expression] = field(default_factory=dict)
 
 
 def build_insert(
@@ -37,6 +41,7 @@ def build_insert(
     """INSERT of a translated query's rows into `table.storage`; columns not named get their defaults."""
     relation = connection.sql(source.sql)
     physical = list(zip(relation.columns, [str(t) for t in relation.types], strict=True))
+    names = [name for name, _ in physical]
     shown = [i for i, (name, _) in enumerate(physical) if not hidden(name)]
     if len(shown) != len(columns):
         text = f"Insert value list does not match column list expecting {len(columns)} but got {len(shown)}"
@@ -45,12 +50,13 @@ def build_insert(
     outputs = source.outputs
     values: dict[str, Given] = {}
     for position, (column, index) in enumerate(zip(columns, shown, strict=True)):
-        name, kind = physical[index]
+        _, kind = physical[index]
         output = outputs[position] if outputs is not None and len(outputs) == len(shown) else None
         declared = sftypes.reconcile(output.type if output else None, sftypes.from_duckdb(kind))
-        behind = next((i for i, (n, _) in enumerate(physical) if n == offset_column(name)), None)
-        offset = exp.column(exp.to_identifier(keys[behind], quoted=True)) if behind is not None else None
-        values[column] = Given(exp.column(exp.to_identifier(keys[index], quoted=True)), declared, offset)
+        companions = {
+            c: reference(keys[names.index(h)]) for c, h in (output.hidden if output else {}).items()
+        }
+        values[column] = Given(reference(keys[index]), declared, companions)
     for column in table.columns:
         if column.name not in values and column.default is not None:
             values[column.name] = default_value(reader, column)
@@ -70,31 +76,29 @@ def build_insert(
 def default_value(reader: Reader, column: Column) -> Given:
     tree = dialect.parse_one(f"SELECT {column.default}")
     fold(tree)
-    value = tree.expressions[0]
-    annotate(value)
-    kind = value.meta.get(TYPE)
-    offset = value.meta.get(OFFSET)
-    rewritten = rewrite(exp.select(value), reader.formats()).expressions[0]
-    return Given(rewritten, kind or column.type, offset)
+    annotate(tree.expressions[0])
+    value = rewrite(tree, reader.formats()).expressions[0]
+    return Given(value, type_of(value) or column.type, companions_in(value))
 
 
 def stored(reader: Reader, column: Column, given: Given) -> list[tuple[str, str]]:
-    """What goes into a column's storage, and into the hidden column beside a TIMESTAMP_TZ, as SQL."""
+    """What goes into a column's storage, and into the hidden columns beside it, as SQL."""
     formats = reader.formats()
-    value = given.value.copy()
-    value.meta[TYPE] = given.type
-    if given.offset is not None:
-        value.meta[OFFSET] = given.offset.copy()
+    value = annotated(given.value.copy(), given.type, given.companions)
     converted = value if given.type == column.type else rewrite_casts.convert(formats, value, column.type)
     if column.type.name == "NUMBER" or (
         given.type.name in {"NUMBER", "FLOAT"} and column.type.name == "FLOAT"
     ):
-        converted = rewrite_casts.duck_cast(converted, column.type.duckdb)
+        converted = duck_cast(converted, column.type.duckdb)
     if column.type.name == "TEXT" and (column.type.length or 0) < sftypes.MAX_TEXT:
         converted = _checked_length(converted, column)
     found = [(column.name, converted.sql(dialect="duckdb"))]
-    if column.type.name == "TIMESTAMP_TZ":
-        found.append((offset_column(column.name), _offset(given, converted).sql(dialect="duckdb")))
+    for companion in companions_of(column.type):
+        if companion is OFFSET:
+            beside = _offset(given, converted)
+        else:
+            beside = nanos_as(value, column.type) or zero(converted)
+        found.append((hidden_column(column.name, companion), beside.sql(dialect="duckdb")))
     return found
 
 
@@ -104,11 +108,10 @@ def _checked_length(value: exp.Expression, column: Column) -> exp.Expression:
 
 
 def _offset(given: Given, converted: exp.Expression) -> exp.Expression:
-    if given.offset is not None:
-        return given.offset.copy()
+    if OFFSET in given.companions:
+        return given.companions[OFFSET].copy()
     if given.type.name == "TEXT":
-        return exp.Anonymous(this="SF_TEXT_OFFSET", expressions=[given.value.copy()])
+        return call_on_copies("SF_TEXT_OFFSET", given.value)
     if given.type.name == "TIMESTAMP_TZ":
-        null = exp.Is(this=given.value.copy(), expression=exp.Null())
-        return exp.Case(ifs=[exp.If(this=exp.Not(this=null), true=exp.Literal.number(0))])
-    return exp.Anonymous(this="SF_SESSION_OFFSET", expressions=[converted.copy()])
+        return zero(given.value)
+    return call_on_copies("SF_SESSION_OFFSET", converted)

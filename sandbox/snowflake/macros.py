@@ -14,6 +14,13 @@ sf_wall(x, minutes) AS timezone('UTC', x) + to_minutes(coalesce(minutes, 0)::INT
 sf_offset_match(s) AS regexp_extract(trim(s), '([+-])(\d{1,2}):?(\d{2})?$', ['sign', 'h', 'm'])
 sf_has_offset(s) AS regexp_matches(trim(s), '(\d{1,2}:\d{2}|\d{1,2}:\d{2}:\d{2}(\.\d+)?)\s*([+-]\d{1,2}(:?\d{2})?|Z)$')
 sf_colon_offset(s) AS regexp_replace(regexp_replace(trim(s), '(\d)\s*([+-])(\d{2}):?(\d{2})$', '\1\2\3:\4'), '(:\d{2}(?:\.\d+)?)\s+([+-]\d{2})$', '\1\2:00')
+sf_six_digits(s) AS regexp_replace(s, '(\.\d{6})\d+', '\1')
+sf_text_nanos(s) AS CASE WHEN s IS NOT NULL THEN coalesce(try_cast(rpad(nullif(
+    regexp_extract(s::VARCHAR, '\.\d{6}(\d{1,3})', 1), ''), 3, '0') AS SMALLINT), 0::SMALLINT) END
+sf_key(x, nanos) AS epoch_us(x)::HUGEINT * 1000 + nanos
+sf_key_nanos(k) AS (((k % 1000) + 1000) % 1000)::SMALLINT
+sf_nanos_sum(nanos, n) AS sf_key_nanos(nanos + n::BIGINT)
+sf_nanos_cut(nanos, unit) AS (nanos - nanos % unit)::SMALLINT
 sf_text_tz(s) AS CASE WHEN sf_has_offset(s) THEN sf_colon_offset(s)::TIMESTAMPTZ ELSE trim(s)::TIMESTAMP::TIMESTAMPTZ END
 sf_text_offset(s) AS CASE WHEN s IS NULL THEN NULL
     WHEN NOT sf_has_offset(s) THEN sf_session_offset(sf_text_tz(s))
@@ -25,9 +32,9 @@ sf_text_ntz(s) AS CASE WHEN sf_has_offset(s)
 sf_try_text_tz(s) AS CASE WHEN sf_has_offset(s) THEN try_cast(sf_colon_offset(s) AS TIMESTAMPTZ)
     ELSE try_cast(try_cast(trim(s) AS TIMESTAMP) AS TIMESTAMPTZ) END
 sf_try_text_ntz(s) AS try_cast(regexp_replace(trim(s), '(:\d{2}(?:\.\d+)?)\s*([+-]\d{1,2}(:?\d{2})?|Z)$', '\1') AS TIMESTAMP)
-sf_number_us(n) AS (CASE WHEN abs(n) < 31536000000 THEN n::DECIMAL(38,6) * 1000000 WHEN abs(n) < 31536000000000 THEN n::DECIMAL(38,3) * 1000
-    WHEN abs(n) < 31536000000000000 THEN n::DECIMAL(38,0) ELSE n::DECIMAL(38,0) // 1000 END)::BIGINT
-sf_number_ntz(n) AS make_timestamp(sf_number_us(n))
+sf_number_key(n) AS (CASE WHEN abs(n) < 31536000000 THEN n::DECIMAL(38,9) * 1000000000 WHEN abs(n) < 31536000000000 THEN n::DECIMAL(38,6) * 1000000
+    WHEN abs(n) < 31536000000000000 THEN n::DECIMAL(38,3) * 1000 ELSE n::DECIMAL(38,0) END)::HUGEINT
+sf_number_ntz(n) AS make_timestamp(sf_floor_div(sf_number_key(n), 1000)::BIGINT)
 sf_float_text(x) AS CASE WHEN x IS NULL THEN NULL WHEN isnan(x) THEN 'NaN' WHEN isinf(x) THEN CASE WHEN x > 0 THEN 'inf' ELSE '-inf' END
     WHEN x = 0 AND printf('%.0f', x) = '-0' THEN '-0' ELSE printf('%.15g', x) END
 sf_float_tme(x) AS CASE WHEN x IS NULL THEN NULL WHEN isnan(x) THEN 'NaN' WHEN isinf(x) THEN CASE WHEN x > 0 THEN 'inf' ELSE '-inf' END

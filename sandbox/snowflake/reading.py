@@ -12,15 +12,17 @@ import sqlglot
 from sqlglot import exp
 
 from sandbox.snowflake import dialect, errors, information_schema, sftypes, versions
+from sandbox.snowflake.annotations import type_of
 from sandbox.snowflake.binder import Binder
 from sandbox.snowflake.catalog import Table
-from sandbox.snowflake.infer import annotate, type_of
+from sandbox.snowflake.infer import annotate
 from sandbox.snowflake.names import ObjectName, show
+from sandbox.snowflake.projections import ALL, NONE
 from sandbox.snowflake.queries import Queries, Query
 from sandbox.snowflake.rewrite import Formats, last_query_id, rewrite
-from sandbox.snowflake.scopes import Home, Output, Relation, fold
+from sandbox.snowflake.scopes import Home, Output, Relation, fold, stored_outputs
 from sandbox.snowflake.session import Session
-from sandbox.snowflake.store import Store, offset_column
+from sandbox.snowflake.store import Store
 
 _FLATTEN = [
     Output("SEQ", sftypes.number()), Output("KEY", sftypes.TEXT), Output("PATH", sftypes.TEXT),
@@ -30,7 +32,7 @@ _FLATTEN = [
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """A query for DuckDB. `outputs` are its visible columns; hidden ones may stand between them."""
+    """A query for DuckDB. `outputs` are its visible columns; hidden ones may stand behind them."""
 
     sql: str
     outputs: list[Output] | None
@@ -120,8 +122,7 @@ class Reader:
         node = exp.Table(this=exp.to_identifier(described.storage, quoted=True))
         if source.startswith("("):
             node = exp.Subquery(this=sqlglot.parse_one(source[1:-1], read="duckdb"))
-        outputs = [Output(c.name, c.type, c.type.name == "TIMESTAMP_TZ") for c in described.columns]
-        return Relation(node, outputs)
+        return Relation(node, stored_outputs(described.columns))
 
     def function_relation(self, source: exp.Expression) -> Relation:
         inner = source.this
@@ -133,9 +134,8 @@ class Reader:
         if isinstance(inner, exp.Generator):
             count = inner.args.get("rowcount")
             rows = int(count.name) if count is not None else 0
-            return Relation(
-                exp.Table(this=exp.Anonymous(this="range", expressions=[exp.Literal.number(rows)])), None
-            )
+            node = exp.Table(this=exp.Anonymous(this="range", expressions=[exp.Literal.number(rows)]))
+            return Relation(node, [Output("RANGE", sftypes.number())])
         if isinstance(inner, exp.Explode):
             value = inner.this.expression if isinstance(inner.this, exp.Kwarg) else inner.this
             node = exp.Table(this=exp.Anonymous(this="sf_flatten", expressions=[value]))
@@ -173,9 +173,7 @@ class Reader:
             )
         if found.result is None:
             raise errors.SnowflakeError(710, "02000", f"Result for query {query_id} has expired.")
-        columns = found.result.columns
-        hidden = set(found.result.table.column_names)
-        outputs = [Output(c.name, c.type, offset_column(c.name) in hidden) for c in columns]
+        outputs = [Output(c.name, c.type, c.hidden) for c in found.result.columns]
         return self.arrow_relation(found.result.table, outputs)
 
     # -- time travel
@@ -235,9 +233,9 @@ class Reader:
         return build_formats(self.session, self.query)
 
     def translate(self, query: exp.Expression, *, carry: bool = False, params: Any = None) -> Translation:
-        """A folded query as DuckDB SQL. `carry`: keep the hidden offset columns."""
+        """A folded query as DuckDB SQL. `carry`: keep the hidden columns."""
         holder = exp.Subquery(this=query)
-        outputs = Binder(self).bind(query, derived=carry)
+        outputs = Binder(self).bind(query, carried=ALL if carry else NONE)
         rewritten = rewrite(holder, self.formats()).this
         return Translation(rewritten.sql(dialect="duckdb"), outputs)
 

@@ -6,6 +6,7 @@ import base64
 import datetime as dt
 import decimal
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sandbox.snowflake import sftypes
+from sandbox.snowflake.companions import NANOS, OFFSET, Companion
 from sandbox.snowflake.sftypes import SfType
-from sandbox.snowflake.store import offset_column
 
 #: Snowflake's statement type ids, as the clients know them.
 SELECT = 0x1000
@@ -29,11 +30,12 @@ class ResultColumn:
     name: str
     type: SfType
     nullable: bool = True
+    hidden: Mapping[Companion, str] = field(default_factory=dict)
 
 
 @dataclass
 class Result:
-    """`table` may hold hidden offset columns behind its visible ones (see `store.offset_column`)."""
+    """`table` may hold hidden columns behind its visible ones (see `companions`)."""
 
     columns: list[ResultColumn]
     table: pa.Table
@@ -97,11 +99,7 @@ def _rowtype(column: ResultColumn) -> dict[str, Any]:
         "byteLength": min(length * 4, sftypes.MAX_TEXT) if length and kind.name == "TEXT" else length,
         "length": length,
         "precision": kind.precision if kind.name == "NUMBER" else 0 if temporal else None,
-        "scale": kind.scale
-        if kind.name == "NUMBER"
-        else (9 if kind.scale is None else kind.scale)
-        if temporal
-        else None,
+        "scale": kind.scale if kind.name == "NUMBER" else kind.digits if temporal else None,
         "collation": None,
         **({"vectorDimension": kind.dimension, "fields": [_element(kind)]} if kind.name == "VECTOR" else {}),
     }
@@ -121,18 +119,13 @@ def arrow_base64(result: Result) -> str:
     arrays, fields = [], []
     for index, column in enumerate(result.columns):
         array = _chunk(result.table.column(index))
-        offsets = _offsets(result, index)
-        converted = _to_wire(array, column.type, offsets)
+        converted = _to_wire(array, column.type, _beside(result, column))
         arrays.append(converted)
         kind = column.type
         metadata = {
             "logicalType": _rowtype(column)["type"].upper(),
             "precision": str(kind.precision or 38),
-            "scale": str(
-                (9 if kind.scale is None else kind.scale)
-                if kind.name in {"TIME", *sftypes.TIMESTAMPS}
-                else kind.scale or 0
-            ),
+            "scale": str(kind.digits or kind.scale or 0),
             "charLength": str(kind.length or 0),
         }
         fields.append(pa.field(column.name, converted.type, nullable=True, metadata=metadata))
@@ -148,13 +141,15 @@ def _chunk(column: pa.ChunkedArray) -> pa.Array:
     return combined if isinstance(combined, pa.Array) else pa.concat_arrays(combined.chunks)
 
 
-def _offsets(result: Result, index: int) -> pa.Array | None:
-    name = offset_column(result.columns[index].name)
-    names = result.table.column_names
-    return _chunk(result.table.column(name)) if name in names else None
+def _beside(result: Result, column: ResultColumn) -> dict[Companion, pa.Array]:
+    """A column's companions, 0 where one is not known."""
+    return {
+        c: pc.fill_null(_chunk(result.table.column(name)).cast(pa.int32()), pa.scalar(0, pa.int32()))
+        for c, name in column.hidden.items()
+    }
 
 
-def _to_wire(array: pa.Array, kind: SfType, offsets: pa.Array | None) -> pa.Array:
+def _to_wire(array: pa.Array, kind: SfType, beside: dict[Companion, pa.Array]) -> pa.Array:
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
     if pa.types.is_null(array.type):
@@ -163,13 +158,12 @@ def _to_wire(array: pa.Array, kind: SfType, offsets: pa.Array | None) -> pa.Arra
         case "NUMBER":
             return _number(array, kind)
         case "TIMESTAMP_NTZ" | "TIMESTAMP_LTZ" | "TIMESTAMP_TZ":
-            return _timestamp(array, kind, offsets)
+            return _timestamp(array, kind, beside)
         case "TIME":
-            scale = 9 if kind.scale is None else kind.scale  # the unit in which the connectors read it
-            micros = array.cast(pa.time64("us")).cast(pa.int64())
-            return (
-                pc.multiply(micros, 10 ** (scale - 6)) if scale >= 6 else pc.divide(micros, 10 ** (6 - scale))
-            )
+            nanoseconds = pc.multiply(array.cast(pa.time64("us")).cast(pa.int64()), 1000)
+            if NANOS in beside:
+                nanoseconds = pc.add(nanoseconds, beside[NANOS].cast(pa.int64()))
+            return pc.divide(nanoseconds, 10 ** (9 - kind.digits))  # the unit in which the connectors read it
         case "UUID":
             return uuid_text(array)
         case "VARIANT" | "OBJECT" | "ARRAY":
@@ -205,16 +199,18 @@ def _number(array: pa.Array, kind: SfType) -> pa.Array:
         return array.cast(pa.decimal128(38, 0))
 
 
-def _timestamp(array: pa.Array, kind: SfType, offsets: pa.Array | None) -> pa.Array:
+def _timestamp(array: pa.Array, kind: SfType, beside: dict[Companion, pa.Array]) -> pa.Array:
     micros = array.cast(pa.timestamp("us", tz=getattr(array.type, "tz", None))).cast(pa.int64())
     seconds = _floor_seconds(micros)
     fraction = pc.multiply(pc.subtract(micros, pc.multiply(seconds, 1_000_000)), 1000).cast(pa.int32())
+    if NANOS in beside:
+        fraction = pc.add(fraction, beside[NANOS])
     zero = pa.scalar(0, pa.int64())
     children = [pc.fill_null(seconds, zero), pc.fill_null(fraction, pa.scalar(0, pa.int32()))]
     fields = [pa.field("epoch", pa.int64(), nullable=False), pa.field("fraction", pa.int32(), nullable=False)]
     if kind.name == "TIMESTAMP_TZ":
-        minutes = offsets.cast(pa.int32()) if offsets is not None else pa.nulls(len(array), pa.int32())
-        children.append(pc.add(pc.fill_null(minutes, pa.scalar(0, pa.int32())), pa.scalar(1440, pa.int32())))
+        minutes = beside.get(OFFSET, pa.array([0] * len(array), pa.int32()))
+        children.append(pc.add(minutes, pa.scalar(1440, pa.int32())))
         fields.append(pa.field("timezone", pa.int32(), nullable=False))
     return pa.StructArray.from_arrays(children, fields=fields, mask=array.is_null())
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from sandbox.snowflake import rewrite_casts, rewrite_dates, rewrite_json
-from sandbox.snowflake.infer import OFFSET, TYPE, type_of
-from sandbox.snowflake.rewrite_casts import call, number
+from sandbox.snowflake import rewrite_casts, rewrite_compare, rewrite_dates, rewrite_json
+from sandbox.snowflake.annotations import TYPE, companion_of, companions_in, type_of
+from sandbox.snowflake.companions import COMPANIONS, NANOS
+from sandbox.snowflake.expressions import call, duck_cast, number
 
 Rule = Callable[["Formats", exp.Expression], exp.Expression]
 
@@ -33,6 +34,9 @@ class Formats:
     query_ids: tuple[str, ...] = ()  # the session's statements before this one
 
 
+_MEANING = (TYPE, *(c.key for c in COMPANIONS))
+
+
 def rewrite(tree: exp.Expression, formats: Formats) -> exp.Expression:
     """The tree with every node replaced where a rule says so; nested queries included."""
     for key, value in list(tree.args.items()):
@@ -40,12 +44,12 @@ def rewrite(tree: exp.Expression, formats: Formats) -> exp.Expression:
             tree.set(key, [rewrite(v, formats) if isinstance(v, exp.Expression) else v for v in value])
         elif isinstance(value, exp.Expression):
             tree.set(key, rewrite(value, formats))
-    if isinstance(tree.meta.get(OFFSET), exp.Expression) and not isinstance(tree, exp.Column):
-        tree.meta[OFFSET] = rewrite(tree.meta[OFFSET].copy(), formats)
+    for companion, expression in companions_in(tree).items():
+        tree.meta[companion.key] = rewrite(expression.copy(), formats)
     for rule in _rules(tree):
         new = rule(formats, tree)
         if new is not tree:
-            for key in (TYPE, OFFSET):
+            for key in _MEANING:
                 if key in tree.meta:
                     new.meta.setdefault(key, tree.meta[key])
             return new
@@ -83,12 +87,16 @@ def _hash_agg(formats: Formats, node: exp.Expression) -> exp.Expression:
     if isinstance(node.this, exp.Star):
         row: exp.Expression = exp.Anonymous(this="row", expressions=[exp.Var(this="*COLUMNS(*)")])
     else:
-        row = call("row", *arguments)
+        row = call("row", *arguments, *_beside(arguments))
     return exp.Coalesce(this=call("bit_xor", call("SF_HASH_ROW", row)), expressions=[number(0)])
 
 
 def _hash(formats: Formats, node: exp.Expression) -> exp.Expression:
-    return call("SF_HASH_ROW", call("row", *node.expressions))
+    return call("SF_HASH_ROW", call("row", *node.expressions, *_beside(node.expressions)))
+
+
+def _beside(values: list[exp.Expression]) -> list[exp.Expression]:
+    return [nanos.copy() for v in values if (nanos := companion_of(v, NANOS)) is not None]
 
 
 def _length(formats: Formats, node: exp.Expression) -> exp.Expression:
@@ -108,7 +116,7 @@ def _wide(formats: Formats, node: exp.Expression) -> exp.Expression:
                 and side.name.isdigit()
                 and len(side.name) < 19
             ):
-                cast = rewrite_casts.duck_cast(side, "BIGINT")
+                cast = duck_cast(side, "BIGINT")
                 cast.meta[TYPE] = type_of(side)
                 node.set(key, cast)
     return node
@@ -120,7 +128,7 @@ def _is_text(node: exp.Expression) -> bool:
 
 
 def _bitwise(formats: Formats, node: exp.Expression) -> exp.Expression:
-    node.set("this", rewrite_casts.duck_cast(node.this, "HUGEINT"))
+    node.set("this", duck_cast(node.this, "HUGEINT"))
     return node
 
 
@@ -166,10 +174,12 @@ _RULES: tuple[tuple[type[exp.Expression] | tuple[type[exp.Expression], ...], Rul
     (exp.ConvertTimezone, rewrite_dates.convert_timezone),
     (exp.CurrentTimestamp, rewrite_dates.current_timestamp),
     (exp.CurrentDate, rewrite_dates.current_date),
-    ((exp.DateAdd, exp.TimestampAdd), rewrite_dates.date_add),
+    ((exp.DateAdd, exp.TimestampAdd, exp.TimeAdd), rewrite_dates.date_add),
     (exp.DateDiff, rewrite_dates.date_diff),
     ((exp.TimestampTrunc, exp.DateTrunc), rewrite_dates.date_trunc),
     (exp.UnixToTime, rewrite_dates.unix_to_time),
+    (exp.TimestampFromParts, rewrite_dates.ntz_from_parts),
+    (exp.TimeFromParts, rewrite_dates.time_from_parts),
     (exp.TimestampTzFromParts, rewrite_dates.tz_from_parts),
     (exp.TimestampLtzFromParts, rewrite_dates.ltz_from_parts),
     (exp.JSONFormat, rewrite_json.to_json),
@@ -188,9 +198,7 @@ _RULES: tuple[tuple[type[exp.Expression] | tuple[type[exp.Expression], ...], Rul
     (exp.Length, _length),
     (exp.ByteLength, lambda f, n: call("strlen" if _is_text(n.this) else "octet_length", n.this)),
     ((exp.BitwiseXorAgg, exp.BitwiseAndAgg, exp.BitwiseOrAgg), _bitwise),
-    ((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ), rewrite_casts.comparison),
-    (exp.Between, rewrite_casts.between),
-    (exp.In, rewrite_casts.in_list),
+    *rewrite_compare.RULES,
     (exp.MD5, _digest("md5")),
     (exp.SHA2, _sha2),
     (exp.MD5NumberLower64, _generic_number("SF_MD5_LOWER")),

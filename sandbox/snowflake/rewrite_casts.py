@@ -7,35 +7,21 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from sandbox.snowflake import errors, sftypes
+from sandbox.snowflake.annotations import companions_in, type_of
+from sandbox.snowflake.companions import OFFSET
 from sandbox.snowflake.datetime_formats import build_format
-from sandbox.snowflake.infer import offset_of, type_of
+from sandbox.snowflake.expressions import call, duck_cast, is_built, number
+from sandbox.snowflake.offsets import offset_of
 from sandbox.snowflake.sftypes import SEMI_STRUCTURED, SfType
 
 if TYPE_CHECKING:
     from sandbox.snowflake.rewrite import Formats
 
 _SUBSECOND = {"TIME", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ"}
-_BUILT = "built"  # a cast made here is not to be looked at again
-
-
-def call(name: str, *arguments: exp.Expression) -> exp.Expression:
-    return exp.Anonymous(this=name, expressions=list(arguments))
-
-
-def number(value: int) -> exp.Expression:
-    return exp.Literal.number(value)
-
-
-def duck_cast(value: exp.Expression, target: str, *, safe: bool = False) -> exp.Expression:
-    """A cast for DuckDB that the rules leave alone."""
-    kind = exp.TryCast if safe else exp.Cast
-    built = kind(this=value, to=exp.DataType.build(target, dialect="duckdb"))
-    built.meta[_BUILT] = True
-    return built
 
 
 def cast(formats: Formats, node: exp.Expression) -> exp.Expression:
-    if node.meta.get(_BUILT):
+    if is_built(node):
         return node
     target = sftypes.from_ast(node.to)
     return convert(
@@ -48,8 +34,8 @@ def convert(
 ) -> exp.Expression:
     """`value` as `target`. `safe`: NULL instead of an error. `explicit`: a length was written."""
     converted = _convert(formats, value, target, safe=safe, explicit=explicit)
-    if target.name in _SUBSECOND and target.scale is not None and target.scale < 6:
-        return call("SF_CUT", converted, number(10 ** (6 - target.scale)))
+    if target.name in _SUBSECOND and target.digits < 6:
+        return call("SF_CUT", converted, number(10 ** (6 - target.digits)))
     return converted
 
 
@@ -128,13 +114,13 @@ def to_text(formats: Formats, value: exp.Expression) -> exp.Expression:
         case "FLOAT":
             return call("SF_FLOAT_TEXT", value)
         case "TIMESTAMP_NTZ":
-            return build_format(value, formats.ntz, None)
+            return build_format(value, formats.ntz, companions_in(value))
         case "TIMESTAMP_LTZ":
-            return build_format(duck_cast(value, "TIMESTAMP"), formats.ltz, call("SF_SESSION_OFFSET", value))
+            return _local_text(value, formats.ltz)
         case "TIMESTAMP_TZ":
-            return build_format(wall_clock(value), formats.tz, offset_of(value))
+            return build_format(wall_clock(value), formats.tz, companions_in(value))
         case "DATE":
-            return build_format(duck_cast(value, "TIMESTAMP"), formats.date, None)
+            return build_format(duck_cast(value, "TIMESTAMP"), formats.date, {})
         case "TIME":
             return _time_text(value, formats.time)
         case "BINARY":
@@ -148,7 +134,14 @@ def to_text(formats: Formats, value: exp.Expression) -> exp.Expression:
 
 def _time_text(value: exp.Expression, model: str) -> exp.Expression:
     day = duck_cast(exp.Literal.string("1970-01-01"), "DATE")
-    return build_format(exp.paren(exp.Add(this=day, expression=value), copy=False), model, None)
+    return build_format(
+        exp.paren(exp.Add(this=day, expression=value), copy=False), model, companions_in(value)
+    )
+
+
+def _local_text(value: exp.Expression, model: str) -> exp.Expression:
+    beside = companions_in(value) | {OFFSET: call("SF_SESSION_OFFSET", value)}
+    return build_format(duck_cast(value, "TIMESTAMP"), model, beside)
 
 
 def to_char(formats: Formats, node: exp.Expression) -> exp.Expression:
@@ -163,11 +156,11 @@ def to_char(formats: Formats, node: exp.Expression) -> exp.Expression:
     if kind == "TIME":
         return _time_text(value, text)
     if kind in {"DATE", "TIMESTAMP_NTZ"}:
-        return build_format(duck_cast(value, "TIMESTAMP"), text, None)
+        return build_format(duck_cast(value, "TIMESTAMP"), text, companions_in(value))
     if kind == "TIMESTAMP_LTZ":
-        return build_format(duck_cast(value, "TIMESTAMP"), text, call("SF_SESSION_OFFSET", value))
+        return _local_text(value, text)
     if kind == "TIMESTAMP_TZ":
-        return build_format(wall_clock(value), text, offset_of(value))
+        return build_format(wall_clock(value), text, companions_in(value))
     upper = text.upper()
     if kind == "BINARY":
         return {"HEX": call("hex", value), "BASE64": call("to_base64", value)}.get(upper) or call(
@@ -210,39 +203,3 @@ def hex_encode(formats: Formats, node: exp.Expression) -> exp.Expression:
 
 def hex_string(formats: Formats, node: exp.Expression) -> exp.Expression:
     return call("unhex", exp.Literal.string(node.this))
-
-
-_COMPARED = {"DATE", "TIME", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ", "BINARY"}
-
-
-def _agree(formats: Formats, value: exp.Expression, other: exp.Expression) -> exp.Expression:
-    """`value` as what it is compared with: a text becomes a date or time by Snowflake's rules, not DuckDB's."""
-    mine, theirs = type_of(value), type_of(other)
-    if mine is None or theirs is None:
-        return value
-    if mine.name == "TEXT" and theirs.name in _COMPARED:
-        return convert(formats, value, theirs)
-    if mine.name == "TIMESTAMP_TZ" and theirs.name == "TIMESTAMP_NTZ":
-        return value
-    if mine.name in SEMI_STRUCTURED and theirs.name in {"TEXT", "NUMBER", "FLOAT", "BOOLEAN"}:
-        return convert(formats, value, theirs)
-    return value
-
-
-def comparison(formats: Formats, node: exp.Expression) -> exp.Expression:
-    left, right = node.this, node.expression
-    node.set("this", _agree(formats, left, right))
-    node.set("expression", _agree(formats, right, left))
-    return node
-
-
-def between(formats: Formats, node: exp.Expression) -> exp.Expression:
-    for key in ("low", "high"):
-        node.set(key, _agree(formats, node.args[key], node.this))
-    return node
-
-
-def in_list(formats: Formats, node: exp.Expression) -> exp.Expression:
-    if node.expressions:
-        node.set("expressions", [_agree(formats, e, node.this) for e in node.expressions])
-    return node

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from sandbox.snowflake import errors, sftypes
-from sandbox.snowflake.datetime_formats import build_strptime
-from sandbox.snowflake.infer import offset_of, type_of
-from sandbox.snowflake.rewrite_casts import call, convert, duck_cast, number, wall_clock
+from sandbox.snowflake.annotations import type_of
+from sandbox.snowflake.datetime_formats import build_strptime, fraction
+from sandbox.snowflake.expressions import call, duck_cast, number, unit_of
+from sandbox.snowflake.nanoseconds import nanos_as
+from sandbox.snowflake.offsets import offset_of
+from sandbox.snowflake.rewrite_casts import convert, wall_clock
 
 if TYPE_CHECKING:
     from sandbox.snowflake.rewrite import Formats
@@ -42,14 +45,12 @@ def extract(formats: Formats, node: exp.Expression) -> exp.Expression:
     part, value = node.this.name.upper(), node.expression
     kind = type_of(value)
     name = kind.name if kind is not None else ""
+    nanos = nanos_as(value, sftypes.NTZ)
     if part in _EPOCH:
         if name == "TEXT":
             value = convert(formats, value, sftypes.NTZ)
         if _EPOCH[part] == 0:
-            return exp.paren(
-                exp.Mul(this=duck_cast(call("epoch_us", value), "HUGEINT"), expression=number(1000)),
-                copy=False,
-            )
+            return call("SF_KEY", value, nanos if nanos is not None else number(0))
         return (
             call("epoch_us", value)
             if _EPOCH[part] == 1
@@ -69,7 +70,7 @@ def extract(formats: Formats, node: exp.Expression) -> exp.Expression:
     value = _at_wall(formats, value)
     known = _PARTS.get(part, part.lower())
     if known == "NS":
-        return exp.paren(exp.Mul(this=call("SF_FRACTION_US", value), expression=number(1000)), copy=False)
+        return fraction(value, nanos)
     return call("date_part", exp.Literal.string(known), value)
 
 
@@ -94,15 +95,8 @@ def current_date(formats: Formats, node: exp.Expression) -> exp.Expression:
     return duck_cast(current_timestamp(formats, exp.CurrentTimestamp()), "DATE")
 
 
-_INTERVALS = {"NANOSECOND": None, "WEEK": 7, "QUARTER": 3}
-
-
-def _unit(node: exp.Expression) -> str:
-    return str(node.args["unit"].name if node.args.get("unit") is not None else "DAY").upper().rstrip("S")
-
-
 def date_add(formats: Formats, node: exp.Expression) -> exp.Expression:
-    unit, amount, value = _unit(node), node.expression, node.this
+    unit, amount, value = unit_of(node), node.expression, node.this
     kind = type_of(value)
     name = kind.name if kind is not None else ""
     if name == "TEXT" or (not name and isinstance(value, exp.Literal)):
@@ -117,7 +111,9 @@ def date_add(formats: Formats, node: exp.Expression) -> exp.Expression:
     elif unit in {"HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND"}:
         interval = call(f"to_{unit.lower()}s", whole)
     elif unit == "NANOSECOND":
-        interval = call("to_microseconds", call("SF_FLOOR_DIV", whole, number(1000)))
+        nanos = nanos_as(node.this, sftypes.NTZ)
+        total = exp.Add(this=nanos if nanos is not None else number(0), expression=whole)
+        interval = call("to_microseconds", call("SF_FLOOR_DIV", exp.paren(total, copy=False), number(1000)))
     else:
         raise errors.NotImplementedHere(f"DATEADD({unit})")
     added = exp.paren(exp.Add(this=value, expression=interval), copy=False)
@@ -130,8 +126,9 @@ def date_add(formats: Formats, node: exp.Expression) -> exp.Expression:
 
 def date_diff(formats: Formats, node: exp.Expression) -> exp.Expression:
     """Boundaries crossed, as Snowflake counts them; sides of different kinds become timestamps."""
-    unit = _unit(node)
+    unit = unit_of(node)
     sides = []
+    nanos = [nanos_as(side, sftypes.NTZ) for side in (node.this, node.expression)]
     kinds = {k.name if (k := type_of(s)) is not None else "" for s in (node.this, node.expression)}
     for side in (node.this, node.expression):
         kind = type_of(side)
@@ -152,18 +149,13 @@ def date_diff(formats: Formats, node: exp.Expression) -> exp.Expression:
             )
         sides.append(side)
     if unit == "NANOSECOND":
-        return exp.paren(
-            exp.Mul(
-                this=call("date_diff", exp.Literal.string("microsecond"), sides[1], sides[0]),
-                expression=number(1000),
-            ),
-            copy=False,
-        )
+        last, first = (call("SF_KEY", side, n or number(0)) for side, n in zip(sides, nanos, strict=True))
+        return exp.paren(exp.Sub(this=last, expression=first), copy=False)
     return call("date_diff", exp.Literal.string(unit.lower()), sides[1], sides[0])
 
 
 def date_trunc(formats: Formats, node: exp.Expression) -> exp.Expression:
-    unit = _unit(node)
+    unit = unit_of(node)
     kind = type_of(node.this)
     name = kind.name if kind is not None else ""
     value = convert(formats, node.this, sftypes.NTZ) if name == "TEXT" else node.this
@@ -193,7 +185,10 @@ def _model(node: exp.Expression) -> str | None:
 
 
 def _parsed(value: exp.Expression, model: str, *, safe: bool) -> exp.Expression:
-    return call("try_strptime" if safe else "strptime", value, exp.Literal.string(build_strptime(model)))
+    """A text by its model, down to the microsecond: DuckDB's own nanoseconds end in the year 2262."""
+    if ".%f" in (form := build_strptime(model)):
+        value = call("SF_SIX_DIGITS", value)
+    return call("try_strptime" if safe else "strptime", value, exp.Literal.string(form))
 
 
 def to_date(formats: Formats, node: exp.Expression) -> exp.Expression:
@@ -246,13 +241,32 @@ def to_timestamp(kind: str, *, safe: bool = False) -> Callable[[Formats, exp.Exp
 
 
 def _from_parts(node: exp.Expression) -> exp.Expression:
+    """Down to the microsecond."""
     whole = [duck_cast(node.args[k], "BIGINT") for k in ("year", "month", "day", "hour", "min")]
-    seconds = duck_cast(node.args["sec"], "DOUBLE")
-    moment = call("make_timestamp", *whole, seconds)
-    if node.args.get("nano") is None:
-        return moment
-    micros = call("SF_FLOOR_DIV", duck_cast(node.args["nano"], "BIGINT"), number(1000))
-    return exp.paren(exp.Add(this=moment, expression=call("to_microseconds", micros)), copy=False)
+    moment = call("make_timestamp", *whole, duck_cast(node.args["sec"], "DOUBLE"))
+    return exp.paren(exp.Add(this=moment, expression=_part_of_second(node)), copy=False)
+
+
+def _part_of_second(node: exp.Expression) -> exp.Expression:
+    nano = node.args.get("nano")
+    micros = call("SF_FLOOR_DIV", duck_cast(nano if nano is not None else number(0), "BIGINT"), number(1000))
+    return call("to_microseconds", micros)
+
+
+def ntz_from_parts(formats: Formats, node: exp.Expression) -> exp.Expression:
+    return node if node.args.get("year") is None else _from_parts(node)
+
+
+def time_from_parts(formats: Formats, node: exp.Expression) -> exp.Expression:
+    """Parts beyond their range go into the next larger one, as in Snowflake."""
+    hours, minutes, seconds = (
+        call(f"to_{unit}s", duck_cast(node.args[key], "BIGINT"))
+        for key, unit in (("hour", "hour"), ("min", "minute"), ("sec", "second"))
+    )
+    moment: exp.Expression = duck_cast(exp.Literal.string("00:00:00"), "TIME")
+    for part in (hours, minutes, seconds, _part_of_second(node)):
+        moment = exp.Add(this=moment, expression=part)
+    return exp.paren(moment, copy=False)
 
 
 def tz_from_parts(formats: Formats, node: exp.Expression) -> exp.Expression:

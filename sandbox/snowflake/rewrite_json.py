@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from sandbox.snowflake.infer import type_of
-from sandbox.snowflake.rewrite_casts import call, duck_cast, number
+from sandbox.snowflake.annotations import type_of
+from sandbox.snowflake.expressions import call, duck_cast, number
 from sandbox.snowflake.sftypes import SEMI_STRUCTURED
 
 if TYPE_CHECKING:

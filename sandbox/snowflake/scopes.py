@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from sqlglot import exp
 
-from sandbox.snowflake import infer, sftypes
+from sandbox.snowflake import sftypes
+from sandbox.snowflake.catalog import Column
+from sandbox.snowflake.companions import Companion, companions_of, hidden_column
 from sandbox.snowflake.sftypes import SfType
-from sandbox.snowflake.store import OFFSET_SUFFIX
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A column that a query gives. `offset`: a hidden column with its offset stands beside it."""
+    """A column that a query gives. `hidden`: its companions that it gives too, and their columns' names."""
 
     name: str
     type: SfType | None
-    offset: bool = False
+    hidden: Mapping[Companion, str] = field(default_factory=dict)
+
+
+def stored_outputs(columns: Iterable[Column]) -> list[Output]:
+    """What a table's storage gives."""
+    return [
+        Output(c.name, c.type, {k: hidden_column(c.name, k) for k in companions_of(c.type)}) for c in columns
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,8 @@ class Scope:
     sources: dict[str, list[Output] | None] = field(default_factory=dict)
     aliases: dict[str, exp.Expression] = field(default_factory=dict)
     parent: Scope | None = None
+    #: A column that JOIN … USING made one of several → the sources that have it, in their order.
+    merged: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def open(self) -> bool:
@@ -97,45 +107,13 @@ def rename(outputs: list[Output] | None, alias: exp.Expression | None) -> list[O
     if outputs is None or alias is None or not alias.args.get("columns"):
         return outputs
     names = [c.name for c in alias.args["columns"]]
-    renamed = [Output(n, o.type) for n, o in zip(names, outputs, strict=False)]
-    return renamed + [Output(o.name, o.type) for o in outputs[len(names) :]]
-
-
-def united(left: list[Output] | None, right: list[Output] | None) -> list[Output] | None:
-    if left is None or right is None:
-        return left and [Output(o.name, None) for o in left]
-    merged = [
-        Output(a.name, a.type if a.type is not None else b.type) for a, b in zip(left, right, strict=False)
-    ]
-    return merged
-
-
-def values_outputs(values: exp.Values, *, derived: bool) -> list[Output]:
-    """The columns of VALUES; `derived`: a TIMESTAMP_TZ's offsets are added as cells behind the others."""
-    rows = [r.expressions if isinstance(r, exp.Tuple) else [r] for r in values.expressions]
-    outputs = []
-    added: list[list[exp.Expression]] = [[] for _ in rows]
-    for index, column in enumerate(zip(*rows, strict=False)):
-        types = [t for cell in column if (t := infer.type_of(cell)) is not None]
-        kind = types[0] if types and all(t == types[0] for t in types) else None
-        zoned = derived and kind is not None and kind.name == "TIMESTAMP_TZ"
-        outputs.append(Output(f"COLUMN{index + 1}", kind, zoned))
-        for cell, more in zip(column, added, strict=True) if zoned else ():
-            offset = infer.offset_of(cell)
-            more.append(offset.copy() if offset is not None else exp.Literal.number(0))
-    if any(added):
-        tuples = [exp.Tuple(expressions=[*cells, *more]) for cells, more in zip(rows, added, strict=True)]
-        values.set("expressions", tuples)
-    return outputs
+    renamed = [Output(n, o.type, o.hidden) for n, o in zip(names, outputs, strict=False)]
+    return renamed + outputs[len(names) :]
 
 
 def as_declared(outputs: list[Output] | None, declared: list[Output] | None) -> list[Output] | None:
     """A view's columns bear the names of the view."""
     return outputs if outputs is not None else declared
-
-
-def hidden(name: str) -> bool:
-    return name.endswith(OFFSET_SUFFIX)
 
 
 def result_type(output: Output | None, duckdb_type: str) -> SfType:

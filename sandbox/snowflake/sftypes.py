@@ -61,12 +61,19 @@ class SfType:
             case "VECTOR":
                 return f"VECTOR({self.element}, {self.dimension})"
             case "TIME" | "TIMESTAMP_NTZ" | "TIMESTAMP_LTZ" | "TIMESTAMP_TZ":
-                return f"{self.name}({9 if self.scale is None else self.scale})"
+                return f"{self.name}({self.digits})"
         return self.name
 
     @property
+    def digits(self) -> int:
+        """Digits of a second that a TIME or TIMESTAMP has; 0 for every other type."""
+        if self.name not in {"TIME", *TIMESTAMPS}:
+            return 0
+        return 9 if self.scale is None else self.scale
+
+    @property
     def duckdb(self) -> str:
-        """The type that stores it; TIME and TIMESTAMP keep microseconds, not nanoseconds."""
+        """The type that stores it; what it leaves out stands beside it (see `companions`)."""
         if self.name == "NUMBER":
             return f"DECIMAL({self.precision},{self.scale})"
         if self.name == "VECTOR":

@@ -12,12 +12,13 @@ import pyarrow as pa
 from sqlglot import exp
 
 from sandbox.snowflake import dialect, errors
+from sandbox.snowflake.companions import hidden
 from sandbox.snowflake.objects import Objects
 from sandbox.snowflake.queries import Queries, Query
 from sandbox.snowflake.reading import Reader
 from sandbox.snowflake.results import SELECT, Result, ResultColumn
 from sandbox.snowflake.scanner import Scanner, split_statements
-from sandbox.snowflake.scopes import Output, fold, hidden, result_type
+from sandbox.snowflake.scopes import Output, fold, result_type
 from sandbox.snowflake.session import Session
 from sandbox.snowflake.store import Store
 
@@ -107,7 +108,7 @@ def run_query(statement: Statement, tree: exp.Expression | None = None) -> Resul
         return Result(columns, empty, SELECT)
     table = relation.to_arrow_table()
     statement.query.bytes_scanned = table.nbytes
-    return Result(columns, visible_first(table), SELECT)
+    return Result(columns, table, SELECT)
 
 
 def output_columns(outputs: list[Output] | None, relation: duckdb.DuckDBPyRelation) -> list[ResultColumn]:
@@ -117,16 +118,13 @@ def output_columns(outputs: list[Output] | None, relation: duckdb.DuckDBPyRelati
         list(outputs) if outputs is not None and len(outputs) == len(named) else [None] * len(named)
     )
     return [
-        ResultColumn(output.name if output else name, result_type(output, kind))
+        ResultColumn(
+            output.name if output else name,
+            result_type(output, kind),
+            hidden=output.hidden if output else {},
+        )
         for (name, kind), output in zip(named, known, strict=True)
     ]
-
-
-def visible_first(table: pa.Table) -> pa.Table:
-    """Hidden offset columns behind the visible ones."""
-    shown = [i for i, n in enumerate(table.column_names) if not hidden(n)]
-    rest = [i for i, n in enumerate(table.column_names) if hidden(n)]
-    return table.select(shown + rest) if rest else table
 
 
 def _wait(statement: Statement, tree: exp.Expression) -> None:

@@ -15,6 +15,7 @@ import duckdb
 from sandbox.snowflake import catalog as catalogs
 from sandbox.snowflake import errors, macros
 from sandbox.snowflake.catalog import Catalog, Table
+from sandbox.snowflake.companions import companions_of, hidden_column, visible_column
 from sandbox.snowflake.names import ObjectName, quote
 
 #: A statement waits this long for another that changes the same table.
@@ -45,6 +46,7 @@ class Store:
         self._guard = threading.Lock()
         self._discarded: list[tuple[float, str]] = []
         self.drop_unused()
+        complete_storages(self._duck, self.catalog)
 
     def cursor(self, timezone: str = "UTC") -> duckdb.DuckDBPyConnection:
         """A connection of its own: transactions, TimeZone and registered tables are not shared."""
@@ -111,20 +113,48 @@ def new_storage() -> str:
     return f"t_{uuid.uuid4().hex[:12]}"
 
 
+def complete_storages(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
+    """Give storages that an earlier stand-in kept the hidden columns they lack; no value had anything to put there."""
+    found: dict[str, list[str]] = {}
+    for storage, name in connection.execute(
+        "SELECT table_name, column_name FROM duckdb_columns() ORDER BY table_name, column_index"
+    ).fetchall():
+        found.setdefault(storage, []).append(name)
+    for table in catalog.tables():
+        for at in (table, *table.versions):
+            described = Table(table.name, table.kind, at.columns, table.created)
+            wanted = [name for name, _ in storage_columns(described)]
+            names = found.get(at.storage, wanted)
+            if names != wanted:
+                _rebuild(connection, at.storage, described, names)
+                found[at.storage] = wanted
+
+
+def _rebuild(connection: duckdb.DuckDBPyConnection, storage: str, table: Table, names: list[str]) -> None:
+    """A storage of the columns `names` anew, its rows in their order: a version of the table may be its first n."""
+    given = [quote(n) if n in names else _zero(n) for n, _ in storage_columns(table)]
+    whole = new_storage()
+    connection.execute("BEGIN")
+    connection.execute(build_storage_ddl(whole, table))
+    connection.execute(
+        f"INSERT INTO {quote(whole)} SELECT {', '.join(given)} FROM {quote(storage)} ORDER BY rowid"
+    )
+    connection.execute(f"DROP TABLE {quote(storage)}")
+    connection.execute(f"ALTER TABLE {quote(whole)} RENAME TO {quote(storage)}")
+    connection.execute("COMMIT")
+
+
+def _zero(hidden: str) -> str:
+    return f"CASE WHEN {quote(visible_column(hidden))} IS NOT NULL THEN 0 END"
+
+
+def storage_columns(table: Table) -> list[tuple[str, str]]:
+    """Name and type of each column of a table's storage: the table's own, and behind them the hidden ones."""
+    own = [(c.name, c.type.duckdb + ("" if c.nullable else " NOT NULL")) for c in table.columns]
+    companions = [(c.name, companion) for c in table.columns for companion in companions_of(c.type)]
+    return own + [(hidden_column(name, companion), companion.duckdb) for name, companion in companions]
+
+
 def build_storage_ddl(storage: str, table: Table) -> str:
-    """CREATE TABLE for a table's rows; a TIMESTAMP_TZ has its offset in a hidden column beside it."""
-    parts = []
-    for column in table.columns:
-        null = "" if column.nullable else " NOT NULL"
-        parts.append(f"{quote(column.name)} {column.type.duckdb}{null}")
-        if column.type.name == "TIMESTAMP_TZ":
-            parts.append(f"{quote(offset_column(column.name))} SMALLINT")
-    return f"CREATE TABLE {quote(storage)} ({', '.join(parts)})"
-
-
-#: A TIMESTAMP_TZ column's offset in minutes stands in a column of its name plus this.
-OFFSET_SUFFIX = "\x1foffset"
-
-
-def offset_column(name: str) -> str:
-    return name + OFFSET_SUFFIX
+    columns = ", ".join(f"{quote(name)} {kind}" for name, kind in storage_columns(table))
+    return f"CREATE TABLE {quote(storage)} ({columns})"

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
-from sqlglot import exp
 
 from sandbox.snowflake import errors, rewrite_casts
+from sandbox.snowflake.annotations import annotated
+from sandbox.snowflake.companions import Companion
+from sandbox.snowflake.expressions import reference
 from sandbox.snowflake.file_formats import Format
-from sandbox.snowflake.infer import OFFSET, TYPE
 from sandbox.snowflake.names import literal, quote
 from sandbox.snowflake.results import ResultColumn
 from sandbox.snowflake.rewrite import Formats
@@ -25,9 +26,13 @@ _ENCLOSED = {"TEXT", "BINARY", "UUID", "GEOGRAPHY", "GEOMETRY", "VECTOR", *SEMI_
 
 
 def build_csv_line(
-    columns: list[ResultColumn], keys: list[str], offsets: dict[int, str], form: Format, formats: Formats
+    columns: list[ResultColumn],
+    keys: list[str],
+    beside: list[dict[Companion, str]],
+    form: Format,
+    formats: Formats,
 ) -> str:
-    """An SQL expression over `keys` that is one record, its delimiter included."""
+    """An SQL expression over `keys` that is one record, its delimiter included; `beside`: the companions' keys."""
     given = replace(
         formats,
         date=form.date_format or formats.date,
@@ -37,24 +42,21 @@ def build_csv_line(
         tz=form.timestamp_format or formats.tz,
     )
     fields = [
-        _field(key, column.type, offsets.get(i), form, given)
-        for i, (key, column) in enumerate(zip(keys, columns, strict=True))
+        _field(key, column.type, companions, form, given)
+        for key, column, companions in zip(keys, columns, beside, strict=True)
     ]
     joined = f" || {literal(form.field_delimiter)} || ".join(fields)
     return f"{joined} || {literal(form.record_delimiter)}"
 
 
-def _field(key: str, kind: SfType, offset: str | None, form: Format, formats: Formats) -> str:
-    text = _escaped(_text(key, kind, offset, form, formats), kind, form)
+def _field(key: str, kind: SfType, beside: dict[Companion, str], form: Format, formats: Formats) -> str:
+    text = _escaped(_text(key, kind, beside, form, formats), kind, form)
     null = form.null_if[0] if form.null_if else ""
     return f"coalesce({text}, {literal(null)})"
 
 
-def _text(key: str, kind: SfType, offset: str | None, form: Format, formats: Formats) -> str:
-    column = exp.column(exp.to_identifier(key, quoted=True))
-    column.meta[TYPE] = kind
-    if offset is not None:
-        column.meta[OFFSET] = exp.column(exp.to_identifier(offset, quoted=True))
+def _text(key: str, kind: SfType, beside: dict[Companion, str], form: Format, formats: Formats) -> str:
+    column = annotated(reference(key), kind, {c: reference(k) for c, k in beside.items()})
     if kind.name in SEMI_STRUCTURED:
         return f"SF_TO_JSON({quote(key)})"
     if kind.name == "BINARY" and form.binary_format != "HEX":

@@ -14,15 +14,14 @@ import pyarrow as pa
 from sqlglot import exp
 
 from sandbox.snowflake import errors, results, sftypes
+from sandbox.snowflake.companions import hidden
 from sandbox.snowflake.faults import as_error, files_before_failure
 from sandbox.snowflake.file_formats import Format
 from sandbox.snowflake.names import quote
 from sandbox.snowflake.parquet_files import ParquetFile, Shape, refuse
 from sandbox.snowflake.reading import Reader
 from sandbox.snowflake.results import Result, ResultColumn, rows_result
-from sandbox.snowflake.scopes import hidden
 from sandbox.snowflake.statement import output_columns, run_query
-from sandbox.snowflake.store import offset_column
 from sandbox.snowflake.text_files import TextFile, build_csv_header, build_csv_line, build_json_line
 from sandbox.snowflake.unload_options import Unload, parse_unload
 
@@ -134,14 +133,11 @@ def _line_query(
     physical = list(relation.columns)
     keys = [f"k{i}" for i in range(len(physical))]
     shown = [k for k, n in zip(keys, physical, strict=True) if not hidden(n)]
-    names = [n for n in physical if not hidden(n)]
-    offsets = {
-        i: keys[physical.index(offset_column(n))] for i, n in enumerate(names) if offset_column(n) in physical
-    }
+    beside = [{c: keys[physical.index(name)] for c, name in column.hidden.items()} for column in columns]
     if form.type == "JSON":
         line = build_json_line(columns, shown)
     else:
-        line = build_csv_line(columns, shown, offsets, form, reader.formats())
+        line = build_csv_line(columns, shown, beside, form, reader.formats())
     aliases = ", ".join(quote(k) for k in keys)
     return f"SELECT {line} AS line FROM ({sql}) AS q({aliases})"
 
