@@ -40,8 +40,14 @@ sf_float_text(x) AS CASE WHEN x IS NULL THEN NULL WHEN isnan(x) THEN 'NaN' WHEN 
 sf_float_tme(x) AS CASE WHEN x IS NULL THEN NULL WHEN isnan(x) THEN 'NaN' WHEN isinf(x) THEN CASE WHEN x > 0 THEN 'inf' ELSE '-inf' END
     WHEN x = 0 THEN CASE WHEN printf('%.0f', x) = '-0' THEN '-0E0' ELSE '0E0' END
     ELSE upper(printf('%.16e', x)) END
-sf_variant_text(x) AS CASE json_type(x) WHEN 'VARCHAR' THEN x->>'$' WHEN 'NULL' THEN NULL ELSE json(x)::VARCHAR END
-sf_to_json(x) AS json(x)::VARCHAR
+sf_number_open() AS chr(57344) || '['
+sf_number_close() AS ']' || chr(57344)
+sf_quoted_numbers(x) AS replace(replace(replace(
+    regexp_replace(x, '("(?:[^"\\]|\\.)*")|(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)', '\1' || sf_number_open() || '\2' || sf_number_close(), 'g'),
+    sf_number_open() || sf_number_close(), ''), sf_number_open(), '"' || sf_number_open()), sf_number_close(), sf_number_close() || '"')
+sf_to_json(x) AS CASE WHEN NOT regexp_matches(x::VARCHAR, '\d[.eE]') THEN json(x)::VARCHAR
+    ELSE replace(replace(json(sf_quoted_numbers(x::VARCHAR))::VARCHAR, '"' || sf_number_open(), ''), sf_number_close() || '"', '') END
+sf_variant_text(x) AS CASE json_type(x) WHEN 'VARCHAR' THEN x->>'$' WHEN 'NULL' THEN NULL ELSE sf_to_json(x) END
 sf_tidy_wkt(g) AS regexp_replace(regexp_replace(trim(g), '\s*\(\s*', '(', 'g'), '\s*([,)])\s*', '\1', 'g')
 sf_ewkt(g, srid) AS CASE WHEN g IS NULL THEN NULL
     WHEN regexp_matches(g, '^\s*SRID=', 'i') THEN sf_tidy_wkt(g) ELSE concat('SRID=', srid, ';', sf_tidy_wkt(g)) END

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from snowmelt.core.doctor.assumptions import ASSUMPTIONS, compare_cells, judge
+from snowmelt.core.doctor.assumptions import ASSUMPTIONS, judge
 from snowmelt.core.doctor.checks import CHECKS
 from snowmelt.core.doctor.findings import Finding, Remedy, Status, found, postgres_sql
 from snowmelt.core.doctor.report import build_report
+from snowmelt.core.doctor.staged_rows import compare_cells
 
 DOCS = Path(__file__).parents[2] / "docs"
 

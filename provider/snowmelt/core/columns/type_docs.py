@@ -84,11 +84,15 @@ at planning by name. Three ways out: leave the column out (`columns.exclude`); c
 
 ## What only a live account can tell
 
+`airflow dags test migration_doctor` asks your account about all of these ([live-account.md](live-account.md)).
+
 - A CAST to an integer type in the unload's SELECT is documented to choose the Parquet type also without the narrowing of
   ENABLE_UNLOAD_PHYSICAL_TYPE_OPTIMIZATION. Were it not to, the files would hold DECIMAL, and load as before, slower.
 - TO_VARCHAR of a FLOAT with the format TME is taken to print 17 significant digits, and the sign of a negative zero. Parquet carries
   the 8 bytes as they are: choose it where FLOATs matter.
 - Snowflake advises against years before 1582 and beyond 9999. They are carried as Snowflake counts them.
+- TO_JSON of a FLOAT inside a VARIANT, of a VECTOR's elements, and ST_ASEWKT of coordinates are taken to print digits that
+  read back as the same number.
 - An undefined element of an ARRAY, and NaN inside a VARIANT, are no JSON: PostgreSQL refuses them.
 - BINARY in Parquet is taken to be written as bytes. Text in its place is refused by the loader.
 

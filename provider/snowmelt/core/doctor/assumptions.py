@@ -1,4 +1,7 @@
-"""What the copy relies on and only a live account can tell, each with the question that tells it and what follows if not."""
+"""What the copy relies on and only a live account can tell, and what follows where it does not hold.
+
+What tells it stands in questions.py (a query each) and staged_rows.py (three rows, unloaded).
+"""
 
 from __future__ import annotations
 
@@ -21,15 +24,6 @@ class Assumption:
     critical: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One query that returns one row, and the row that is expected, each value as text (None: NULL)."""
-
-    name: str
-    sql: str
-    expected: tuple[str | None, ...]
-
-
 _REPORT = "Do not copy tables with such a column; report it with this page."
 _STOPS = "The verification would stop runs that are right; set a mask or report it."
 
@@ -40,6 +34,40 @@ ASSUMPTIONS: Mapping[str, Assumption] = {
             "epoch microseconds",
             "DATE_PART(EPOCH_MICROSECOND, …) is exact from year 1 to 9999, negative before 1970, and the UTC instant of a TIMESTAMP_TZ",
             _REPORT,
+        ),
+        Assumption(
+            "nanoseconds",
+            "DATE_PART(NANOSECOND, …) is the whole fraction of a second, before 1970 too, and DATE_TRUNC('MICROSECOND', …) cuts its rest off",
+            "Do not rely on the policy `nanoseconds`; report it with this page.",
+        ),
+        Assumption(
+            "JSON numbers",
+            "TO_JSON gives every digit of a number of 38 digits inside a VARIANT, and keeps a JSON null apart from NULL",
+            _REPORT,
+        ),
+        Assumption(
+            "JSON floats",
+            "TO_JSON gives a FLOAT inside a VARIANT with digits that read back as the same float",
+            "Such floats arrive with the digits that TO_JSON prints: where the last one matters, copy them as a FLOAT column, from a view.",
+            critical=False,
+        ),
+        Assumption(
+            "vector digits",
+            "TO_JSON(CAST(<VECTOR(FLOAT, n)> AS ARRAY)) gives digits that read back as the same 32-bit floats",
+            "Such elements arrive with the digits that are printed: where the last one matters, report it with this page.",
+            critical=False,
+        ),
+        Assumption(
+            "coordinates",
+            "ST_ASEWKT gives the SRID, and digits that read back as the same coordinates",
+            "Coordinates arrive with the digits that ST_ASEWKT prints; the column can be left out (columns.exclude).",
+            critical=False,
+        ),
+        Assumption(
+            "UUID text",
+            "a UUID cast to VARCHAR is its 36 characters",
+            "Accounts without the type UUID say so here; a table with such a column is refused by name.",
+            critical=False,
         ),
         Assumption(
             "float text",
@@ -54,7 +82,9 @@ ASSUMPTIONS: Mapping[str, Assumption] = {
         ),
         Assumption("hash", "MD5_NUMBER_LOWER64 is the lower half of the MD5, unsigned", _STOPS),
         Assumption(
-            "text measures", "OCTET_LENGTH counts UTF-8 bytes and HEX_ENCODE(…, 0) is lower case", _STOPS
+            "text measures",
+            "LENGTH counts characters, OCTET_LENGTH UTF-8 bytes, and HEX_ENCODE(…, 0) is lower case",
+            _STOPS,
         ),
         Assumption(
             "timestamp in Parquet",
@@ -103,117 +133,6 @@ ASSUMPTIONS: Mapping[str, Assumption] = {
     )
 }  # fmt: skip
 
-QUESTIONS: tuple[Question, ...] = (
-    Question(
-        "epoch microseconds",
-        "SELECT DATE_PART(EPOCH_MICROSECOND, '1969-12-31 23:59:59.999999'::TIMESTAMP_NTZ), "
-        "DATE_PART(EPOCH_MICROSECOND, '0001-01-01 00:00:00'::TIMESTAMP_NTZ), "
-        "DATE_PART(EPOCH_MICROSECOND, '9999-12-31 23:59:59.999999'::TIMESTAMP_NTZ), "
-        "DATE_PART(EPOCH_MICROSECOND, '1969-12-31 23:59:59.500000 -0500'::TIMESTAMP_TZ)",
-        ("-1", "-62135596800000000", "253402300799999999", "17999500000"),
-    ),
-    Question(
-        "float fingerprint",
-        "SELECT CAST(TRUNC(562949953421311::FLOAT + 0.5::FLOAT) AS NUMBER(38,0)), "
-        "CAST(TRUNC(-562949953421311::FLOAT - 0.5::FLOAT) AS NUMBER(38,0)), "
-        "IFF(POWER(2, -1074) * POWER(2, 537) * POWER(2, 537) = 1, 1, 0), "
-        "CAST((0.1::FLOAT - TRUNC(0.1::FLOAT)) * 562949953421312 * 64 AS NUMBER(38,0))",
-        ("562949953421311", "-562949953421311", "1", "3602879701896397"),
-    ),
-    Question("hash", "SELECT MD5_NUMBER_LOWER64('abc')", ("15462616177412505458",)),
-    Question(
-        "text measures",
-        "SELECT OCTET_LENGTH('Ü€😀'), HEX_ENCODE(TO_BINARY('00FFAB', 'HEX'), 0)",
-        ("9", "00ffab"),
-    ),
-)
-
-#: The columns of the staged rows: name → Snowflake type. Read by the product's own expressions for each type.
-STAGED_TYPES: Mapping[str, str] = {
-    "I": "NUMBER(9,0)",
-    "N": "NUMBER(38,0)",
-    "E": "NUMBER(10,2)",
-    "F": "FLOAT",
-    "T": "VARCHAR(100)",
-    "B": "BINARY(8)",
-    "D": "DATE",
-    "H": "TIME(9)",
-    "TS": "TIMESTAMP_NTZ(9)",
-    "TZ": "TIMESTAMP_TZ(9)",
-}
-
-#: Three rows: the lowest values, awkward ones, and NULLs.
-_STAGED_ROWS: tuple[Mapping[str, str], ...] = (
-    {
-        "I": "0",
-        "N": "'-99999999999999999999999999999999999999'",
-        "E": "'-1.05'",
-        "F": "'-0'",
-        "T": "''",
-        "B": "TO_BINARY('00FF', 'HEX')",
-        "D": "'0001-01-01'",
-        "H": "'00:00:00'",
-        "TS": "'0001-01-01 00:00:00'",
-        "TZ": "'1969-12-31 23:59:59.999999 -0500'",
-    },
-    {
-        "I": "1",
-        "N": "'99999999999999999999999999999999999999'",
-        "E": "'99999999.99'",
-        "F": "'0.30000000000000004'",
-        "T": "'\\\\N, \"q\"\\n'",
-        "B": "TO_BINARY('7F', 'HEX')",
-        "D": "'1582-10-04'",
-        "H": "'23:59:59.999999'",
-        "TS": "'1969-12-31 23:59:59.999999'",
-        "TZ": "'9999-12-31 23:59:59.999999 +0000'",
-    },
-    {"I": "2"},
-)
-
-#: Assumption → column → the values of rows 0, 1 and 2 as Python's repr of what stands in Parquet.
-PARQUET_EXPECTED: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
-    "numbers in Parquet": {
-        "N": ("-99999999999999999999999999999999999999", "99999999999999999999999999999999999999", "None"),
-        "E": ("-1.05", "99999999.99", "None"),
-    },
-    "floats in Parquet": {"F": ("*", "0.30000000000000004", "None")},
-    "binary in Parquet": {"B": ("b'\\x00\\xff'", "b'\\x7f'", "None")},
-    "dates in Parquet": {"D": ("0001-01-01", "1582-10-04", "None")},
-    "texts in Parquet": {"T": ("''", "'\\\\N, \"q\"\\n'", "None")},
-    "times in Parquet": {
-        "H": ("0", "86399999999", "None"),
-        "TS": ("-62135596800000000", "-1", "None"),
-        "TZ": ("17999999999", "253402300799999999", "None"),
-    },
-    "minus zero": {"F": ("-0.0", "*", "*")},
-}  # fmt: skip
-
-#: The same rows in CSV, as bytes in the file; a float is compared by value.
-CSV_EXPECTED: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
-    "CSV quoting": {"T": ('""', '"\\N, ""q""\n"', "\\N")},
-    "CSV values": {
-        "N": ("-99999999999999999999999999999999999999", "99999999999999999999999999999999999999", "\\N"),
-        "E": ("-1.05", "99999999.99", "\\N"),
-        "B": ('"\\x00FF"', '"\\x7F"', "\\N"),
-        "D": ('"0001-01-01"', '"1582-10-04"', "\\N"),
-        "TS": ('"0001-01-01 00:00:00.000000"', '"1969-12-31 23:59:59.999999"', "\\N"),
-        "TZ": ('"1970-01-01 04:59:59.999999+00"', '"9999-12-31 23:59:59.999999+00"', "\\N"),
-    },
-    "float text": {"F": ("*", "0.30000000000000004", "\\N")},
-}
-
-
-def build_staged_source() -> str:
-    """The three rows as a query, every column cast to its type."""
-    rows = [
-        ", ".join(
-            f'CAST({row.get(name, "NULL")} AS {type_}) AS "{name}"' for name, type_ in STAGED_TYPES.items()
-        )
-        for row in _STAGED_ROWS
-    ]
-    return "(" + " UNION ALL ".join(f"SELECT {row}" for row in rows) + ")"
-
 
 def judge(name: str, expected: object, got: object) -> Finding:
     """Whether an assumption holds.
@@ -232,14 +151,3 @@ def judge(name: str, expected: object, got: object) -> Finding:
 def tell(name: str, told: str) -> Finding:
     """An assumption that is only told."""
     return found("Assumption", name, Status.OK, told)
-
-
-def compare_cells(expected: Mapping[str, tuple[str, str, str]], cells: Mapping[str, tuple[str, ...]]) -> str:
-    """The first cells that differ, or an empty text. `*` stands for any value."""
-    wrong = [
-        f"{column} in row {place}: expected {want}, found {got}"
-        for column, wanted in expected.items()
-        for place, (want, got) in enumerate(zip(wanted, cells.get(column, ("missing",) * 3), strict=True))
-        if want not in {"*", got}
-    ]
-    return "; ".join(wrong[:5])

@@ -7,18 +7,16 @@ from typing import Any
 
 from snowmelt.core.columns.plan import ColumnRules, SourceColumn, plan_columns
 from snowmelt.core.columns.types import FileFormat, describe_snowflake_type
-from snowmelt.core.doctor.assumptions import (
+from snowmelt.core.doctor.assumptions import judge, tell
+from snowmelt.core.doctor.findings import Finding, Status, found
+from snowmelt.core.doctor.questions import QUESTIONS, Question
+from snowmelt.core.doctor.staged_rows import (
     CSV_EXPECTED,
     PARQUET_EXPECTED,
-    QUESTIONS,
     STAGED_TYPES,
-    Question,
     build_staged_source,
     compare_cells,
-    judge,
-    tell,
 )
-from snowmelt.core.doctor.findings import Finding, Status, found
 from snowmelt.core.unload.manifest import StagedFile
 from snowmelt.core.unload.statements import Location, build_select, build_unload
 from snowmelt.errors import SnowmeltError
@@ -40,7 +38,11 @@ def _ask(session: Connection, question: Question) -> Finding:
         row = read_rows(session, question.sql, f"Asking for the assumption {question.name!r}")[0]
     except SnowmeltError as error:
         return judge(question.name, question.expected, error)
-    return judge(question.name, question.expected, tuple(None if v is None else str(v) for v in row))
+    try:
+        got = tuple(None if value is None else question.read(str(value)) for value in row)
+    except ValueError:  # no text of the kind that is expected: it is shown as it is
+        got = tuple(None if value is None else str(value) for value in row)
+    return judge(question.name, question.expected, got)
 
 
 def try_staging(session: Connection, client: Any, location: Location, path: str) -> list[Finding]:
