@@ -54,6 +54,53 @@ def test_the_last_row_of_a_key_wins_or_the_run_is_refused(filled):
     assert rows(filled, "id = 1") == [(1, "last")]
 
 
+DOUBLED = (
+    "INSERT INTO D VALUES (1, '2026-01-02', 'first'), (1, '2026-01-03', 'last'), (1, NULL, 'null'), "
+    "(2, '2026-01-01', 'one'), (3, NULL, 'null')"
+)
+
+
+@pytest.mark.parametrize("key", ["", " PRIMARY KEY"], ids=["no key", "a key that Snowflake does not hold to"])
+def test_the_last_row_of_a_key_wins_in_the_first_run_too(world, key):
+    world.sql(f"CREATE TABLE D (ID NUMBER(9,0){key}, AT TIMESTAMP_NTZ(6), V VARCHAR)", DOUBLED)
+    table = TABLE | {"source": "D", "target": "c"}
+    with pytest.raises(ValueRefused, match=r"id = 1 stands in 3 rows"):
+        world.run(table | {"duplicates": "refuse"})
+    assert world.query("SELECT to_regclass('public.c')") == [(None,)]
+    result = world.run(table)
+    assert (result["inserted"], result["unchanged"], result["rows_after"]) == (3, 2, 3)
+    assert rows(world) == [(1, "last"), (2, "one"), (3, "null")]
+    world.run(table)
+    assert rows(world) == [(1, "last"), (2, "one"), (3, "null")]
+
+
+def test_a_first_run_that_dies_between_settling_its_keys_and_the_publish_goes_on(world, monkeypatch):
+    world.sql("CREATE TABLE D (ID NUMBER(9,0) PRIMARY KEY, AT TIMESTAMP_NTZ(6), V VARCHAR)", DOUBLED)
+    plan = world.plan(TABLE | {"source": "D", "target": "c"})
+
+    def die(*arguments, **options):
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError, match="killed"):
+        patched.setattr("snowmelt.io.publish.run.build_indexes", die)
+        world.finish(plan, world.unload(plan))
+    with world.target() as connection:
+        from snowmelt.io.publish import run as publishing
+
+        assert publishing.publish_run(connection, plan)["inserted"] == 3
+    assert rows(world) == [(1, "last"), (2, "one"), (3, "null")]
+
+
+def test_a_key_that_is_null_is_refused_in_the_first_run_too(world):
+    world.sql(
+        "CREATE TABLE D (ID NUMBER(9,0), AT TIMESTAMP_NTZ(6), V VARCHAR)",
+        "INSERT INTO D VALUES (NULL, '2026-01-02', 'x'), (2, '2026-01-02', 'y')",
+    )
+    with pytest.raises(ValueRefused, match="NULL stands in id in 1 rows"):
+        world.run(TABLE | {"source": "D", "target": "c"})
+    assert world.query("SELECT to_regclass('public.c')") == [(None,)]
+
+
 def test_inserts_only_leaves_what_is_there(filled):
     filled.sql(
         "UPDATE C SET V = 'new', AT = '2026-01-02' WHERE ID = 1",

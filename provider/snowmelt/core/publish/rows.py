@@ -78,6 +78,16 @@ def build_duplicates(keys: Sequence[str], source: str) -> str:
     )
 
 
+def build_delete_surplus(request: PublishRequest) -> str:
+    """Of the staged rows of one key all but the last; needs a watermark column."""
+    staging, keys = postgres_identifier(request.schema, request.staging), _list(request.uniqueness_columns)
+    mark = postgres_identifier(request.watermark_column or "")
+    return (
+        f"DELETE FROM {staging} AS s USING (SELECT ctid AS place, row_number() OVER (PARTITION BY {keys} "
+        f"ORDER BY {mark} DESC NULLS LAST) AS turn FROM {staging}) AS ranked WHERE s.ctid = ranked.place AND ranked.turn > 1"
+    )
+
+
 def build_update(request: PublishRequest) -> str:
     """The target's rows of a staged key take the staged values, where these differ in a single byte.
 

@@ -52,6 +52,8 @@ class StagingMark:
     kind: StagingKind
     #: UTC, ISO 8601.
     created_at: str
+    #: Rows that were taken out of it again: of keys that stood in several rows (first publish of a merge).
+    surplus: int = 0
 
     def to_text(self) -> str:
         """The comment."""
@@ -62,6 +64,7 @@ class StagingMark:
                 "target": [self.schema, self.table],
                 "kind": self.kind,
                 "created_at": self.created_at,
+                "surplus": self.surplus,
             },
             ensure_ascii=False,
         )
@@ -89,7 +92,14 @@ def parse_mark(comment: str | None) -> StagingMark | None:
     if not isinstance(document, Mapping) or document.get(_MARK) != 1:
         return None
     schema, table = document["target"]
-    return StagingMark(document["run_id"], schema, table, document["kind"], document["created_at"])
+    return StagingMark(
+        document["run_id"],
+        schema,
+        table,
+        document["kind"],
+        document["created_at"],
+        document.get("surplus", 0),
+    )
 
 
 def staging_name(target_table: str, run_id: str) -> str:
@@ -126,14 +136,16 @@ def build_copy(
         "SET LOCAL default_tablespace = ''",
         create,
         *build_add_columns(schema, staging, _missing(added, target)),
-        _build_comment(name, mark),
+        build_mark(schema, staging, mark),
     ]
 
 
 def build_new(schema: str, staging: str, columns: Sequence[Column], mark: StagingMark) -> list[str]:
     """A table from the planned columns; its primary key is made after the load."""
-    name = postgres_identifier(schema, staging)
-    return [*build_create_table(schema, staging, columns, primary_key=False), _build_comment(name, mark)]
+    return [
+        *build_create_table(schema, staging, columns, primary_key=False),
+        build_mark(schema, staging, mark),
+    ]
 
 
 def build_rows(
@@ -161,7 +173,7 @@ def build_rows(
         f"{words} SELECT {listed} FROM {postgres_identifier(schema, table)} WITH NO DATA",
         *([f"ALTER TABLE {name} {required}"] if required else []),
         *build_add_columns(schema, staging, new),
-        _build_comment(name, mark),
+        build_mark(schema, staging, mark),
     ]
 
 
@@ -185,5 +197,6 @@ def _missing(added: Sequence[Column], target: TableDetails) -> list[Column]:
     return [column for column in added if column.target not in have]
 
 
-def _build_comment(name: str, mark: StagingMark) -> str:
-    return f"COMMENT ON TABLE {name} IS {postgres_literal(mark.to_text())}"
+def build_mark(schema: str, staging: str, mark: StagingMark) -> str:
+    """COMMENT ON TABLE with the mark."""
+    return f"COMMENT ON TABLE {postgres_identifier(schema, staging)} IS {postgres_literal(mark.to_text())}"

@@ -63,7 +63,7 @@ def publish_rows(
     where = f"{request.schema}.{request.table}"
     _refuse_obstacles(cursor, request, target)
     if request.method is PublishMethod.MERGE:
-        _refuse_keys(cursor, request, where)
+        refuse_keys(cursor, request)
         _check_keys(cursor, request)
 
     def write() -> _Counts:
@@ -177,8 +177,12 @@ def _delete_gone(cursor: Cursor, request: PublishRequest) -> int:
     return deleted
 
 
-def _refuse_keys(cursor: Cursor, request: PublishRequest, where: str) -> None:
-    """Keys that tell no row from another: NULLs, and the same key twice."""
+def refuse_keys(cursor: Cursor, request: PublishRequest) -> None:
+    """Keys that tell no row from another: NULLs, and the same key twice.
+
+    :raises ValueRefused: with the columns, or up to five keys.
+    """
+    where = f"{request.schema}.{request.table}"
     key = request.uniqueness_columns
     nulls = cursor.execute(build_null_keys(request)).fetchone() or ()
     bad = [f"{name} in {count:,} rows" for name, count in zip(key, nulls, strict=True) if count]

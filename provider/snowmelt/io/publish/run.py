@@ -23,6 +23,7 @@ from snowmelt.errors import SnowmeltError, VerificationError
 from snowmelt.io import ledger
 from snowmelt.io.failures.postgres import postgres_failures
 from snowmelt.io.publish.deferred import defer_indexes, restore_indexes
+from snowmelt.io.publish.first_merge import settle_keys
 from snowmelt.io.publish.index_build import build_indexes
 from snowmelt.io.publish.staging import create_staging, drop_staging
 from snowmelt.io.publish.transaction import publish
@@ -96,7 +97,9 @@ def _publish_run(connection: psycopg.Connection[Any], plan: Plan, execution: Exe
     with connection.cursor() as cursor:
         _refuse_overtaken(cursor, plan)
     key = sorted((column.primary_key, column.target) for column in plan.columns if column.primary_key)
+    request = _request(connection, plan, expected, patience, execution)
     with postgres_failures(doing):
+        settle_keys(connection, request)
         started = time.monotonic()
         built = build_indexes(
             connection,
@@ -113,7 +116,6 @@ def _publish_run(connection: psycopg.Connection[Any], plan: Plan, execution: Exe
         index_seconds = time.monotonic() - started
         if built:
             log.info("Built on the staging table in %.1f s: %s", index_seconds, ", ".join(built))
-        request = _request(connection, plan, expected, patience, execution)
         if plan.defer_indexes and request.method in {PublishMethod.APPEND, PublishMethod.MERGE}:
             defer_indexes(connection, request)
         try:

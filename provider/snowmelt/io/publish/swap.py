@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -22,8 +23,13 @@ Connection = psycopg.Connection[Any]
 Cursor = psycopg.Cursor[Any]
 
 
-def publish_first(cursor: Cursor, request: PublishRequest, rows: int, started: float) -> PublishResult:
-    """Rename the staging table to a name that nothing has."""
+def publish_first(
+    cursor: Cursor, request: PublishRequest, rows: int, surplus: int, started: float
+) -> PublishResult:
+    """Rename the staging table to a name that nothing has.
+
+    :param surplus: rows that were taken out of it, of keys that stood in several rows.
+    """
     if request.snapshot_wait is not None:
         wait_for_snapshots(cursor, request.snapshot_wait, where=_where(request))
     present = _read(cursor, request, request.staging)
@@ -33,7 +39,7 @@ def publish_first(cursor: Cursor, request: PublishRequest, rows: int, started: f
         request.schema, request.table, request.staging, present, taken[0] if taken else None
     ):
         cursor.execute(statement)
-    return _result(request, rows, 0, started, locked, 1)
+    return replace(_result(request, rows, 0, started, locked, 1), unchanged=surplus)
 
 
 def publish_swap(

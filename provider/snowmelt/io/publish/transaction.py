@@ -150,7 +150,7 @@ def _publish(
         oid=staging.oid,
     )
     cursor.execute(build_idle_timeout(IDLE_BEFORE_LOCK))
-    if request.expected_rows is not None and rows != request.expected_rows:
+    if request.expected_rows is not None and rows + mark.surplus != request.expected_rows:
         raise VerificationError(
             f"The staging table {request.schema}.{request.staging} of run {request.run_id} holds {rows:,} rows; by the ledger "
             f"{request.expected_rows:,} were loaded. Nothing is published. Start a new run."
@@ -162,7 +162,7 @@ def _publish(
         if target is not None and request.count_target:
             before = _count(cursor, request.schema, request.table)
     if target is None:
-        return publish_first(cursor, request, rows, started)
+        return publish_first(cursor, request, rows, mark.surplus, started)
     way = publish_swap if mark.kind == "copy" else publish_rows
     return way(connection, cursor, request, target, rows, before, started)
 
