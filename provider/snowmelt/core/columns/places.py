@@ -25,7 +25,24 @@ from snowmelt.core.columns.values import Column, Draft, SchemaDrift, TargetColum
 UNFIT_END = "!"
 
 
-def place_in_new(drafts: Sequence[Draft], file_format: FileFormat, faults: list[str]) -> tuple[Column, ...]:
+def place_columns(
+    drafts: Sequence[Draft],
+    target_columns: Sequence[TargetColumn] | None,
+    target_only: Sequence[str],
+    file_format: FileFormat,
+    schema_drift: SchemaDrift,
+    faults: list[str],
+) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
+    """All columns with their places, and those among them that an existing target does not have yet.
+
+    :param target_columns: of the existing target; None when it is to be created.
+    """
+    if target_columns is None:
+        return _place_in_new(drafts, file_format, faults), ()
+    return _place_in_existing(drafts, target_columns, target_only, file_format, schema_drift, faults)
+
+
+def _place_in_new(drafts: Sequence[Draft], file_format: FileFormat, faults: list[str]) -> tuple[Column, ...]:
     """A column for each draft, of the type that a rule asks for, else of the source type's own."""
     columns = []
     for draft in drafts:
@@ -37,7 +54,7 @@ def place_in_new(drafts: Sequence[Draft], file_format: FileFormat, faults: list[
     return tuple(columns)
 
 
-def place_in_existing(
+def _place_in_existing(
     drafts: Sequence[Draft],
     target_columns: Sequence[TargetColumn],
     target_only: Sequence[str],

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from snowmelt.core.columns.drafts import choose_columns, draft_columns, settle_names
 from snowmelt.core.columns.masks import MaskRule
 from snowmelt.core.columns.names import LongNames
-from snowmelt.core.columns.places import place_in_existing, place_in_new
+from snowmelt.core.columns.places import place_columns
 from snowmelt.core.columns.types import FileFormat, loses_nanoseconds, nanosecond_predicate
 from snowmelt.core.columns.values import (
     Column,
@@ -56,13 +56,9 @@ def plan_columns(
         faults.append(
             f"{len(drafts)} columns are too many: PostgreSQL takes {POSTGRES_COLUMNS}. Leave some out (columns.exclude)."
         )
-    added: tuple[Column, ...] = ()
-    if target_columns is None:
-        columns = place_in_new(drafts, file_format, faults)
-    else:
-        columns, added = place_in_existing(
-            drafts, target_columns, rules.target_only, file_format, schema_drift, faults
-        )
+    columns, added = place_columns(
+        drafts, target_columns, rules.target_only, file_format, schema_drift, faults
+    )
     if faults:
         raise SchemaError("These columns cannot be copied as they are:", tuple(faults))
     nanoseconds = {

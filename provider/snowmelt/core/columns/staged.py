@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from snowmelt.core.columns.drafts import mask_value, parse_wanted_type, settle_names
 from snowmelt.core.columns.names import LongNames, match_name
-from snowmelt.core.columns.places import place_in_existing, place_in_new
+from snowmelt.core.columns.places import place_columns
 from snowmelt.core.columns.types import FileFormat, offset_expression, parse_snowflake_type
 from snowmelt.core.columns.values import (
     Column,
@@ -48,13 +48,9 @@ def plan_staged_columns(
     faults: list[str] = [] if rules is None else _find_rule_faults(staged, rules)
     rules = rules or ColumnRules()
     drafts = settle_names(_draft(staged, rules, faults), long_names, faults)
-    added: tuple[Column, ...] = ()
-    if target_columns is None:
-        placed = place_in_new(drafts, file_format, faults)
-    else:
-        placed, added = place_in_existing(
-            drafts, target_columns, rules.target_only, file_format, schema_drift, faults
-        )
+    placed, added = place_columns(
+        drafts, target_columns, rules.target_only, file_format, schema_drift, faults
+    )
     by_source = {column.source: column for column in staged}
     if file_format == FileFormat.CSV:
         faults.extend(_find_marked(placed, by_source))
