@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from decimal import Decimal
 from itertools import pairwise
 
 import psycopg
@@ -228,6 +229,39 @@ def test_other_columns_than_planned(world):
         "ID: Arrow double, staged as integer, has no safe way into id bigint",
         "NOTE: planned for note, not in the file",
     )
+
+
+#: What binary COPY would take without a word, as other values: a form, what stands in the file, the column it would go into.
+CORRUPTING = {
+    "a float as whole number": (Form.INTEGER, pa.array([1.5]), "bigint"),
+    "a whole number as numeric's bytes": (Form.DOUBLE, pa.array([7]), "double precision"),
+    "a timestamp as its own type": (Form.EPOCH_US, pa.array([0], pa.timestamp("ms")), "timestamp"),
+    "a whole number as date": (Form.DATE, pa.array([7], pa.int32()), "date"),
+    "a date as whole number": (Form.INTEGER, pa.array([7], pa.int32()).view(pa.date32()), "integer"),
+    "four letters as integer": (Form.INTEGER, pa.array(["1234"]), "integer"),
+    "16 letters as uuid": (Form.UUID, pa.array([b"0123456789abcdef"], pa.binary(16)), "uuid"),
+    "text as bytes": (Form.BYTES, pa.array(["00ff"]), "bytea"),
+    "bytes as text": (Form.TEXT, pa.array([b"00ff"]), "text"),
+    "a 32-bit float": (Form.DOUBLE, pa.array([0.1], pa.float32()), "double precision"),
+    "a fraction as whole number": (Form.INTEGER, pa.array([Decimal("1.5")]), "bigint"),
+    "a fraction into a whole number's column": (Form.DECIMAL, pa.array([Decimal("1.5")]), "bigint"),
+    "an instant as time": (Form.TIME_US, pa.array([0], pa.time64("us")), "time"),
+    "a whole number as boolean": (Form.BOOLEAN, pa.array([1], pa.int8()), "boolean"),
+    "a list as vector": (Form.VECTOR, pa.array([[1.5]], pa.list_(pa.float32())), "real[]"),
+}
+
+
+@pytest.mark.parametrize(("form", "array", "kind"), CORRUPTING.values(), ids=CORRUPTING)
+def test_a_type_without_a_safe_way_is_refused_before_any_copy(world, monkeypatch, form, array, kind):
+    monkeypatch.setattr("snowmelt.io.load.parquet_rows.send_copy", None)  # would end in another error
+    target = world.table(ID, column("C", form, kind))
+    file = world.put(parquet_bytes({"ID": pa.array([1]), "C": array}), 1)
+    with pytest.raises(SchemaError) as raised:
+        world.load(file, target)
+    (fault,) = raised.value.faults
+    assert fault.startswith("C: Arrow ")
+    assert file.key in str(raised.value)
+    assert claimed(world, file) is None
 
 
 def test_less_rows_taken_than_sent(world):

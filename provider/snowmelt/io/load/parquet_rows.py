@@ -41,9 +41,11 @@ class ParquetRows:
     def send(self, cursor: psycopg.Cursor[Any], progress: ProgressCall = None) -> int:
         """Send the whole file by one COPY; the rows that the server counted.
 
+        :raises SchemaError: a column has no safe way in; no COPY was begun.
         :raises StagingError: the file is damaged, or the server counted other rows than were sent.
         """
-        pieces = Ahead(self._pieces(), on_leave=self._source.close)
+        parquet, encoder = self._open(self._source)
+        pieces = Ahead(self._pieces(parquet, encoder), on_leave=self._source.close)
         sent = send_copy(cursor, self.statement, pieces, progress)
         if cursor.rowcount != sent.rows:
             raise StagingError(
@@ -53,17 +55,18 @@ class ParquetRows:
 
     def blocks(self) -> Iterator[ParquetBlock]:
         """The batches of the file, read anew; rows that do not fit their columns go to `rejected`."""
-        parquet = ParquetSource(self._source.reopened(), self._expected_rows)
-        encoder = BinaryEncoder(self.target, parquet.schema, self.origin)
+        parquet, encoder = self._open(self._source.reopened())
         for before, batch in parquet.batches(encoder.file_columns):
             casted = encoder.cast(batch)
             self._set_aside(before, batch, casted)
             yield ParquetBlock(encoder, batch, casted, before)
 
-    def _pieces(self) -> Iterator[Piece]:
+    def _open(self, source: S3Object) -> tuple[ParquetSource, BinaryEncoder]:
+        parquet = ParquetSource(source, self._expected_rows)
+        return parquet, BinaryEncoder(self.target, parquet.schema, self.origin)
+
+    def _pieces(self, parquet: ParquetSource, encoder: BinaryEncoder) -> Iterator[Piece]:
         """The bytes of the COPY, its header and footer included."""
-        parquet = ParquetSource(self._source, self._expected_rows)
-        encoder = BinaryEncoder(self.target, parquet.schema, self.origin)
         yield Piece(encoder.header())
         for before, batch in parquet.batches(encoder.file_columns):
             casted = encoder.cast(batch)
