@@ -171,6 +171,7 @@ _RULES: tuple[tuple[type[exp.Expression] | tuple[type[exp.Expression], ...], Rul
     (exp.ToDouble, rewrite_casts.to_double),
     (exp.HexString, rewrite_casts.hex_string),
     (exp.Extract, rewrite_dates.extract),
+    (rewrite_dates.PART_FUNCTIONS, rewrite_dates.part_function),
     (exp.ConvertTimezone, rewrite_dates.convert_timezone),
     (exp.CurrentTimestamp, rewrite_dates.current_timestamp),
     (exp.CurrentDate, rewrite_dates.current_date),

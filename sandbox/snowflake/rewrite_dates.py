@@ -74,6 +74,15 @@ def extract(formats: Formats, node: exp.Expression) -> exp.Expression:
     return call("date_part", exp.Literal.string(known), value)
 
 
+#: YEAR(x) is DATE_PART(YEAR, x): at the value's own wall clock.
+PART_FUNCTIONS = (exp.Year, exp.Quarter, exp.Month, exp.Day, exp.Hour, exp.Minute, exp.Second, exp.DayOfYear)
+
+
+def part_function(formats: Formats, node: exp.Expression) -> exp.Expression:
+    named = exp.Extract(this=exp.Var(this=type(node).__name__), expression=node.this)
+    return extract(formats, named)
+
+
 def convert_timezone(formats: Formats, node: exp.Expression) -> exp.Expression:
     value, target = node.args["timestamp"], node.args["target_tz"]
     source = node.args.get("source_tz")

@@ -62,6 +62,17 @@ EXPRESSIONS = [
     ("REGEXP_LIKE('abc', 'b')", False),
     ("REGEXP_LIKE('ABC', 'a.c', 'i')", True),
     ("'50%' LIKE '50^%' ESCAPE '^'", True),
+    # parts are those of the value's own wall clock
+    ("YEAR('9999-12-31 23:30:00 -08:00'::TIMESTAMP_TZ)", 9999),
+    ("YEAR(CONVERT_TIMEZONE('UTC', '9999-12-31 23:30:00 -08:00'::TIMESTAMP_TZ))", 10000),
+    ("YEAR(CONVERT_TIMEZONE('UTC', '0001-01-01 00:00:00 +08:00'::TIMESTAMP_TZ))", 0),
+    (
+        "HOUR('2026-01-01 00:30:00 +05:30'::TIMESTAMP_TZ) * 100 + MINUTE('2026-01-01 00:30:00 +05:30'::TIMESTAMP_TZ)",
+        30,
+    ),
+    ("MONTH('2026-02-03'::DATE) * 100 + DAY('2026-02-03'::DATE)", 203),
+    ("DAYOFYEAR('2026-02-03'::DATE) + QUARTER('2026-02-03'::DATE) * 1000", 1034),
+    ("SECOND('10:11:12.9'::TIME)", 12),
     # JSON
     (
         "TO_JSON(PARSE_JSON('{\"a\": [1, null, 12345678901234567890123]}'))",
