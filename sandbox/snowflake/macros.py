@@ -1,4 +1,7 @@
-"""DuckDB macros behind Snowflake functions that DuckDB lacks or understands otherwise. All start with sf_."""
+"""DuckDB macros behind Snowflake functions that DuckDB lacks or understands otherwise. All start with sf_.
+
+`sf_to_json` leaves long numbers to the letter: json() reads a fraction as a double, Snowflake keeps 38 digits.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +36,9 @@ sf_float_text(x) AS CASE WHEN x IS NULL THEN NULL WHEN isnan(x) THEN 'NaN' WHEN 
 sf_float_tme(x) AS CASE WHEN x IS NULL THEN NULL WHEN isnan(x) THEN 'NaN' WHEN isinf(x) THEN CASE WHEN x > 0 THEN 'inf' ELSE '-inf' END
     WHEN x = 0 THEN CASE WHEN printf('%.0f', x) = '-0' THEN '-0E0' ELSE '0E0' END
     ELSE upper(printf('%.16e', x)) END
-sf_variant_text(x) AS CASE json_type(x) WHEN 'VARCHAR' THEN x->>'$' WHEN 'NULL' THEN NULL ELSE json(x)::VARCHAR END
-sf_to_json(x) AS json(x)::VARCHAR
+sf_to_json(x) AS CASE WHEN regexp_matches(x::VARCHAR, '[\d.]{17}')
+    THEN regexp_replace(x::VARCHAR, '("(?:[^"\\]|\\.)*")|[ \t\r\n]+', '\1', 'g') ELSE json(x)::VARCHAR END
+sf_variant_text(x) AS CASE json_type(x) WHEN 'VARCHAR' THEN x->>'$' WHEN 'NULL' THEN NULL ELSE sf_to_json(x) END
 sf_tidy_wkt(g) AS regexp_replace(regexp_replace(trim(g), '\s*\(\s*', '(', 'g'), '\s*([,)])\s*', '\1', 'g')
 sf_ewkt(g, srid) AS CASE WHEN g IS NULL THEN NULL
     WHEN regexp_matches(g, '^\s*SRID=', 'i') THEN sf_tidy_wkt(g) ELSE concat('SRID=', srid, ';', sf_tidy_wkt(g)) END
