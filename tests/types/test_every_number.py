@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.types.numbers import postgres_type, write_number
 from tests.types.ways import WAYS, column_types
 
 #: 38 digits, no two neighbours alike.
@@ -16,24 +17,10 @@ def number_types(low: int, high: int) -> list[tuple[int, int]]:
     return [(digits, scale) for digits in range(low, high + 1) for scale in range(min(digits, 37) + 1)]
 
 
-def write_number(unscaled: str, scale: int) -> str:
-    """`-7`, scale 2 → `-0.07`: digits alone, no arithmetic."""
-    sign, digits = ("-", unscaled[1:]) if unscaled.startswith("-") else ("", unscaled)
-    digits = digits.rjust(scale + 1, "0")
-    whole, fraction = digits[: len(digits) - scale], digits[len(digits) - scale :]
-    return sign + whole + ("." if scale else "") + fraction
-
-
 def number_values(digits: int, scale: int) -> list[str]:
     """The largest, the smallest, zero, one unit in the last place and its negative, mixed digits."""
     unscaled = ("9" * digits, "-" + "9" * digits, "0", "1", "-1", MIXED[:digits])
     return [write_number(text, scale) for text in unscaled]
-
-
-def postgres_type(digits: int, scale: int) -> str:
-    if scale == 0 and digits <= 18:
-        return "smallint" if digits <= 4 else "integer" if digits <= 9 else "bigint"
-    return f"numeric({digits},{scale})"
 
 
 def test_all_number_types_are_tried():

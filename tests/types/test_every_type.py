@@ -5,17 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.io.runs import World
 from tests.types.case import exact
 from tests.types.cases import CASES
 from tests.types.ways import WAYS, column_types, only_in
 
-SCHEMA = "TESTS.EVERY_TYPE"
 ROWS = max(len(case.values) for case in CASES)
 #: The nullable table holds the other's rows twice, by their numbers and by more; of each every fifth column is NULL, and
 #: no column is so in both.
@@ -26,27 +23,25 @@ MINUTE = dt.timedelta(minutes=1)
 
 
 @pytest.fixture(scope="module")
-def schema(source_session, sandbox):
-    """A schema of Snowflake's with the tables FILLED (all NOT NULL) and NULLABLE, written as literals."""
-    made = World(source_session, None, "", sandbox.bucket, SCHEMA.partition(".")[2])
-    made.sql(f"CREATE OR REPLACE SCHEMA {SCHEMA}", create("FILLED", " NOT NULL"), create("NULLABLE", ""))
+def filled(shared_world):
+    """The world with the tables FILLED (all NOT NULL) and NULLABLE, written as literals."""
+    world = shared_world
+    world.sql(create("FILLED", " NOT NULL"), create("NULLABLE", ""))
     for row, literals in enumerate(zip(*cycled(0), strict=True)):
-        made.sql(f"INSERT INTO {SCHEMA}.FILLED SELECT {row}, {', '.join(literals)}")
+        world.sql(f"INSERT INTO FILLED SELECT {row}, {', '.join(literals)}")
     names = ", ".join(case.name for case in CASES)
     for more in (0, MORE):
-        made.sql(f"INSERT INTO {SCHEMA}.NULLABLE SELECT ID + {more}, {names} FROM {SCHEMA}.FILLED")
+        world.sql(f"INSERT INTO NULLABLE SELECT ID + {more}, {names} FROM FILLED")
     for fifth in range(FIFTH):
         gone = ", ".join(f"{case.name} = NULL" for case in CASES[fifth::FIFTH])
-        made.sql(f"UPDATE {SCHEMA}.NULLABLE SET {gone} WHERE MOD(ID, {FIFTH}) = {fifth}")
-    for row in ALL_NULL:
-        made.sql(f"INSERT INTO {SCHEMA}.NULLABLE (ID) VALUES ({row})")
-    yield made.schema
-    made.sql(f"DROP SCHEMA {SCHEMA}")
+        world.sql(f"UPDATE NULLABLE SET {gone} WHERE MOD(ID, {FIFTH}) = {fifth}")
+    world.sql(*(f"INSERT INTO NULLABLE (ID) VALUES ({row})" for row in ALL_NULL))
+    return world
 
 
 def create(table: str, constraint: str) -> str:
     columns = ", ".join(f"{case.name} {case.type}{constraint}" for case in CASES)
-    return f"CREATE TABLE {SCHEMA}.{table} (ID NUMBER(9,0) NOT NULL, {columns})"
+    return f"CREATE TABLE {table} (ID NUMBER(9,0) NOT NULL, {columns})"
 
 
 def cycled(part: int) -> list[Iterator[Any]]:
@@ -86,19 +81,18 @@ def find_differences(world, target: str, expected: dict[int, tuple[Any, ...]]) -
 
 
 @pytest.mark.parametrize("table", ["FILLED", "NULLABLE"])
-def test_every_value_arrives_and_the_same_table_by_every_way(world, schema, table):
-    world = replace(world, schema=schema)
-    expected = expected_rows(table)
-    offsets = [case.name for case in CASES if case.keep_offset]
-    required = table == "FILLED"
+def test_every_value_arrives_and_the_same_table_by_every_way(filled, table):
+    expected, required = expected_rows(table), table == "FILLED"
     wanted_types = [("id", "integer", True)]
     for case in CASES:
         wanted_types.append((case.name.lower(), case.target, required))
         if case.keep_offset:
             wanted_types.append((f"{case.name.lower()}_offset", "smallint", required))
-    for way, params in WAYS.items():
-        world.run({"source": table, "target": f"by_{way}", "columns": {"keep_offset": offsets}}, **params)
-        assert find_differences(world, f"by_{way}", expected) == [], way
-        assert column_types(world, f"by_{way}") == wanted_types, way
-    for one, other in itertools.permutations(WAYS, 2):
-        assert only_in(world, f"by_{one}", f"by_{other}") == [], (one, other)
+    kept = [case.name for case in CASES if case.keep_offset]
+    targets = {way: f"{table.lower()}_{way}" for way in WAYS}
+    for way, target in targets.items():
+        filled.run({"source": table, "target": target, "columns": {"keep_offset": kept}}, **WAYS[way])
+        assert find_differences(filled, target, expected) == [], way
+        assert column_types(filled, target) == wanted_types, way
+    for one, other in itertools.permutations(targets.values(), 2):
+        assert only_in(filled, one, other) == []
