@@ -35,10 +35,10 @@ class Kind:
     compared: Callable[[Any], Any] = exact
 
 
-def _digits_of_a_second(low: dt.datetime | dt.time, digits: int) -> Any:
-    """The value with the digits that a type of so many keeps."""
+def _cut(value: Any, digits: int) -> Any:
+    """A time of day or timestamp with so many digits of its second, six at most."""
     unit = 10 ** (6 - min(digits, 6))
-    return low.replace(microsecond=low.microsecond // unit * unit)
+    return value.replace(microsecond=value.microsecond // unit * unit)
 
 
 @st.composite
@@ -71,7 +71,7 @@ def _float_key(value: bytes | None) -> Any:
 def _times(draw) -> Kind:
     digits = draw(st.integers(0, 9))
     kind = f"TIME({digits})"
-    values = st.times().map(lambda value: _digits_of_a_second(value, digits))
+    values = st.times().map(lambda value: _cut(value, digits))
     return Kind(kind, "time without time zone", values.map(lambda value: (f"'{value}'::{kind}", value)))
 
 
@@ -90,7 +90,7 @@ def _timestamps(draw) -> Kind:
     # A day from either end: with its offset, too, an instant is to stay within the years 1 to 9999.
     edge = dt.timedelta(days=1 if name == "TIMESTAMP_TZ" else 0)
     values = st.datetimes(dt.datetime.min + edge, dt.datetime.max - edge, timezones=zones)
-    pairs = values.map(lambda value: _digits_of_a_second(value, digits)).map(
+    pairs = values.map(lambda value: _cut(value, digits)).map(
         lambda value: (f"'{_wall_clock(value)}'::{kind}", value)
     )
     return Kind(kind, target, pairs)
@@ -105,26 +105,8 @@ def _wall_clock(value: dt.datetime) -> str:
 CHARACTERS = st.characters(exclude_characters="\x00", exclude_categories=["Cs"])
 #: What CSV, COPY or SQL could take for its own.
 PIECES = (
-    '"',
-    ",",
-    "\\",
-    "\\N",
-    "\\.",
-    "\n",
-    "\r",
-    "\r\n",
-    "\t",
-    " ",
-    "'",
-    "NULL",
-    "{",
-    "}",
-    "$$",
-    "%s",
-    "\ufeff",
-    "🎈",
-    "e\u0301",
-)
+    *('"', ",", "\\", "\\N", "\\.", "\n", "\r", "\r\n", "\t", " ", "'", "NULL", "{", "}", "$$", "%s", "\ufeff", "🎈", "e\u0301"),
+)  # fmt: skip
 
 
 def texts(most: int) -> st.SearchStrategy[str]:
