@@ -75,25 +75,24 @@ def _times(draw) -> Kind:
     return Kind(kind, "time without time zone", values.map(lambda value: (f"'{value}'::{kind}", value)))
 
 
+#: Time zones of the values that a type is given.
+_ZONES = {
+    "TIMESTAMP_NTZ": st.none(),
+    "TIMESTAMP_LTZ": st.just(dt.UTC),
+    "TIMESTAMP_TZ": st.integers(-720, 840).map(lambda minutes: dt.timezone(dt.timedelta(minutes=minutes))),
+}
+#: A day from either end: with its offset, too, an instant is to stay within the years 1 to 9999.
+_FIRST, _LAST = dt.datetime.min + dt.timedelta(days=1), dt.datetime.max - dt.timedelta(days=1)
+
+
 @st.composite
-def _timestamps(draw) -> Kind:
+def _timestamps(draw, name: str) -> Kind:
     digits = draw(st.integers(0, 9))
-    name = draw(st.sampled_from(["TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ"]))
     kind = f"{name}({digits})"
-    target = f"timestamp {'without' if name == 'TIMESTAMP_NTZ' else 'with'} time zone"
-    if name == "TIMESTAMP_NTZ":
-        zones = st.none()
-    elif name == "TIMESTAMP_LTZ":
-        zones = st.just(dt.UTC)
-    else:
-        zones = st.integers(-720, 840).map(lambda minutes: dt.timezone(dt.timedelta(minutes=minutes)))
-    # A day from either end: with its offset, too, an instant is to stay within the years 1 to 9999.
-    edge = dt.timedelta(days=1 if name == "TIMESTAMP_TZ" else 0)
-    values = st.datetimes(dt.datetime.min + edge, dt.datetime.max - edge, timezones=zones)
-    pairs = values.map(lambda value: _cut(value, digits)).map(
-        lambda value: (f"'{_wall_clock(value)}'::{kind}", value)
-    )
-    return Kind(kind, target, pairs)
+    values = st.datetimes(_FIRST, _LAST, timezones=_ZONES[name]).map(lambda value: _cut(value, digits))
+    pairs = values.map(lambda value: (f"'{_wall_clock(value)}'::{kind}", value))
+    zone = "without" if name == "TIMESTAMP_NTZ" else "with"
+    return Kind(kind, f"timestamp {zone} time zone", pairs)
 
 
 def _wall_clock(value: dt.datetime) -> str:
@@ -202,18 +201,21 @@ def _vectors(draw) -> Kind:
 
 KINDS = st.one_of(
     _numbers(),
-    _numbers(),
-    st.just(Kind("FLOAT", "double precision", st.floats().map(_float_pair), "float8send({c})", _float_key)),
-    st.just(Kind("BOOLEAN", "boolean", st.booleans().map(lambda value: (str(value).upper(), value)))),
-    st.just(Kind("DATE", "date", st.dates().map(lambda value: (f"'{value}'::DATE", value)))),
-    _times(),
-    _timestamps(),
-    _timestamps(),
-    _varchars(),
-    _varchars(),
-    _binaries(),
     _json(),
+    _varchars(),
+    _timestamps("TIMESTAMP_TZ"),
+    _timestamps("TIMESTAMP_LTZ"),
+    _timestamps("TIMESTAMP_NTZ"),
+    _times(),
+    _binaries(),
     _shapes(),
     _vectors(),
+    st.just(Kind("FLOAT", "double precision", st.floats().map(_float_pair), "float8send({c})", _float_key)),
+    st.just(Kind("DATE", "date", st.dates().map(lambda value: (f"'{value}'::DATE", value)))),
+    st.just(Kind("BOOLEAN", "boolean", st.booleans().map(lambda value: (str(value).upper(), value)))),
     st.just(Kind("UUID", "uuid", st.uuids().map(lambda value: (f"'{value}'::UUID", value)))),
+    _varchars(),
+    _json(),
+    _timestamps("TIMESTAMP_TZ"),
+    _numbers(),
 )
