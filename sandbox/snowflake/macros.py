@@ -1,4 +1,8 @@
-"""DuckDB macros behind Snowflake functions that DuckDB lacks or understands otherwise. All start with sf_."""
+"""DuckDB macros behind Snowflake functions that DuckDB lacks or understands otherwise. All start with sf_.
+
+`sf_to_json` keeps numbers to the letter, as texts on their way through json(), which would read a fraction as a double;
+Snowflake keeps 38 digits.
+"""
 
 from __future__ import annotations
 

@@ -113,6 +113,8 @@ def to_text(formats: Formats, value: exp.Expression) -> exp.Expression:
             return value if not isinstance(value, exp.Null) else duck_cast(value, "VARCHAR")
         case "FLOAT":
             return call("SF_FLOAT_TEXT", value)
+        case "NUMBER" if source.precision == source.scale:  # DuckDB would print .9, Snowflake 0.9
+            return duck_cast(duck_cast(value, f"DECIMAL(38,{source.scale})"), "VARCHAR")
         case "TIMESTAMP_NTZ":
             return build_format(value, formats.ntz, companions_in(value))
         case "TIMESTAMP_LTZ":

@@ -1,7 +1,7 @@
-"""Random schemas and values: written by pyarrow, loaded, read back by psycopg in its binary format.
+"""Random schemas and values: written as Parquet and as CSV, loaded each way, read back by psycopg in its binary format.
 
-The oracle shares nothing with the encoder: values are Python's, and psycopg's own decoders read them.
-HYPOTHESIS_PROFILE=long tries 5,000 tables instead of 200.
+The oracle shares nothing with the loader: values are Python's, pyarrow and the tests' own writer of CSV write them, and
+psycopg's own decoders read them. HYPOTHESIS_PROFILE=long tries 5,000 tables instead of 200.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from snowmelt.core.columns.types import Form
+from tests.io.csv_text import csv_bytes, gzipped, quoted, write_bytes, write_moment, write_plain
 from tests.io.load_world import column, open_world, parquet_bytes
 
 TABLES = 5000 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 200
@@ -47,6 +48,16 @@ class Kind:
     values: st.SearchStrategy
     expected: Callable[[Any], Any] = unchanged
 
+    def csv(self, value: Any) -> str:
+        """The value as it stands in a CSV file."""
+        if self.form in {Form.DATE, Form.TIME_US, Form.EPOCH_US}:
+            return write_moment(self.expected(value))
+        if self.form is Form.BYTES:
+            return write_bytes(value)
+        if self.form is Form.VECTOR:
+            return quoted(value.replace("[", "{").replace("]", "}"))
+        return quoted(value) if isinstance(value, str) else write_plain(value)
+
 
 def integers(arrow, bits, target_bits, target):
     bits = min(bits, target_bits)
@@ -70,7 +81,31 @@ def decimals(draw):
     return Kind(Form.DECIMAL, target, arrow, unscaled.map(lambda number: Decimal(f"{number}E-{scale}")))
 
 
-text = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=30)
+#: What CSV, COPY or JSON could take for its own.
+PIECES = (
+    '"',
+    ",",
+    "\\",
+    "\\N",
+    "\\.",
+    "\n",
+    "\r",
+    "\r\n",
+    "\t",
+    " ",
+    "NULL",
+    "{",
+    "}",
+    "'",
+    "\ufeff",
+    "🎈",
+    "é",
+    "x",
+)
+text = st.one_of(
+    st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=30),
+    st.lists(st.sampled_from(PIECES), max_size=7).map("".join),
+)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.floats(-1e10, 1e10) | text,
     lambda children: st.lists(children, max_size=3) | st.dictionaries(text, children, max_size=3),
@@ -188,8 +223,35 @@ def same(kind: Kind, found: Any, expected: Any) -> bool:
 @pytest.fixture(scope="module")
 def world(postgres_dsn, s3_client, bucket):
     with psycopg.connect(postgres_dsn, autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION IF NOT EXISTS aws_s3 CASCADE")
         connection.execute("SET synchronous_commit = off")
         yield open_world(connection, s3_client, bucket)
+
+
+def staged(columns, group: int):
+    """(file's name, its bytes, how it is loaded) of the same values for each way."""
+    arrays = {}
+    for number, (kind, _, values) in enumerate(columns):
+        array = pa.array(values, pa.int32() if kind.arrow == pa.date32() else kind.arrow)
+        arrays[f"C{number}"] = array.view(kind.arrow) if kind.arrow == pa.date32() else array
+    yield "data_0.parquet", parquet_bytes(arrays, row_group_size=group), {}
+    text = csv_bytes(
+        [[None if value is None else kind.csv(value) for value in values] for kind, _, values in columns]
+    )
+    yield "data_0.csv.gz", gzipped(text), {"file_format": "csv", "compression": "gzip"}
+    yield "data_0.csv", text, {"file_format": "csv", "method": "aws_s3", "region": "us-east-1"}
+
+
+def load_and_read(world, targets, rows: int, name: str, data: bytes, options: dict[str, Any]):
+    """The rows of a new table after the load, in the order they were stored."""
+    target = world.table(*targets)
+    try:
+        file = world.put(data, rows, key=f"round_trip/{name}")
+        assert world.load(file, target, claim=lambda cursor: True, **options).rows == rows
+        with world.connection.cursor(binary=True) as cursor:
+            return cursor.execute(f"SELECT * FROM {target.name} ORDER BY ctid").fetchall()
+    finally:
+        world.connection.execute(f"DROP TABLE {target.name}")
 
 
 @settings(
@@ -199,32 +261,23 @@ def world(postgres_dsn, s3_client, bucket):
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(table=tables())
-def test_any_table_arrives_as_it_was(world, table):
+def test_any_table_arrives_as_it_was_by_every_way(world, table):
     rows, columns, group = table
     targets = [
         column(f"C{number}", kind.form, kind.target, nullable=nullable)
         for number, (kind, nullable, _) in enumerate(columns)
     ]
-    arrays = {}
-    for number, (kind, _, values) in enumerate(columns):
-        array = pa.array(values, pa.int32() if kind.arrow == pa.date32() else kind.arrow)
-        arrays[f"C{number}"] = array.view(kind.arrow) if kind.arrow == pa.date32() else array
-    target = world.table(*targets)
-    try:
-        file = world.put(parquet_bytes(arrays, row_group_size=group), rows, key="round_trip/data_0.parquet")
-        assert world.load(file, target, claim=lambda cursor: True).rows == rows
-        with world.connection.cursor(binary=True) as cursor:
-            found = cursor.execute(f"SELECT * FROM {target.name} ORDER BY ctid").fetchall()
-    finally:
-        world.connection.execute(f"DROP TABLE {target.name}")
     expected = [
         [None if value is None else kind.expected(value) for value in values] for kind, _, values in columns
     ]
-    assert len(found) == rows
-    for number, (kind, _, _) in enumerate(columns):
-        for row in range(rows):
-            assert same(kind, found[row][number], expected[number][row]), (
-                kind,
-                found[row][number],
-                expected[number][row],
-            )
+    for name, data, options in staged(columns, group):
+        found = load_and_read(world, targets, rows, name, data, options)
+        assert len(found) == rows, name
+        for number, (kind, _, _) in enumerate(columns):
+            for row in range(rows):
+                assert same(kind, found[row][number], expected[number][row]), (
+                    name,
+                    kind,
+                    found[row][number],
+                    expected[number][row],
+                )

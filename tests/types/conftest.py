@@ -1,0 +1,33 @@
+"""Worlds whose target database has the extension aws_s3, so that a table can go all three ways."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from tests.io.runs import World
+from tests.types.ways import allow_aws_s3
+
+
+@pytest.fixture
+def world(run_world, sandbox):
+    allow_aws_s3(run_world, sandbox.superuser_dsn(conninfo_to_dict(run_world.dsn)["dbname"]))
+    return run_world
+
+
+@pytest.fixture(scope="module")
+def shared_world(source_session, sandbox):
+    """One world for the tests of a module, which clean up behind themselves."""
+    name = f"types_{uuid.uuid4().hex[:12]}"
+    schema = name.upper()
+    made = World(
+        source_session, sandbox.s3("AIRFLOW_READER"), sandbox.create_database(name), sandbox.bucket, schema
+    )
+    allow_aws_s3(made, sandbox.superuser_dsn(name))
+    made.sql(f"CREATE SCHEMA TESTS.{schema}", "USE DATABASE TESTS", f"USE SCHEMA {schema}")
+    yield made
+    made.s3.close()
+    made.sql(f"DROP SCHEMA TESTS.{schema}")
+    sandbox.drop_database(name)
