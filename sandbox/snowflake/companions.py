@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from sandbox.snowflake.sftypes import TIMESTAMPS, SfType
 
-#: No name in a statement holds it.
-_SEPARATOR = "\x1f"
+#: A column of a statement could only hold it on purpose.
+_SEPARATOR = "\x1fcompanion\x1f"
 #: Digits of a second that DuckDB's own types keep.
 DUCKDB_DIGITS = 6
 
