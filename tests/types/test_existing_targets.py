@@ -142,6 +142,8 @@ REFUSED = (
     ("VARCHAR(40)", "text NOT NULL", "''", "NULL"),
     ("NUMBER(12,2)", "numeric(12,2) NOT NULL", "0.00", "NULL"),
     ("VARIANT", "jsonb", "PARSE_JSON('\"a\"')", "PARSE_JSON('[1,\"\\\\u0000\"]')"),
+    ("VARIANT", "jsonb", "PARSE_JSON('null')", "PARSE_JSON('[NaN]')"),
+    ("VARIANT", "json", "PARSE_JSON('null')", "PARSE_JSON('[NaN]')"),
 )
 
 
@@ -152,7 +154,9 @@ def test_what_does_not_fit_is_refused_and_the_target_stays(world, source, target
     world.sql(f"CREATE TABLE SRC (ID NUMBER(9,0), PRICE {source})")
     for row, literal in enumerate((good, bad, good)):
         world.sql(f"INSERT INTO SRC SELECT {row}, {literal}")
-    kept = {"jsonb": "'{}'", "text": "'kept'", "varchar(10)": "'kept'"}.get(target.split(" ")[0], "7")
+    kept = {"jsonb": "'{}'", "json": "'{}'", "text": "'kept'", "varchar(10)": "'kept'"}.get(
+        target.split(" ")[0], "7"
+    )
     for way, params in WAYS.items():
         table = f"by_{way}"
         world.execute(
