@@ -168,6 +168,25 @@ REFUSED = [
         [OUT + "numeric(10,2)"] * 2,
     ),
     (Form.INTEGER, pa.int64(), "numeric(4,2)", [100, -100, 99], [OUT + "numeric(4,2)"] * 2),
+    # of more than 28 digits: Python's own arithmetic would round the nines up to the bound
+    (
+        Form.INTEGER,
+        pa.decimal128(38, 0),
+        "numeric(30,0)",
+        [Decimal("1" + "0" * 30), Decimal("-1" + "0" * 30), Decimal("9" * 30), Decimal("-" + "9" * 30), None],
+        [OUT + "numeric(30,0)"] * 2,
+    ),
+    (
+        Form.DECIMAL,
+        pa.decimal128(38, 10),
+        "numeric(30,10)",
+        [
+            Decimal("1" + "0" * 20),
+            Decimal("-" + "9" * 20 + "." + "9" * 10),
+            Decimal("9" * 20 + "." + "9" * 10),
+        ],
+        [OUT + "numeric(30,10)"],
+    ),
     (
         Form.INTEGER,
         pa.decimal256(60, 0),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from snowmelt.core.columns.names import TableName
+from snowmelt.core.columns.names import TableName, match_name
 from snowmelt.core.settings.config import parse_config
 from snowmelt.errors import ConfigurationError
 
@@ -216,6 +216,12 @@ def test_column_rules():
     assert (rules.mask["EMAIL"].expression, rules.mask["EMAIL"].type) == ("SHA2(EMAIL)", "VARCHAR(64)")
     assert rules.keep_offset == ("Check In",)
     assert rules.target_only == ("note", "Note")
+
+
+def test_a_column_of_the_longest_name_can_be_named():
+    quotes = '"' + '""' * 255 + '"'
+    rules = parse(config_with({"columns": {"exclude": [quotes]}})).tables[0].columns.rules()
+    assert match_name(rules.exclude[0], ['"' * 255]) == '"' * 255
 
 
 def test_tables_are_found_by_dag_and_by_source():

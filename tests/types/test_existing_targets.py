@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from snowmelt.errors import ValueRefused
+from tests.io.ways import WAYS, column_types
 from tests.types.case import Case, exact, text_literal
-from tests.types.ways import WAYS, column_types
 
 NINES = "9" * 38
 JSON = '{"b":[null,9007199254740993,"\\"🎈"],"a":{"":0.1}}'
@@ -48,6 +48,13 @@ FITTING = (
         "N38_BIG", "NUMBER(38,0)", "bigint", "-9223372036854775808", "9223372036854775807", "0", number=int
     ),
     numbers("N38_20", "NUMBER(38,0)", "numeric(20,0)", NINES[:20], f"-{NINES[:20]}", "0"),
+    numbers("N38_30", "NUMBER(38,0)", "numeric(30,0)", NINES[:30], f"-{NINES[:30]}", "0"),
+    numbers(
+        "D38_30",
+        "NUMBER(38,10)",
+        "numeric(30,10)",
+        *(f"{sign}{NINES[:20]}.{NINES[:10]}" for sign in ("", "-")),
+    ),
     numbers("N38_NUM", "NUMBER(38,0)", "numeric", NINES, f"-{NINES}", "0", "10000000000"),
     Case(
         "D12_14",
@@ -134,11 +141,14 @@ REFUSED = (
     ("NUMBER(38,0)", "bigint", "9223372036854775807", "9223372036854775808"),
     ("NUMBER(38,0)", "bigint", "0", f"-{NINES}"),
     ("NUMBER(38,0)", "numeric(20,0)", NINES[:20], "1" + "0" * 20),
+    ("NUMBER(38,0)", "numeric(30,0)", NINES[:30], "-1" + "0" * 30),
+    ("NUMBER(38,10)", "numeric(30,10)", f"{NINES[:20]}.{NINES[:10]}", "1" + "0" * 20),
     ("NUMBER(12,2)", "numeric(10,2)", "99999999.99", "100000000.00"),
     ("VARCHAR(40)", "varchar(10)", "'0123456789'", "'0123456789x'"),
     ("VARCHAR(40)", "varchar(10)", "'012345678 '", "'012345678  '"),
     ("VARCHAR(40)", "varchar(10)", "'          '", "'           '"),
     ("VARCHAR(40)", "varchar(10)", f"'{'🎈' * 10}'", f"'{'🎈' * 11}'"),
+    ("VARCHAR(40)", "text", "'ok'", "'a' || CHR(0) || 'b'"),
     ("VARCHAR(40)", "text NOT NULL", "''", "NULL"),
     ("NUMBER(12,2)", "numeric(12,2) NOT NULL", "0.00", "NULL"),
     ("VARIANT", "jsonb", "PARSE_JSON('\"a\"')", "PARSE_JSON('[1,\"\\\\u0000\"]')"),

@@ -62,13 +62,15 @@ def _plan_numeric(arrow: pa.DataType, target: PostgresType) -> _Planned | str:
         sent = array if array.type == wire else array.cast(wire)
         if not always_fits:
             limits = pc.min_max(sent).as_py()
-            if limits["min"] is not None and max(limits["max"], -limits["min"]) >= bound:
+            # compared, never negated: Python's arithmetic rounds a Decimal of more than 28 digits, and abs() does too
+            if limits["min"] is not None and (limits["max"] >= bound or limits["min"].copy_abs() >= bound):
                 raise pa.ArrowInvalid(f"out of range for {target}")
         return sent
 
     def explain(value: Decimal | int) -> str | None:
         exact = Decimal(value)
-        if bound is not None and abs(exact) >= bound:
+        size = exact.copy_abs()
+        if bound is not None and size >= bound:
             return f"out of range for {target}"
         # as_tuple, not quantize: the decimal context would round a number of more than 28 digits
         _, figures, exponent = exact.as_tuple()
@@ -76,6 +78,6 @@ def _plan_numeric(arrow: pa.DataType, target: PostgresType) -> _Planned | str:
         if places > kept and any(figures[-(places - kept) :]):
             return f"has more than {kept} digits after the point, {target} would round it"
         whole_figures = len(figures) - places
-        return f"more than {_DIGITS} digits" if whole_figures + kept > _DIGITS and abs(exact) >= 1 else None
+        return f"more than {_DIGITS} digits" if whole_figures + kept > _DIGITS and size >= 1 else None
 
     return wire, convert, explain

@@ -159,7 +159,7 @@ def column_name(value: Any) -> str:
     """A source column as it was typed; which column it is, is settled with the table at hand (`match_name`)."""
     expected = f"a column of the source, of at most {SNOWFLAKE_IDENTIFIER_CHARACTERS} characters"
     text = _one_text(value, expected)
-    if len(text) > 2 * SNOWFLAKE_IDENTIFIER_CHARACTERS or text == '""':
+    if len(text) > 2 * SNOWFLAKE_IDENTIFIER_CHARACTERS + len('""') or text == '""':
         raise refuse(expected)
     return text
 
