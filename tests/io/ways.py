@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from tests.conftest import Sandbox
 from tests.io.runs import World
 
 #: Parameters of a run. CSV that is streamed is compressed with gzip.
@@ -18,10 +19,10 @@ WAYS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def allow_aws_s3(world: World, superuser_dsn: str) -> None:
+def allow_aws_s3(world: World, sandbox: Sandbox) -> None:
     """Give the world's target database the extension, and its owner the right to call it."""
-    owner = conninfo_to_dict(world.dsn)["user"]
-    with psycopg.connect(superuser_dsn, autocommit=True) as admin:
+    database, owner = (conninfo_to_dict(world.dsn)[key] for key in ("dbname", "user"))
+    with psycopg.connect(sandbox.superuser_dsn(database), autocommit=True) as admin:
         admin.execute("CREATE EXTENSION IF NOT EXISTS aws_s3 CASCADE")
         admin.execute(f'GRANT USAGE ON SCHEMA aws_s3, aws_commons TO "{owner}"')
         admin.execute(f'GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA aws_s3, aws_commons TO "{owner}"')

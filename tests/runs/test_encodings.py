@@ -7,13 +7,8 @@ import uuid
 import pytest
 
 from snowmelt.errors import ValueRefused
-from tests.runs.test_runs import install_aws_s3
+from tests.io.ways import WAYS, allow_aws_s3
 
-WAYS = {
-    "parquet": {"file_format": "parquet"},
-    "csv streamed": {"file_format": "csv", "load_method": "copy"},
-    "csv by aws_s3": {"file_format": "csv", "load_method": "aws_s3"},
-}
 TABLE = {"source": '"Größe"', "target": '"Größe"'}
 
 
@@ -22,7 +17,7 @@ def encoded(world, sandbox, encoding):
     """The world with a target database in another encoding."""
     name = f"encoded_{uuid.uuid4().hex[:8]}"
     world.dsn = sandbox.create_database(name, encoding)
-    install_aws_s3(world, sandbox)
+    allow_aws_s3(world, sandbox)
     yield world
     sandbox.drop_database(name)
 

@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 
 from snowmelt.errors import ValueRefused, VerificationError
-from tests.runs.test_runs import install_aws_s3
+from tests.io.ways import WAYS, allow_aws_s3
 
 COLUMNS = "ID NUMBER(9,0) NOT NULL PRIMARY KEY, T TIME(9), N TIMESTAMP_NTZ(9), L TIMESTAMP_LTZ(9), Z TIMESTAMP_TZ(9), M TIMESTAMP_NTZ(6)"
 TABLE = {"source": "P", "target": "p"}
@@ -58,13 +58,6 @@ CUT = [
     (5, None, None, None, None, None),
 ]
 COUNTED = "T (3 values), N (4 values), L (3 values), Z (3 values)"
-
-
-WAYS = {
-    "parquet": {"file_format": "parquet"},
-    "csv streamed": {"file_format": "csv", "load_method": "copy"},
-    "csv by aws_s3": {"file_format": "csv", "load_method": "aws_s3"},
-}
 
 
 @pytest.fixture
@@ -122,8 +115,7 @@ def test_one_column_that_holds_more_is_the_only_one_named(precise):
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_truncated_values_are_cut_by_every_way_and_never_rounded(precise, sandbox, way):
-    if way.get("load_method") == "aws_s3":
-        install_aws_s3(precise, sandbox)
+    allow_aws_s3(precise, sandbox)
     plan = precise.plan(TRUNCATE, **way)
     assert plan.snapshot_note == (
         f"Digits beyond the microsecond are cut off, as the policy nanoseconds = truncate says: {COUNTED}"

@@ -3,125 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from decimal import Decimal
 
-import psycopg
 import pytest
 
 from snowmelt.errors import ConfigurationError, PlanChanged, SchemaError, ValueRefused, VerificationError
 from snowmelt.io import ledger_files
-from tests.io.runs import World
 
 UTC = dt.UTC
-
-
-EVERY_TYPE = """
-CREATE TABLE EVERY_TYPE (
-  ID NUMBER(38,0) NOT NULL PRIMARY KEY, N4 NUMBER(4,0), N9 NUMBER(9,0), N18 NUMBER(18,0), N38 NUMBER(38,0), D2 NUMBER(10,2), D37 NUMBER(38,37),
-  F FLOAT, B BOOLEAN, D DATE, T TIME(6), NTZ TIMESTAMP_NTZ(9), LTZ TIMESTAMP_LTZ(9), TZ TIMESTAMP_TZ(9),
-  S VARCHAR(50), LONG VARCHAR, BIN BINARY, V VARIANT, O OBJECT, A ARRAY)
-"""
-HOSTILE = [
-    "",
-    "NULL",
-    "\\N",
-    "\\.",
-    "a\tb",
-    'quo"te',
-    "it's",
-    "line\nfeed",
-    "car\r\nriage",
-    "comma,semi;",
-    "back\\slash",
-    "𝔘nicode 🎈",
-    " spaces ",
-]
-
-
-def fill(world: World) -> list[tuple]:
-    """Values written as literals by this test; returns what PostgreSQL must hold."""
-    rows: list[tuple] = [(0, *[None] * 19)]
-    world.sql(EVERY_TYPE, "INSERT INTO EVERY_TYPE (ID) VALUES (0)")
-    for number, text in enumerate(HOSTILE, start=1):
-        quoted = "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
-        sign = -1 if number % 2 else 1
-        world.sql(
-            f"INSERT INTO EVERY_TYPE SELECT {number}, {sign * 9999}, {sign * 999999999}, {sign * (10**18 - 1)}, {sign * (10**38 - 1)}, "
-            f"{sign}2345678.90, {sign}.{'0123456789' * 3}0123456, {sign}.1::FLOAT, {'TRUE' if number % 2 else 'FALSE'}, "
-            f"'{1500 + number:04d}-02-03'::DATE, '23:59:59.{number:06d}'::TIME, '1969-12-31 23:59:59.{number:06d}'::TIMESTAMP_NTZ, "
-            f"'2026-01-01 00:00:00.{number:06d} +05:30'::TIMESTAMP_TZ::TIMESTAMP_LTZ, '2026-06-01 12:00:00.{number:06d} -07:00'::TIMESTAMP_TZ, "
-            f"{quoted}, REPEAT({quoted}, 3), TO_BINARY('00FF{number:02X}', 'HEX'), PARSE_JSON('{{\"big\": 12345678901234567890, \"n\": null}}'), "
-            f"OBJECT_CONSTRUCT('k', {number}), ARRAY_CONSTRUCT(1, 'x')"
-        )
-        second = dt.timedelta(microseconds=number)
-        rows.append(
-            (
-                number,
-                sign * 9999,
-                sign * 999999999,
-                sign * (10**18 - 1),
-                Decimal(sign * (10**38 - 1)),
-                Decimal(f"{sign}2345678.90"),
-                Decimal(f"{sign}.{'0123456789' * 3}0123456"),
-                float(f"{sign}.1"),
-                bool(number % 2),
-                dt.date(1500 + number, 2, 3),
-                dt.time(23, 59, 59, number),
-                dt.datetime(1969, 12, 31, 23, 59, 59, number),
-                dt.datetime(2025, 12, 31, 18, 30, tzinfo=UTC) + second,
-                dt.datetime(2026, 6, 1, 19, 0, tzinfo=UTC) + second,
-                text,
-                text * 3,
-                bytes([0, 255, number]),
-                {"big": 12345678901234567890, "n": None},
-                {"k": number},
-                [1, "x"],
-            )
-        )
-    return rows
-
-
-def install_aws_s3(world, sandbox):
-    dsn = psycopg.conninfo.conninfo_to_dict(world.dsn)
-    with psycopg.connect(sandbox.superuser_dsn(dsn["dbname"]), autocommit=True) as admin:
-        admin.execute("CREATE EXTENSION aws_s3 CASCADE")
-        admin.execute(f'GRANT USAGE ON SCHEMA aws_s3, aws_commons TO "{dsn["user"]}"')
-        admin.execute(f'GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA aws_s3, aws_commons TO "{dsn["user"]}"')
-
-
-@pytest.mark.parametrize(
-    "way",
-    [
-        {"file_format": "parquet"},
-        {"file_format": "csv", "load_method": "copy"},
-        {"file_format": "csv", "load_method": "aws_s3"},
-    ],
-    ids=["parquet", "csv streamed", "csv by aws_s3"],
-)
-def test_every_type_arrives_to_the_last_digit_by_every_way(world, sandbox, way):
-    expected = fill(world)
-    if way.get("load_method") == "aws_s3":
-        install_aws_s3(world, sandbox)
-    world.run({"source": "EVERY_TYPE"}, **way)
-    found = world.query("SELECT * FROM public.every_type ORDER BY id")
-    for row, wanted in zip(found, expected, strict=True):
-        assert row == wanted
-    types = dict(
-        world.query(
-            "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'every_type'"
-        )
-    )
-    assert (types["n4"], types["n9"], types["n18"], types["n38"]) == (
-        "smallint",
-        "integer",
-        "bigint",
-        "numeric",
-    )
-    assert (types["ntz"], types["ltz"], types["tz"]) == (
-        "timestamp without time zone",
-        "timestamp with time zone",
-        "timestamp with time zone",
-    )
 
 
 def test_columns_are_left_out_masked_renamed_and_retyped(world):
@@ -283,43 +171,6 @@ def test_what_stands_in_the_way_of_a_swap_is_told_before_anything_is_unloaded(wo
     )
     with pytest.raises(ConfigurationError, match=r"(?s)public\.vv cannot be swapped.*over_vv"):
         world.plan({"source": "VV"})
-
-
-@pytest.mark.parametrize("file_format", ["parquet", "csv"])
-def test_shapes_vectors_and_uuids_arrive(world, file_format):
-    world.sql(
-        "CREATE TABLE RARE (ID NUMBER(9,0), G GEOGRAPHY, M GEOMETRY, VF VECTOR(FLOAT, 3), VI VECTOR(INT, 2), U UUID)",
-        "INSERT INTO RARE SELECT 1, TO_GEOGRAPHY('POINT(1 2)'), TO_GEOMETRY('POINT(3 4)'), [1.5, -2.25, 0]::VECTOR(FLOAT, 3), "
-        "[7, -8]::VECTOR(INT, 2), 'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'::UUID",
-        "INSERT INTO RARE (ID) VALUES (2)",
-    )
-    world.run({"source": "RARE"}, file_format=file_format, load_method="copy")
-    rows = world.query("SELECT id, g, m, vf, vi, u::text FROM public.rare ORDER BY id")
-    assert rows[1] == (2, None, None, None, None, None)
-    number, geography, geometry, floats, integers, identifier = rows[0]
-    assert (number, floats, integers) == (1, [1.5, -2.25, 0.0], [7, -8])
-    assert identifier == "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
-    assert geography.replace(" (", "(") == "SRID=4326;POINT(1 2)"
-    assert geometry.replace(" (", "(").removeprefix("SRID=0;") == "POINT(3 4)"
-
-
-@pytest.mark.parametrize("way", [("parquet", "copy"), ("csv", "copy"), ("csv", "aws_s3")])
-def test_a_text_of_snowflakes_largest_size_arrives_whole(world, sandbox, way):
-    file_format, load_method = way
-    if load_method == "aws_s3":
-        install_aws_s3(world, sandbox)
-    # 16,777,216 bytes: two for each é, so that no cut at a boundary of bytes goes unseen.
-    world.sql(
-        "CREATE TABLE HUGE (ID NUMBER(9,0), S VARCHAR)",
-        "INSERT INTO HUGE SELECT 1, REPEAT('é', 8388608) UNION ALL SELECT 2, REPEAT('\"\\n', 2000000)",
-    )
-    world.run({"source": "HUGE"}, file_format=file_format, load_method=load_method)
-    assert world.query(
-        "SELECT id, octet_length(s), s = repeat('é', 8388608), s = repeat(E'\"\\n', 2000000) FROM public.huge ORDER BY id"
-    ) == [
-        (1, 16_777_216, True, False),
-        (2, 4_000_000, False, True),
-    ]
 
 
 def test_a_filter_may_ask_another_table_where_the_configuration_allows_it(world):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from snowmelt.errors import ValueRefused
-from tests.runs.test_runs import install_aws_s3
+from tests.io.ways import WAYS, allow_aws_s3
 
 #: Type, the value in Snowflake, the value as PostgreSQL prints it.
 BEYOND = (
@@ -26,10 +26,7 @@ BEYOND = (
     ),
 )
 WITHIN = {"DATE": "'9999-12-31'::DATE"}
-CSV = {
-    "csv streamed": {"file_format": "csv", "load_method": "copy"},
-    "csv by aws_s3": {"file_format": "csv", "load_method": "aws_s3"},
-}
+CSV = {name: way for name, way in WAYS.items() if way["file_format"] == "csv"}
 
 
 def fill(world, kind, value):
@@ -51,7 +48,7 @@ def test_parquet_carries_what_postgres_has(world, kind, value, printed):
 @pytest.mark.parametrize("way", CSV.values(), ids=CSV)
 @pytest.mark.parametrize(("kind", "value", "printed"), BEYOND, ids=[value for _, value, _ in BEYOND])
 def test_csv_refuses_them_and_says_why(world, sandbox, way, kind, value, printed):
-    install_aws_s3(world, sandbox)
+    allow_aws_s3(world, sandbox)
     fill(world, kind, value)
     with pytest.raises(ValueRefused, match=r"row 2, column C, value '.* is beyond the years 1 to 9999': "):
         world.run({"source": "Y"}, **way)

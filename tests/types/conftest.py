@@ -5,15 +5,14 @@ from __future__ import annotations
 import uuid
 
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
 from tests.io.runs import World
-from tests.types.ways import allow_aws_s3
+from tests.io.ways import allow_aws_s3
 
 
 @pytest.fixture
 def world(run_world, sandbox):
-    allow_aws_s3(run_world, sandbox.superuser_dsn(conninfo_to_dict(run_world.dsn)["dbname"]))
+    allow_aws_s3(run_world, sandbox)
     return run_world
 
 
@@ -25,7 +24,7 @@ def shared_world(source_session, sandbox):
     made = World(
         source_session, sandbox.s3("AIRFLOW_READER"), sandbox.create_database(name), sandbox.bucket, schema
     )
-    allow_aws_s3(made, sandbox.superuser_dsn(name))
+    allow_aws_s3(made, sandbox)
     made.sql(f"CREATE SCHEMA TESTS.{schema}", "USE DATABASE TESTS", f"USE SCHEMA {schema}")
     yield made
     made.s3.close()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.io.ways import WAYS, column_types
 from tests.types.numbers import postgres_type, write_number
-from tests.types.ways import WAYS, column_types
 
 #: 38 digits, no two neighbours alike.
 MIXED = "73918264501928374650918273645019283746"

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.io.ways import WAYS, column_types, only_in
 from tests.types.case import exact
 from tests.types.cases import CASES
-from tests.types.ways import WAYS, column_types, only_in
 
 ROWS = max(len(case.values) for case in CASES)
 #: The nullable table holds the other's rows twice, by their numbers and by more; of each every fifth column is NULL, and

@@ -1,4 +1,4 @@
-"""The largest binaries and semi-structured values that Snowflake holds, by every way: the server's own MD5 of what arrived."""
+"""The largest texts, binaries and semi-structured values that Snowflake holds by default, by every way, as the server itself sees them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import json
 
 import pytest
 
+from tests.io.ways import WAYS
 from tests.types.case import text_literal
-from tests.types.ways import WAYS
 
 #: Snowflake's longest BINARY and VARIANT, in bytes.
 MOST_BINARY = 8_388_608
@@ -22,6 +22,21 @@ VARIANTS = {
 
 def md5(data: bytes) -> str:
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
+def test_the_largest_texts(world):
+    # 16,777,216 bytes: two for each é, so that no cut at a boundary of bytes goes unseen.
+    world.sql(
+        "CREATE TABLE LARGE (ID NUMBER(9,0), S VARCHAR)",
+        "INSERT INTO LARGE SELECT 1, REPEAT('é', 8388608) UNION ALL SELECT 2, REPEAT('\"\\n', 2000000)",
+    )
+    query = "SELECT id, octet_length(s), s = repeat('é', 8388608), s = repeat(E'\"\\n', 2000000) FROM public.by_{} ORDER BY id"
+    for way, params in WAYS.items():
+        world.run({"source": "LARGE", "target": f"by_{way}"}, **params)
+        assert world.query(query.format(way)) == [
+            (1, 16_777_216, True, False),
+            (2, 4_000_000, False, True),
+        ], way
 
 
 def test_the_largest_binaries(world):
