@@ -43,32 +43,33 @@ def test_scalar_expressions_pass(expression):
         ("A, B", "not exactly one expression"),
         ("A AS x", "not exactly one expression"),
         ("A x", "not exactly one expression"),
-        ("(SELECT 1)", "not exactly one expression"),
-        ("A) , (B", "cannot be read|not an expression that can be read"),
+        ("(SELECT 1)", "the word SELECT, which begins something else at character 2"),
+        ("A) , (B", "a bracket that was never opened at character 2"),
         ("A FROM other", "not an expression that can be read"),
-        ("A WHERE 1 = 1", "not an expression that can be read"),
-        ("A; DROP TABLE t", "not an expression that can be read"),
-        ("'open", "not an expression that can be read"),
-        ("A IN (SELECT B FROM other)", "holds a query"),
+        ("A WHERE 1 = 1", "the word WHERE, which begins something else at character 3"),
+        ("A; DROP TABLE t", "a statement separator at character 2"),
+        ("'open", "a text that is never closed at character 1"),
+        ("A IN (SELECT B FROM other)", "the word SELECT, which begins something else at character 7"),
         ("COUNT(*)", "one value for one row"),
         ("MAX(A)", "one value for one row"),
-        ("ROW_NUMBER() OVER (ORDER BY A)", "one value for one row"),
-        ("$1", "one value for one row"),
+        ("ROW_NUMBER() OVER (PARTITION BY A)", "one value for one row"),
+        ("ROW_NUMBER() OVER (ORDER BY A)", "the word ORDER, which begins something else at character 20"),
+        ("$1", "a variable or dollar-quoted text at character 1"),
         ("*", "one value for one row"),
-        ("SYSTEM$CANCEL_QUERY('x')", "SYSTEM\\$CANCEL_QUERY is not allowed"),
+        ("SYSTEM$CANCEL_QUERY('x')", "a system function at character 1"),
+        ("GET_PRESIGNED_URL(A, A)", "GET_PRESIGNED_URL is not allowed"),
         ("A -- c", "holds a comment"),
         ("A /* c */", "holds a comment"),
         ("A // c", "holds a comment"),
+        ("{:}", "holds a brace at character 1"),
+        ("NOT " * 4000 + "A", "nested too deeply"),
         ("other.A", "names a table"),
         ('"Nme"', 'the table has no column "Nme". Did you mean "Name"?'),
         ("name", 'the table has no column "NAME". Did you mean "Name"?'),
     ],
 )
 def test_anything_else_is_refused(expression, words):
-    import re
-
-    faults = " ".join(find_mask_faults(expression, COLUMNS))
-    assert words in faults or re.search(words, faults), faults
+    assert words in " ".join(find_mask_faults(expression, COLUMNS))
 
 
 @given(st.text(st.sampled_from("AB\"'();,-/*$ \n\\=|:[]{}@?.1"), max_size=30))

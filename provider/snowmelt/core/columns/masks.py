@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 #: Functions that read or change something other than the row.
 _FORBIDDEN_BEGINNINGS = (
-    "SYSTEM$",
     "BUILD_",
     "GET_PRESIGNED",
     "GET_STAGE",
@@ -42,24 +41,24 @@ def find_mask_faults(expression: str, columns: Collection[str]) -> list[str]:
 
     :param columns: the table's columns, to the letter.
     """
-    from sqlglot import exp, parse, tokenize
+    from sqlglot import exp, parse
     from sqlglot.errors import SqlglotError
 
+    # Two readings have to agree. Snowflake's lexical rules come first (comments, stages, variables, dollar quotes, hidden
+    # characters, depth): what they refuse can make the parser stumble.
+    if faults := find_text_faults(expression):
+        return [f"it holds {fault}" for fault in faults]
     try:
-        tokens = tokenize(expression, read="snowflake")
         trees = parse(f"SELECT ({expression}\n)", read="snowflake")
         alone = parse(f"SELECT {expression}\n", read="snowflake")
     except SqlglotError as error:
         return [f"it is not an expression that can be read: {str(error).splitlines()[0]}"]
-    if any(token.comments for token in tokens):
-        return ["it holds a comment; leave it out"]
+    except RecursionError:
+        return ["it is nested too deeply to be read"]
     selected = _only_projection(trees)
     if selected is None or _only_projection(alone) is None or not isinstance(selected, exp.Paren):
         return ["it is not exactly one expression"]
-    # Two readings have to agree: the parser's, and Snowflake's lexical rules (stages, variables, dollar quotes, hidden characters).
-    return _find_tree_faults(selected, columns) or [
-        f"it holds {fault}" for fault in find_text_faults(expression)
-    ]
+    return _find_tree_faults(selected, columns)
 
 
 def _only_projection(trees: list[exp.Expr | None]) -> exp.Expr | None:
