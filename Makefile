@@ -7,6 +7,7 @@ MAKEFLAGS += --no-builtin-rules
 PYTHON ?= python3.11
 ROWS ?= 200000
 STATE ?= .sandbox
+JOBS ?= 2
 
 UV := .cache/bootstrap/bin/uv
 INSTALL := $(UV) pip install --quiet --require-hashes
@@ -22,8 +23,8 @@ help:  ## this list
 demo: .venv/.runtime sandbox fill  ## copy two tables from the Snowflake stand-in to PostgreSQL by the real DAG
 	@$(WITH_ENV); $(BIN)/python -m sandbox.demo
 
-test: lint .venv/.dev sandbox/.venv/.ready  ## linters and the whole test suite
-	$(BIN)/python -m pytest $(PYTEST)
+test: lint .venv/.dev sandbox/.venv/.ready  ## linters and the whole test suite, in JOBS=2 processes with a sandbox each
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(PYTEST)
 
 test-long: .venv/.dev sandbox/.venv/.ready  ## 5,000 generated files, 1,000 whole runs of generated tables, and nightly runs over the real scheduler
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/io/test_load_round_trip.py tests/types/test_any_table.py $(PYTEST)

@@ -17,8 +17,8 @@ from psycopg import sql
 
 ROOT = Path(__file__).parents[1]
 SANDBOX = [str(ROOT / "sandbox" / ".venv" / "bin" / "python"), "-m", "sandbox"]
-#: A state folder of its own: tests and demo do not meet.
-STATE = ROOT / ".sandbox-test"
+#: A state folder of its own for each process of the tests: they meet neither the demo nor each other.
+STATE = ROOT / f".sandbox-test{os.environ.get('PYTEST_XDIST_WORKER', '')}"
 
 
 @dataclass(frozen=True)

@@ -63,10 +63,12 @@ def airflow(demo):
         [*command, "up", *state], cwd=ROOT, env=environment(demo), capture_output=True, text=True
     )
     assert up.returncode == 0, up.stdout + up.stderr
-    yield Api(demo.env["AIRFLOW__API__BASE_URL"])
-    subprocess.run(
-        [*command, "down", *state], cwd=ROOT, env=environment(demo), check=True, capture_output=True
-    )
+    try:
+        yield Api(demo.env["AIRFLOW__API__BASE_URL"])
+    finally:
+        subprocess.run(
+            [*command, "down", *state], cwd=ROOT, env=environment(demo), check=True, capture_output=True
+        )
 
 
 BREAK = """

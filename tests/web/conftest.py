@@ -122,8 +122,9 @@ def fill(dsn):
         )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(sandbox):
+    """It takes the port of the sandbox's Airflow, and leaves it when its module is done."""
     environment = {
         **os.environ, **sandbox.env, "PYTHONWARNINGS": "ignore",
         "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "provider"))),
