@@ -24,7 +24,7 @@ demo: .venv/.runtime sandbox fill  ## copy two tables from the Snowflake stand-i
 	@$(WITH_ENV); $(BIN)/python -m sandbox.demo
 
 test: lint .venv/.dev sandbox/.venv/.ready  ## linters and the whole test suite, in JOBS=2 processes with a sandbox each
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(PYTEST)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 test-long: .venv/.dev sandbox/.venv/.ready  ## 5,000 generated files, 1,000 whole runs of generated tables, and nightly runs over the real scheduler
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/io/test_load_round_trip.py tests/types/test_any_table.py $(PYTEST)
