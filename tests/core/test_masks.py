@@ -72,6 +72,15 @@ def test_anything_else_is_refused(expression, words):
     assert words in " ".join(find_mask_faults(expression, COLUMNS))
 
 
+def test_what_reaches_out_is_named_in_one_line_with_a_way_out():
+    (fault,) = find_mask_faults("A IN (SELECT B FROM other WHERE A = 1)", COLUMNS)
+    assert fault == (
+        "it holds the word SELECT, which begins something else at character 7: SELECT; "
+        "the word WHERE, which begins something else at character 27: WHERE. "
+        'Write one expression over the row, such as SHA2("Name"), or copy from a view'
+    )
+
+
 @given(st.text(st.sampled_from("AB\"'();,-/*$ \n\\=|:[]{}@?.1"), max_size=30))
 def test_no_text_breaks_the_check_or_leaves_its_parentheses(text):
     if find_mask_faults(text, COLUMNS):

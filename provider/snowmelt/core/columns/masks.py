@@ -47,7 +47,10 @@ def find_mask_faults(expression: str, columns: Collection[str]) -> list[str]:
     # Two readings have to agree. Snowflake's lexical rules come first (comments, stages, variables, dollar quotes, hidden
     # characters, depth): what they refuse can make the parser stumble.
     if faults := find_text_faults(expression):
-        return [f"it holds {fault}" for fault in faults]
+        held = "; ".join(str(fault) for fault in faults)
+        return [
+            f'it holds {held}. Write one expression over the row, such as SHA2("Name"), or copy from a view'
+        ]
     try:
         trees = parse(f"SELECT ({expression}\n)", read="snowflake")
         alone = parse(f"SELECT {expression}\n", read="snowflake")
