@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import time
 import tracemalloc
-import uuid
-from pathlib import Path
 
 import psycopg
 import pyarrow as pa
@@ -18,6 +14,7 @@ from snowmelt.core.load.rejects import RejectPolicy
 from snowmelt.io import ledger
 from snowmelt.io.load.run import LoadJob, load_files
 from tests.io.load_world import RUN, column, open_world, parquet_bytes
+from tests.statement_log import StatementLog
 
 
 @pytest.fixture
@@ -59,17 +56,12 @@ def test_a_file_costs_the_same_few_statements_however_many_there_are(connection,
         etag = s3_client.head_object(Bucket=bucket, Key=file.key)["ETag"].strip('"')
         files.append(type(file)(file.key, file.bytes, file.rows, 0, etag))
     job = LoadJob(RUN["run_id"], bucket, target, "copy", "parquet", "snappy", "us-east-1", RejectPolicy())
-    log, pid = Path(sandbox.env["SNOWMELT_SANDBOX_PG_STATEMENT_LOG"]), connection.info.backend_pid
+    log, pid = StatementLog(sandbox.env), connection.info.backend_pid
 
     def statements(some):
-        before = log.stat().st_size
+        log.skip()
         load_files(connection, s3_client, some, job)
-        mark = uuid.uuid4().hex
-        connection.execute(f"SELECT '{mark}'")
-        ends = time.monotonic() + 60
-        while mark not in (said := log.read_bytes()[before:].decode()) and time.monotonic() < ends:
-            time.sleep(0.05)  # the server's collector writes a moment later
-        return sum(json.loads(line)["pid"] == pid for line in said.splitlines()) - 1
+        return sum(entry["pid"] == pid for entry in log.entries())
 
     few, many = statements(files[:2]), statements(files[2:])
     assert loads.count(target) == 1_200

@@ -18,4 +18,4 @@ def world(run_world):
 @pytest.fixture
 def ears(sandbox):
     """Made by a test when its own preparations are done: `ears()`."""
-    return lambda: Ears(sandbox.env, sandbox.superuser_dsn())
+    return lambda: Ears(sandbox.env)

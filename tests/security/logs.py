@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import time
 import urllib.parse
-import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import psycopg
+from tests.statement_log import StatementLog
 
 _QUOTED = r'"(?:[^"]|"")*"'
 _SNOWFLAKE = re.compile(
@@ -64,11 +61,11 @@ class Ears:
     """The logs of the three servers, from now on."""
 
     env: dict[str, str]
-    superuser_dsn: str
     starts: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("PG_STATEMENT_LOG", "SNOWFLAKE_STATEMENT_LOG", "S3_LOG"):
+        self.statements = StatementLog(self.env)
+        for name in ("SNOWFLAKE_STATEMENT_LOG", "S3_LOG"):
             self.starts[name] = self._path(name).stat().st_size
 
     def _path(self, name: str) -> Path:
@@ -85,22 +82,9 @@ class Ears:
         return [entry["sql"] for entry in entries if entry["status"] == "RUNNING"]
 
     def postgres(self, database: str) -> list[str]:
-        """Each statement that PostgreSQL received for a database; waits until the log has caught up."""
-        mark = uuid.uuid4().hex
-        with psycopg.connect(self.superuser_dsn, autocommit=True) as connection:
-            connection.execute(f"SELECT 'mark_{mark}'")
-        deadline = time.monotonic() + 60
-        lines: list[str] = []
-        while not any(mark in line for line in lines):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-            lines = self._lines("PG_STATEMENT_LOG")
+        """Each statement that PostgreSQL received for a database."""
         found = []
-        for line in lines:
-            try:
-                entry: dict[str, Any] = json.loads(line)
-            except ValueError:  # the last line, half written
-                continue
+        for entry in self.statements.entries():
             match = re.match(r"(?:statement|execute [^:]+): (.*)", entry.get("message", ""), re.DOTALL)
             if entry.get("dbname") == database and match:
                 found.append(match[1])
