@@ -13,12 +13,20 @@ from pathlib import Path
 import boto3
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 
 ROOT = Path(__file__).parents[1]
 SANDBOX = [str(ROOT / "sandbox" / ".venv" / "bin" / "python"), "-m", "sandbox"]
 #: A state folder of its own for each process of the tests: they meet neither the demo nor each other.
 STATE = ROOT / f".sandbox-test{os.environ.get('PYTEST_XDIST_WORKER', '')}"
+
+# Generated examples are the same each time, so that a failure is the change's; `make test-long` draws others, and more.
+# No deadlines: a busy machine is no fault.
+_ALWAYS = {"deadline": None, "database": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("short", max_examples=200, derandomize=True, **_ALWAYS)
+settings.register_profile("long", max_examples=5000, **_ALWAYS)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
 
 @dataclass(frozen=True)

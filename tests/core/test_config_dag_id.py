@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from snowmelt.core.settings.dag_ids import build_dag_id
@@ -35,7 +35,6 @@ def test_a_long_id_is_cut_and_stays_unique():
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300)
 
 
-@settings(deadline=None)
 @given(NAMES, NAMES)
 def test_airflow_takes_every_id(source_name, target):
     dag_id = build_dag_id(

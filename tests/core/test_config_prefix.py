@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
@@ -102,13 +102,11 @@ def test_the_longest_names_leave_room_for_the_rest_of_the_key():
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=255)
 
 
-@settings(deadline=None)
 @given(NAMES, NAMES)
 def test_two_names_never_share_a_folder(one, other):
     assert (render_name(one) == render_name(other)) is (one == other)
 
 
-@settings(deadline=None)
 @given(NAMES)
 def test_a_rendered_name_is_one_safe_folder(name):
     rendered = render_name(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import sqlglot
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlglot import exp
 
@@ -179,7 +179,6 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
 @given(st.lists(PIECES, max_size=12).map("".join))
 def test_what_passes_stays_inside_its_parentheses(text):
     if find_filter_faults(text):
@@ -198,13 +197,11 @@ def test_what_passes_stays_inside_its_parentheses(text):
     assert not any(node.comments for node in tree.walk())
 
 
-@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_is_judged_and_nothing_else_is_raised(text):
     find_filter_faults(text)
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc", "Cf", "Co", "Cn", "Zl", "Zp"]), max_size=30))
 def test_any_value_in_quotes_passes(value):
     quoted = value.replace("\\", "\\\\").replace("'", "''")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 import uuid
 from dataclasses import dataclass, field
 
@@ -59,6 +60,15 @@ class World:
 
     def rows(self, sql, connection=None):
         return (connection or self.connections[0]).execute(sql).fetchall()
+
+    def wait_for_a_lock_wait(self, table):
+        """Until a session waits for a lock on the table."""
+        waiting = "SELECT FROM pg_locks WHERE NOT granted AND relation = %s::regclass"
+        with self.connect() as looking:
+            deadline = time.monotonic() + 60
+            while not looking.execute(waiting, (self.name(table),)).fetchall():
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
 
     def request(self, table, run_id="run1", method=PublishMethod.SWAP, **rest):
         values = {

@@ -73,7 +73,7 @@ def test_a_session_that_still_sends_is_waited_for(sessions):
 
     def wait():
         with second.transaction():
-            outcome.append(claim(second, QUICK))
+            outcome.append(claim(second, ClaimPatience(look=0.1, silence=2, give_up_after=60)))
 
     thread = threading.Thread(target=wait)
     with first.transaction():
@@ -82,7 +82,7 @@ def test_a_session_that_still_sends_is_waited_for(sessions):
         with first.cursor() as cursor, cursor.copy("COPY t FROM STDIN") as copy:
             for _ in range(20):
                 copy.write("still here\n" * 20_000)
-                time.sleep(0.1)
+                time.sleep(0.2)
         assert outcome == []
     thread.join(60)
     assert outcome == [False]

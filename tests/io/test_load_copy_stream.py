@@ -15,13 +15,17 @@ def encoders():
     return [thread for thread in threading.enumerate() if thread.name.startswith("snowmelt-")]
 
 
+def wait_until(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 @pytest.fixture(autouse=True)
 def no_thread_is_left():
     yield
-    deadline = time.monotonic() + 5
-    while encoders() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert encoders() == []
+    wait_until(lambda: encoders() == [])
 
 
 def test_pieces_come_in_order():
@@ -38,10 +42,12 @@ def test_no_more_than_the_limit_waits():
             yield Piece(bytes(10))
 
     with Ahead(pieces(), limit=50) as ahead:
+        wait_until(lambda: len(made) == 6)
         time.sleep(0.2)
         assert len(made) == 6  # five wait, and one is made
         taken = iter(ahead)
         next(taken)
+        wait_until(lambda: len(made) == 7)
         time.sleep(0.2)
         assert len(made) == 7
         assert sum(1 for _ in taken) == 99
@@ -58,7 +64,7 @@ def test_an_error_overtakes_what_waits():
         raise ValueError("broken")
 
     with Ahead(pieces()) as ahead:
-        time.sleep(0.1)
+        wait_until(lambda: encoders() == [])
         taken = iter(ahead)
         with pytest.raises(ValueError, match="broken"):
             next(taken)

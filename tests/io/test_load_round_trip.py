@@ -256,8 +256,6 @@ def load_and_read(world, targets, rows: int, name: str, data: bytes, options: di
 
 @settings(
     max_examples=TABLES,
-    deadline=None,
-    database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(table=tables())

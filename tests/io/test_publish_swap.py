@@ -162,22 +162,21 @@ def plain_table(world, connection, table="fact", rows=1000):
 
 
 class Reader(threading.Thread):
-    """Reads whole tables in a loop and notes what it saw and how long it took."""
+    """Reads whole tables in a loop and notes what it saw. It waits for no lock longer than it says: that is a fault."""
 
-    def __init__(self, connection, sql):
+    def __init__(self, connection, sql, longest_wait):
         super().__init__()
         self.connection, self.sql = connection, sql
-        self.stop, self.seen, self.faults, self.longest = threading.Event(), set(), [], 0.0
+        self.connection.execute("SELECT set_config('lock_timeout', %s, false)", (longest_wait,))
+        self.stop, self.seen, self.faults = threading.Event(), set(), []
         self.reads = 0
 
     def run(self):
         while not self.stop.is_set():
-            began = time.monotonic()
             try:
                 self.seen.update(self.connection.execute(self.sql).fetchall())
             except psycopg.Error as error:
                 self.faults.append(error)
-            self.longest = max(self.longest, time.monotonic() - began)
             self.reads += 1
 
     def end(self):
@@ -189,34 +188,35 @@ def test_readers_see_one_whole_table_and_wait_no_longer_than_the_lock_timeout(wo
     connection = world.connect()
     plain_table(world, connection, rows=5000)
     sql = f"SELECT count(*), count(DISTINCT name), min(name) FROM {world.name('fact')}"
-    readers = [Reader(world.connect("reader", prepare_threshold=threshold), sql) for threshold in (None, 0)]
-    slow = Reader(
-        world.connect("reader"),
-        f"SELECT pg_sleep(0.5), count(*), count(DISTINCT name), min(name) FROM {world.name('fact')}",
-    )
-    for reader in [*readers, slow]:
+    readers = [
+        Reader(world.connect("reader", prepare_threshold=threshold), sql, "2s") for threshold in (None, 0)
+    ]
+    for reader in readers:
         reader.start()
-    held, attempts = [], 0
+    attempts = []
     for turn in range(2):
+        slow = world.connect("reader", autocommit=False)
+        slow.execute(sql)
+        leaving = threading.Timer(4, slow.commit)
+        leaving.start()
         result = world.run(
             connection,
             "fact",
             f"SELECT g, 'new{turn}' FROM generate_series(1, {6000 + turn}) g",
             f"run{turn}",
         )
-        held.append(result.locked_seconds)
-        attempts += result.attempts
-    for reader in [*readers, slow]:
+        leaving.join()
+        attempts.append(result.attempts)
+    for reader in readers:
         reader.end()
     allowed = {(5000, 1, "old"), *((6000 + turn, 1, f"new{turn}") for turn in range(2))}
     for reader in readers:
-        assert reader.faults == []
+        assert (
+            reader.faults == []
+        )  # the publish waited for the slow one without keeping the others in its queue
         assert reader.seen <= allowed
         assert reader.reads > 20
-        assert reader.longest < QUICK.lock_timeout + max(held) + 0.7
-    assert slow.faults == []
-    assert {row[1:] for row in slow.seen} <= allowed
-    assert attempts > 2  # the slow reader was in the way, and was waited for without blocking the others
+    assert min(attempts) > 1
 
 
 @pytest.mark.parametrize("method", [PublishMethod.SWAP, PublishMethod.TRUNCATE])
@@ -226,7 +226,7 @@ def test_while_a_million_rows_are_loaded_and_published_readers_see_the_old_table
     connection = world.connect()
     plain_table(world, connection, rows=1000)
     reader = Reader(
-        world.connect("reader"), f"SELECT count(*), min(name), max(name) FROM {world.name('fact')}"
+        world.connect("reader"), f"SELECT count(*), min(name), max(name) FROM {world.name('fact')}", "2s"
     )
     reader.start()
     result = world.run(
@@ -237,7 +237,6 @@ def test_while_a_million_rows_are_loaded_and_published_readers_see_the_old_table
     reader.end()
     assert reader.faults == []
     assert reader.seen == {(1000, "old", "old"), (1_000_000, "new", "new")}
-    assert reader.longest < QUICK.lock_timeout + 1.5  # a read of a million rows by itself, on a busy machine
     assert result.locked_seconds < 1  # whatever the size
 
 
@@ -448,7 +447,7 @@ def test_a_change_while_the_publish_waits_for_the_lock_is_noticed(world, change,
 
     publisher = threading.Thread(target=attempt)
     publisher.start()
-    time.sleep(0.4)
+    world.wait_for_a_lock_wait("fact")
     holder.execute(change.format(t=world.name("fact"), v=world.name("v")))
     holder.commit()
     publisher.join(10)

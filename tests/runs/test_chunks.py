@@ -42,7 +42,7 @@ def literal(text, type_):
 
 
 @pytest.mark.parametrize("type_", VALUES)
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_every_row_is_in_exactly_one_chunk(world, type_, data):
     keys = data.draw(st.lists(st.one_of(st.none(), VALUES[type_]), min_size=1, max_size=40))

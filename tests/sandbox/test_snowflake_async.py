@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
 from snowflake.connector.constants import QueryStatus
 from snowflake.connector.errors import ProgrammingError
 
@@ -17,25 +18,28 @@ def submit(client, sql: str) -> str:
 
 
 def settled(client, query_id: str) -> QueryStatus:
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while client.connection.is_still_running(status := client.connection.get_query_status(query_id)):
         assert time.monotonic() < until
         time.sleep(0.02)
     return status
 
 
+def running(client, sql: str) -> list[str]:
+    """The ids of the queries of this text that run now."""
+    answer = requests.get(f"https://localhost:{client.server.port}/sandbox/queries/running", timeout=60)
+    return [query["id"] for query in answer.json() if query["sql"] == sql]
+
+
 def test_a_query_runs_on_while_its_session_does_other_things(client):
-    started = time.monotonic()
-    query_id = submit(client, "SELECT SYSTEM$WAIT(1), 42 AS ANSWER")
-    assert time.monotonic() - started < 0.5
+    query_id = submit(client, "SELECT SYSTEM$WAIT(4), 42 AS ANSWER")
     assert client.connection.get_query_status(query_id) is QueryStatus.RUNNING
     assert client.one("SELECT 1") == 1
-    assert time.monotonic() - started < 0.9
     other = client.again()
     assert other.connection.is_still_running(other.connection.get_query_status(query_id))
     cursor = other.connection.cursor()
     cursor.get_results_from_sfqid(query_id)
-    assert cursor.fetchall() == [("waited 1 seconds", 42)]
+    assert cursor.fetchall() == [("waited 4 seconds", 42)]
     assert other.connection.get_query_status(query_id) is QueryStatus.SUCCESS
 
 
@@ -89,19 +93,15 @@ def test_a_computing_query_is_interrupted(client):
 
 
 def test_the_connector_s_own_timeout_cancels_on_the_server(client):
-    started = time.monotonic()
     with pytest.raises(ProgrammingError, match="SQL execution canceled"):
-        client.connection.cursor().execute("SELECT SYSTEM$WAIT(30)", timeout=1)
-    assert time.monotonic() - started < 5
+        client.connection.cursor().execute("SELECT SYSTEM$WAIT(60)", timeout=1)
 
 
 def test_a_statement_timeout_really_cancels(client):
     client.rows("ALTER SESSION SET STATEMENT_TIMEOUT_IN_SECONDS = 1")
-    started = time.monotonic()
-    error = client.refused("SELECT SYSTEM$WAIT(30)")
+    error = client.refused("SELECT SYSTEM$WAIT(60)")
     assert (error.errno, error.sqlstate) == (630, "57014")
     assert "timeout of 1 second(s) and was canceled" in error.msg
-    assert time.monotonic() - started < 3
 
 
 def test_ordinary_queries_have_a_status_and_a_result_too(client):
@@ -113,15 +113,16 @@ def test_ordinary_queries_have_a_status_and_a_result_too(client):
 
 def test_sessions_do_not_wait_for_each_other(client):
     sessions = [client.again() for _ in range(4)]
-    started = time.monotonic()
-    threads = [threading.Thread(target=s.rows, args=["SELECT SYSTEM$WAIT(1)"]) for s in sessions]
-    for thread in threads:
-        thread.start()
-    assert client.one("SELECT 1") == 1
-    assert time.monotonic() - started < 0.9
-    for thread in threads:
-        thread.join()
-    assert time.monotonic() - started < 3
+    with ThreadPoolExecutor(4) as threads:
+        refusals = [threads.submit(session.refused, "SELECT SYSTEM$WAIT(60)") for session in sessions]
+        until = time.monotonic() + 60
+        while len(waiting := running(client, "SELECT SYSTEM$WAIT(60)")) < 4:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        assert client.one("SELECT 1") == 1
+        for query_id in waiting:
+            client.one(f"SELECT SYSTEM$CANCEL_QUERY('{query_id}')")
+        assert [refusal.result().errno for refusal in refusals] == [604] * 4
 
 
 def test_an_unknown_query_has_no_status(client):

@@ -59,10 +59,6 @@ def check_target(world, target: str, columns: list[AnyColumn]) -> None:
 
 @settings(
     max_examples=TABLES,
-    # The same 30 each time: what only other tables show is the long suite's to find.
-    derandomize=TABLES == 30,
-    deadline=None,
-    database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(columns=any_tables(), compared=st.sampled_from(list(WAYS)))
