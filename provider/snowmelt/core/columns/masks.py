@@ -41,8 +41,9 @@ def find_mask_faults(expression: str, columns: Collection[str]) -> list[str]:
 
     :param columns: the table's columns, to the letter.
     """
-    from sqlglot import exp, parse
-    from sqlglot.errors import SqlglotError
+    from sqlglot import exp
+
+    from snowmelt.core.settings.sql_expression import UnreadableError, read_between
 
     # Two readings have to agree. Snowflake's lexical rules come first (comments, stages, variables, dollar quotes, hidden
     # characters, depth): what they refuse can make the parser stumble.
@@ -52,16 +53,15 @@ def find_mask_faults(expression: str, columns: Collection[str]) -> list[str]:
             f'it holds {held}. Write one expression over the row, such as SHA2("Name"), or copy from a view'
         ]
     try:
-        trees = parse(f"SELECT ({expression}\n)", read="snowflake")
-        alone = parse(f"SELECT {expression}\n", read="snowflake")
-    except SqlglotError as error:
-        return [f"it is not an expression that can be read: {str(error).splitlines()[0]}"]
+        selected = _only_projection(read_between("SELECT (", expression, "\n)"))
+        alone = _only_projection(read_between("SELECT ", expression, "\n"))
+        if alone is None or not isinstance(selected, exp.Paren):
+            return ["it is not exactly one expression"]
+        return _find_tree_faults(selected, columns)
+    except UnreadableError as error:
+        return [str(error)]
     except RecursionError:
         return ["it is nested too deeply to be read"]
-    selected = _only_projection(trees)
-    if selected is None or _only_projection(alone) is None or not isinstance(selected, exp.Paren):
-        return ["it is not exactly one expression"]
-    return _find_tree_faults(selected, columns)
 
 
 def _only_projection(trees: list[exp.Expr | None]) -> exp.Expr | None:

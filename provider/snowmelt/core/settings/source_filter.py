@@ -19,11 +19,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlglot import exp, parse
-from sqlglot.errors import SqlglotError
+from sqlglot import exp
 from sqlglot.optimizer.annotate_types import annotate_types
 
 from snowmelt.core.settings.filter_functions import find_unknown_functions
+from snowmelt.core.settings.sql_expression import UnreadableError, read_between
 from snowmelt.core.settings.sql_text import find_text_faults
 from snowmelt.errors import ConfigurationError
 
@@ -139,8 +139,8 @@ def find_filter_faults(text: str, *, subqueries: bool = False) -> list[str]:
         return [str(fault) for fault in faults]
     try:
         return _find_grammar_faults(sql, subqueries)
-    except SqlglotError as error:
-        return [_syntax(error, sql)]
+    except UnreadableError as error:
+        return [str(error)]
     except RecursionError:
         return ["it is nested too deeply to be read"]
 
@@ -157,7 +157,7 @@ def _find_grammar_faults(sql: str, subqueries: bool) -> list[str]:
 
 def _read_inside(sql: str) -> exp.Expr | None:
     """What the parser finds between the parentheses of a WHERE, None when the text reaches out of them."""
-    statements = parse(f"SELECT 1 FROM T WHERE ({sql}\n)", read="snowflake")
+    statements = read_between("SELECT 1 FROM T WHERE (", sql, "\n)")
     if len(statements) != 1 or not isinstance(statements[0], exp.Select):
         return None
     select = statements[0]
@@ -166,21 +166,10 @@ def _read_inside(sql: str) -> exp.Expr | None:
     condition = select.args["where"].this
     if not isinstance(condition, exp.Paren):
         return None
-    alone = parse(f"SELECT 1 FROM T WHERE {sql}\n", read="snowflake")
+    alone = read_between("SELECT 1 FROM T WHERE ", sql, "\n")
     same = len(alone) == 1 and isinstance(alone[0], exp.Select) and alone[0].args.get("where") is not None
     inside: exp.Expr = condition.this
     return inside if same and alone[0].args["where"].this == inside else None  # type: ignore[union-attr]
-
-
-def _syntax(error: Exception, sql: str) -> str:
-    details = getattr(error, "errors", None)
-    if not details:
-        return "it cannot be read as an expression"
-    first = details[0]
-    near = str(first.get("highlight") or "").strip()
-    at = sql.find(near) + 1 if near else 0
-    where = f" at character {at}: {near}" if at else ""
-    return f"it cannot be read as an expression{where} ({first.get('description', '').rstrip('.')})"
 
 
 def _find_tree_faults(inside: exp.Expr, subqueries: bool) -> list[str]:
