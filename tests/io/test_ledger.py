@@ -49,7 +49,7 @@ def claim(connection, file, *, etag=None):
     with connection.transaction(), connection.cursor() as cursor:
         claimed = ledger_files.claim_file(cursor, "r1", file, etag=etag or file.etag, method="copy")
         if claimed:
-            ledger_files.finish_file(cursor, "r1", file.key, seconds=0.5, rejected=0)
+            ledger_files.finish_file(cursor, "r1", file.key, seconds=0.5, rejected=0, method="copy")
         return claimed
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import pytest
 
 from snowmelt.errors import ValueRefused, VerificationError
+from tests.io import ways
 
 TABLE = {"source": "Q", "chunking_column": "ID", "chunk_rows": 10, "bad_rows": "quarantine"}
-WAYS = pytest.mark.parametrize(
-    "way", [{"file_format": "parquet"}, {"file_format": "csv", "load_method": "copy"}], ids=["parquet", "csv"]
-)
+WAYS = pytest.mark.parametrize("way", ways.WAYS.values(), ids=ways.WAYS)
 
 
 @pytest.fixture
-def world(run_world):
+def world(run_world, sandbox):
     """Four chunks of ten rows; of each, one row has a NUL and one a number that is too large."""
     run_world.sql(
         "CREATE TABLE Q (ID NUMBER(9,0) NOT NULL PRIMARY KEY, N NUMBER(38,0), S VARCHAR)",
@@ -24,6 +23,7 @@ def world(run_world):
         "CREATE TABLE public.q (id integer PRIMARY KEY, n smallint, s text)",
         "INSERT INTO public.q VALUES (-1, -1, 'as it was')",
     )
+    ways.allow_aws_s3(run_world, sandbox)
     return run_world
 
 
@@ -58,6 +58,15 @@ def test_the_limit_is_the_runs(world, way, limit):
         world.run(TABLE | {"quarantine_limit": limit}, **way)
     assert target(world) == (1, -1)
     assert world.query("SELECT count(*) FROM snowmelt.rejected_row")[0][0] <= limit
+
+
+def test_the_ledger_tells_which_files_the_server_fetched_itself(world):
+    world.sql("UPDATE Q SET N = 1, S = 'ok' WHERE ID >= 30")
+    plan = world.plan(TABLE, **ways.WAYS["aws_s3"])
+    world.finish(plan, world.unload(plan))
+    assert world.query("SELECT load_method, rejected FROM snowmelt.loaded_file ORDER BY s3_key") == [
+        ("copy", 2), ("copy", 2), ("copy", 2), ("aws_s3", 0),
+    ]  # fmt: skip
 
 
 def test_files_that_were_loaded_at_the_same_time_are_counted_before_the_publish(world, monkeypatch):

@@ -77,7 +77,8 @@ READ_CLAIM = (
     "SELECT etag, bytes, rows, load_method FROM snowmelt.loaded_file WHERE run_id = %s AND s3_key = %s"
 )
 FINISH_FILE = """
-UPDATE snowmelt.loaded_file SET seconds = %(seconds)s, rejected = %(rejected)s, loaded_at = clock_timestamp()
+UPDATE snowmelt.loaded_file
+SET seconds = %(seconds)s, rejected = %(rejected)s, load_method = %(method)s, loaded_at = clock_timestamp()
 WHERE run_id = %(run_id)s AND s3_key = %(key)s
 """
 

@@ -118,11 +118,10 @@ def claim_file(cursor: Cursor, run_id: str, file: StagedFile, *, etag: str, meth
     return False
 
 
-def finish_file(cursor: Cursor, run_id: str, key: str, *, seconds: float, rejected: int) -> None:
+def finish_file(cursor: Cursor, run_id: str, key: str, *, seconds: float, rejected: int, method: str) -> None:
     """Complete the file's ledger row, in the same transaction as its claim."""
-    cursor.execute(
-        ledger.FINISH_FILE, {"run_id": run_id, "key": key, "seconds": seconds, "rejected": rejected}
-    )
+    done = {"seconds": seconds, "rejected": rejected, "method": method}
+    cursor.execute(ledger.FINISH_FILE, {"run_id": run_id, "key": key} | done)
 
 
 def read_rejected(connection: Connection, run_id: str, *, but: str) -> int:

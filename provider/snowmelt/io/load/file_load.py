@@ -37,6 +37,8 @@ class LoadResult:
     rejected: int
     #: True where the file was loaded before, and nothing was done.
     skipped: bool
+    #: How the rows came in: `copy`, too, where a row was refused to aws_s3 and the file was then streamed.
+    method: LoadMethod
 
 
 def load_file(
@@ -79,7 +81,7 @@ def load_file(
         )
     with connection.cursor() as cursor, _noted(f"while loading s3://{bucket}/{file.key}"):
         if not claim(cursor):
-            return LoadResult(0, file.bytes, time.monotonic() - start, 0, skipped=True)
+            return LoadResult(0, file.bytes, time.monotonic() - start, 0, True, method)
         source = S3Object(s3, bucket, file)
         rejected = RejectedRows(policy, source.origin)
         rows: FileRows = (
@@ -90,13 +92,16 @@ def load_file(
             )
         )
         taken = load_rows(cursor, rows, rejected, progress)
-        if taken + len(rejected.rows) != file.rows:
+        if taken.rows + len(rejected.rows) != file.rows:
             raise StagingError(
-                f"{source.origin}: PostgreSQL took {taken:,} rows and {len(rejected.rows):,} were set aside, the manifest says "
+                f"{source.origin}: PostgreSQL took {taken.rows:,} rows and {len(rejected.rows):,} were set aside, the manifest says "
                 f"{file.rows:,}. Nothing was committed. Unload this run anew."
             )
         _write_rejected(cursor, run_id, file.key, rejected)
-    return LoadResult(taken, file.bytes, time.monotonic() - start, len(rejected.rows), skipped=False)
+    seconds = time.monotonic() - start
+    return LoadResult(
+        taken.rows, file.bytes, seconds, len(rejected.rows), False, "copy" if taken.in_blocks else method
+    )
 
 
 def _write_rejected(cursor: psycopg.Cursor[Any], run_id: str, key: str, rejected: RejectedRows) -> None:

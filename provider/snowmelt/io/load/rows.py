@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import psycopg
@@ -60,15 +61,24 @@ class FileRows(Protocol):
         """All of them, read anew from the front."""
 
 
-def load_rows(cursor: Cursor, file: FileRows, rejected: RejectedRows, progress: ProgressCall = None) -> int:
-    """Rows that PostgreSQL took, of the whole file; those that it refused are in `rejected`.
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What PostgreSQL took of a file."""
+
+    rows: int
+    #: It refused a row of the whole file, which was then sent from here, whoever fetched it at first.
+    in_blocks: bool
+
+
+def load_rows(cursor: Cursor, file: FileRows, rejected: RejectedRows, progress: ProgressCall = None) -> Taken:
+    """Load the whole file; rows that PostgreSQL refused are in `rejected`.
 
     :raises ValueRefused: a row that PostgreSQL cannot hold, under the policy reject or beyond the limit.
     :raises StagingError: the file is no file of these columns, or counts differ.
     """
     try:
         with _savepoint(cursor, release=False):  # the transaction ends soon; one way to the server less
-            return file.send(cursor, progress)
+            return Taken(file.send(cursor, progress), in_blocks=False)
     except psycopg.Error as error:
         if _fault_of(error, file) is None:
             raise
@@ -81,7 +91,7 @@ def load_rows(cursor: Cursor, file: FileRows, rejected: RejectedRows, progress: 
         if progress is not None and (now := time.monotonic()) - told >= PROGRESS_SECONDS:
             told = now
             progress(Progress(taken, 0, now - began))
-    return taken
+    return Taken(taken, in_blocks=True)
 
 
 def _send_block(

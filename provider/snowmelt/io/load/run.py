@@ -110,7 +110,14 @@ def _load_one(
         )
         if not result.skipped:
             with connection.cursor() as cursor:
-                finish_file(cursor, job.run_id, file.key, seconds=result.seconds, rejected=result.rejected)
+                finish_file(
+                    cursor,
+                    job.run_id,
+                    file.key,
+                    seconds=result.seconds,
+                    rejected=result.rejected,
+                    method=result.method,
+                )
     if result.skipped:
         log.info("%s (%s) is loaded already: skipped", file.name, which)
     else:
