@@ -160,3 +160,9 @@ def world(target_dsn):
 def superuser(target_superuser_dsn):
     with psycopg.connect(target_superuser_dsn, autocommit=True) as connection:
         yield connection
+
+
+def plain_table(world, connection, table="fact", rows=1000):
+    connection.execute(f"CREATE TABLE {world.name(table)} (id integer PRIMARY KEY, name text)")
+    connection.execute(f"INSERT INTO {world.name(table)} SELECT g, 'old' FROM generate_series(1, {rows}) g")
+    connection.execute(f"GRANT SELECT ON {world.name(table)} TO snowmelt_reader")

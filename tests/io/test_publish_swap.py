@@ -1,20 +1,16 @@
-"""A swap keeps everything of the target but its rows, and readers see the old table or the new one, nothing else."""
+"""A swap keeps everything of the target but its rows, or changes nothing."""
 
 from __future__ import annotations
 
 import threading
-import time
-from dataclasses import replace
 
 import psycopg
 import pytest
 
-from snowmelt.core.publish.staging import LOCK_NAME
-from snowmelt.core.publish.statements import PublishMethod
-from snowmelt.errors import PlanChanged, TargetError, TargetUnavailable, ValueRefused, VerificationError
-from snowmelt.io.publish.staging import create_staging, list_leftovers
+from snowmelt.errors import TargetError, ValueRefused, VerificationError
+from snowmelt.io.publish.staging import list_leftovers
 from snowmelt.io.publish.target import obstacles_to_swap, read_details
-from tests.io.target_world import ID_NAME, QUICK, column, quote
+from tests.io.target_world import ID_NAME, column, plain_table, quote
 
 TABLE = "Vis. \"it\" 'Fact' é"
 
@@ -155,133 +151,6 @@ def test_everything_is_carried_over(world, superuser):
     ).fetchone() == (True,)
 
 
-def plain_table(world, connection, table="fact", rows=1000):
-    connection.execute(f"CREATE TABLE {world.name(table)} (id integer PRIMARY KEY, name text)")
-    connection.execute(f"INSERT INTO {world.name(table)} SELECT g, 'old' FROM generate_series(1, {rows}) g")
-    connection.execute(f"GRANT SELECT ON {world.name(table)} TO snowmelt_reader")
-
-
-class Reader(threading.Thread):
-    """Reads whole tables in a loop and notes what it saw. It waits for no lock longer than it says: that is a fault."""
-
-    def __init__(self, connection, sql, longest_wait):
-        super().__init__()
-        self.connection, self.sql = connection, sql
-        self.connection.execute("SELECT set_config('lock_timeout', %s, false)", (longest_wait,))
-        self.stop, self.seen, self.faults = threading.Event(), set(), []
-        self.reads = 0
-
-    def run(self):
-        while not self.stop.is_set():
-            try:
-                self.seen.update(self.connection.execute(self.sql).fetchall())
-            except psycopg.Error as error:
-                self.faults.append(error)
-            self.reads += 1
-
-    def end(self):
-        self.stop.set()
-        self.join()
-
-
-def test_readers_see_one_whole_table_and_wait_no_longer_than_the_lock_timeout(world):
-    connection = world.connect()
-    plain_table(world, connection, rows=5000)
-    sql = f"SELECT count(*), count(DISTINCT name), min(name) FROM {world.name('fact')}"
-    readers = [
-        Reader(world.connect("reader", prepare_threshold=threshold), sql, "2s") for threshold in (None, 0)
-    ]
-    for reader in readers:
-        reader.start()
-    attempts = []
-    for turn in range(2):
-        slow = world.connect("reader", autocommit=False)
-        slow.execute(sql)
-        leaving = threading.Timer(4, slow.commit)
-        leaving.start()
-        result = world.run(
-            connection,
-            "fact",
-            f"SELECT g, 'new{turn}' FROM generate_series(1, {6000 + turn}) g",
-            f"run{turn}",
-        )
-        leaving.join()
-        attempts.append(result.attempts)
-    for reader in readers:
-        reader.end()
-    allowed = {(5000, 1, "old"), *((6000 + turn, 1, f"new{turn}") for turn in range(2))}
-    for reader in readers:
-        assert (
-            reader.faults == []
-        )  # the publish waited for the slow one without keeping the others in its queue
-        assert reader.seen <= allowed
-        assert reader.reads > 20
-    assert min(attempts) > 1
-
-
-@pytest.mark.parametrize("method", [PublishMethod.SWAP, PublishMethod.TRUNCATE])
-def test_while_a_million_rows_are_loaded_and_published_readers_see_the_old_table_or_the_new_one(
-    world, method
-):
-    connection = world.connect()
-    plain_table(world, connection, rows=1000)
-    reader = Reader(
-        world.connect("reader"), f"SELECT count(*), min(name), max(name) FROM {world.name('fact')}", "2s"
-    )
-    reader.start()
-    result = world.run(
-        connection, "fact", "SELECT g, 'new' FROM generate_series(1, 1000000) g", method=method
-    )
-    while (1_000_000, "new", "new") not in reader.seen and not reader.faults:
-        time.sleep(0.05)
-    reader.end()
-    assert reader.faults == []
-    assert reader.seen == {(1000, "old", "old"), (1_000_000, "new", "new")}
-    assert result.locked_seconds < 1  # whatever the size
-
-
-def test_a_transaction_older_than_the_load_is_waited_for_and_never_sees_half(world):
-    connection = world.connect()
-    plain_table(world, connection, rows=10)
-    request = world.request("fact")
-    world.stage(connection, request, "SELECT g, 'new' FROM generate_series(1, 50) g")
-    old = world.connect("reader", autocommit=False)
-    old.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-    old.execute("SELECT 1")
-    connection.execute(
-        f"INSERT INTO {world.name(request.staging)} SELECT g, 'new' FROM generate_series(51, 100) g"
-    )
-
-    with pytest.raises(TargetUnavailable, match=f"pid {old.info.backend_pid}, role snowmelt_reader"):
-        world.publish(connection, replace(request, snapshot_wait=0.2))
-    results = []
-    publisher = threading.Thread(target=lambda: results.append(world.publish(connection, request)))
-    publisher.start()
-    time.sleep(0.3)
-    young = world.connect("reader", autocommit=False)
-    young.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-    young.execute(
-        "SELECT 1"
-    )  # begun before the swap, after the load: it is not waited for, and sees all of the new table
-    assert results == []
-    assert old.execute(f"SELECT count(*) FROM {world.name('fact')}").fetchone() == (10,)
-    old.commit()
-    publisher.join(10)
-    assert results[0].rows_after == 100
-    assert young.execute(f"SELECT count(*) FROM {world.name('fact')}").fetchone() == (100,)
-
-
-def test_the_build_of_another_table_is_not_waited_for(world):
-    connection = world.connect()
-    plain_table(world, connection, rows=10)
-    request = world.request("fact", snapshot_wait=0.5)
-    world.stage(connection, request, "VALUES (1, 'new')")
-    builder = world.connect(autocommit=False)
-    builder.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-    builder.execute(LOCK_NAME, ("another table",))
-    assert world.publish(connection, request).rows_after == 1
-
-
 def test_a_missing_target_is_published_by_a_rename(world):
     connection = world.connect()
     columns = (
@@ -366,120 +235,6 @@ def test_an_error_before_the_commit_undoes_everything(world):
     assert everything(connection, world.schema, "fact") == before
 
 
-def test_a_table_that_stays_locked_is_given_up_naming_who_holds_it(world):
-    connection = world.connect()
-    plain_table(world, connection)
-    request = world.request("fact", patience=replace(QUICK, lock_timeout=0.1, give_up_after=0.4))
-    world.stage(connection, request, "VALUES (1, 'new')")
-    holder = world.connect("reader", autocommit=False, application_name="report")
-    holder.execute(f"SELECT count(*) FROM {world.name('fact')}")
-    with pytest.raises(
-        TargetUnavailable,
-        match=f"pid {holder.info.backend_pid}, role snowmelt_reader, report, AccessShareLock",
-    ):
-        world.publish(connection, request)
-    holder.rollback()
-    world.publish(connection, request)
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (
-            "ALTER TABLE {t} ADD COLUMN more text",
-            "its columns: 'id, name, more' in the target, 'id, name' in the staging table",
-        ),
-        (
-            "ALTER TABLE {t} ALTER COLUMN id TYPE bigint",
-            "column 'id', type: 'bigint' in the target, 'integer' in the staging table",
-        ),
-        ("ALTER TABLE {t} ALTER COLUMN name SET DEFAULT 'x'", "column 'name', default"),
-        ("ALTER TABLE {t} ADD CHECK (id > 0)", "constraint 'fact_id_check' is missing in the staging table"),
-        ("ALTER TABLE {t} RENAME TO elsewhere", "was dropped or renamed"),
-    ],
-)
-def test_a_target_changed_since_the_load_began_is_refused(world, change, said):
-    connection = world.connect()
-    plain_table(world, connection)
-    request = world.request("fact")
-    world.stage(connection, request, "VALUES (1, 'new')")
-    connection.execute(change.format(t=world.name("fact")))
-    with pytest.raises(PlanChanged, match="fact") as caught:
-        world.publish(connection, request)
-    assert said in str(caught.value)
-    with pytest.raises(PlanChanged):  # a late load task is told, too
-        create_staging(
-            connection,
-            schema=world.schema,
-            table="fact",
-            staging=request.staging,
-            run_id="run1",
-            method=request.method,
-            columns=ID_NAME,
-        )
-
-
-@pytest.mark.parametrize(
-    ("change", "fault", "said"),
-    [
-        (
-            "ALTER TABLE {t} ADD COLUMN late text",
-            TargetUnavailable,
-            "was changed at the moment of its publish",
-        ),
-        ("CREATE VIEW {v} AS SELECT id FROM {t}", TargetError, "reads it: set publish to truncate"),
-    ],
-)
-def test_a_change_while_the_publish_waits_for_the_lock_is_noticed(world, change, fault, said):
-    connection = world.connect()
-    plain_table(world, connection)
-    request = world.request("fact", snapshot_wait=None)
-    world.stage(connection, request, "VALUES (1, 'new')")
-    holder = world.connect(autocommit=False)
-    holder.execute(f"SELECT count(*) FROM {world.name('fact')}")
-    faults = []
-
-    def attempt():
-        try:
-            world.publish(connection, request)
-        except Exception as error:
-            faults.append(error)
-
-    publisher = threading.Thread(target=attempt)
-    publisher.start()
-    world.wait_for_a_lock_wait("fact")
-    holder.execute(change.format(t=world.name("fact"), v=world.name("v")))
-    holder.commit()
-    publisher.join(10)
-    assert [type(error) for error in faults] == [fault]
-    assert said in str(faults[0])
-    assert world.rows(f"SELECT count(*) FROM {world.name('fact')}") == [(1000,)]
-
-
-def test_an_index_added_meanwhile_is_built_by_the_next_try(world):
-    connection = world.connect()
-    plain_table(world, connection)
-    request = world.request("fact")
-    world.stage(connection, request, "VALUES (1, 'new')")
-    connection.execute(f"CREATE INDEX by_name ON {world.name('fact')} (name)")
-    with pytest.raises(TargetUnavailable, match='index "by_name"'):
-        world.publish(connection, request)
-    world.stage(connection, request, "VALUES (2, 'new')")
-    world.publish(connection, request)
-    assert world.rows(
-        f"SELECT count(*) FROM pg_indexes WHERE schemaname = '{world.schema}' AND tablename = 'fact'"
-    ) == [(2,)]
-
-
-def test_a_table_that_appeared_meanwhile_is_not_replaced(world):
-    connection = world.connect()
-    request = world.request("fact")
-    world.stage(connection, request, "VALUES (1, 'new')")
-    connection.execute(f"CREATE TABLE {world.name('fact')} (id integer, name text)")
-    with pytest.raises(PlanChanged, match="was created while run run1"):
-        world.publish(connection, request)
-
-
 def test_a_wrong_number_of_rows_is_not_published(world):
     connection = world.connect()
     plain_table(world, connection)
@@ -488,17 +243,6 @@ def test_a_wrong_number_of_rows_is_not_published(world):
     with pytest.raises(VerificationError, match="holds 1 rows; by the ledger 50,000 were loaded"):
         world.publish(connection, request)
     assert world.rows(f"SELECT count(*) FROM {world.name('fact')}") == [(1000,)]
-
-
-def test_a_staging_table_made_for_another_method_or_run_is_refused(world):
-    connection = world.connect()
-    plain_table(world, connection)
-    request = world.request("fact")
-    world.stage(connection, request, "VALUES (1, 'new')")
-    with pytest.raises(TargetError, match="not made for publish = truncate"):
-        world.publish(connection, replace(request, method=PublishMethod.TRUNCATE))
-    with pytest.raises(TargetError, match="the mark of run run1"):
-        world.publish(connection, replace(request, run_id="run2"))
 
 
 def test_columns_that_the_target_does_not_have_yet_come_with_the_swap(world):
