@@ -22,6 +22,7 @@ from sandbox.snowflake.names import ObjectName, quote, show
 from sandbox.snowflake.results import SUCCESS, Result, status_result
 from sandbox.snowflake.scanner import Scanner
 from sandbox.snowflake.store import build_storage_ddl, new_storage
+from sandbox.snowflake.tables import apply_options
 
 if TYPE_CHECKING:
     from sandbox.snowflake.statement import Statement
@@ -84,8 +85,6 @@ class _Alteration:
         return scanner.identifier()
 
     def _set(self) -> None:
-        from sandbox.snowflake.tables import apply_options
-
         if self.scanner.accept("TAG"):
             return
         apply_options(self.table, read_table_options(self.scanner))

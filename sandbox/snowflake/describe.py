@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from sandbox.snowflake import errors, sftypes
 from sandbox.snowflake.catalog import Column, Table
 from sandbox.snowflake.information_schema import constraint_name, moment
+from sandbox.snowflake.listing import NUMBER, in_scope, like_filter, texts
 from sandbox.snowflake.names import ObjectName, show
 from sandbox.snowflake.results import DESCRIBE, SHOW, Result, rows_result
 from sandbox.snowflake.scanner import Scanner
 from sandbox.snowflake.sftypes import LTZ
-from sandbox.snowflake.show import NUMBER, in_scope, like_filter, texts
 
 if TYPE_CHECKING:
     from sandbox.snowflake.statement import Statement

@@ -12,8 +12,9 @@ from sandbox.snowflake.names import split_parts
 from sandbox.snowflake.objects import Objects
 from sandbox.snowflake.queries import Queries, Query, StatementLog
 from sandbox.snowflake.results import Result
+from sandbox.snowflake.running import run
 from sandbox.snowflake.session import Session, Sessions
-from sandbox.snowflake.statement import Statement, run
+from sandbox.snowflake.statement import Statement
 from sandbox.snowflake.store import Store
 
 

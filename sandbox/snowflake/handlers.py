@@ -18,7 +18,8 @@ from sandbox.snowflake import (
 )
 from sandbox.snowflake.results import Result
 from sandbox.snowflake.scanner import Scanner
-from sandbox.snowflake.statement import Handler, Statement, run_query
+from sandbox.snowflake.selects import run_query
+from sandbox.snowflake.statement import Handler, Statement
 
 
 def _copy(statement: Statement) -> Result:

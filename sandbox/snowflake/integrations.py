@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from sandbox.snowflake import errors, sftypes
 from sandbox.snowflake.catalog import Integration
 from sandbox.snowflake.information_schema import moment
+from sandbox.snowflake.listing import like_filter
 from sandbox.snowflake.locations import check
 from sandbox.snowflake.names import show
 from sandbox.snowflake.objects import split_url
 from sandbox.snowflake.results import DESCRIBE, SHOW, SUCCESS, Result, rows_result, status_result
-from sandbox.snowflake.scanner import Scanner, as_flag
+from sandbox.snowflake.scanner import as_flag
 
 if TYPE_CHECKING:
     from sandbox.snowflake.statement import Statement
@@ -144,7 +145,7 @@ def show_all(statement: Statement) -> Result:
     scanner.expect("SHOW")
     scanner.accept("STORAGE")
     scanner.expect("INTEGRATIONS")
-    like = _like(scanner)
+    like = like_filter(scanner)
     rows = [
         (i.name, "EXTERNAL_STAGE", "STORAGE", str(i.enabled).lower(), i.comment, moment(i.created))
         for i in statement.store.catalog.integrations.values()
@@ -152,12 +153,6 @@ def show_all(statement: Statement) -> Result:
     ]
     columns = [(n, _T) for n in ("name", "type", "category", "enabled", "comment")]
     return rows_result([*columns, ("created_on", sftypes.LTZ)], rows, SHOW)
-
-
-def _like(scanner: Scanner) -> Any:
-    from sandbox.snowflake.show import like_filter
-
-    return like_filter(scanner)
 
 
 def validate(statement: Statement, name: str, path: str, file: str, action: str) -> str:

@@ -15,11 +15,12 @@ from sandbox.snowflake import dialect, errors, information_schema, sftypes, vers
 from sandbox.snowflake.annotations import type_of
 from sandbox.snowflake.binder import Binder
 from sandbox.snowflake.catalog import Table
+from sandbox.snowflake.formats import Formats
 from sandbox.snowflake.infer import annotate
 from sandbox.snowflake.names import ObjectName, show
 from sandbox.snowflake.projections import ALL, NONE
 from sandbox.snowflake.queries import Queries, Query
-from sandbox.snowflake.rewrite import Formats, last_query_id, rewrite
+from sandbox.snowflake.rewrite import last_query_id, rewrite
 from sandbox.snowflake.scopes import Home, Output, Relation, fold, stored_outputs
 from sandbox.snowflake.session import Session
 from sandbox.snowflake.store import Store

@@ -7,7 +7,6 @@ sqlglot's own translation from Snowflake to DuckDB.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from sqlglot import exp
 
@@ -15,24 +14,9 @@ from sandbox.snowflake import rewrite_casts, rewrite_compare, rewrite_dates, rew
 from sandbox.snowflake.annotations import TYPE, companion_of, companions_in, type_of
 from sandbox.snowflake.companions import COMPANIONS, NANOS
 from sandbox.snowflake.expressions import call, duck_cast, number
+from sandbox.snowflake.formats import Formats
 
-Rule = Callable[["Formats", exp.Expression], exp.Expression]
-
-
-@dataclass(frozen=True, slots=True)
-class Formats:
-    """The session's values that expressions depend on."""
-
-    timezone: str
-    ntz: str
-    ltz: str
-    tz: str
-    date: str
-    time: str
-    constants: dict[str, str | None]  # CURRENT_ROLE, LAST_QUERY_ID, … of this statement
-    now: float | None = None
-    query_ids: tuple[str, ...] = ()  # the session's statements before this one
-
+Rule = Callable[[Formats, exp.Expression], exp.Expression]
 
 _MEANING = (TYPE, *(c.key for c in COMPANIONS))
 

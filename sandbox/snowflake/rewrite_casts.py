@@ -15,7 +15,7 @@ from sandbox.snowflake.offsets import offset_of
 from sandbox.snowflake.sftypes import SEMI_STRUCTURED, SfType
 
 if TYPE_CHECKING:
-    from sandbox.snowflake.rewrite import Formats
+    from sandbox.snowflake.formats import Formats
 
 _SUBSECOND = {"TIME", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ"}
 

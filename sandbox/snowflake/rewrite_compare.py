@@ -17,7 +17,7 @@ from sandbox.snowflake.rewrite_casts import convert
 from sandbox.snowflake.sftypes import SEMI_STRUCTURED, SfType
 
 if TYPE_CHECKING:
-    from sandbox.snowflake.rewrite import Formats
+    from sandbox.snowflake.formats import Formats
 
 _COMPARED = {"DATE", "TIME", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ", "BINARY"}
 #: What decides once the values differ, and what once only the nanoseconds may.

@@ -16,7 +16,7 @@ from sandbox.snowflake.offsets import offset_of
 from sandbox.snowflake.rewrite_casts import convert, wall_clock
 
 if TYPE_CHECKING:
-    from sandbox.snowflake.rewrite import Formats
+    from sandbox.snowflake.formats import Formats
 
 _EPOCH = {
     "EPOCH": 1_000_000, "EPOCH_SECOND": 1_000_000, "EPOCH_SECONDS": 1_000_000, "EPOCH_MILLISECOND": 1000,

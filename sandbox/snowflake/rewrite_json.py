@@ -11,7 +11,7 @@ from sandbox.snowflake.expressions import call, duck_cast, number
 from sandbox.snowflake.sftypes import SEMI_STRUCTURED
 
 if TYPE_CHECKING:
-    from sandbox.snowflake.rewrite import Formats
+    from sandbox.snowflake.formats import Formats
 
 
 def to_json(formats: Formats, node: exp.Expression) -> exp.Expression:

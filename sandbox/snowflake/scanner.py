@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.snowflake import errors
+from sandbox.snowflake.names import split_parts
 
 _TOKEN = re.compile(
     r"""(?P<space>(?:\s+|--[^\n]*|//[^\n]*|/\*.*?\*/)+)
@@ -112,8 +113,6 @@ class Scanner:
     def name(self) -> list[str]:
         """A dotted name's exact parts."""
         if self.accept("IDENTIFIER", "("):
-            from sandbox.snowflake.names import split_parts
-
             parts = split_parts(self.string())
             self.expect(")")
             return parts

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.snowflake import errors, sftypes
 from sandbox.snowflake.catalog import FileFormat, Stage
 from sandbox.snowflake.information_schema import OWNER, moment
+from sandbox.snowflake.listing import in_scope, like_filter
 from sandbox.snowflake.locations import Location, check, resolve
 from sandbox.snowflake.names import show
 from sandbox.snowflake.objects import Stored, split_url
@@ -129,8 +130,6 @@ def describe(statement: Statement) -> Result:
 
 
 def show_all(statement: Statement) -> Result:
-    from sandbox.snowflake.show import in_scope, like_filter
-
     scanner = statement.scanner()
     scanner.expect("SHOW", "STAGES")
     like = like_filter(scanner)

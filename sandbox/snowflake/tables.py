@@ -14,7 +14,7 @@ from sandbox.snowflake.names import ObjectName, show
 from sandbox.snowflake.results import Result, status_result
 from sandbox.snowflake.scanner import Scanner
 from sandbox.snowflake.scopes import fold
-from sandbox.snowflake.statement import output_columns
+from sandbox.snowflake.selects import output_columns
 from sandbox.snowflake.store import build_storage_ddl, new_storage
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from sandbox.snowflake.names import quote
 from sandbox.snowflake.parquet_files import ParquetFile, Shape, refuse
 from sandbox.snowflake.reading import Reader
 from sandbox.snowflake.results import Result, ResultColumn, rows_result
-from sandbox.snowflake.statement import output_columns, run_query
+from sandbox.snowflake.selects import output_columns, run_query
 from sandbox.snowflake.text_files import TextFile, build_csv_header, build_csv_line, build_json_line
 from sandbox.snowflake.unload_options import Unload, parse_unload
 
