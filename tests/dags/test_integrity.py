@@ -25,22 +25,18 @@ EDGES = {
 
 #: Parses the DAG files with every socket forbidden, and tells what came of it.
 PARSE = """
-import json, socket, sys, time
+import json, socket, sys
 def refuse(*args, **kwargs): raise AssertionError(f"a connection was opened while parsing: {args}")
 import airflow.sdk
 from airflow.providers.common.compat.sdk import BaseHook
-started = time.perf_counter()
 import snowmelt.dag_factory
-imported = time.perf_counter() - started
 socket.socket.connect = socket.socket.connect_ex = refuse
 import importlib.util, pathlib
-found, seconds = {}, {}
+found = {}
 for path in sorted(pathlib.Path(sys.argv[1]).glob("*.py")):
-    started = time.perf_counter()
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    seconds[path.name] = time.perf_counter() - started
     for dag in vars(module).values():
         if isinstance(dag, airflow.sdk.DAG):
             found[dag.dag_id] = {
@@ -53,7 +49,7 @@ for path in sorted(pathlib.Path(sys.argv[1]).glob("*.py")):
                 "params": sorted(dag.params),
             }
 heavy = sorted(set(sys.modules) & {"pandas", "pyarrow", "snowflake.connector", "boto3", "psycopg", "sqlglot"})
-print(json.dumps({"dags": found, "seconds": seconds, "imported": imported, "heavy": heavy}))
+print(json.dumps({"dags": found, "heavy": heavy}))
 """
 
 
@@ -122,11 +118,8 @@ def test_the_form_has_the_named_parameters(parsed):
     )
 
 
-def test_parsing_is_quick_and_imports_no_driver(parsed):
-    assert parsed["heavy"] == []
-    assert parsed["imported"] + sum(parsed["seconds"].values()) < 3, (
-        parsed
-    )  # under 1 s when the machine is idle
+def test_parsing_imports_no_driver(parsed):
+    assert parsed["heavy"] == []  # what parsing costs: `make bench`, part parsing
 
 
 def write_config(folder: Path, **changes) -> Path:

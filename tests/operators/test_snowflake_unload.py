@@ -107,7 +107,7 @@ def test_killing_the_task_cancels_its_query(operator, session):
     started = time.monotonic()
     operator.on_kill()
     while read_status(session, query_id, "looking").running:
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 50
         time.sleep(0.1)
     with pytest.raises(SourceUnavailable, match="cancelled"):
         read_result(session, query_id, "Unloading T")
