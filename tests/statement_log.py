@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from pathlib import Path
 from typing import Any
 
 import psycopg
+
+from tests.waiting import wait_until
 
 
 class StatementLog:
@@ -30,11 +31,8 @@ class StatementLog:
         mark = uuid.uuid4().hex
         with psycopg.connect(self._dsn, autocommit=True) as connection:
             connection.execute(f"SELECT '{mark}'")
-        deadline = time.monotonic() + 60
-        while mark not in (text := self._text()):
-            assert time.monotonic() < deadline, "PostgreSQL's log does not show a statement of a minute ago"
-            time.sleep(0.05)
-        lines = text.splitlines(keepends=True)
+        wait_until(lambda: mark in self._text(), "a statement in PostgreSQL's log")
+        lines = self._text().splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.endswith("\n") and mark not in line]
 
     def _text(self) -> str:

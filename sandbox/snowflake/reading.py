@@ -79,7 +79,7 @@ class Reader:
         return ObjectName(str(full[0]), str(full[1]), str(full[2]))
 
     def find(self, name: ObjectName, written: str | None = None) -> Table:
-        """The table as this session sees it: its own open transaction first."""
+        """The table as its session sees it: its own open transaction first."""
         found = self.store.catalog.table(name, written)
         transaction = self.session.transaction
         if transaction is not None and name in transaction.changed:

@@ -11,6 +11,7 @@ import pytest
 from snowmelt.core.doctor.findings import Status
 from snowmelt.core.unload.statements import build_query_tag
 from snowmelt.io.ledger import write_ledger
+from tests.waiting import wait_until
 
 
 def mark(run_id: str, table: str, created_at: str) -> str:
@@ -134,10 +135,8 @@ def test_a_query_that_nobody_waits_for_is_cancelled(patient):
         assert finding.remedy.steps == (f"SELECT SYSTEM$CANCEL_QUERY('{query}')",)
         assert patient.statuses("leftovers")["Queries"] == "OK"  # it is young
         assert patient.statuses("leftovers", hours=0, remove=True)["Queries"] == "OK"
-        deadline = time.monotonic() + 60
-        while patient.session.is_still_running(patient.session.get_query_status(query)):
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        status = patient.session.get_query_status
+        wait_until(lambda: not patient.session.is_still_running(status(query)), "the end of a query")
     finally:
         patient.snowflake("ALTER SESSION UNSET QUERY_TAG")
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
 import uuid
 from dataclasses import dataclass, field
 
@@ -22,6 +21,7 @@ from snowmelt.core.publish.statements import LockPatience, PublishMethod, Publis
 from snowmelt.io.publish.index_build import build_indexes
 from snowmelt.io.publish.staging import create_staging
 from snowmelt.io.publish.transaction import publish
+from tests.waiting import wait_until
 
 SCHEMA = 'Wei"rd. schéma'
 QUICK = LockPatience(lock_timeout=0.3, give_up_after=20, first_pause=0.05, longest_pause=0.2)
@@ -65,10 +65,7 @@ class World:
         """Until a session waits for a lock on the table."""
         waiting = "SELECT FROM pg_locks WHERE NOT granted AND relation = %s::regclass"
         with self.connect() as looking:
-            deadline = time.monotonic() + 60
-            while not looking.execute(waiting, (self.name(table),)).fetchall():
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+            wait_until(lambda: looking.execute(waiting, (self.name(table),)).fetchall(), "a wait for a lock")
 
     def request(self, table, run_id="run1", method=PublishMethod.SWAP, **rest):
         values = {

@@ -9,17 +9,11 @@ import psycopg
 import pytest
 
 from snowmelt.io.load.copy_stream import Ahead, Piece, send_copy
+from tests.waiting import wait_until
 
 
 def encoders():
     return [thread for thread in threading.enumerate() if thread.name.startswith("snowmelt-")]
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from snowmelt.errors import SourceUnavailable
+from tests.waiting import wait_until
 
 
 class Store(dict):
@@ -82,7 +82,7 @@ def test_a_query_that_failed_is_submitted_anew(operator):
     from snowmelt.tasks.sessions import snowflake_session
 
     with snowflake_session("snowflake_default") as session:
-        query_id = submit_query(session, "SELECT SYSTEM$WAIT(60)", "waiting")
+        query_id = submit_query(session, "SELECT SYSTEM$WAIT(120)", "waiting")
         cancel_query(session, query_id)
     store = Store(
         {
@@ -101,14 +101,11 @@ def test_a_query_that_failed_is_submitted_anew(operator):
 def test_killing_the_task_cancels_its_query(operator, session):
     from snowmelt.io.snowflake import read_result, read_status, submit_query
 
-    query_id = submit_query(session, "SELECT SYSTEM$WAIT(60)", "waiting")
+    query_id = submit_query(session, "SELECT SYSTEM$WAIT(120)", "waiting")
     assert read_status(session, query_id, "looking").running
     operator._query_id = query_id
-    started = time.monotonic()
     operator.on_kill()
-    while read_status(session, query_id, "looking").running:
-        assert time.monotonic() - started < 50
-        time.sleep(0.1)
+    wait_until(lambda: not read_status(session, query_id, "looking").running, "the end of the query")
     with pytest.raises(SourceUnavailable, match="cancelled"):
         read_result(session, query_id, "Unloading T")
 

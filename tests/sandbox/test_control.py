@@ -22,6 +22,7 @@ import requests
 
 from tests.sandbox.sandbox_copy import CHECKOUT, FAKE_SNOWFLAKE, Sandbox, copy_checkout
 from tests.statement_log import StatementLog
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +52,6 @@ def running(checkout):
     sandbox.run("up")
     yield sandbox
     sandbox.run("down", "--purge")
-
-
-def wait_until(condition, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def is_alive(pid: int) -> bool:

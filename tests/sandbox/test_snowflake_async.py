@@ -10,6 +10,8 @@ import requests
 from snowflake.connector.constants import QueryStatus
 from snowflake.connector.errors import ProgrammingError
 
+from tests.waiting import wait_until
+
 
 def submit(client, sql: str) -> str:
     cursor = client.connection.cursor()
@@ -18,11 +20,11 @@ def submit(client, sql: str) -> str:
 
 
 def settled(client, query_id: str) -> QueryStatus:
-    until = time.monotonic() + 60
-    while client.connection.is_still_running(status := client.connection.get_query_status(query_id)):
-        assert time.monotonic() < until
-        time.sleep(0.02)
-    return status
+    def status() -> QueryStatus:
+        return client.connection.get_query_status(query_id)
+
+    wait_until(lambda: not client.connection.is_still_running(status()), "the end of a query")
+    return status()
 
 
 def running(client, sql: str) -> list[str]:
@@ -115,12 +117,9 @@ def test_sessions_do_not_wait_for_each_other(client):
     sessions = [client.again() for _ in range(4)]
     with ThreadPoolExecutor(4) as threads:
         refusals = [threads.submit(session.refused, "SELECT SYSTEM$WAIT(60)") for session in sessions]
-        until = time.monotonic() + 60
-        while len(waiting := running(client, "SELECT SYSTEM$WAIT(60)")) < 4:
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        wait_until(lambda: len(running(client, "SELECT SYSTEM$WAIT(60)")) == 4, "four queries side by side")
         assert client.one("SELECT 1") == 1
-        for query_id in waiting:
+        for query_id in running(client, "SELECT SYSTEM$WAIT(60)"):
             client.one(f"SELECT SYSTEM$CANCEL_QUERY('{query_id}')")
         assert [refusal.result().errno for refusal in refusals] == [604] * 4
 

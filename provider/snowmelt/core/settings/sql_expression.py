@@ -34,11 +34,8 @@ def read_between(before: str, text: str, after: str) -> list[exp.Expr | None]:
 def _explain(error: ParseError, before: str, text: str) -> str:
     """The parser names its own classes; the place is what helps."""
     at = len(str(error.errors[0].get("start_context") or "")) - len(before) if error.errors else -1
-    rest = text[at : at + SHOWN].rstrip() if at >= 0 else ""
-    if not rest:
-        return (
-            "it breaks off: something is missing at its end"
-            if at >= 0
-            else "it cannot be read as an expression"
-        )
-    return f"it cannot be read as an expression from character {at + 1} on: {rest}"
+    if at < 0:
+        return "it cannot be read as an expression"
+    if not text[at:].strip():
+        return "it breaks off: something is missing at its end"
+    return f"it cannot be read as an expression from character {at + 1} on: {text[at : at + SHOWN].rstrip()}"

@@ -81,7 +81,7 @@ def load_file(
         )
     with connection.cursor() as cursor, _noted(f"while loading s3://{bucket}/{file.key}"):
         if not claim(cursor):
-            return LoadResult(0, file.bytes, time.monotonic() - start, 0, True, method)
+            return LoadResult(0, file.bytes, time.monotonic() - start, 0, skipped=True, method=method)
         source = S3Object(s3, bucket, file)
         rejected = RejectedRows(policy, source.origin)
         rows: FileRows = (
@@ -99,9 +99,8 @@ def load_file(
             )
         _write_rejected(cursor, run_id, file.key, rejected)
     seconds = time.monotonic() - start
-    return LoadResult(
-        taken.rows, file.bytes, seconds, len(rejected.rows), False, "copy" if taken.in_blocks else method
-    )
+    method = "copy" if taken.in_blocks else method
+    return LoadResult(taken.rows, file.bytes, seconds, len(rejected.rows), skipped=False, method=method)
 
 
 def _write_rejected(cursor: psycopg.Cursor[Any], run_id: str, key: str, rejected: RejectedRows) -> None:
