@@ -27,7 +27,7 @@ test: lint .venv/.dev sandbox/.venv/.ready  ## linters and the whole test suite,
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 test-long: .venv/.dev sandbox/.venv/.ready  ## new draws for the generated tests (5,000 files, 1,000 whole runs), and nightly runs over the real scheduler
-	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/core tests/io/test_load_round_trip.py tests/types/test_any_table.py $(PYTEST)
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/core tests/load/test_load_round_trip.py tests/types/test_any_table.py $(PYTEST)
 	$(BIN)/python -m pytest -m alone tests/dags $(PYTEST)
 
 test-faults: .venv/.dev sandbox/.venv/.ready  ## the whole fault suite: long, kills and breaks what it started (SNOWMELT_FAULT_SEED=…)

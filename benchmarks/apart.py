@@ -17,11 +17,12 @@ import psycopg
 import pyarrow.parquet as pq
 
 from benchmarks.disk_s3 import DiskS3
-from snowmelt.core.columns.types import Form, parse_postgres_type
-from snowmelt.core.load.rejects import RejectPolicy
-from snowmelt.core.load.target import LoadColumn, LoadTarget
-from snowmelt.core.unload.manifest import StagedFile
-from snowmelt.io.load.run import LoadJob, load_files
+from snowmelt.load.rejects import RejectPolicy
+from snowmelt.load.target import LoadColumn, LoadTarget
+from snowmelt.steps.load import LoadJob, load_files
+from snowmelt.types.type_names import parse_postgres_type
+from snowmelt.types.type_table import Form
+from snowmelt.unload.manifest import StagedFile
 
 
 def resident(field: str) -> float:

@@ -20,12 +20,12 @@ from benchmarks.files import MadeFile, make_file
 from benchmarks.floor import Floor
 from benchmarks.measure import Sample, sample
 from benchmarks.tables import Table
-from snowmelt.core.load.rejects import RejectPolicy
-from snowmelt.core.load.target import LoadTarget
-from snowmelt.core.quoting import postgres_identifier
-from snowmelt.core.unload.manifest import StagedFile
-from snowmelt.io.ledger import write_ledger, write_run
-from snowmelt.io.load.run import LoadJob, load_files
+from snowmelt.ledger.runs import write_ledger, write_run
+from snowmelt.load.rejects import RejectPolicy
+from snowmelt.load.target import LoadTarget
+from snowmelt.sql.names import postgres_identifier
+from snowmelt.steps.load import LoadJob, load_files
+from snowmelt.unload.manifest import StagedFile
 
 ROOT = Path(__file__).parents[1]
 #: Files, databases and raw results; ignored by git.

@@ -13,8 +13,8 @@ from typing import Any
 
 from benchmarks.bench import ROOT, Bench
 from benchmarks.files import MadeFile
-from snowmelt.core.load.target import LoadTarget
-from snowmelt.core.unload.manifest import StagedFile
+from snowmelt.load.target import LoadTarget
+from snowmelt.unload.manifest import StagedFile
 
 
 class Failed(Exception):

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from snowmelt.core.columns.plan import Column, ColumnRules, SourceColumn, plan_columns
-from snowmelt.core.columns.types import FileFormat, parse_snowflake_type
-from snowmelt.core.load.target import LoadColumn, LoadTarget
+from snowmelt.load.target import LoadColumn, LoadTarget
+from snowmelt.types.column_plan import plan_columns
+from snowmelt.types.columns import Column, ColumnRules, SourceColumn
+from snowmelt.types.type_names import parse_snowflake_type
+from snowmelt.types.type_table import FileFormat
 
 #: From a random generator and the first and last row's numbers to the column's values.
 Maker = Callable[[np.random.Generator, int, int], pa.Array]

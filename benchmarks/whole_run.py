@@ -26,19 +26,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.apart import resident
-from snowmelt.core.settings.config import parse_config
-from snowmelt.core.settings.request import parse_request
-from snowmelt.core.unload.manifest import StagedChunk, StagedFile
-from snowmelt.core.unload.plan import Plan
-from snowmelt.core.unload.statements import SESSION_PARAMETERS
-from snowmelt.io import ledger_files
-from snowmelt.io.load import run as loading
-from snowmelt.io.publish.run import publish_run
-from snowmelt.io.unload.gathering import Gathered, gather_files
-from snowmelt.io.unload.staged import look_for_chunks
-from snowmelt.io.verify.run import verify_run
+from snowmelt.config.file import parse_config
+from snowmelt.config.request import parse_request
+from snowmelt.ledger import files as ledger_files
 from snowmelt.operators.plan import MigrationPlanOperator
-from tests.io.runs import World
+from snowmelt.plan.plan import Plan
+from snowmelt.steps import load as loading
+from snowmelt.steps.publish import publish_run
+from snowmelt.steps.register import Gathered, gather_files
+from snowmelt.steps.verify import verify_run
+from snowmelt.unload.manifest import StagedChunk, StagedFile
+from snowmelt.unload.staged import look_for_chunks
+from snowmelt.unload.statements import SESSION_PARAMETERS
+from tests.steps.runs import World
 
 ROWS_OF_FILE = 10
 #: Unloads of a run whose files are put: enough that a chunk does not hold them all.

@@ -144,7 +144,7 @@ def source_session(sandbox):
     from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 
     from sandbox.demo_data import surroundings
-    from snowmelt.core.unload.statements import SESSION_PARAMETERS
+    from snowmelt.unload.statements import SESSION_PARAMETERS
 
     connection = SnowflakeHook(
         snowflake_conn_id="snowflake_default", session_parameters=SESSION_PARAMETERS
@@ -159,7 +159,7 @@ def source_session(sandbox):
 @pytest.fixture
 def run_world(source_session, sandbox, database):
     """A Snowflake schema, the bucket and a target database, for whole runs of one test."""
-    from tests.io.runs import World
+    from tests.steps.runs import World
 
     schema = f"S{uuid.uuid4().hex[:10].upper()}"
     made = World(source_session, sandbox.s3("AIRFLOW_READER"), database, sandbox.bucket, schema)

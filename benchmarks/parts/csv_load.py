@@ -11,8 +11,8 @@ from benchmarks.bench import CACHE, SCHEMA, Bench
 from benchmarks.files import MadeFile
 from benchmarks.measure import interleave, ratios, sample, spread
 from benchmarks.tables import FACT
-from snowmelt.core.load.csv_copy import build_csv_copy
-from snowmelt.io.load.run import load_files
+from snowmelt.load.csv_copy import build_csv_copy
+from snowmelt.steps.load import load_files
 
 TITLE = "CSV"
 

@@ -11,7 +11,7 @@ from benchmarks.bench import SCHEMA, Bench
 from benchmarks.files import MadeFile
 from benchmarks.measure import Sample, sample, spread
 from benchmarks.tables import FACT
-from snowmelt.io.load.run import load_files
+from snowmelt.steps.load import load_files
 
 TITLE = "Levers"
 INDEXES = tuple(

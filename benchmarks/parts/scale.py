@@ -16,13 +16,20 @@ from typing import Any
 import psycopg
 
 from benchmarks.bench import Bench
-from snowmelt.core import ledger as statements
-from snowmelt.core.columns.types import parse_snowflake_type
-from snowmelt.core.unload.batches import plan_batches
-from snowmelt.core.unload.chunks import Bucket, ChunkKey, plan_chunks
-from snowmelt.core.unload.manifest import Manifest, StagedChunk, StagedFile, parse_manifest
-from snowmelt.core.unload.manifest_parts import join_parts, split_document
-from snowmelt.io import ledger, ledger_files
+from snowmelt.ledger import files as ledger_files
+from snowmelt.ledger import runs as ledger
+from snowmelt.ledger import runs as statements
+from snowmelt.types.type_names import parse_snowflake_type
+from snowmelt.unload.chunks import Bucket, ChunkKey, plan_chunks
+from snowmelt.unload.manifest import (
+    Manifest,
+    StagedChunk,
+    StagedFile,
+    join_parts,
+    parse_manifest,
+    plan_batches,
+    split_document,
+)
 
 TITLE = "Simulated, to 100,000 files and a billion rows"
 #: (rows, files, rows aimed at in a chunk)

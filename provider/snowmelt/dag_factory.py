@@ -1,35 +1,45 @@
-"""The DAGs: `migrate_table` for any table, and one for each configured table. The same tasks, the same form.
+"""How long a schedule's periods are: the window that a run of a backfill takes again.
+
+The DAGs: `migrate_table` for any table, and one for each configured table. The same tasks, the same form.
 
 plan → unload [chunk] → manifest [chunk] → files → load [batch] → verify → publish → cleanup
+
+The DAG `migration_doctor`: every connection, right and assumption checked, and what mends what is missing.
+
+All checks run, whatever becomes of the others; the report comes last. Nothing is retried: a failure is a finding.
 """
 
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
 from airflow.sdk import DAG, CronTriggerTimetable, Param, XComArg, get_parsing_context
 
-from snowmelt.assets import PUBLISHED
-from snowmelt.core.settings.config import Config, parse_config
-from snowmelt.core.settings.execution import Execution
-from snowmelt.core.settings.form import build_form
-from snowmelt.core.settings.schedules import find_longest_gap
-from snowmelt.core.settings.table_config import TableConfig
+from snowmelt.airflow.assets import PUBLISHED
+from snowmelt.airflow.records import build_failure_record
+from snowmelt.airflow.retrying import BACKOFF, FIRST_PAUSE, LONGEST_PAUSE, RETRIES, SnowmeltRetryPolicy
+from snowmelt.config.file import Config, parse_config
+from snowmelt.config.form import build_form
+from snowmelt.config.schedules import find_longest_gap
+from snowmelt.config.sections import Execution
+from snowmelt.config.table import TableConfig
+from snowmelt.doctor.findings import CHECKS, DEAD_AFTER_HOURS
 from snowmelt.errors import ConfigurationError
-from snowmelt.operators.cleanup import MigrationCleanupOperator
-from snowmelt.operators.files import MigrationFilesOperator
-from snowmelt.operators.plan import COLUMNS_KEY, RUN_ID_KEY, MigrationPlanOperator
+from snowmelt.operators.doctor import CheckedConfig, MigrationCheckOperator, MigrationDoctorReportOperator
+from snowmelt.operators.plan import COLUMNS_KEY, RUN_ID_KEY, MigrationFilesOperator, MigrationPlanOperator
 from snowmelt.operators.postgres_load import S3ToPostgresLoadOperator
-from snowmelt.operators.publish import MigrationPublishOperator
+from snowmelt.operators.publish import (
+    MigrationCleanupOperator,
+    MigrationPublishOperator,
+    MigrationVerifyOperator,
+)
 from snowmelt.operators.snowflake_unload import PlannedUnloadOperator
-from snowmelt.operators.verify import MigrationVerifyOperator
 from snowmelt.operators.warehouse import WarehouseResizeOperator, WarehouseRestoreOperator
 from snowmelt.sensors.s3_manifest import S3ManifestSensor
-from snowmelt.tasks.failure_record import build_failure_record
-from snowmelt.tasks.retrying import BACKOFF, FIRST_PAUSE, LONGEST_PAUSE, RETRIES, SnowmeltRetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -228,3 +238,62 @@ def _add_callback(default_args: Mapping[str, Any], callback: Any) -> dict[str, l
         given = default_args.get(name) or []
         added[name] = [callback, *(given if isinstance(given, (list, tuple)) else [given])]
     return added
+
+
+DOCTOR_DOC = """
+Checks every connection and right that the configuration needs, and says how to mend what is missing: look at the log
+of the task `report`. It writes a few rows below `doctor_<id>/` in the bucket and removes them; nothing else is changed,
+unless `remove_leftovers` is set.
+"""
+_PARAMS = {
+    "remove_leftovers": Param(
+        default=False,
+        type="boolean",
+        title="Remove leftovers",
+        section="Leftovers of dead runs",
+        description="Drop staging tables, end transactions, cancel queries and remove test files of dead runs. A dropped "
+        "staging table cannot be resumed.",
+    ),
+    "dead_after_hours": Param(
+        default=DEAD_AFTER_HOURS,
+        type="integer",
+        minimum=1,
+        maximum=24 * 365,
+        title="Dead after (hours)",
+        section="Leftovers of dead runs",
+        description="A run of which nothing was heard for so long is dead. Longer than your longest file takes to load.",
+    ),
+}
+
+
+def build_doctor(config: Config) -> DAG:
+    """`migration_doctor`, without a schedule."""
+    checked = CheckedConfig(config.origin, config)
+    tables = [{"dag_id": table.dag_id} for table in config.tables if table.enabled]
+    with DAG(
+        dag_id="migration_doctor",
+        schedule=None,
+        start_date=datetime(2026, 1, 1, tzinfo=UTC),
+        catchup=False,
+        max_active_runs=1,
+        default_args={"retries": 0},
+        params=dict(_PARAMS),
+        tags=["snowmelt"],
+        doc_md=DOCTOR_DOC,
+        render_template_as_native_obj=False,
+    ) as dag:
+        report = MigrationDoctorReportOperator(task_id="report", tasks=list(CHECKS), trigger_rule="all_done")
+        for check, asks in CHECKS.items():
+            doc = "\n".join(f"- {name}: {question}?" for name, question in asks.items())
+            if check == "table":
+                task: Any = MigrationCheckOperator.partial(
+                    task_id=check,
+                    config=checked,
+                    check=check,
+                    doc_md=doc,
+                    map_index_template="{{ task.map_label }}",
+                ).expand_kwargs(tables)
+            else:
+                task = MigrationCheckOperator(task_id=check, config=checked, check=check, doc_md=doc)
+            task >> report
+    return dag

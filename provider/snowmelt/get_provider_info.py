@@ -22,28 +22,28 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "Snowmelt",
                 "python-modules": [
-                    "snowmelt.operators.cleanup",
+                    "snowmelt.operators.publish",
                     "snowmelt.operators.doctor",
-                    "snowmelt.operators.files",
+                    "snowmelt.operators.plan",
                     "snowmelt.operators.plan",
                     "snowmelt.operators.postgres_load",
                     "snowmelt.operators.publish",
                     "snowmelt.operators.snowflake_unload",
-                    "snowmelt.operators.verify",
+                    "snowmelt.operators.publish",
                     "snowmelt.operators.warehouse",
                 ],
             }
         ],
         "extra-links": [
-            "snowmelt.links.consoles.S3FolderLink",
-            "snowmelt.links.consoles.SnowflakeQueryLink",
-            "snowmelt.links.migration.MigrationLink",
+            "snowmelt.airflow.links.S3FolderLink",
+            "snowmelt.airflow.links.SnowflakeQueryLink",
+            "snowmelt.airflow.links.MigrationLink",
         ],
         "sensors": [{"integration-name": "Snowmelt", "python-modules": ["snowmelt.sensors.s3_manifest"]}],
         "triggers": [
             {
                 "integration-name": "Snowmelt",
-                "python-modules": ["snowmelt.triggers.snowflake_query", "snowmelt.triggers.staged_files"],
+                "python-modules": ["snowmelt.airflow.triggers", "snowmelt.airflow.triggers"],
             }
         ],
         "config": {

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import whole_run
 from benchmarks.parts import by_files, by_rows
-from snowmelt.io.ledger import write_ledger
+from snowmelt.ledger.runs import write_ledger
 from tests.conftest import ROOT
 
 

@@ -106,7 +106,7 @@ def test_a_killed_worker_loses_nothing(stack, demo):
         "max_file_size_mb": 4,
     }
     with psycopg.connect(dsn, autocommit=True) as connection:
-        from snowmelt.io.ledger import write_ledger
+        from snowmelt.ledger.runs import write_ledger
 
         write_ledger(connection)
         connection.execute("DROP TABLE IF EXISTS public.by_celery")

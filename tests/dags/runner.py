@@ -15,8 +15,7 @@ MARK = "@@@ "
 
 
 def main() -> None:
-    from snowmelt.dag_factory import build_migrate_table, build_table_dags, read_config
-    from snowmelt.doctor_factory import build_doctor
+    from snowmelt.dag_factory import build_doctor, build_migrate_table, build_table_dags, read_config
 
     for job in json.load(sys.stdin):
         before = dict(os.environ)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from snowmelt.core.settings.config import parse_config
+from snowmelt.config.file import parse_config
 from snowmelt.dag_factory import build_table_dags
 
 TABLES = [{"source": f"T{number}", "mode": "full"} for number in range(3)]

@@ -93,7 +93,7 @@ def test_one_failed_file_is_cleared_and_only_it_is_loaded_again(airflow, demo, r
         "max_file_size_mb": 4,
     }
     with psycopg.connect(dsn, autocommit=True) as connection:
-        from snowmelt.io.ledger import write_ledger
+        from snowmelt.ledger.runs import write_ledger
 
         write_ledger(connection)
         connection.execute(MEND)

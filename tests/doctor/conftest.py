@@ -11,10 +11,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from snowmelt.core.doctor.findings import Finding, Status
-from snowmelt.core.settings.config import Config, parse_config
-from snowmelt.tasks.doctor import run_check
-from snowmelt.tasks.doctor_sessions import Doctor
+from snowmelt.airflow.doctor import Doctor, run_check
+from snowmelt.config.file import Config, parse_config
+from snowmelt.doctor.findings import Finding, Status
 from tests.dags.conftest import demo, run_dags
 
 __all__ = ["demo", "run_dags"]

@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from snowmelt.core.doctor.checks import CHECKS
-from snowmelt.core.doctor.findings import Status
+from snowmelt.doctor.findings import CHECKS, Status
 
 
 def test_everything_is_well(patient):
@@ -197,7 +196,7 @@ def test_the_ledger_may_not_be_made(patient):
 
 
 def test_a_ledger_of_somebody_else(patient):
-    from snowmelt.io.ledger import write_ledger
+    from snowmelt.ledger.runs import write_ledger
 
     with patient.as_role(autocommit=True) as connection:
         write_ledger(connection)
@@ -318,7 +317,7 @@ def test_a_target_that_is_filled_in_place_needs_its_rights(patient):
 
 @pytest.mark.parametrize(("ahead", "who"), [(0, "worker"), (-3600, "worker"), (3600, "worker")])
 def test_a_worker_whose_clock_is_wrong(patient, ahead, who):
-    from snowmelt.io.doctor.clocks import check_clocks
+    from snowmelt.doctor.clocks import check_clocks
 
     with patient.as_role(autocommit=True) as connection:
         (finding,) = check_clocks(
@@ -332,7 +331,7 @@ def test_a_worker_whose_clock_is_wrong(patient, ahead, who):
 
 
 def test_whose_clock_is_wrong():
-    from snowmelt.core.doctor.clocks import compare_clocks
+    from snowmelt.doctor.clocks import compare_clocks
 
     assert [compare_clocks(*ahead)[0].subject for ahead in ((0, 90), (-90, 0), (90, 90), (60, 0))] == [
         "PostgreSQL", "Snowflake", "worker", "worker",

@@ -8,9 +8,10 @@ import time
 import psycopg
 import pytest
 
-from snowmelt.core.doctor.findings import Status
-from snowmelt.core.unload.statements import build_query_tag
-from snowmelt.io.ledger import write_ledger
+from snowmelt.doctor.findings import Status
+from snowmelt.ledger.runs import write_ledger
+from snowmelt.sql.session_names import TASK_SESSION, load_session_name
+from snowmelt.unload.statements import build_query_tag
 from tests.waiting import wait_until
 
 
@@ -101,9 +102,10 @@ def test_one_that_cannot_be_removed_says_why(tables):
     assert staging(tables) == ["snowmelt_aaa_t", "snowmelt_bbb_t", "snowmelt_own"]
 
 
-def test_an_idle_transaction_is_ended(patient):
+@pytest.mark.parametrize("name", [TASK_SESSION, load_session_name("run", "chunk_000/data_0.parquet")])
+def test_an_idle_transaction_is_ended(patient, name):
     with (
-        patient.as_role(application_name="snowmelt") as idle,
+        patient.as_role(application_name=name) as idle,
         patient.as_role(application_name="psql") as other,
     ):
         pid = idle.info.backend_pid

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from snowmelt.core.doctor.assumptions import ASSUMPTIONS, judge
-from snowmelt.core.doctor.checks import CHECKS
-from snowmelt.core.doctor.findings import Finding, Remedy, Status, found, postgres_sql
-from snowmelt.core.doctor.report import build_report
-from snowmelt.core.doctor.staged_rows import compare_cells
+from snowmelt.doctor.assumptions import ASSUMPTIONS, judge
+from snowmelt.doctor.findings import CHECKS, Finding, Remedy, Status, build_report, found, postgres_sql
+from snowmelt.doctor.questions import compare_cells
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -79,7 +77,7 @@ def test_every_assumption_is_documented(assumption):
 
 
 def test_airflows_database_gets_no_copy_of_the_configuration():
-    from snowmelt.core.settings.config import parse_config
+    from snowmelt.config.file import parse_config
     from snowmelt.operators.doctor import CheckedConfig
 
     config = parse_config((DOCS.parent / "include/config/s3copyconfig.json").read_text(), {}, origin="f")

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from snowmelt.core.unload.manifest import StagedChunk
-from snowmelt.io.failures import translate
-from tests.io.runs import World
+from snowmelt.drivers.failures import translate
+from snowmelt.unload.manifest import StagedChunk
+from tests.steps.runs import World
 
 #: In the order in which a run passes them.
 POINTS = (
@@ -86,7 +86,7 @@ def open_world(job: Job) -> World:
     from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
     from botocore.config import Config
 
-    from snowmelt.core.unload.statements import SESSION_PARAMETERS
+    from snowmelt.unload.statements import SESSION_PARAMETERS
 
     connection = SnowflakeHook(
         snowflake_conn_id="snowflake_default", session_parameters=SESSION_PARAMETERS
@@ -126,12 +126,14 @@ def work(job: Job) -> None:
 
 
 def run_steps(world: World, job: Job) -> None:
-    from snowmelt.io import ledger, ledger_files
-    from snowmelt.io.ending import end_run
-    from snowmelt.io.load import run as loading
-    from snowmelt.io.publish import run as publishing
-    from snowmelt.io.unload import gathering, planning
-    from snowmelt.io.verify import run as verification
+    from snowmelt.ledger import files as ledger_files
+    from snowmelt.ledger import runs as ledger
+    from snowmelt.steps import load as loading
+    from snowmelt.steps import planning
+    from snowmelt.steps import publish as publishing
+    from snowmelt.steps import register as gathering
+    from snowmelt.steps import verify as verification
+    from snowmelt.steps.finish import end_run
 
     kept = Kept(job.folder)
 
@@ -176,7 +178,7 @@ def run_steps(world: World, job: Job) -> None:
 
 
 def look(world: World, chunks: list[StagedChunk]) -> list[StagedChunk]:
-    from snowmelt.io.unload.staged import look_for_chunks
+    from snowmelt.unload.staged import look_for_chunks
 
     return list(look_for_chunks(world.s3, tuple(chunks)).chunks)
 
@@ -187,7 +189,7 @@ def pieces(plan: Any) -> list[tuple[Any, Any]]:
 
 
 def unload_one(world: World, plan: Any, chunk: Any, number: int, kept: Kept) -> None:
-    from snowmelt.io.unload import chunk as unload
+    from snowmelt.unload import chunk as unload
 
     if kept.get(f"chunk_{number}") is not None:
         return
@@ -226,11 +228,12 @@ def passed(point: str) -> None:
 
 def install(point: str, before: int, number: int) -> None:
     """Let the product's own functions pass the points that lie within them. Their work is not changed."""
-    from snowmelt.io.load import csv_rows, parquet_rows
-    from snowmelt.io.load import run as loading
-    from snowmelt.io.publish import run as publishing
-    from snowmelt.io.unload import gathering
-    from snowmelt.io.verify import run as verification
+    from snowmelt.load import csv as csv_rows
+    from snowmelt.load import parquet as parquet_rows
+    from snowmelt.steps import load as loading
+    from snowmelt.steps import publish as publishing
+    from snowmelt.steps import register as gathering
+    from snowmelt.steps import verify as verification
 
     _strike[:] = [point, before, number]
 
@@ -282,8 +285,8 @@ def install(point: str, before: int, number: int) -> None:
 def be_impatient(look: float, silence: float, give_up_after: float) -> None:
     from functools import partial
 
-    from snowmelt.io.load import run as loading
-    from snowmelt.io.load.claim import ClaimPatience
+    from snowmelt.load.claim import ClaimPatience
+    from snowmelt.steps import load as loading
 
     loading.claim_patiently = partial(
         loading.claim_patiently, patience=ClaimPatience(look, silence, give_up_after)

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from sandbox.airflow import is_healthy
-from snowmelt.io.publish.staging import list_leftovers
+from snowmelt.publish.staging import list_leftovers
 from tests.conftest import STATE
 from tests.dags.conftest import FACT, demo, environment  # noqa: F401 - demo is a fixture
 from tests.dags.test_scheduler import Api

@@ -17,12 +17,12 @@ import pyarrow.parquet as pq
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from snowmelt.core.columns.types import Form
-from snowmelt.core.load.rejects import RejectPolicy
-from snowmelt.core.unload.manifest import StagedFile
-from snowmelt.io.ledger import write_ledger, write_run
-from snowmelt.io.load.run import LoadJob
-from tests.io.load_world import RUN, column, open_world, parquet_bytes
+from snowmelt.ledger.runs import write_ledger, write_run
+from snowmelt.load.rejects import RejectPolicy
+from snowmelt.steps.load import LoadJob
+from snowmelt.types.type_table import Form
+from snowmelt.unload.manifest import StagedFile
+from tests.load.load_world import RUN, column, open_world, parquet_bytes
 
 pytestmark = pytest.mark.faults
 
@@ -59,9 +59,9 @@ COLUMNS = (column("ID", Form.INTEGER, "bigint"), column("NAME", Form.TEXT, "text
 
 def load_all(world, dsn, work, s3, patience=300):
     """Each (file, job) in a thread of its own, all at once; a full server is met as Airflow meets it: by another try."""
+    from snowmelt.drivers.postgres_errors import postgres_failures
     from snowmelt.errors import TargetUnavailable
-    from snowmelt.io.failures.postgres import postgres_failures
-    from snowmelt.io.load.run import load_files
+    from snowmelt.steps.load import load_files
 
     tries, errors = [], []
     meet = threading.Barrier(len(work))
@@ -153,7 +153,7 @@ def load_large(dsn, s3, file, target, bucket, room, channel):
     import pgpq  # noqa: F401
     import pyarrow.parquet  # noqa: F401
 
-    from snowmelt.io.load.run import load_files
+    from snowmelt.steps.load import load_files
 
     with psycopg.connect(dsn, autocommit=True) as connection:
         client = boto3.client("s3", **s3)

@@ -17,13 +17,13 @@ from typing import Any
 
 import psycopg
 
-from snowmelt.io import ledger
-from snowmelt.io.publish.staging import drop_staging, list_leftovers
+from snowmelt.ledger import runs as ledger
+from snowmelt.publish.staging import drop_staging, list_leftovers
 from tests.faults import steps
 from tests.faults.source import Row, Source
 from tests.faults.steps import Job, Kept
-from tests.io.runs import World
 from tests.stand_ins import StandIns
+from tests.steps.runs import World
 
 ROWS = 6000
 SECONDS = 90
@@ -32,9 +32,9 @@ SECONDS = 90
 WORKERS = multiprocessing.get_context("forkserver")
 WORKERS.set_forkserver_preload(
     [
-        "tests.faults.steps", "boto3", "psycopg", "pgpq", "snowflake.connector", "snowmelt.io.load.run",
-        "airflow.providers.snowflake.hooks.snowflake", "snowmelt.io.unload.gathering", "snowmelt.io.verify.run",
-        "snowmelt.io.ending", "snowmelt.io.unload.planning", "snowmelt.io.publish.run",
+        "tests.faults.steps", "boto3", "psycopg", "pgpq", "snowflake.connector", "snowmelt.steps.load",
+        "airflow.providers.snowflake.hooks.snowflake", "snowmelt.steps.register", "snowmelt.steps.verify",
+        "snowmelt.steps.finish", "snowmelt.steps.planning", "snowmelt.steps.publish",
     ]
 )  # fmt: skip
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from snowmelt.core.lineage import LineageField, plan_staged_dataset, plan_staged_fields
+from snowmelt.airflow.lineage import LineageField, plan_staged_dataset, plan_staged_fields
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_a_mask_without_the_column_has_no_input():
 
 def test_nothing_of_openlineages_is_imported_before_it_asks():
     code = (
-        "import sys, snowmelt.operators.publish, snowmelt.operators.postgres_load, snowmelt.operators.snowflake_unload, snowmelt.tasks.lineage;"
+        "import sys, snowmelt.operators.publish, snowmelt.operators.postgres_load, snowmelt.operators.snowflake_unload, snowmelt.airflow.lineage;"
         "print([name for name in sys.modules if name.startswith(('openlineage.', 'airflow.providers.openlineage.extractors'))])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 from types import SimpleNamespace
 
-from snowmelt.tasks.failure_record import build_failure_record, describe_failure
-from snowmelt.tasks.submitted import note_submitted
+from snowmelt.airflow.records import build_failure_record, describe_failure, note_submitted
 
 TI = SimpleNamespace(dag_id="d", run_id="r", task_id="load", map_index=3, try_number=2)
 

@@ -23,7 +23,7 @@ class Store(dict):
 @pytest.fixture
 def session(sandbox):
     from sandbox.demo_data import surroundings
-    from snowmelt.tasks.sessions import snowflake_session
+    from snowmelt.airflow.sessions import snowflake_session
 
     with snowflake_session("snowflake_default") as connection:
         with connection.cursor() as cursor:
@@ -77,9 +77,9 @@ def test_a_retry_takes_up_the_query_that_was_submitted_before(operator, sandbox)
 
 
 def test_a_query_that_failed_is_submitted_anew(operator):
-    from snowmelt.io.snowflake import cancel_query, submit_query
+    from snowmelt.airflow.sessions import snowflake_session
+    from snowmelt.drivers.snowflake import cancel_query, submit_query
     from snowmelt.operators.snowflake_unload import QUERY_KEY
-    from snowmelt.tasks.sessions import snowflake_session
 
     with snowflake_session("snowflake_default") as session:
         query_id = submit_query(session, "SELECT SYSTEM$WAIT(120)", "waiting")
@@ -99,7 +99,7 @@ def test_a_query_that_failed_is_submitted_anew(operator):
 
 
 def test_killing_the_task_cancels_its_query(operator, session):
-    from snowmelt.io.snowflake import read_result, read_status, submit_query
+    from snowmelt.drivers.snowflake import read_result, read_status, submit_query
 
     query_id = submit_query(session, "SELECT SYSTEM$WAIT(120)", "waiting")
     assert read_status(session, query_id, "looking").running
@@ -118,7 +118,7 @@ def test_a_deferred_task_hands_its_query_to_the_trigger(operator, sandbox):
     with pytest.raises(TaskDeferred) as deferred:
         operator.execute(context(store))
     path, arguments = deferred.value.trigger.serialize()
-    assert path == "snowmelt.triggers.snowflake_query.SnowflakeQueryTrigger"
+    assert path == "snowmelt.airflow.triggers.SnowflakeQueryTrigger"
     json.dumps(arguments)
     done = operator.execute_complete(context(store), arguments["submitted"])
     assert done["rows"] == 2
@@ -146,8 +146,8 @@ def test_the_sensor_waits_for_the_exact_size_and_reports_strays(operator, sandbo
 
 
 def test_a_temporary_key_without_its_token_is_explained(sandbox, monkeypatch):
+    from snowmelt.airflow.sessions import s3_client
     from snowmelt.errors import AccessError
-    from snowmelt.tasks.sessions import s3_client
 
     value = json.loads(sandbox.env["AIRFLOW_CONN_AWS_DEFAULT"])
     monkeypatch.setenv("AIRFLOW_CONN_TEMPORARY", json.dumps(value | {"login": "ASIAABCDEFGHIJKLMNOP"}))

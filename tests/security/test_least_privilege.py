@@ -11,7 +11,7 @@ import pytest
 from psycopg import conninfo
 
 from snowmelt.errors import AccessError, SnowmeltError, TargetError
-from tests.io.runs import World
+from tests.steps.runs import World
 
 PAGE = Path(__file__).parents[2] / "docs" / "security.md"
 

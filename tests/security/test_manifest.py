@@ -7,9 +7,8 @@ import json
 import pytest
 
 from snowmelt.errors import StagingError
-from snowmelt.io.ending import remove_staged
-from snowmelt.io.s3 import read_manifest
-from snowmelt.io.unload.staged import look_for_staged
+from snowmelt.steps.finish import remove_staged
+from snowmelt.unload.staged import look_for_staged, read_manifest
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import re
 import pytest
 from psycopg import conninfo
 
-from snowmelt.core.ledger_tables import MIGRATIONS
+from snowmelt.ledger.tables import MIGRATIONS
 from tests.security.hostile import MARK, NAMES, VALUES, literal, quote
 from tests.security.logs import cut_postgres, cut_snowflake
 

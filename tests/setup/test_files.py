@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from snowmelt.core.quoting import postgres_block
-from snowmelt.core.settings.config import parse_config
-from snowmelt.core.setup.facts import SetupFacts, parse_public_key
-from snowmelt.core.setup.files import build_setup
+from snowmelt.config.file import parse_config
 from snowmelt.errors import ConfigurationError
+from snowmelt.setup.facts import SetupFacts, parse_public_key
+from snowmelt.setup.files import build_setup
+from snowmelt.sql.names import postgres_block
 from tests.conftest import ROOT
 
 TABLES: list[dict[str, Any]] = [

@@ -13,15 +13,13 @@ from psycopg import sql
 
 from sandbox.s3.access import parse_target, required_actions
 from sandbox.s3.users import POLICIES
-from snowmelt.core.doctor.checks import CHECKS
-from snowmelt.core.doctor.findings import Status
-from snowmelt.core.settings.config import parse_config
-from snowmelt.core.setup.facts import SetupFacts
-from snowmelt.core.setup.files import build_setup
-from snowmelt.core.unload.statements import SESSION_PARAMETERS
-from snowmelt.tasks.doctor import run_check
-from snowmelt.tasks.doctor_sessions import Doctor
-from tests.io.runs import World
+from snowmelt.airflow.doctor import Doctor, run_check
+from snowmelt.config.file import parse_config
+from snowmelt.doctor.findings import CHECKS, Status
+from snowmelt.setup.facts import SetupFacts
+from snowmelt.setup.files import build_setup
+from snowmelt.unload.statements import SESSION_PARAMETERS
+from tests.steps.runs import World
 
 TABLES = {
     "NEW_ONE": {"source": "NEW_ONE"},

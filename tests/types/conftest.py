@@ -6,8 +6,8 @@ import uuid
 
 import pytest
 
-from tests.io.runs import World
-from tests.io.ways import allow_aws_s3
+from tests.load.ways import allow_aws_s3
+from tests.steps.runs import World
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import os
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.io.ways import WAYS, column_types, quoted
+from tests.load.ways import WAYS, column_types, quoted
 from tests.types.any_table import AnyColumn, any_tables
 
 TABLES = 1000 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 30

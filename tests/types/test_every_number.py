@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.io.ways import WAYS, column_types
+from tests.load.ways import WAYS, column_types
 from tests.types.numbers import postgres_type, write_number
 
 #: 38 digits, no two neighbours alike.

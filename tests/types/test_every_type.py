@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.io.ways import WAYS, column_types, only_in
+from tests.load.ways import WAYS, column_types, only_in
 from tests.types.case import exact
 from tests.types.cases import CASES
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from snowmelt.errors import ValueRefused
-from tests.io.ways import WAYS, column_types
+from tests.load.ways import WAYS, column_types
 from tests.types.case import Case, exact, text_literal
 
 NINES = "9" * 38

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from tests.io.ways import WAYS
+from tests.load.ways import WAYS
 from tests.types.case import text_literal
 
 #: Snowflake's longest BINARY and VARIANT, in bytes.

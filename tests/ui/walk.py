@@ -41,7 +41,7 @@ STALL = {"kind": "stall", "match": "COPY INTO.*chunk_003", "seconds": 60, "count
 
 
 def change(sql: str) -> None:
-    from snowmelt.io.ledger import write_ledger
+    from snowmelt.ledger.runs import write_ledger
 
     with psycopg.connect(os.environ["SNOWMELT_SANDBOX_PG_DSN"], autocommit=True) as connection:
         write_ledger(connection)

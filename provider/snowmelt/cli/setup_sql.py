@@ -8,12 +8,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from snowmelt.core.settings.config import DEFAULT_ORIGIN, Config
-from snowmelt.core.setup.facts import SetupFacts, parse_public_key
-from snowmelt.core.setup.files import build_setup
+from snowmelt.config.file import DEFAULT_ORIGIN, Config
 from snowmelt.dag_factory import read_config
 from snowmelt.errors import ConfigurationError
-from snowmelt.io.setup import write_setup
+from snowmelt.setup.facts import SetupFacts, parse_public_key, write_setup
+from snowmelt.setup.files import build_setup
 
 #: Field of SetupFacts → option.
 _OPTIONS = {

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from snowmelt.core.doctor.checks import CHECKS, DEAD_AFTER_HOURS
-from snowmelt.core.doctor.findings import Finding, Status, count_statuses
-from snowmelt.core.doctor.report import build_report
+from snowmelt.doctor.findings import CHECKS, DEAD_AFTER_HOURS, Finding, Status, build_report, count_statuses
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from snowmelt.core.settings.config import Config
+    from snowmelt.config.file import Config
 
 #: XCom key of a check's findings: a list of small dicts.
 FINDINGS_KEY = "findings"
@@ -36,7 +34,7 @@ class MigrationCheckOperator(BaseOperator):
     Returns how many findings have each status; the findings themselves stand under the XCom key `findings`.
 
     :param config: the configuration that is checked.
-    :param check: a key of `snowmelt.core.doctor.checks.CHECKS`.
+    :param check: a key of `snowmelt.doctor.findings.CHECKS`.
     :param dag_id: the configured table, for the check `table`.
     """
 
@@ -58,8 +56,7 @@ class MigrationCheckOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Check, hand the findings to the report, fail where one is wrong."""
-        from snowmelt.tasks.doctor import run_check
-        from snowmelt.tasks.doctor_sessions import Doctor
+        from snowmelt.airflow.doctor import Doctor, run_check
 
         params = context["params"]
         table = self.config.table(self.table_dag_id) if self.table_dag_id else None

@@ -1,25 +1,29 @@
-"""MigrationPlanOperator: decides once what a run does, and keeps it in the ledger."""
+"""MigrationPlanOperator: decides once what a run does, and keeps it in the ledger.
+
+MigrationFilesOperator: turns what the unloads returned into the run's manifest, in the ledger and in S3.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, XComArg
 
-from snowmelt.core.unload.plan import Plan, plan_run_id
-from snowmelt.links import MigrationLink
-from snowmelt.tasks.failing import failing_fast
-from snowmelt.tasks.sessions import postgres_session, s3_client, snowflake_session, task_tag
+from snowmelt.airflow.links import MigrationLink, S3FolderLink, build_s3_url, store_link
+from snowmelt.airflow.retrying import failing_fast
+from snowmelt.airflow.sessions import postgres_session, s3_client, snowflake_session, task_tag
+from snowmelt.plan.plan import Plan, plan_run_id
+from snowmelt.unload.manifest import StagedChunk
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from snowmelt.core.settings.config import Config
-    from snowmelt.core.settings.migration_request import MigrationRequest
-    from snowmelt.core.settings.table_config import TableConfig
-    from snowmelt.core.unload.chunks import Chunk
+    from snowmelt.config.file import Config
+    from snowmelt.config.request import MigrationRequest
+    from snowmelt.config.table import TableConfig
+    from snowmelt.unload.chunks import Chunk
 
 #: XCom keys beside the return value: the run's id in the ledger, and the (name, expression) pairs of the unload.
 RUN_ID_KEY = "run_id"
@@ -47,9 +51,10 @@ class MigrationPlanOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Plan, store, and hand out the chunks."""
-        from snowmelt.core.settings.request import parse_request
-        from snowmelt.io.ledger_files import read_staged_chunks
-        from snowmelt.io.unload.planning import PlanningSessions, RunIdentity, plan_run
+        from snowmelt.config.request import parse_request
+        from snowmelt.ledger.files import read_staged_chunks
+        from snowmelt.steps.plan_parts import PlanningSessions, RunIdentity
+        from snowmelt.steps.planning import plan_run
 
         ti = context["ti"]
         with failing_fast():
@@ -117,3 +122,64 @@ def read_window(dag_run: Any) -> tuple[datetime, datetime] | None:
     if start is None or end is None or start >= end:
         return None
     return start, end
+
+
+class MigrationFilesOperator(BaseOperator):
+    """Add up the chunks, record the files in the ledger, have Snowflake write manifest.json, hand out the files.
+
+    Returns a list of {batch, label, keys}, one entry for each load task; empty in mode `unload`.
+
+    :param run_id: the run's id in the ledger.
+    :param chunks: what S3ManifestSensor returned, one dict for each chunk; None in mode `load`.
+    """
+
+    template_fields: Sequence[str] = ("run_id", "chunks")
+    ui_color = "#fff2cc"
+    operator_extra_links = (MigrationLink(), S3FolderLink())
+
+    def __init__(
+        self,
+        *,
+        run_id: str,
+        chunks: Iterable[Mapping[str, Any]] | XComArg | None = None,
+        snowflake_conn_id: str = "snowflake_default",
+        aws_conn_id: str = "aws_default",
+        postgres_conn_id: str = "postgres_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.run_id = run_id
+        self.chunks = chunks
+        self.snowflake_conn_id = snowflake_conn_id
+        self.aws_conn_id = aws_conn_id
+        self.postgres_conn_id = postgres_conn_id
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Check, record, write the manifest."""
+        from snowmelt.steps.register import gather_files
+
+        staged = [StagedChunk.from_json(chunk) for chunk in _all(self.chunks) if chunk is not None]
+        with failing_fast(), postgres_session(self.postgres_conn_id) as postgres:
+            gathered = gather_files(
+                postgres,
+                self.run_id,
+                staged,
+                s3=lambda: s3_client(self.aws_conn_id),
+                snowflake=lambda: snowflake_session(self.snowflake_conn_id, tag=task_tag(context)),
+            )
+        folder = f"{gathered.manifest_key.rpartition('/')[0]}/"
+        store_link(context, S3FolderLink(), build_s3_url(gathered.bucket, folder))
+        self.log.info(
+            "%s files, %s rows, %.1f MB; manifest s3://%s/%s",
+            gathered.files, f"{gathered.rows:,}", gathered.bytes / 1e6, gathered.bucket, gathered.manifest_key,
+        )  # fmt: skip
+        return [
+            {"batch": batch.index, "label": f"keys: {batch.label}" if keys else batch.label, "keys": keys}
+            for batches, keys in ((gathered.batches, False), (gathered.key_batches, True))
+            for batch in batches
+        ]
+
+
+def _all(chunks: Any) -> list[Any]:
+    """All results of a mapped task by one request; a lazy sequence that is walked asks for each, and once too often."""
+    return [] if chunks is None else list(chunks[:])

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from snowmelt.core.addresses import build_s3_url
-from snowmelt.links import MigrationLink, S3FolderLink, store_link
-from snowmelt.tasks.failing import failing_fast
-from snowmelt.tasks.sessions import postgres_session, s3_client
+from snowmelt.airflow.links import MigrationLink, S3FolderLink, build_s3_url, store_link
+from snowmelt.airflow.retrying import failing_fast
+from snowmelt.airflow.sessions import postgres_session, s3_client
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from snowmelt.io.load.manifest_load import ManifestLike
+    from snowmelt.steps.manifest_load import ManifestLike
 
 
 class S3ToPostgresLoadOperator(BaseOperator):
@@ -68,11 +67,11 @@ class S3ToPostgresLoadOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the files that are not loaded yet."""
-        from snowmelt.io.ledger import read_published
-        from snowmelt.io.ledger_files import read_batch
-        from snowmelt.io.load import run as loading
-        from snowmelt.io.load.manifest_load import prepare_manifest
-        from snowmelt.io.unload.planning import read_plan
+        from snowmelt.ledger.files import read_batch
+        from snowmelt.ledger.runs import read_published
+        from snowmelt.steps import load as loading
+        from snowmelt.steps.manifest_load import prepare_manifest
+        from snowmelt.steps.planning import read_plan
 
         with failing_fast(), postgres_session(self.postgres_conn_id) as postgres:
             self._postgres = postgres
@@ -104,13 +103,13 @@ class S3ToPostgresLoadOperator(BaseOperator):
 
     def get_openlineage_facets_on_start(self) -> Any:
         """The files to be read, for OpenLineage's provider."""
-        from snowmelt.tasks.lineage import build_load_lineage
+        from snowmelt.airflow.lineage import build_load_lineage
 
         return build_load_lineage(self, None)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """The files read, and with `manifest` the table filled, for OpenLineage's provider."""
-        from snowmelt.tasks.lineage import build_load_lineage, read_result
+        from snowmelt.airflow.lineage import build_load_lineage, read_result
 
         return build_load_lineage(self, read_result(task_instance))
 

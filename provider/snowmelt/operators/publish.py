@@ -1,4 +1,9 @@
-"""MigrationPublishOperator: the one step that readers of the target notice."""
+"""MigrationVerifyOperator: nothing is published that was not counted in every place it passed.
+
+MigrationPublishOperator: the one step that readers of the target notice.
+
+MigrationCleanupOperator: removes the staged files where the configuration says so, ends the run, reports.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +13,72 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from snowmelt.assets import PUBLISHED, published_table
-from snowmelt.links import MigrationLink
-from snowmelt.tasks.failing import failing_fast
-from snowmelt.tasks.sessions import postgres_session
+from snowmelt.airflow.assets import PUBLISHED, published_table
+from snowmelt.airflow.links import MigrationLink
+from snowmelt.airflow.retrying import failing_fast
+from snowmelt.airflow.sessions import postgres_session, s3_client, snowflake_session, task_tag
+from snowmelt.config.sections import DEFAULT_FINGERPRINT_ROWS
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from snowmelt.core.settings.execution import Execution
+    from snowmelt.config.sections import Execution
+
+
+class MigrationVerifyOperator(BaseOperator):
+    """Compare the rows of every chunk at the snapshot, as unloaded, as loaded and in the staging table; then fingerprints.
+
+    Returns what was compared, as it stands in the ledger.
+
+    :param run_id: the run's id in the ledger.
+    :param fingerprint_rows: above this many rows only counts are compared; 0: never fingerprints.
+    :param statement_timeout: seconds after which Snowflake cancels the fingerprint's query; None: the account's setting.
+    """
+
+    template_fields: Sequence[str] = ("run_id",)
+    ui_color = "#d9ead3"
+    operator_extra_links = (MigrationLink(),)
+
+    def __init__(
+        self,
+        *,
+        run_id: str,
+        fingerprint_rows: int = DEFAULT_FINGERPRINT_ROWS,
+        statement_timeout: int | None = None,
+        snowflake_conn_id: str = "snowflake_default",
+        postgres_conn_id: str = "postgres_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.run_id = run_id
+        self.fingerprint_rows = fingerprint_rows
+        self.statement_timeout = statement_timeout
+        self.snowflake_conn_id = snowflake_conn_id
+        self.postgres_conn_id = postgres_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Count, compare, record."""
+        from snowmelt.steps.planning import read_plan
+        from snowmelt.steps.verify import verify_run
+
+        with failing_fast(), postgres_session(self.postgres_conn_id) as postgres:
+            plan = read_plan(postgres, self.run_id)
+            if plan.mode == "unload":
+                raise AirflowSkipException("Mode unload: nothing was loaded")
+            verified = verify_run(
+                postgres,
+                plan,
+                snowflake=lambda: snowflake_session(
+                    self.snowflake_conn_id, tag=task_tag(context), timeout=self.statement_timeout
+                ),
+                fingerprint_rows=self.fingerprint_rows,
+            )
+        self.log.info(
+            "Verified: %s rows in Snowflake, in %s files, in the ledger and in %s; fingerprint: %s",
+            f"{verified['source_rows']:,}", verified["files"], plan.staging_table, verified["fingerprint"],
+        )  # fmt: skip
+        return verified
+
 
 #: What an asset's event tells of a publish.
 _REPORTED = ("method", "rows_before", "rows_after", "inserted", "updated", "deleted", "unchanged")
@@ -29,7 +91,7 @@ class MigrationPublishOperator(BaseOperator):
 
     Returns what the publish did: method, rows_before, rows_after, inserted, updated, deleted, seconds.
 
-    With `snowmelt.assets.PUBLISHED` among its outlets, the table's asset gets an event with the numbers of rows.
+    With `snowmelt.airflow.assets.PUBLISHED` among its outlets, the table's asset gets an event with the numbers of rows.
 
     :param run_id: the run's id in the ledger.
     :param execution: how patient to be with locks, and what an index build may use; None: the defaults.
@@ -56,8 +118,8 @@ class MigrationPublishOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Build the indexes, then publish."""
-        from snowmelt.io.publish.run import publish_run
-        from snowmelt.io.unload.planning import read_plan
+        from snowmelt.steps.planning import read_plan
+        from snowmelt.steps.publish import publish_run
 
         with failing_fast(), postgres_session(self.postgres_conn_id) as postgres:
             plan = read_plan(postgres, self.run_id)
@@ -74,12 +136,69 @@ class MigrationPublishOperator(BaseOperator):
 
     def get_openlineage_facets_on_start(self) -> Any:
         """The table and the files that the rows come from, for OpenLineage's provider."""
-        from snowmelt.tasks.lineage import build_publish_lineage
+        from snowmelt.airflow.lineage import build_publish_lineage
 
         return build_publish_lineage(self, ended=False)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """The table read and the target written, column by column, for OpenLineage's provider."""
-        from snowmelt.tasks.lineage import build_publish_lineage
+        from snowmelt.airflow.lineage import build_publish_lineage
 
         return build_publish_lineage(self, ended=True)
+
+
+class MigrationCleanupOperator(BaseOperator):
+    """Remove a published run's files, by Snowflake through the stage, or by Python with a connection that may.
+
+    Without `cleanup_after_load` the files and the manifest stay: they are the audit trail.
+
+    Returns the run's report without its queries; the whole of it is kept in the ledger (snowmelt.run.report), is written beside
+    the manifest as report.json, where it outlives the files that are removed, and is logged.
+
+    :param run_id: the run's id in the ledger.
+    :param cleanup_after_load: whether to remove. (templated, so that a DAG run's param decides)
+    :param aws_cleanup_conn_id: Airflow connection with s3:DeleteObject; None: Snowflake removes.
+    """
+
+    template_fields: Sequence[str] = ("run_id", "cleanup_after_load")
+    ui_color = "#fff2cc"
+    operator_extra_links = (MigrationLink(),)
+
+    def __init__(
+        self,
+        *,
+        run_id: str,
+        cleanup_after_load: bool | str = False,
+        snowflake_conn_id: str = "snowflake_default",
+        postgres_conn_id: str = "postgres_default",
+        aws_cleanup_conn_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.run_id = run_id
+        self.cleanup_after_load = cleanup_after_load
+        self.snowflake_conn_id = snowflake_conn_id
+        self.postgres_conn_id = postgres_conn_id
+        self.aws_cleanup_conn_id = aws_cleanup_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Remove what may be removed, end the run, report."""
+        from snowmelt.steps.finish import end_run, remove_staged
+
+        def snowflake() -> Any:
+            return snowflake_session(self.snowflake_conn_id, tag=task_tag(context))
+
+        with failing_fast(), postgres_session(self.postgres_conn_id) as postgres:
+            if str(self.cleanup_after_load).lower() == "true":
+                removed = remove_staged(
+                    postgres,
+                    self.run_id,
+                    snowflake=snowflake,
+                    s3=(lambda: s3_client(str(self.aws_cleanup_conn_id)))
+                    if self.aws_cleanup_conn_id
+                    else None,
+                )
+                self.log.info("Removed %s objects", removed)
+            report = end_run(postgres, self.run_id, snowflake=snowflake)
+        self.log.info("The run's report:\n%s", report.to_markdown())
+        return report.summary()

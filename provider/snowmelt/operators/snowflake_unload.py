@@ -8,19 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from snowmelt.core.addresses import build_query_url, build_s3_url
-from snowmelt.core.columns.names import parse_table_name
-from snowmelt.core.unload.chunks import Chunk
-from snowmelt.core.unload.plan import max_file_bytes
-from snowmelt.links import MigrationLink, S3FolderLink, SnowflakeQueryLink, store_link
-from snowmelt.tasks.failing import failing_fast
-from snowmelt.tasks.sessions import snowflake_account, snowflake_session, task_tag
-from snowmelt.tasks.submitted import note_submitted
+from snowmelt.airflow.links import (
+    MigrationLink,
+    S3FolderLink,
+    SnowflakeQueryLink,
+    build_query_url,
+    build_s3_url,
+    store_link,
+)
+from snowmelt.airflow.records import note_submitted
+from snowmelt.airflow.retrying import failing_fast
+from snowmelt.airflow.sessions import snowflake_account, snowflake_session, task_tag
+from snowmelt.plan.plan import max_file_bytes
+from snowmelt.sql.names import parse_table_name
+from snowmelt.unload.chunks import Chunk
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from snowmelt.io.unload.chunk import UnloadRequest
+    from snowmelt.unload.chunk import UnloadRequest
 
 #: Under this name the id of the submitted query survives a retry.
 QUERY_KEY = "snowflake_query"
@@ -113,7 +119,7 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Submit the unload, or find the one that an earlier try submitted, and wait for it."""
-        from snowmelt.io.unload import chunk as unload
+        from snowmelt.unload import chunk as unload
 
         with (
             failing_fast(),
@@ -141,7 +147,7 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
             self._note(submitted)
             if not self.deferrable:
                 return self._finish(session, request, submitted)
-        from snowmelt.triggers.snowflake_query import SnowflakeQueryTrigger
+        from snowmelt.airflow.triggers import SnowflakeQueryTrigger
 
         trigger = SnowflakeQueryTrigger(
             snowflake_conn_id=self.snowflake_conn_id,
@@ -158,19 +164,19 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
 
     def get_openlineage_facets_on_start(self) -> Any:
         """The table to be read, for OpenLineage's provider."""
-        from snowmelt.tasks.lineage import build_unload_lineage
+        from snowmelt.airflow.lineage import build_unload_lineage
 
         return build_unload_lineage(self, None)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """The table read and the files written, for OpenLineage's provider."""
-        from snowmelt.tasks.lineage import build_unload_lineage, read_result
+        from snowmelt.airflow.lineage import build_unload_lineage, read_result
 
         return build_unload_lineage(self, read_result(task_instance))
 
     def on_kill(self) -> None:
         """Cancel the query; Airflow ends the process a few seconds later."""
-        from snowmelt.io.snowflake import cancel_query
+        from snowmelt.drivers.snowflake import cancel_query
 
         if self._query_id:
             with snowflake_session(self.snowflake_conn_id) as session:
@@ -187,7 +193,7 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
         """Tell those who watch which query it is; by itself the operator knows no ledger."""
 
     def _finish(self, session: Any, request: UnloadRequest, submitted: Mapping[str, Any]) -> dict[str, Any]:
-        from snowmelt.io.unload.chunk import await_unload, describe_unload
+        from snowmelt.unload.chunk import await_unload, describe_unload
 
         staged = await_unload(session, request, submitted, self.poll_interval)
         self._query_id = None
@@ -199,7 +205,7 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
         return staged.to_json() | describe_unload(request, submitted)
 
     def _request(self) -> UnloadRequest:
-        from snowmelt.io.unload.chunk import UnloadRequest
+        from snowmelt.unload.chunk import UnloadRequest
 
         return UnloadRequest(
             source=parse_table_name(self.source),

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from snowmelt.tasks.failing import failing_fast
-from snowmelt.tasks.sessions import postgres_session, snowflake_session, task_tag
+from snowmelt.airflow.retrying import failing_fast
+from snowmelt.airflow.sessions import postgres_session, snowflake_session, task_tag
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -46,8 +46,8 @@ class WarehouseResizeOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, str]:
         """Note the size, then change it."""
-        from snowmelt.io.unload.planning import read_plan
-        from snowmelt.io.unload.warehouse import resize_warehouse
+        from snowmelt.steps.planning import read_plan
+        from snowmelt.steps.warehouse import resize_warehouse
 
         with failing_fast(), postgres_session(self.postgres_conn_id) as postgres:
             if not read_plan(postgres, self.run_id).chunks:
@@ -84,7 +84,7 @@ class WarehouseRestoreOperator(BaseOperator):
 
     def execute(self, context: Context) -> str | None:
         """Change it back."""
-        from snowmelt.io.unload.warehouse import restore_warehouse
+        from snowmelt.steps.warehouse import restore_warehouse
 
         with (
             failing_fast(),

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
-from snowmelt.links import MigrationLink
-from snowmelt.tasks.failing import failing_fast
-from snowmelt.tasks.sessions import s3_client
+from snowmelt.airflow.links import MigrationLink
+from snowmelt.airflow.retrying import failing_fast
+from snowmelt.airflow.sessions import s3_client
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -57,7 +57,7 @@ class S3ManifestSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
-        from snowmelt.io.unload.staged import look_for_staged
+        from snowmelt.unload.staged import look_for_staged
 
         with failing_fast():
             look = look_for_staged(s3_client(self.aws_conn_id), self.manifest)
@@ -83,7 +83,7 @@ class S3ManifestSensor(BaseSensorOperator):
         found = self.poke(context)
         if found.is_done:
             return found.xcom_value
-        from snowmelt.triggers.staged_files import StagedFilesTrigger
+        from snowmelt.airflow.triggers import StagedFilesTrigger
 
         trigger = StagedFilesTrigger(
             aws_conn_id=self.aws_conn_id,
@@ -98,12 +98,12 @@ class S3ManifestSensor(BaseSensorOperator):
 
     def get_openlineage_facets_on_start(self) -> Any:
         """The files to be waited for, for OpenLineage's provider."""
-        from snowmelt.tasks.lineage import build_staged_lineage
+        from snowmelt.airflow.lineage import build_staged_lineage
 
         return build_staged_lineage(self, None)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """The files that were found at their exact sizes, for OpenLineage's provider."""
-        from snowmelt.tasks.lineage import build_staged_lineage, read_result
+        from snowmelt.airflow.lineage import build_staged_lineage, read_result
 
         return build_staged_lineage(self, read_result(task_instance))

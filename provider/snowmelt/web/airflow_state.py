@@ -13,7 +13,7 @@ from airflow.models.serialized_dag import SerializedDagModel
 from airflow.models.taskinstance import TaskInstance
 from sqlalchemy import select
 
-from snowmelt.core.progress.task_states import TaskState
+from snowmelt.progress.spans import TaskState
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

@@ -12,7 +12,7 @@ from fastapi import Depends, FastAPI, HTTPException
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 
-from snowmelt.core.progress.run_board import build_board
+from snowmelt.progress.run_board import build_board
 from snowmelt.web.access import MAY_LIST, MAY_READ_RUN, read_rights
 from snowmelt.web.airflow_state import read_tasks
 from snowmelt.web.ledgers import read_overview, read_run

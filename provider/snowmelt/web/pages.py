@@ -13,11 +13,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from snowmelt import __version__
-from snowmelt.core.progress import shown
-from snowmelt.core.progress.board import Failure, Half, Piece, RunBoard
-from snowmelt.core.progress.plots import plot_gantt, plot_rate
-from snowmelt.core.progress.table_status import TableStatus
-from snowmelt.core.progress.task_states import TaskState, build_steps
+from snowmelt.progress import pace as shown
+from snowmelt.progress.board import Failure, Half, Piece, RunBoard
+from snowmelt.progress.plots import plot_gantt, plot_rate
+from snowmelt.progress.spans import TaskState, build_steps
+from snowmelt.progress.table_status import TableStatus
 from snowmelt.web.access import Rights
 from snowmelt.web.ledgers import FoundRun, Overview
 

@@ -6,10 +6,10 @@ import os
 
 from airflow.sdk import DAG
 
-from snowmelt.core.unload.plan import plan_run_id
 from snowmelt.dag_factory import build_table_dags, read_config
 from snowmelt.operators.postgres_load import S3ToPostgresLoadOperator
 from snowmelt.operators.snowflake_unload import SnowflakeUnloadToS3Operator
+from snowmelt.plan.plan import plan_run_id
 from snowmelt.sensors.s3_manifest import S3ManifestSensor
 
 (configured,) = build_table_dags(read_config(os.environ["SNOWMELT_CONFIG"]))

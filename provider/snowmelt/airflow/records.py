@@ -1,0 +1,106 @@
+"""An unload that was submitted leaves its query's id in the ledger, where the pages show it while it runs.
+
+A task that fails leaves its reason in the ledger, where the pages show it when Airflow's logs are gone.
+
+A run's report for Airflow's callbacks: what a notifier sends when a DAG run ended, or a task failed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from snowmelt.airflow.sessions import postgres_session
+from snowmelt.errors import SnowmeltError
+from snowmelt.plan.plan import plan_run_id
+
+log = logging.getLogger(__name__)
+
+
+def note_submitted(postgres_conn_id: str, run_id: str, chunk: int, submitted: Mapping[str, Any]) -> None:
+    """Note the query of a chunk.
+
+    It is for people to read, and nothing decides by it: where it cannot be written, the log says so and the unload goes on.
+
+    :param submitted: as `submit_unload` gave it: query_id and submitted_at.
+    """
+    try:
+        from snowmelt.ledger.runs import write_submitted
+
+        note = {"run_id": run_id, "chunk": chunk}
+        note |= {name: submitted[name] for name in ("query_id", "submitted_at")}
+        with postgres_session(postgres_conn_id) as connection:
+            write_submitted(connection, note)
+    except Exception as error:  # noqa: BLE001 - Snowflake is unloading: that must not end for a note's sake
+        log.warning(
+            "Query %s of chunk %s could not be noted in the ledger, so the pages show it once it has ended: %s",
+            submitted["query_id"], chunk, next(iter(str(error).splitlines()), type(error).__name__),
+        )  # fmt: skip
+
+
+#: Characters of an error that are kept: its beginning says what failed.
+MOST_CHARACTERS = 8000
+
+
+def build_failure_record(postgres_conn_id: str) -> Callable[[Mapping[str, Any]], None]:
+    """A callback for on_failure_callback and on_retry_callback.
+
+    It is for people to read, and nothing decides by it: where it cannot be written, the log says so, and the task fails
+    with its own error all the same.
+    """
+
+    def record(context: Mapping[str, Any]) -> None:
+        try:
+            failure = describe_failure(context)
+            from snowmelt.ledger.runs import write_failure
+
+            with postgres_session(postgres_conn_id) as connection:
+                write_failure(connection, failure)
+        except Exception as error:  # noqa: BLE001 - the task's own error must not be hidden by this one
+            log.warning("The failure could not be noted in the ledger: %s", str(error).splitlines()[:1])
+
+    return record
+
+
+def describe_failure(context: Mapping[str, Any]) -> dict[str, Any]:
+    """What the ledger keeps of a task's failure; what Airflow masks in logs is masked here too."""
+    from airflow.sdk.log import redact  # type: ignore[attr-defined]  # it is what the logs are masked by
+
+    ti = context["ti"]
+    error = context.get("exception")
+    text = str(error).strip() if error is not None else ""
+    if error is not None and not text:
+        text = type(error).__name__
+    task = context.get("task")
+    return {
+        "dag_id": ti.dag_id,
+        "dag_run_id": ti.run_id,
+        "task_id": ti.task_id,
+        "map_index": ti.map_index if ti.map_index is not None else -1,
+        "try_number": ti.try_number,
+        "label": str(getattr(task, "map_label", "") or "") or None,
+        "error": str(redact(text or "The task ended without an error of its own; its log says more."))[
+            :MOST_CHARACTERS
+        ].replace("\x00", ""),
+    }
+
+
+def read_run_report(context: Any, *, postgres_conn_id: str = "postgres_default") -> str:
+    """The report of a context's DAG run, as Markdown, read from the ledger; of a run without one, what is known.
+
+    Never raises one of Snowmelt's errors: a notification that cannot read the ledger is sent all the same.
+
+    :param context: of a task's callback (on_success_callback, on_failure_callback).
+    """
+    from snowmelt.steps.finish import load_report
+
+    ti = context["ti"]
+    failure = context.get("exception")
+    told = f"\n**Task `{ti.task_id}` failed:** {failure}\n" if failure is not None else ""
+    try:
+        with postgres_session(postgres_conn_id) as postgres:
+            report = load_report(postgres, plan_run_id(ti.dag_id, ti.run_id)).to_markdown()
+    except SnowmeltError as error:
+        report = f"# {ti.dag_id}, {ti.run_id}\n\nNo report: {error}\n"
+    return report + told

@@ -1,0 +1,134 @@
+"""Terminal errors fail a task at once, transient ones leave it to the retries: decided here, for all operators.
+
+Which failures of a task are tried again, and when.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import RetryDecision, RetryPolicy
+from airflow.sdk.exceptions import AirflowFailException
+
+from snowmelt.drivers.failures import translate
+from snowmelt.errors import SnowmeltError, TerminalError, Topic, TransientError, see
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+@contextmanager
+def failing_fast() -> Iterator[None]:
+    """Raise AirflowFailException, which is not retried, for an error that another try would meet again.
+
+    Drivers' errors are translated where it is known what was under way; one that comes up here as it is (a read of the
+    ledger while PostgreSQL restarts) is translated now, so that it is retried or not by the same table.
+    """
+    try:
+        yield
+    except TerminalError as error:
+        raise AirflowFailException(str(error)) from error
+    except SnowmeltError:
+        raise
+    except Exception as error:
+        translated = translate(error, "Working on this task")
+        if translated is None:
+            raise
+        if isinstance(translated, TerminalError):
+            raise AirflowFailException(str(translated)) from error
+        raise translated from error
+
+
+#: Tries after the first. With the pauses below they span some 10 minutes: a failover of RDS takes one or two.
+RETRIES = 6
+FIRST_PAUSE = timedelta(seconds=10)
+LONGEST_PAUSE = timedelta(minutes=10)
+#: Where no exception tells why a task died (its process was killed), Airflow's own pause is used, doubled each time.
+BACKOFF = 2.0
+
+#: Airflow's own: the API server was not reached, the task ran into its execution_timeout, its process was told to end.
+_AIRFLOW_TRANSIENT = frozenset({"AirflowTaskTimeout", "AirflowTaskTerminated", "TaskDeferralTimeout"})
+_SERVER_FAULT = 500
+_UNREACHABLE = frozenset(
+    {"ConnectError", "ReadError", "WriteError", "RemoteProtocolError", "ConnectTimeout", "ReadTimeout"}
+)
+
+
+class SnowmeltRetryPolicy(RetryPolicy):
+    """Tries again what another try may mend: transient errors, a broken network, Airflow's own absence. Nothing else.
+
+    The pause doubles from 10 s up to 10 minutes, and is drawn between half of that and all of it, so that the forty loads that
+    one restart of PostgreSQL broke do not come back at the same instant. A terminal error, and any error that nobody foresaw
+    (a fault in the program gives the same answer each time), fails the task at once.
+
+    :param draw: gives a number from 0 to 1.
+    """
+
+    def __init__(self, draw: Callable[[], float] = random.random) -> None:
+        self._draw = draw
+
+    def evaluate(
+        self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
+    ) -> RetryDecision:
+        """Airflow asks in the task's process; the answer stands in the task's log."""
+        kind = type(exception).__name__
+        if not is_transient(exception):
+            return RetryDecision.fail(_reason(exception, kind))
+        pause = self.pause(try_number)
+        return RetryDecision.retry(pause, f"{kind} may pass: tried again after {pause.total_seconds():.0f} s")
+
+    def pause(self, try_number: int) -> timedelta:
+        """Before the next try; `try_number` counts from 1."""
+        whole = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(try_number - 1, 20))
+        return whole * (0.5 + 0.5 * self._draw())
+
+    def serialize(self) -> dict[str, Any]:
+        """Nothing to keep: the DAG file makes the policy anew."""
+        return {"__type": "SnowmeltRetryPolicy"}
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether another try may succeed: by the error itself, or by what it was raised from."""
+    for cause in _causes(error):
+        if isinstance(cause, TransientError) or _passes(cause):
+            return True
+        if isinstance(cause, TerminalError):
+            return False
+    return False
+
+
+def _passes(error: BaseException) -> bool:
+    """Errors that are not Snowmelt's: of the network, of memory, of Airflow."""
+    if isinstance(error, (ConnectionError, TimeoutError, MemoryError, SystemExit)):
+        return True
+    kind = type(error)
+    if kind.__name__ == "AirflowRuntimeError":
+        return _is_absence(getattr(error, "error", None))
+    by_network = kind.__name__ in _UNREACHABLE and kind.__module__.startswith(("httpx", "httpcore"))
+    return by_network or kind.__name__ in _AIRFLOW_TRANSIENT
+
+
+def _is_absence(answer: Any) -> bool:
+    """Airflow's API server was not reached, or fell over (5xx); a refusal (4xx) would come again."""
+    kind = getattr(getattr(answer, "error", None), "value", "")
+    status = (getattr(answer, "detail", None) or {}).get("status_code", 0)
+    return kind == "GENERIC_ERROR" or (kind == "API_SERVER_ERROR" and int(status) >= _SERVER_FAULT)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__
+
+
+def _reason(error: BaseException, kind: str) -> str:
+    if "unmappable" in str(error).lower() or "UnmappableXCom" in kind:
+        return f"More mapped tasks than this Airflow allows (core.max_map_length). {see(Topic.MAP_LIMIT)}"
+    return f"{kind} would come again: not retried"

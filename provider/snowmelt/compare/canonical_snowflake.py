@@ -1,0 +1,156 @@
+"""Canonical values as Snowflake computes them.
+
+Sources, Snowflake documentation: "MD5_NUMBER_LOWER64" (the lower 64 bits, unsigned), "OCTET_LENGTH", "HEX_ENCODE" (0: lower case),
+"IFF", "TO_JSON", "TRUNCATE", "POWER", "ABS", "Numeric data types" (FLOAT is IEEE 754; NaN equals itself; a
+fixed-point number becomes text with all digits of its scale), "Data type conversion" (TRUE is 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from snowmelt.compare.canonical import (
+    LONGEST,
+    Kind,
+    Measure,
+    Numbered,
+    Side,
+    float_class,
+    float_parts,
+    float_scaled,
+)
+
+_CLOSED = "|| '|'"
+
+
+def source_side(column: Numbered) -> Side:
+    """The column as Snowflake computes it; the token is one expression that is never NULL."""
+    return _SIDES[column.kind](column)
+
+
+def _text(expression: str) -> str:
+    return f"TO_VARCHAR({expression})"
+
+
+def _count(alias: str) -> tuple[Measure, str]:
+    return Measure.COUNT, _text(f"COUNT({alias})")
+
+
+def _spread(alias: str, value: str) -> tuple[tuple[Measure, str], ...]:
+    return (
+        _count(alias),
+        (Measure.LOW, _text(f"MIN({value})")),
+        (Measure.HIGH, _text(f"MAX({value})")),
+        (Measure.TOTAL, _text(f"SUM({value})")),
+    )
+
+
+def _whole(column: Numbered, value: str) -> Side:
+    alias = column.alias
+    return Side(((alias, value),), (f"COALESCE({_text(alias)}, '') {_CLOSED}",), _spread(alias, alias))
+
+
+def _number(column: Numbered) -> Side:
+    side = _whole(column, column.value)
+    below, alias = column.summed_below, column.alias
+    if below is None:
+        return side
+    total = _text(f"SUM(IFF(ABS({alias}) < {below}, {alias}, NULL))")
+    large = _text(f"COUNT(IFF(ABS({alias}) >= {below}, 1, NULL))")
+    return Side(side.inner, side.token, (*side.measures[:3], (Measure.TOTAL, total), (Measure.LARGE, large)))
+
+
+def _boolean(column: Numbered) -> Side:
+    return _whole(column, f"CAST({column.value} AS INTEGER)")
+
+
+def _date(column: Numbered) -> Side:
+    return _whole(column, f"DATEDIFF(DAY, '1970-01-01'::DATE, {column.value})")
+
+
+def _as_is(column: Numbered) -> Side:
+    return _whole(column, column.value)
+
+
+def _float(column: Numbered) -> Side:
+    alias, class_ = column.alias, column.second
+    value = f"CAST({column.value} AS FLOAT)"
+    finite = f"{value} <> 'NaN'::FLOAT AND {value} <> 'inf'::FLOAT AND {value} <> '-inf'::FLOAT"
+
+    scaled = column.third
+    parts = " || ':' || ".join(_text(f"CAST({part} AS NUMBER(38,0))") for part in float_parts(scaled))
+    token = (
+        f"CASE WHEN {class_} IS NOT NULL THEN {_text(class_)} || ':' || {parts} WHEN {alias} = 'NaN'::FLOAT THEN 'nan' "
+        f"WHEN {alias} = 'inf'::FLOAT THEN 'inf' WHEN {alias} = '-inf'::FLOAT THEN '-inf' ELSE '' END {_CLOSED}"
+    )
+    shown = f"IFF({class_} IS NOT NULL, {alias}, NULL)"
+    return Side(
+        ((alias, value), (class_, float_class(value, finite))),
+        (token,),
+        (
+            _count(alias),
+            (Measure.LOW, f"TO_VARCHAR(MIN({shown}), 'TME')"),
+            (Measure.HIGH, f"TO_VARCHAR(MAX({shown}), 'TME')"),
+            (Measure.NAN, _text(f"COUNT(IFF({alias} = 'NaN'::FLOAT, 1, NULL))")),
+            (Measure.INFINITE, _text(f"COUNT(IFF({alias} = 'inf'::FLOAT, 1, NULL))")),
+            (Measure.NEGATIVE_INFINITE, _text(f"COUNT(IFF({alias} = '-inf'::FLOAT, 1, NULL))")),
+        ),
+        ((scaled, float_scaled(alias, class_)),),
+    )
+
+
+def _octets(column: Numbered, shown: str) -> Side:
+    alias = column.alias
+    octets = f"OCTET_LENGTH({alias})"
+    token = f"COALESCE({_text(octets)} || ':' || IFF({octets} <= {LONGEST}, {shown}, MD5({shown})), ':')"
+    return Side(((alias, column.value),), (token,), _spread(alias, octets))
+
+
+def _varchar(column: Numbered) -> Side:
+    return _octets(column, column.alias)
+
+
+def _binary(column: Numbered) -> Side:
+    return _octets(column, f"HEX_ENCODE({column.alias}, 0)")
+
+
+def _uuid(column: Numbered) -> Side:
+    alias = column.alias
+    return Side(((alias, f"LOWER({column.value})"),), (f"COALESCE({alias}, '') {_CLOSED}",), (_count(alias),))
+
+
+def _integers(column: Numbered) -> Side:
+    alias = column.alias
+    value = f"TRANSLATE({column.value}, '[]', '{{}}')"
+    return Side(((alias, value),), (f"COALESCE({alias}, '') {_CLOSED}",), (_count(alias),))
+
+
+def _json(column: Numbered) -> Side:
+    alias = column.alias
+    shape = f"OCTET_LENGTH({alias}) - OCTET_LENGTH(REPLACE(REPLACE({alias}, '\"', ''), ',', ''))"
+    kind = f"TRANSLATE(LEFT({alias}, 1), '123456789-', '0000000000')"
+    token = f"COALESCE({kind} || {_text(shape)}, '') {_CLOSED}"
+    return Side(((alias, column.value),), (token,), (_count(alias), (Measure.TOTAL, _text(f"SUM({shape})"))))
+
+
+def _presence(column: Numbered) -> Side:
+    alias = column.alias
+    value = f"CASE WHEN {column.value} IS NOT NULL THEN 1 END"
+    return Side(((alias, value),), (f"IFF({alias} IS NULL, '|', '1|')",), (_count(alias),))
+
+
+_SIDES: dict[Kind, Callable[[Numbered], Side]] = {
+    Kind.INTEGER: _number,
+    Kind.DECIMAL: _number,
+    Kind.BOOLEAN: _boolean,
+    Kind.DATE: _date,
+    Kind.TIME: _as_is,
+    Kind.INSTANT: _as_is,
+    Kind.FLOAT: _float,
+    Kind.TEXT: _varchar,
+    Kind.BYTES: _binary,
+    Kind.UUID: _uuid,
+    Kind.INTEGERS: _integers,
+    Kind.JSON: _json,
+    Kind.PRESENCE: _presence,
+}

@@ -1,0 +1,231 @@
+"""Fingerprints of a run's rows, computed by both databases at once, compared before anything is published."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from snowmelt.compare.differences import find_fingerprint_differences, list_loose
+from snowmelt.compare.fingerprint import (
+    ChunkGroups,
+    Fingerprint,
+    Untold,
+    build_source_fingerprint,
+    build_target_fingerprint,
+    group_chunks,
+    parse_fingerprint,
+    parse_groups,
+    translate_predicate,
+)
+from snowmelt.drivers.postgres_errors import postgres_failures
+from snowmelt.drivers.snowflake import Connection, cancel_query, read_result, submit_query
+from snowmelt.errors import SnowmeltError, SourceError, VerificationError
+from snowmelt.ledger.files import read_counts
+from snowmelt.plan.plan import Plan
+from snowmelt.sql.names import postgres_identifier
+from snowmelt.types.columns import Column
+from snowmelt.unload.chunks import Chunk
+from snowmelt.unload.statements import build_source, build_where
+
+#: Chunks that are looked into column by column, and differences that a message names.
+NAMED_CHUNKS = 3
+NAMED_DIFFERENCES = 12
+#: Columns that are hashed one by one in one statement.
+HASHED_COLUMNS = 300
+#: Parallel workers that are asked for; PostgreSQL gives what max_parallel_workers leaves.
+WORKERS = 4
+
+#: Snowflake's error when an instant is beyond the table's time travel.
+_NO_TIME_TRAVEL = "000707"
+
+
+@dataclass(frozen=True, slots=True)
+class _Both:
+    """The two databases, and what is compared in them."""
+
+    snowflake: Connection
+    postgres: psycopg.Connection[Any]
+    plan: Plan
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return self.plan.columns
+
+    @property
+    def source(self) -> str:
+        return build_source(self.plan.source.sql, self.plan.snapshot)
+
+    @property
+    def table(self) -> str:
+        return postgres_identifier(self.plan.target_schema, self.plan.staging_table)
+
+
+def verify_fingerprint(
+    snowflake: Connection, postgres: psycopg.Connection[Any], plan: Plan, *, rejected: int | None = None
+) -> dict[str, Any]:
+    """Compare the run's rows in Snowflake, at its snapshot, with the staging table. Writes nothing.
+
+    Both statements run at the same time. Returns a small dict for the ledger and XCom, without any value of the data: `compared`,
+    `reason` when nothing was compared, `rows`, `hash`, `columns`, the columns that are compared loosely, `seconds`.
+
+    :param rejected: rows that were set aside while loading; None: as the ledger says.
+    :raises VerificationError: naming each column and, where they can be told, the chunks, with both values.
+    """
+    reason = find_obstacle(postgres, plan, rejected)
+    if reason:
+        return {"compared": False, "reason": reason}
+    both = _Both(snowflake, postgres, plan)
+    began = time.monotonic()
+    try:
+        source, target = _read_pair(both)
+    except SourceError as error:
+        if _NO_TIME_TRAVEL not in str(error):
+            raise
+        return {
+            "compared": False,
+            "reason": f"Snowflake no longer has the snapshot {plan.snapshot}: only counts were compared",
+        }
+    differences = find_fingerprint_differences(source, target)
+    if differences:
+        raise VerificationError(_describe(both, differences))
+    return {
+        "compared": True,
+        "rows": source.rows,
+        "hash": f"{source.hash:016x}",
+        "columns": len(plan.columns),
+        "loosely": list(list_loose(source)),
+        "seconds": round(time.monotonic() - began, 3),
+    }
+
+
+def find_obstacle(postgres: psycopg.Connection[Any], plan: Plan, rejected: int | None = None) -> str:
+    """Why fingerprints cannot agree, or cannot be computed, for this run; empty when they can."""
+    if not plan.chunks:
+        return "the files are those of an earlier unload: only counts were compared"
+    if plan.row_limit and plan.source_rows >= plan.row_limit:
+        return f"a test copies any {plan.row_limit:,} rows, which Snowflake cannot name again: only counts were compared"
+    if plan.snapshot is None:
+        return "there is no snapshot, so the table may have changed since: only counts were compared"
+    if rejected is None:
+        rejected = int(sum(row["rejected"] for row in read_counts(postgres, plan.run_id)))
+    if rejected:
+        return f"{rejected:,} rows were set aside while loading: only counts were compared"
+    with postgres_failures("Reading the server's encoding"):
+        row = postgres.execute("SELECT current_setting('server_encoding')").fetchone()
+    encoding = row[0] if row else ""
+    if encoding != "UTF8":
+        return f"the database's encoding is {encoding}, and hashes of texts agree in UTF8 only: only counts were compared"
+    return ""
+
+
+def _read_pair(both: _Both) -> tuple[Fingerprint, Fingerprint]:
+    where = build_where(both.plan.where)
+    rows = _read_both(
+        both,
+        build_source_fingerprint(both.columns, both.source, where),
+        build_target_fingerprint(both.columns, both.table),
+    )
+    source, target = (parse_fingerprint(side[0], both.columns) for side in rows)
+    return source, target
+
+
+def _read_both(both: _Both, source_sql: str, target_sql: str) -> tuple[list[Any], list[Any]]:
+    """Run both statements at the same time; when one fails, the other is not left running."""
+    plan = both.plan
+    doing = f"Computing the fingerprint of {plan.source}"
+    query_id = submit_query(both.snowflake, source_sql, doing)
+    try:
+        with (
+            postgres_failures(f"Computing the fingerprint of {plan.target_schema}.{plan.staging_table}"),
+            both.postgres.transaction(),
+        ):
+            both.postgres.execute(f"SET LOCAL max_parallel_workers_per_gather = {WORKERS:d}")
+            target = both.postgres.execute(target_sql).fetchall()
+    except BaseException:
+        with suppress(SnowmeltError):  # what went wrong in PostgreSQL is what the task fails with
+            cancel_query(both.snowflake, query_id)
+        raise
+    return read_result(both.snowflake, query_id, doing), list(target)
+
+
+def _describe(both: _Both, differences: Sequence[str]) -> str:
+    """The whole message: the differences by chunk and column where the chunks can be told, else of the table."""
+    plan = both.plan
+    chunks, note = _find_chunks(both)
+    named = [
+        f"{chunk.label}: {difference}"
+        for chunk in chunks[:NAMED_CHUNKS]
+        for difference in _find_by_column(both, chunk)
+    ]
+    if chunks:
+        more = len(chunks) - NAMED_CHUNKS
+        note = f"{len(chunks)} of {len(plan.chunks)} chunks differ" + (
+            f", the first {NAMED_CHUNKS} are named" if more > 0 else ""
+        )
+    else:
+        named = _find_by_column(both, None)
+    lines = named or list(differences)
+    hidden = len(lines) - NAMED_DIFFERENCES
+    rest = (f"and {hidden} more differences",) if hidden > 0 else ()
+    listed = "\n".join(f"  - {line}" for line in (*lines[:NAMED_DIFFERENCES], *rest))
+    return (
+        f"{plan.source} → {plan.target}, run {plan.run_id}: the rows in Snowflake at {plan.snapshot} and those loaded into "
+        f"{plan.target_schema}.{plan.staging_table} are not the same ({note}).\n{listed}\n"
+        f"Nothing was published; the rows stand in {plan.target_schema}.{plan.staging_table} for a look. Start a new run; when it "
+        "differs in the same place, report the column's type and this message."
+    )
+
+
+def _find_chunks(both: _Both) -> tuple[list[Chunk], str]:
+    """The chunks that differ, or why they cannot be told."""
+    groups = group_chunks(both.plan.chunks, both.columns)
+    if isinstance(groups, Untold):
+        return [], f"by chunk it cannot be told: {groups.reason}"
+    source, target = _read_groups(both, groups)
+    return [
+        chunk for chunk in both.plan.chunks if _differ(source.get(chunk.index), target.get(chunk.index))
+    ], "the difference is in no chunk"
+
+
+def _differ(source: Fingerprint | None, target: Fingerprint | None) -> bool:
+    if source is None or target is None:
+        return source is not target
+    return bool(find_fingerprint_differences(source, target))
+
+
+def _read_groups(both: _Both, groups: ChunkGroups) -> tuple[dict[int, Fingerprint], dict[int, Fingerprint]]:
+    where = build_where(both.plan.where)
+    source, target = _read_both(
+        both,
+        build_source_fingerprint(both.columns, both.source, where, group=groups.source),
+        build_target_fingerprint(both.columns, both.table, group=groups.target),
+    )
+    return parse_groups(source, both.columns), parse_groups(target, both.columns)
+
+
+def _find_by_column(both: _Both, chunk: Chunk | None) -> list[str]:
+    """The differences in one chunk, or in the whole table, with a hash for each column."""
+    predicate = "" if chunk is None else chunk.predicate
+    translated = translate_predicate(predicate, both.columns) if predicate else ""
+    condition = "" if isinstance(translated, Untold) else translated
+    found: list[str] = []
+    for at in range(0, len(both.columns), HASHED_COLUMNS):
+        columns = both.columns[at : at + HASHED_COLUMNS]
+        source, target = _read_both(
+            both,
+            build_source_fingerprint(
+                columns, both.source, build_where(both.plan.where, predicate), column_hashes=True
+            ),
+            build_target_fingerprint(columns, both.table, condition, column_hashes=True),
+        )
+        differences = find_fingerprint_differences(
+            parse_fingerprint(source[0], columns, column_hashes=True),
+            parse_fingerprint(target[0], columns, column_hashes=True),
+        )
+        found.extend(difference for difference in differences if difference not in found)
+    return found

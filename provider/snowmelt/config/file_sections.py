@@ -1,0 +1,90 @@
+"""The sections that hold for all tables, read: the models where they are right, and in any case their right fields."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from snowmelt.config.conflicts import find_conflicts
+from snowmelt.config.faults import Fault, Place
+from snowmelt.config.reading import Reading, Show, read_model
+from snowmelt.config.sections import Connections, Execution, S3Staging, SnowflakeUnload
+
+_STAGE_PARTS = ("stage_name", "stage_database", "stage_schema")
+
+
+@dataclass(frozen=True, slots=True)
+class FileSections:
+    """What stands in the file beside `sources`."""
+
+    staging: Reading[S3Staging]
+    unload: Reading[SnowflakeUnload]
+    connections: Reading[Connections]
+    execution: Reading[Execution]
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """Everything that is wrong in them."""
+        return (
+            *self.staging.faults,
+            *self.unload.faults,
+            *self.connections.faults,
+            *self.execution.faults,
+            *_staging_conflicts(self.staging.good),
+            *_stage_conflicts(self.unload.good),
+        )
+
+
+def read_sections(document: Mapping[str, Any], known_faults: Collection[Place], show: Show) -> FileSections:
+    """Read the sections; one that is missing is read as an empty one."""
+    return FileSections(
+        read_model(
+            S3Staging, document.get("s3_staging", {}), ("s3_staging",), known_faults=known_faults, show=show
+        ),
+        read_model(
+            SnowflakeUnload,
+            document.get("snowflake_unload", {}),
+            ("snowflake_unload",),
+            known_faults=known_faults,
+            show=show,
+        ),
+        read_model(
+            Connections,
+            document.get("connections", {}),
+            ("connections",),
+            known_faults=known_faults,
+            show=show,
+        ),
+        read_model(
+            Execution, document.get("execution", {}), ("execution",), known_faults=known_faults, show=show
+        ),
+    )
+
+
+def _staging_conflicts(staging: Mapping[str, Any]) -> list[Fault]:
+    keys = ("compression", "file_format")
+    return find_conflicts({key: staging[key] for key in keys if key in staging}, ("s3_staging",))
+
+
+def _stage_conflicts(unload: Mapping[str, Any]) -> list[Fault]:
+    place = "snowflake_unload"
+    if not {*_STAGE_PARTS, "storage_integration"} <= unload.keys():
+        return []
+    given = [part for part in _STAGE_PARTS if unload[part]]
+    if given:
+        return [
+            Fault((place, part), "nothing", f"all of {', '.join(_STAGE_PARTS)}", "Give it.")
+            for part in _STAGE_PARTS
+            if part not in given
+        ]
+    if not unload["storage_integration"]:
+        return [
+            Fault(
+                (place, "stage_name"),
+                "neither a stage nor a storage_integration",
+                "the external stage that the unload writes to",
+                "Make a stage with the storage integration (docs/setup.md) and name it here.",
+            )
+        ]
+    return []

@@ -1,0 +1,317 @@
+"""A migration request: what one run does, complete, as a value that the ledger keeps and every retry reads again.
+
+From the parameters of a run and the configuration to the request: checked across all fields, all faults at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+from snowmelt.config.conflicts import find_conflicts
+from snowmelt.config.faults import Fault, show_value
+from snowmelt.config.fields import BYTES_PER_MB
+from snowmelt.config.file import Config
+from snowmelt.config.parameters import POLICIES, RequestParameters, default_parameters, fill_parameters
+from snowmelt.config.prefixes import render_prefix
+from snowmelt.config.reading import Section, read_model
+from snowmelt.config.sections import Compression, Connections, FileFormat, choose_compression
+from snowmelt.config.table import LoadMethod, Mode, Policies, Publish, TableConfig
+from snowmelt.errors import ConfigurationError
+from snowmelt.sql.names import (
+    POSTGRES_IDENTIFIER_BYTES,
+    TableName,
+    fits_postgres,
+    fold_name,
+    match_name,
+    near_misses,
+    shorten_name,
+    snowflake_identifier,
+)
+from snowmelt.types.columns import ColumnRules
+
+#: Parts of a request that can change without another result, or another set of files.
+_NOT_DEFINING = frozenset(
+    {"cleanup_after_load", "staging.warehouse", "staging.warehouse_size", "staging.statement_timeout_s"}
+)
+
+
+class Staging(Section):
+    """Where a run's files stand, and by what Snowflake writes them."""
+
+    bucket: str
+    #: The table's folder; ends in a slash. The run's own folder follows.
+    prefix: str
+    #: Names as Snowflake stores them; None: not used.
+    storage_integration: str | None
+    stage_database: str | None
+    stage_schema: str | None
+    stage_name: str | None
+    warehouse: str | None
+    warehouse_size: str | None
+    statement_timeout_s: int | None = None
+
+    @property
+    def stage(self) -> str:
+        """The stage's full name, quoted; empty without a stage."""
+        if not (self.stage_database and self.stage_schema and self.stage_name):
+            return ""
+        return snowflake_identifier(self.stage_database, self.stage_schema, self.stage_name)
+
+
+class MigrationRequest(Section):
+    """What one run does. Plain values; `to_json` and `from_json` keep all of it."""
+
+    #: As Snowflake stores them.
+    source_database: str
+    source_schema: str
+    source_table: str
+    #: As PostgreSQL stores them.
+    target_schema: str
+    target_table: str
+    mode: Mode
+    #: One predicate of Snowflake, checked.
+    source_filter: str | None
+    #: Columns as they were typed; `match_columns` says which they are.
+    chunking_column: str | None
+    #: Rows aimed at in a chunk; without a chunking_column there is one chunk.
+    chunk_rows: int
+    uniqueness_columns: tuple[str, ...]
+    watermark_column: str | None
+    #: None: the mode does not publish by it (catch_up merges; unload and test leave the target alone).
+    publish: Publish | None
+    #: Rows to copy, in mode test; else None.
+    row_limit: int | None
+    file_format: FileFormat
+    compression: Compression
+    load_method: LoadMethod
+    #: In MB of 1,048,576 bytes.
+    max_file_size_mb: int
+    cleanup_after_load: bool
+    #: Whether whole numbers of a new table get the smallest type that takes their values.
+    narrow_numbers: bool
+    #: An earlier run, whose files mode load takes; else None.
+    run_id: str | None
+    columns: ColumnRules
+    policies: Policies
+    staging: Staging
+    connections: Connections
+
+    @property
+    def source(self) -> TableName:
+        """The table in Snowflake."""
+        return TableName(self.source_database, self.source_schema, self.source_table)
+
+    @property
+    def max_file_bytes(self) -> int:
+        """The upper bound of a file, in bytes."""
+        return self.max_file_size_mb * BYTES_PER_MB
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, as they stand in the ledger."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> MigrationRequest:
+        """The request that `to_json` wrote."""
+        return cls.model_validate(dict(values))
+
+    def fingerprint(self) -> str:
+        """SHA-256, in hexadecimal digits, of all that defines the result; stable over processes and versions of Python."""
+        text = json.dumps(dict(self._defining()), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def differences(self, other: MigrationRequest) -> tuple[str, ...]:
+        """What defines the result and is not the same: `chunk_rows: 50000 → 60000` (this one's first)."""
+        mine, theirs = dict(self._defining()), dict(other._defining())
+        return tuple(
+            f"{name}: {_show(mine.get(name))} → {_show(theirs.get(name))}"
+            for name in dict.fromkeys((*mine, *theirs))
+            if mine.get(name) != theirs.get(name)
+        )
+
+    def _defining(self) -> Iterator[tuple[str, Any]]:
+        for name, value in _flatten(self.to_json()):
+            if name not in _NOT_DEFINING:
+                yield name, value
+
+
+def _flatten(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, dict) and not above:
+            yield from _flatten(value, f"{name}.")
+        else:
+            yield f"{above}{name}", value
+
+
+def _show(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def match_columns(request: MigrationRequest, names: Collection[str]) -> MigrationRequest:
+    """The request with every column to the letter, as the source has it.
+
+    :param names: the source's columns.
+    :raises ConfigurationError: with every column that the source does not have.
+    """
+    faults: list[Fault] = []
+
+    def match(typed: str, parameter: str) -> str:
+        found = match_name(typed, names)
+        if found is None:
+            advice = near_misses(typed, names).strip() or "Look for its name in Snowflake."
+            faults.append(Fault((parameter,), show_value(typed), f"a column of {request.source}", advice))
+        return found or typed
+
+    update = {
+        "uniqueness_columns": tuple(
+            match(typed, "uniqueness_columns") for typed in request.uniqueness_columns
+        )
+    } | {
+        parameter: match(typed, parameter)
+        for parameter in ("chunking_column", "watermark_column")
+        if (typed := getattr(request, parameter)) is not None
+    }
+    if faults:
+        raise ConfigurationError(f"{request.source} does not have these columns:", tuple(map(str, faults)))
+    return request.model_copy(update=update)
+
+
+def parse_request(
+    parameters: Mapping[str, Any], config: Config, table: TableConfig | None = None
+) -> MigrationRequest:
+    """Make the request of a run, or name everything that is wrong with its parameters.
+
+    What the form does not ask (rules for columns, policies) comes from the table's configuration, found by the source: a
+    column that is masked there is masked in every copy, whoever triggers it. The connections are the DAG's own, since its
+    tasks are built with them.
+
+    :param parameters: of the run; what is missing is at its default.
+    :param table: the table of the DAG; None for `migrate_table`.
+    :raises ConfigurationError: with all faults at once.
+    """
+    filled = fill_parameters(parameters, default_parameters(config, table))
+    reading = read_model(RequestParameters, filled)
+    values = dict(reading.good)
+    faults = list(reading.faults)
+    configured = None
+    if {"source_database", "source_schema", "source_table"} <= values.keys():
+        source = TableName(values["source_database"], values["source_schema"], values["source_table"])
+        configured = _find_configured(source, values.get("target_table"), config, table, faults)
+    policies = configured.policies if configured else Policies()
+    connections = table.connections if table is not None else config.connections
+    if "target_table" in values and values["target_table"] is None and "source_table" in values:
+        values["target_table"] = _name_target(values["source_table"], policies, faults)
+    around = {
+        "bad_rows": policies.bad_rows,
+        "stage_name": config.snowflake_unload.stage_name,
+        "aws_cleanup": connections.aws_cleanup,
+    }
+    faults.extend(find_conflicts(values | around))
+    faults.extend(_find_filter_faults(values.get("source_filter"), policies))
+    if faults:
+        raise ConfigurationError("The parameters of this run do not go together:", tuple(map(str, faults)))
+    return _build(values, config, configured, policies, connections)
+
+
+def _find_configured(
+    source: TableName,
+    target_table: str | None,
+    config: Config,
+    table: TableConfig | None,
+    faults: list[Fault],
+) -> TableConfig | None:
+    if table is not None and table.source == source:
+        return table
+    broken = config.broken_of(source)
+    if broken:
+        faults.append(
+            Fault(
+                ("source_table",),
+                f"{source}, whose configuration is broken ({config.origin}, {broken[0].path})",
+                "rules for its columns that can be read",
+                "Mend it there, or columns that should be masked or left out would be copied.",
+            )
+        )
+        return None
+    tables = config.tables_of(source)
+    named = [one for one in tables if one.target_table == target_table]
+    if named or len(tables) == 1:
+        return (named or list(tables))[0]
+    if any(_rules_of(one) != _rules_of(tables[0]) for one in tables):
+        faults.append(
+            Fault(
+                ("target_table",),
+                show_value(target_table),
+                f"one of {', '.join(one.target_table for one in tables)}: {source} is configured for each of these",
+                "Each has its own rules for columns; the target says which hold.",
+            )
+        )
+    return tables[0] if tables else None
+
+
+def _rules_of(table: TableConfig) -> tuple[Any, ...]:
+    return (table.columns, table.policies)
+
+
+def _name_target(source_table: str, policies: Policies, faults: list[Fault]) -> str:
+    name = fold_name(source_table)
+    if fits_postgres(name):
+        return name
+    if policies.long_names == "shorten":
+        return shorten_name(name, ())
+    faults.append(
+        Fault(
+            ("target_table",),
+            f"none, and the source's name has {len(name.encode())} bytes",
+            f"a name of at most {POSTGRES_IDENTIFIER_BYTES} bytes",
+            "Give a target_table.",
+        )
+    )
+    return name
+
+
+def _find_filter_faults(text: str | None, policies: Policies) -> Iterable[Fault]:
+    if text is None:
+        return ()
+    from snowmelt.sql.predicate import find_filter_faults
+
+    return [
+        Fault(("source_filter",), reason, "one Snowflake predicate, as it would stand behind WHERE")
+        for reason in find_filter_faults(text, subqueries=policies.filter_subqueries)
+    ]
+
+
+def _build(
+    values: Mapping[str, Any],
+    config: Config,
+    configured: TableConfig | None,
+    policies: Policies,
+    connections: Connections,
+) -> MigrationRequest:
+    source = TableName(values["source_database"], values["source_schema"], values["source_table"])
+    staging = config.s3_staging
+    wished = configured.compression if configured else staging.compression
+    columns = configured.columns.rules() if configured else ColumnRules()
+    chosen = {name: values[name] for name in POLICIES}
+    values = {name: value for name, value in values.items() if name not in POLICIES}
+    return MigrationRequest(
+        **{
+            **values,
+            "publish": values["publish"] if values["mode"] in {"full", "load"} else None,
+            "row_limit": values["row_limit"] or None,
+            "compression": choose_compression(values["file_format"], values["load_method"], wished),
+        },
+        columns=columns,
+        policies=policies.model_copy(update=chosen),
+        staging=Staging(
+            bucket=staging.bucket,
+            prefix=render_prefix(
+                staging.prefix_pattern, source, values["target_schema"], values["target_table"]
+            ),
+            **config.snowflake_unload.model_dump(),
+        ),
+        connections=connections,
+    )

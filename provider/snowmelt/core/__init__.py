@@ -1,1 +1,0 @@
-"""Pure: values in, values and SQL out. No Airflow, no boto3, no open connection."""

@@ -1,1 +1,0 @@
-"""From a file to COPY: the method, the allow-list of casts, binary and CSV COPY, rejected rows."""

@@ -1,1 +1,0 @@
-"""How far a run is, and how fast: values, words and plots for logs and pages."""

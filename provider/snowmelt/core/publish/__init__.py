@@ -1,1 +1,0 @@
-"""From the staging table to the target: DDL, indexes, and the one transaction that publishes."""

@@ -1,1 +1,0 @@
-"""What is asked for: the configuration file, the trigger form, and the request both become."""

@@ -1,0 +1,339 @@
+"""What the copy relies on and only a live account can tell, and what follows where it does not hold.
+
+What tells it stands in questions.py (a query each) and staged_rows.py (three rows, unloaded).
+
+Asking a live account what the copy relies on: queries, and three rows unloaded as Parquet, CSV and gzip.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from snowmelt.doctor.findings import Finding, Remedy, Status, found
+from snowmelt.doctor.questions import (
+    CSV_EXPECTED,
+    PARQUET_EXPECTED,
+    QUESTIONS,
+    STAGED_TYPES,
+    Question,
+    build_staged_source,
+    compare_cells,
+)
+from snowmelt.doctor.staging import remove_probe, unload_probe
+from snowmelt.drivers.s3_errors import s3_failures
+from snowmelt.drivers.snowflake import Connection, read_result, read_rows, submit_query
+from snowmelt.errors import SnowmeltError
+from snowmelt.types.column_plan import plan_columns
+from snowmelt.types.columns import ColumnRules, SourceColumn
+from snowmelt.types.type_names import describe_snowflake_type
+from snowmelt.types.type_table import FileFormat
+from snowmelt.unload.location import Location
+from snowmelt.unload.manifest import StagedFile
+from snowmelt.unload.statements import build_select, build_unload
+
+
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """One belief about an account."""
+
+    name: str
+    #: What is believed.
+    claim: str
+    #: What it means, and what to do, where it does not hold.
+    then: str
+    #: Whether a copy could be wrong without it; else it is only told.
+    critical: bool = True
+
+
+_REPORT = "Do not copy tables with such a column; report it with this page."
+_STOPS = "The verification would stop runs that are right; set a mask or report it."
+
+ASSUMPTIONS: Mapping[str, Assumption] = {
+    one.name: one
+    for one in (
+        Assumption(
+            "epoch microseconds",
+            "DATE_PART(EPOCH_MICROSECOND, …) is exact from year 1 to 9999, negative before 1970, and the UTC instant of a TIMESTAMP_TZ",
+            _REPORT,
+        ),
+        Assumption(
+            "nanoseconds",
+            "DATE_PART(NANOSECOND, …) is the whole fraction of a second, before 1970 too, and DATE_TRUNC('MICROSECOND', …) cuts its rest off",
+            "Do not rely on the policy `nanoseconds`; report it with this page.",
+        ),
+        Assumption(
+            "JSON numbers",
+            "TO_JSON gives every digit of a number of 38 digits inside a VARIANT, and keeps a JSON null apart from NULL",
+            _REPORT,
+        ),
+        Assumption(
+            "JSON floats",
+            "TO_JSON gives a FLOAT inside a VARIANT with digits that read back as the same float",
+            "Such floats arrive with the digits that TO_JSON prints: where the last one matters, copy them as a FLOAT column, from a view.",
+            critical=False,
+        ),
+        Assumption(
+            "vector digits",
+            "TO_JSON(CAST(<VECTOR(FLOAT, n)> AS ARRAY)) gives digits that read back as the same 32-bit floats",
+            "Such elements arrive with the digits that are printed: where the last one matters, report it with this page.",
+            critical=False,
+        ),
+        Assumption(
+            "coordinates",
+            "ST_ASEWKT gives the SRID, and digits that read back as the same coordinates",
+            "Coordinates arrive with the digits that ST_ASEWKT prints; the column can be left out (columns.exclude).",
+            critical=False,
+        ),
+        Assumption(
+            "UUID text",
+            "a UUID cast to VARCHAR is its 36 characters",
+            "Accounts without the type UUID say so here; a table with such a column is refused by name.",
+            critical=False,
+        ),
+        Assumption(
+            "float text",
+            "TO_VARCHAR(<FLOAT>, 'TME') gives 17 significant digits, which read back as the same float",
+            "Copy floats by Parquet, not by CSV.",
+        ),
+        Assumption("minus zero", "a FLOAT -0 stays -0", "-0 arrives as 0, which equals it.", critical=False),
+        Assumption(
+            "float fingerprint",
+            "TRUNC, POWER of 2 and CAST AS NUMBER(38,0) of a FLOAT below 2^49 are exact",
+            _STOPS,
+        ),
+        Assumption("hash", "MD5_NUMBER_LOWER64 is the lower half of the MD5, unsigned", _STOPS),
+        Assumption(
+            "text measures",
+            "LENGTH counts characters, OCTET_LENGTH UTF-8 bytes, and HEX_ENCODE(…, 0) is lower case",
+            _STOPS,
+        ),
+        Assumption(
+            "timestamp in Parquet",
+            "a plain TIMESTAMP_NTZ is written in milliseconds, or in microseconds: never relied on, since timestamps travel as whole numbers",
+            "Nothing: it is told for the record.",
+            critical=False,
+        ),
+        Assumption(
+            "number types",
+            "with ENABLE_UNLOAD_PHYSICAL_TYPE_OPTIMIZATION off, NUMBER(38,0) is DECIMAL(38,0) and NUMBER(10,2) DECIMAL(10,2) in every file",
+            "Narrower types are read too; an unknown one is refused by name before a row is loaded.",
+            critical=False,
+        ),
+        Assumption("numbers in Parquet", "38 digits and a scale of 2 come back to the digit", _REPORT),
+        Assumption("floats in Parquet", "a FLOAT is a 64-bit double, all bits of it", _REPORT),
+        Assumption("binary in Parquet", "BINARY is raw bytes, not hexadecimal digits", _REPORT),
+        Assumption("dates in Parquet", "dates before 1582 are proleptic Gregorian, as PostgreSQL's are", _REPORT),
+        Assumption("texts in Parquet", "quotes, line ends, an empty text and NULL stay apart", _REPORT),
+        Assumption("times in Parquet", "instants and times come back to the microsecond", _REPORT),
+        Assumption(
+            "CSV quoting",
+            'every text is enclosed in quotes and NULL is a bare \\N: "" is empty, "\\N" a text',
+            "Copy by Parquet, not by CSV.",
+        ),
+        Assumption("CSV values", "numbers, floats, dates, instants and bytes are written as COPY reads them", _REPORT),
+        Assumption(
+            "gzip header",
+            "Content-Encoding is not set on gzip files, which aws_s3 would need: CSV for aws_s3 is not compressed",
+            "Nothing: it is told for the record.",
+            critical=False,
+        ),
+        Assumption(
+            "unload result", "DETAILED_OUTPUT returns file name, bytes and rows, in that order", "No run can be planned."
+        ),
+        Assumption(
+            "file names",
+            "INCLUDE_QUERY_ID puts the query's id into each name",
+            "A repeated unload could meet its own names: report it.",
+        ),
+        Assumption("no rows", "an unload of no rows returns no file and writes none", "Report it: an empty chunk would be loaded."),
+        Assumption(
+            "time travel",
+            "SELECT … AT(TIMESTAMP => …) reads a configured table at Snowflake's own present",
+            "Runs have no snapshot: copy while nobody writes.",
+        ),
+    )
+}  # fmt: skip
+
+
+def judge(name: str, expected: object, got: object) -> Finding:
+    """Whether an assumption holds.
+
+    :param expected: what was expected; compared with `got` by its text.
+    """
+    assumption = ASSUMPTIONS[name]
+    if str(expected) == str(got):
+        return found("Assumption", name, Status.OK, assumption.claim)
+    status = Status.WRONG if assumption.critical else Status.ATTENTION
+    told = f"expected {expected}, found {got}" if expected != "" else str(got)
+    text = f"does not hold here: {assumption.claim}. Asked: {told}."
+    return found("Assumption", name, status, text, Remedy("the configuration file", (assumption.then,)))
+
+
+def tell(name: str, told: str) -> Finding:
+    """An assumption that is only told."""
+    return found("Assumption", name, Status.OK, told)
+
+
+_CELL = re.compile(r'("(?:[^"]|"")*"|[^,\n]*)([,\n])')
+_DETAILS = 3
+
+
+def ask_questions(session: Connection) -> list[Finding]:
+    """The assumptions that one query tells."""
+    return [_ask(session, question) for question in QUESTIONS]
+
+
+def _ask(session: Connection, question: Question) -> Finding:
+    try:
+        row = read_rows(session, question.sql, f"Asking for the assumption {question.name!r}")[0]
+    except SnowmeltError as error:
+        return judge(question.name, question.expected, error)
+    try:
+        got = tuple(None if value is None else question.read(str(value)) for value in row)
+    except ValueError:  # no text of the kind that is expected: it is shown as it is
+        got = tuple(None if value is None else str(value) for value in row)
+    return judge(question.name, question.expected, got)
+
+
+def try_staging(session: Connection, client: Any, location: Location, path: str) -> list[Finding]:
+    """The assumptions that staged files tell. The folder is removed again.
+
+    :param path: folder below the stage for this alone; ends in a slash.
+    """
+    findings: list[Finding] = []
+    probes = (_try_parquet, _try_csv, _try_gzip, _try_timestamp, _try_empty)
+    for place, probe in enumerate(probes):
+        try:
+            findings += probe(session, client, location, f"{path}{place}/")
+        except SnowmeltError as error:
+            text = f"the staged files could not be made or read, and what they tell is not known: {error}"
+            findings.append(found("Assumption", "staged files", Status.UNKNOWN, text))
+            break
+    removal = remove_probe(session, client, location, path)
+    return (
+        findings if findings and findings[-1].status is Status.UNKNOWN else [*findings, *_only_wrong(removal)]
+    )
+
+
+def _only_wrong(findings: list[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.fails]
+
+
+def _select(file_format: FileFormat) -> str:
+    """The three rows by the expressions that a copy of such columns would use."""
+    source = tuple(
+        SourceColumn(
+            name=name,
+            type=describe_snowflake_type(type_),
+            nullable=True,
+            primary_key=None,
+            comment=None,
+        )
+        for name, type_ in STAGED_TYPES.items()
+    )
+    columns = plan_columns(source, None, ColumnRules(), file_format).columns
+    return build_select(
+        [(column.source, column.select) for column in columns], build_staged_source(), "", None
+    )
+
+
+def _read(client: Any, location: Location, file: StagedFile) -> tuple[bytes, str]:
+    with s3_failures(f"Reading s3://{location.bucket}/{file.key}"):
+        answer = client.get_object(Bucket=location.bucket, Key=file.key)
+        return answer["Body"].read(), str(answer.get("ContentEncoding") or "")
+
+
+def _try_parquet(session: Connection, client: Any, location: Location, path: str) -> list[Finding]:
+    import pyarrow.parquet
+
+    select = _select(FileFormat.PARQUET)
+    sql = build_unload(
+        location, path, select, file_format="parquet", compression="snappy", max_file_bytes=2**24
+    )
+    query_id = submit_query(session, sql, "Unloading three rows as Parquet")
+    rows = read_result(session, query_id, "Unloading three rows as Parquet")
+    shape = [
+        len(row) == _DETAILS and isinstance(row[0], str) and int(row[1]) > 0 and int(row[2]) == _DETAILS
+        for row in rows
+    ]
+    findings = [
+        judge("unload result", [True], shape),
+        judge("file names", True, all(query_id in str(row[0]) for row in rows)),
+    ]
+    name = str(rows[0][0]).rsplit("/", 1)[-1]
+    file = StagedFile(location.key(path + name), int(rows[0][1]), int(rows[0][2]), 0)
+    table = pyarrow.parquet.read_table(pyarrow.BufferReader(_read(client, location, file)[0]))
+    types = {field.name: str(field.type) for field in table.schema}
+    wanted = {"N": "decimal128(38, 0)", "E": "decimal128(10, 2)"}
+    findings.append(judge("number types", wanted, {one: types.get(one) for one in wanted}))
+    ordered = sorted(table.to_pylist(), key=lambda row: int(row["I"]))
+    cells = {name: tuple(_show(row[name]) for row in ordered) for name in table.column_names}
+    return findings + [
+        judge(assumption, "", compare_cells(expected, cells))
+        for assumption, expected in PARQUET_EXPECTED.items()
+    ]
+
+
+def _show(value: object) -> str:
+    return repr(value) if value is None or isinstance(value, (str, bytes, float)) else str(value)
+
+
+def _try_csv(session: Connection, client: Any, location: Location, path: str) -> list[Finding]:
+    file = unload_probe(session, location, path, _select(FileFormat.CSV), "csv", "none")[0]
+    text = _read(client, location, file)[0].decode()
+    rows = sorted(_split(text), key=lambda row: int(row[0]))
+    cells = {
+        name: tuple(row[place] for row in rows) if len(rows) == _DETAILS else ("unreadable",) * _DETAILS
+        for place, name in enumerate(STAGED_TYPES)
+    }
+    cells["F"] = tuple(_float(cell) for cell in cells["F"])
+    return [
+        judge(assumption, "", compare_cells(expected, cells)) for assumption, expected in CSV_EXPECTED.items()
+    ]
+
+
+def _split(text: str) -> list[list[str]]:
+    """Cells as they stand, quotes included: a reader of CSV would take away what is asked for."""
+    rows: list[list[str]] = [[]]
+    for match in _CELL.finditer(text):
+        rows[-1].append(match[1])
+        if match[2] == "\n":
+            rows.append([])
+    return [row for row in rows if row]
+
+
+def _float(cell: str) -> str:
+    bare = cell.strip('"')
+    try:
+        return repr(float(bare))
+    except ValueError:
+        return cell
+
+
+def _try_gzip(session: Connection, client: Any, location: Location, path: str) -> list[Finding]:
+    file = unload_probe(session, location, path, 'SELECT 1 AS "ONE"', "csv", "gzip")[0]
+    encoding = _read(client, location, file)[1]
+    return [tell("gzip header", f"Content-Encoding of a gzip file: {encoding or 'not set'}")]
+
+
+def _try_timestamp(session: Connection, client: Any, location: Location, path: str) -> list[Finding]:
+    import pyarrow.parquet
+
+    select = "SELECT '2024-01-02 03:04:05.123456'::TIMESTAMP_NTZ(9) AS \"TS\""
+    file = unload_probe(session, location, path, select, "parquet", "snappy")[0]
+    schema = pyarrow.parquet.read_schema(pyarrow.BufferReader(_read(client, location, file)[0]))
+    return [
+        tell("timestamp in Parquet", f"a plain TIMESTAMP_NTZ is written as {schema.field('TS').type}; unused")
+    ]
+
+
+def _try_empty(session: Connection, client: Any, location: Location, path: str) -> list[Finding]:
+    files = unload_probe(
+        session, location, path, 'SELECT 1 AS "ONE" FROM (SELECT 1 AS "X") WHERE "X" = 0', "parquet", "snappy"
+    )
+    with s3_failures(f"Listing s3://{location.bucket}/{location.key(path)}"):
+        there = client.list_objects_v2(Bucket=location.bucket, Prefix=location.key(path)).get("KeyCount", 0)
+    return [judge("no rows", (0, 0), (len(files), there))]

@@ -1,0 +1,223 @@
+"""What a check found, as values: a check's name, how it stands, what was found, and what mends it.
+
+The doctor's tasks and checks by name. A test holds docs/doctor.md to this list.
+
+The doctor's report, as Markdown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from snowmelt.config.faults import hide_secrets
+
+#: A finding travels by XCom: a driver's longest message is cut here.
+MOST_CHARACTERS = 1500
+
+
+class Status(StrEnum):
+    """How a check stands."""
+
+    OK = "OK"
+    #: Works, but somebody should know: a masked column, no time travel.
+    ATTENTION = "ATTENTION"
+    WRONG = "WRONG"
+    #: Could not be asked, because something before it is wrong.
+    UNKNOWN = "NOT CHECKED"
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What mends a finding, and where that is run."""
+
+    #: Snowflake, PostgreSQL, AWS IAM, Airflow, the configuration file, the worker.
+    where: str
+    #: SQL statements in their order, a JSON policy, or a sentence.
+    steps: tuple[str, ...]
+    #: sql, json, or empty for a sentence.
+    language: str = ""
+
+    def to_text(self) -> str:
+        """The steps as they are pasted: statements end in a semicolon."""
+        return "\n".join(f"{step};" if self.language == "sql" else step for step in self.steps)
+
+
+def snowflake_sql(*statements: str) -> Remedy:
+    """SQL to be run in Snowflake, by a role that may."""
+    return Remedy("Snowflake", statements, "sql")
+
+
+def postgres_sql(*statements: str) -> Remedy:
+    """SQL to be run in PostgreSQL's target database, by the owner of what it names."""
+    return Remedy("PostgreSQL", statements, "sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The result of one check on one subject."""
+
+    #: As core/doctor/checks.py names it.
+    check: str
+    #: A connection, table, stage …
+    subject: str
+    status: Status
+    #: What was found, in a sentence.
+    found: str
+    remedy: Remedy | None = None
+
+    @property
+    def fails(self) -> bool:
+        """Whether the task that made it has to fail."""
+        return self.status in {Status.WRONG, Status.UNKNOWN}
+
+    def to_text(self) -> str:
+        """One finding as a message that a person can act on."""
+        text = f"{self.check}, {self.subject}: {self.found}"
+        if self.remedy is None:
+            return text
+        return f"{text}\nTo be done in {self.remedy.where}:\n{self.remedy.to_text()}"
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dict, as it stands in an XCom."""
+        return {
+            "check": self.check,
+            "subject": self.subject,
+            "status": self.status.value,
+            "found": self.found,
+            "remedy": None
+            if self.remedy is None
+            else {
+                "where": self.remedy.where,
+                "steps": list(self.remedy.steps),
+                "language": self.remedy.language,
+            },
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Finding:
+        """The finding that `to_json` wrote."""
+        remedy = data["remedy"]
+        return cls(
+            data["check"],
+            data["subject"],
+            Status(data["status"]),
+            data["found"],
+            None if remedy is None else Remedy(remedy["where"], tuple(remedy["steps"]), remedy["language"]),
+        )
+
+
+def found(check: str, subject: str, status: Status, text: object, remedy: Remedy | None = None) -> Finding:
+    """A finding whose text holds nothing secret and is not too long."""
+    shown = hide_secrets(str(text))
+    if len(shown) > MOST_CHARACTERS:
+        shown = shown[: MOST_CHARACTERS - 1] + "…"
+    return Finding(check, subject, status, shown, remedy)
+
+
+def count_statuses(findings: Iterable[Finding]) -> dict[str, int]:
+    """How many findings have each status, all four named."""
+    listed = [finding.status for finding in findings]
+    return {status.value: listed.count(status) for status in Status}
+
+
+#: Task → its checks, and what each asks.
+CHECKS: dict[str, dict[str, str]] = {
+    "snowflake": {
+        "Snowflake session": "does the connection open a session, with a role and a warehouse",
+    },
+    "aws": {
+        "S3 session": "has the connection credentials, and is a temporary key complete",
+        "S3 region": "is the bucket in the connection's region",
+        "S3 list": "may the connection list the bucket",
+        "S3 get": "may the connection read objects",
+        "S3 clean-up": "may the clean-up connection, where there is one, delete objects",
+    },
+    "postgres": {
+        "PostgreSQL session": "does the connection open a session that can write, version 15 or later, UTF-8",
+        "Ledger": "may the role create the schema snowmelt, or read and write the tables in it",
+        "aws_s3": "may the role use the extension, where the configuration relies on it",
+    },
+    "stage": {
+        "Stage": "is the stage there, external, and on the configured bucket",
+        "Integration": "is the storage integration enabled, is the bucket allowed, may its IAM role read, write, list, delete",
+    },
+    "unload": {
+        "Unload": "does Snowflake write one row and a manifest",
+        "Staged files": "does Python read them at the sizes that Snowflake returned",
+        "Removal": "does Snowflake's REMOVE remove them again",
+    },
+    "table": {
+        "Source": "may the role read the table, and has every column a place in the target",
+        "Time travel": "is the table's retention at least a day, so that all chunks read one snapshot",
+        "Masking": "does a masking policy stand on a column that is copied",
+        "Target": "may the PostgreSQL role make, fill and replace the table",
+    },
+    "clocks": {
+        "Clocks": "do worker, Snowflake and PostgreSQL agree on the time",
+    },
+    "assumptions": {
+        "Assumption": "does the account behave as the copy relies on: see docs/live-account.md",
+    },
+    "leftovers": {
+        "Staging tables": "do tables of dead runs stand in the target database",
+        "Indexes": "is every index there again that a publish dropped (defer_indexes)",
+        "Sessions": "do transactions of Snowmelt sit idle or prepared in PostgreSQL",
+        "Queries": "do queries of Snowmelt run in Snowflake for longer than a day",
+        "Test files": "do files of an earlier doctor stand in the bucket",
+    },
+}
+
+#: Hours without a sign of life after which what a run left is a leftover.
+DEAD_AFTER_HOURS = 24
+#: Seconds that two clocks may differ by. AWS refuses requests that are 15 minutes off; freshness is shown in minutes.
+MOST_CLOCK_SECONDS = 60.0
+#: PostgreSQL's oldest version that is tried.
+LEAST_POSTGRES = 150000
+
+
+_ORDER = {Status.WRONG: 0, Status.UNKNOWN: 1, Status.ATTENTION: 2, Status.OK: 3}
+
+
+def build_report(findings: Sequence[Finding]) -> str:
+    """What is wrong first, each with what mends it, then a table of all checks.
+
+    :param findings: in the order of the checks.
+    """
+    counts = ", ".join(f"{count} {status}" for status, count in count_statuses(findings).items() if count)
+    parts = ["# Migration doctor", counts or "Nothing was checked."]
+    mended = [finding for finding in findings if finding.status is not Status.OK]
+    if mended:
+        parts.append("## To be done")
+        parts += [_describe(finding) for finding in sorted(mended, key=lambda one: _ORDER[one.status])]
+    rows = [
+        f"| {_cell(finding.check)} | {_cell(finding.subject)} | {finding.status} | {_cell(finding.found)} |"
+        for finding in findings
+    ]
+    parts.append("## All checks")
+    parts.append("\n".join(["| check | of | result | found |", "| --- | --- | --- | --- |", *rows]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _describe(finding: Finding) -> str:
+    text = f"### {finding.status}: {finding.check}, {_line(finding.subject)}\n\n{_line(finding.found)}"
+    remedy = finding.remedy
+    if remedy is None:
+        return text
+    steps = remedy.to_text()
+    if not remedy.language:
+        return f"{text}\n\nIn {remedy.where}: {_line(steps)}"
+    fence = "```"
+    while fence in steps:
+        fence += "`"
+    return f"{text}\n\nIn {remedy.where}:\n\n{fence}{remedy.language}\n{steps}\n{fence}"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _cell(text: str) -> str:
+    return _line(text).replace("|", "\\|")

@@ -1,0 +1,112 @@
+"""What Snowmelt asks of Snowflake, over a connection of the official connector (SnowflakeHook opens it)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from snowmelt.drivers.snowflake_errors import snowflake_failures
+from snowmelt.errors import SourceError
+from snowmelt.sql.names import TableName, snowflake_literal
+from snowmelt.types.columns import SourceColumn
+from snowmelt.types.type_names import describe_snowflake_type
+
+
+class Connection(Protocol):
+    """What is used of snowflake.connector.SnowflakeConnection."""
+
+    def cursor(self) -> Any:
+        """Open a cursor."""
+
+    def get_query_status(self, sf_qid: str) -> Any:
+        """Ask for the status of a query, by its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryStatus:
+    """How a submitted query stands."""
+
+    running: bool
+    succeeded: bool
+    #: Snowflake's own name of the status: RUNNING, SUCCESS, FAILED_WITH_ERROR, ABORTED…
+    name: str
+
+
+def read_rows(connection: Connection, sql: str, doing: str) -> list[tuple[Any, ...]]:
+    """Run a statement and return all its rows. For small results only."""
+    with snowflake_failures(doing), connection.cursor() as cursor:
+        cursor.execute(sql)
+        return list(cursor.fetchall())
+
+
+def read_named_rows(connection: Connection, sql: str, doing: str) -> list[dict[str, Any]]:
+    """Run a statement and return its rows as dicts with lower-case names: DESCRIBE and SHOW add columns over time."""
+    with snowflake_failures(doing), connection.cursor() as cursor:
+        cursor.execute(sql)
+        names = [column[0].lower() for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def read_columns(connection: Connection, table: TableName) -> tuple[SourceColumn, ...]:
+    """The table's columns in their order, with their place in its primary key."""
+    doing = f"Reading the columns of {table}"
+    described = read_named_rows(connection, f"DESCRIBE TABLE {table.sql}", doing)
+    keyed = any(str(row.get("primary key", "N")).upper().startswith("Y") for row in described)
+    keys = read_named_rows(connection, f"SHOW PRIMARY KEYS IN TABLE {table.sql}", doing) if keyed else []
+    places = {str(key["column_name"]): int(key["key_sequence"]) for key in keys}
+    columns = tuple(
+        SourceColumn(
+            name=str(row["name"]),
+            type=describe_snowflake_type(str(row["type"])),
+            nullable=str(row["null?"]).upper().startswith("Y"),
+            primary_key=places.get(str(row["name"])),
+            comment=row.get("comment") or None,
+        )
+        for row in described
+        if str(row.get("kind", "COLUMN")).upper() == "COLUMN"
+    )
+    if not columns:
+        raise SourceError(f"{doing}: it has none that the connection's role may see.")
+    return columns
+
+
+def read_now(connection: Connection) -> str:
+    """Snowflake's own time, in UTC with nanoseconds: the snapshot of a run."""
+    sql = "SELECT TO_VARCHAR(CONVERT_TIMEZONE('UTC', CURRENT_TIMESTAMP()), 'YYYY-MM-DD HH24:MI:SS.FF9')"
+    return f"{read_rows(connection, sql, 'Reading the clock of Snowflake')[0][0]} +0000"
+
+
+def submit_query(connection: Connection, sql: str, doing: str) -> str:
+    """Start a statement that goes on without the session; return its query id."""
+    with snowflake_failures(doing), connection.cursor() as cursor:
+        cursor.execute_async(sql)
+        return str(cursor.sfqid)
+
+
+def read_status(connection: Connection, query_id: str, doing: str) -> QueryStatus:
+    """How the query stands. A failed one is no error here."""
+    from snowflake.connector import SnowflakeConnection
+
+    with snowflake_failures(doing):
+        status = connection.get_query_status(query_id)
+    running = SnowflakeConnection.is_still_running(status)
+    return QueryStatus(running=running, succeeded=status.name == "SUCCESS", name=status.name)
+
+
+def read_result(connection: Connection, query_id: str, doing: str) -> list[tuple[Any, ...]]:
+    """All rows of a query that has ended, from any session of the same user, for 24 hours.
+
+    :raises SourceError: the query's own failure.
+    """
+    with snowflake_failures(doing), connection.cursor() as cursor:
+        cursor.get_results_from_sfqid(query_id)
+        return list(cursor.fetchall())
+
+
+def cancel_query(connection: Connection, query_id: str) -> None:
+    """Cancel a running query; nothing happens when it has ended."""
+    read_rows(
+        connection,
+        f"SELECT SYSTEM$CANCEL_QUERY({snowflake_literal(query_id)})",
+        f"Cancelling the query {query_id}",
+    )

@@ -1,1 +1,0 @@
-"""S3, Snowflake and PostgreSQL. Hooks and connections are passed in."""

@@ -1,1 +1,0 @@
-"""The doctor's checks, over sessions that are passed in. Nothing here changes more than it removes again."""

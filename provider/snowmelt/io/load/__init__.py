@@ -1,1 +1,0 @@
-"""Load one staged file exactly once, by the way its plan names."""

@@ -1,1 +1,0 @@
-"""Build the staging table, its indexes, and publish it."""

@@ -1,1 +1,0 @@
-"""Look at the source, plan a run, unload its chunks, and gather what was written."""

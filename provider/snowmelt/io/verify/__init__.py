@@ -1,1 +1,0 @@
-"""Count and fingerprint both sides."""

@@ -1,0 +1,1 @@
+"""From one staged file to rows in a table of PostgreSQL."""

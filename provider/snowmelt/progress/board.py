@@ -1,0 +1,207 @@
+"""What a run's verification found, as a table for people: the same rows in four places, and the fingerprints.
+
+The values of a run's board: its halves, its pieces, who copied them and what failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from snowmelt.progress.spans import Span, Step
+
+_PLACES = {
+    "source_rows": "Snowflake, at the snapshot",
+    "staged_rows": "Files in S3, as the unload returned",
+    "loaded_rows": "Ledger, as PostgreSQL's COPY counted",
+    "table_rows": "Table in PostgreSQL, counted",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Rows in one of the places that they passed."""
+
+    name: str
+    #: None: not counted yet.
+    rows: int | None
+    #: Whether this is as many as the place before says; None: nothing to compare yet.
+    agrees: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The verification of a run."""
+
+    #: verified, differs or open.
+    word: str
+    places: tuple[Place, ...]
+    rejected: int
+    fingerprint: str
+    error: str | None
+
+
+def build_verdict(run: Mapping[str, Any], *, staged_rows: int | None, loaded_rows: int | None) -> Verdict:
+    """The verdict of a run; before its verification, what the ledger knows so far.
+
+    :param run: the row of snowmelt.run.
+    """
+    found = run["verification"] or {
+        "source_rows": run["source_rows"],
+        "staged_rows": staged_rows,
+        "loaded_rows": loaded_rows,
+    }
+    rejected = int(found.get("rejected_rows") or 0)
+    places = []
+    expected: int | None = None
+    for name, title in _PLACES.items():
+        rows = found.get(name)
+        counted = None if rows is None else int(rows)
+        wanted = None if expected is None else expected - (rejected if name == "table_rows" else 0)
+        agrees = None if counted is None or wanted is None else counted == wanted
+        if (
+            agrees is False
+            and run["verification"] is None
+            and counted is not None
+            and counted < (wanted or 0)
+        ):
+            agrees = None  # the run is still on its way
+        places.append(Place(title, counted, agrees))
+        expected = counted if counted is not None else expected
+    verified = run["verified_at"] is not None
+    word = "verified" if verified else "differs" if run["verification"] and run["error"] else "open"
+    return Verdict(
+        word, tuple(places), rejected, describe_fingerprint(found.get("fingerprint")), run["error"]
+    )
+
+
+def describe_fingerprint(fingerprint: object) -> str:
+    """One sentence on the fingerprints."""
+    if not isinstance(fingerprint, Mapping):
+        return str(fingerprint) if fingerprint else "not compared yet"
+    if fingerprint.get("compared"):
+        loosely = fingerprint.get("loosely") or []
+        text = f"{fingerprint['columns']} columns over {int(fingerprint['rows']):,} rows agree, hash {fingerprint['hash']}"
+        if loosely:
+            text += f"; compared loosely: {', '.join(map(str, loosely))}"
+        return text
+    return str(fingerprint.get("reason") or "not compared yet")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A chunk or a file on the board."""
+
+    label: str
+    #: waiting, queued, running, retrying, done, skipped, failed or blocked.
+    word: str
+    task_id: str
+    map_index: int
+    rows: int | None
+    #: Copied so far.
+    rows_done: int
+    bytes: int | None
+    seconds: float | None
+    query_id: str = ""
+    files: int | None = None
+    worker: str = ""
+    rejected: int = 0
+
+    @property
+    def share(self) -> float:
+        """How much of it is copied, from 0 to 1."""
+        if self.word == "done" or not self.rows:
+            return 1.0 if self.word == "done" else 0.0
+        return min(1.0, self.rows_done / self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Half:
+    """The unload, or the load, as a whole."""
+
+    pieces: tuple[Piece, ...]
+    rows_total: int | None
+    rows_done: int
+    bytes_done: int
+    #: Rows in a second: over all, and lately; 0: nothing to tell it by.
+    rate: float
+    rate_lately: float
+
+    @property
+    def share(self) -> float:
+        """From 0 to 1."""
+        if self.rows_total:
+            return min(1.0, self.rows_done / self.rows_total)
+        return 1.0 if self.pieces and self.finished else 0.0
+
+    @property
+    def finished(self) -> bool:
+        """Whether every piece is through."""
+        return all(piece.word in {"done", "skipped"} for piece in self.pieces)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the pace of late; None when that cannot be told."""
+        rate = self.rate_lately or self.rate
+        if self.finished or not rate or self.rows_total is None:
+            return None
+        return max(0, self.rows_total - self.rows_done) / rate
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What one worker has loaded."""
+
+    name: str
+    files: int
+    rows: int
+    bytes: int
+    #: Rows in a second, while it was loading.
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A task that failed, and why."""
+
+    task_id: str
+    map_index: int
+    try_number: int
+    label: str
+    error: str
+    failed_at: datetime | None
+    #: Whether it stands as failed now; otherwise a later try is under way or went well.
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunRows:
+    """What the ledger says about a run: rows of its tables by the columns' names."""
+
+    run: Mapping[str, Any]
+    chunks: Sequence[Mapping[str, Any]]
+    files: Sequence[Mapping[str, Any]]
+    failures: Sequence[Mapping[str, Any]]
+    #: COPYs that run now: application_name, rows, bytes, seconds.
+    copying: Sequence[Mapping[str, Any]]
+    #: Queries that were submitted for chunks, told before their results are: chunk, query_id.
+    submitted: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunBoard:
+    """All that the page of a run shows."""
+
+    run: Mapping[str, Any]
+    now: datetime
+    steps: tuple[Step, ...]
+    unload: Half
+    load: Half
+    spans: tuple[Span, ...]
+    workers: tuple[Worker, ...]
+    failures: tuple[Failure, ...]
+    verdict: Verdict
+    #: Whether anything may still change.
+    live: bool

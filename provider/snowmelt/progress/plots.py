@@ -1,0 +1,181 @@
+"""Plots as inline SVG, made of rectangles, lines and text; colours come from the page's style sheet by class."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from html import escape
+from typing import Literal
+
+from snowmelt.progress.pace import show_bytes, show_count, show_seconds
+from snowmelt.progress.spans import Span, amount_between, pack_lanes
+
+_WIDTH = 1000
+_LEFT, _RIGHT = 72, 8
+_AXIS = 22
+_LANE, _GAP = 14, 3
+#: More lanes than this would be no picture; the busiest are drawn, and how many are not is said.
+MOST_LANES = 24
+_BINS = 120
+_RATE_HEIGHT = 150
+_ROUND_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
+_MOST_TICKS = 7
+#: What a rate is of.
+Measure = Literal["rows", "bytes"]
+_TITLES = {"unload": "Unload", "load": "Load"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    start: datetime
+    end: datetime
+
+    def x(self, moment: datetime) -> float:
+        span = (self.end - self.start).total_seconds() or 1.0
+        share = (moment - self.start).total_seconds() / span
+        return _LEFT + min(1.0, max(0.0, share)) * (_WIDTH - _LEFT - _RIGHT)
+
+
+def plot_gantt(spans: Sequence[Span], now: datetime) -> str:
+    """Chunks and files over time, a lane for each that ran beside others; empty without spans."""
+    if not spans:
+        return ""
+    axis = _axis(spans, now)
+    parts: list[str] = []
+    y = 4
+    for step, title in _TITLES.items():
+        lanes = pack_lanes([span for span in spans if span.step == step], now)
+        if not lanes:
+            continue
+        parts.append(f'<text class="what" x="0" y="{y + _LANE - 3}">{title}</text>')
+        for lane in lanes[:MOST_LANES]:
+            parts.extend(_bar(span, axis, y, now) for span in lane)
+            y += _LANE + _GAP
+        if len(lanes) > MOST_LANES:
+            parts.append(
+                f'<text x="{_LEFT}" y="{y + _LANE - 3}">and {len(lanes) - MOST_LANES} more at once</text>'
+            )
+            y += _LANE + _GAP
+        y += 6
+    return _svg(y + _AXIS, "Chunks and files over time", [*_time_ticks(axis, y), *parts])
+
+
+def plot_rate(spans: Sequence[Span], now: datetime, what: Measure = "rows") -> str:
+    """Rows (or bytes) in a second over time, a line for the unload and one for the load; empty without spans."""
+    told = [span for span in spans if getattr(span, what)]
+    if not told:
+        return ""
+    axis = _axis(told, now)
+    step_seconds = (axis.end - axis.start).total_seconds() / _BINS
+    lines = {
+        step: _rates([span for span in told if span.step == step], axis, step_seconds, now, what)
+        for step in _TITLES
+    }
+    top = _round_up(max((max(rates) for rates in lines.values() if rates), default=0.0))
+    if not top:
+        return ""
+    height = _RATE_HEIGHT
+    parts = []
+    for share in (0.0, 0.5, 1.0):
+        y = 8 + (1 - share) * (height - 8)
+        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(
+            f'<text class="right" x="{_LEFT - 6}" y="{y + 4:.1f}">{_short(top * share, "B" if what == "bytes" else "")}</text>'
+        )
+    for step, rates in lines.items():
+        if rates:
+            parts.append(_area(step, rates, top, height))
+    return _svg(
+        height + _AXIS, f"{what.capitalize()} in a second over time", [*_time_ticks(axis, height), *parts]
+    )
+
+
+def _rates(spans: Sequence[Span], axis: _Axis, seconds: float, now: datetime, what: Measure) -> list[float]:
+    if not spans or seconds <= 0:
+        return []
+    return [
+        getattr(
+            amount_between(
+                spans,
+                axis.start + timedelta(seconds=seconds * place),
+                axis.start + timedelta(seconds=seconds * (place + 1)),
+                now,
+            ),
+            what,
+        )
+        / seconds
+        for place in range(_BINS)
+    ]
+
+
+def _area(step: str, rates: Sequence[float], top: float, height: int) -> str:
+    wide = (_WIDTH - _LEFT - _RIGHT) / len(rates)
+    points = []
+    for place, rate in enumerate(rates):
+        y = 8 + (1 - rate / top) * (height - 8)
+        points.append(f"{_LEFT + wide * place:.1f},{y:.1f} {_LEFT + wide * (place + 1):.1f},{y:.1f}")
+    line = " ".join(points)
+    return (
+        f'<polygon class="area {step}" points="{_LEFT},{height} {line} {_WIDTH - _RIGHT},{height}"/>'
+        f'<polyline class="line {step}" points="{line}"><title>{_TITLES[step]}</title></polyline>'
+    )
+
+
+def _axis(spans: Sequence[Span], now: datetime) -> _Axis:
+    start = min(span.start for span in spans)
+    end = max(span.until(now) for span in spans)
+    return _Axis(start, max(end, start + timedelta(seconds=1)))
+
+
+def _bar(span: Span, axis: _Axis, y: int, now: datetime) -> str:
+    left, right = axis.x(span.start), axis.x(span.until(now))
+    seconds = (span.until(now) - span.start).total_seconds()
+    told = f"{span.label}: {show_count(span.rows)} rows, {show_bytes(span.bytes)}, {show_seconds(seconds)}"
+    where = f" on {span.worker}" if span.worker else ""
+    return (
+        f'<rect class="bar {span.step} {span.state}" x="{left:.1f}" y="{y}" width="{max(right - left, 2):.1f}" height="{_LANE}" rx="2">'
+        f"<title>{escape(told + where)}</title></rect>"
+    )
+
+
+def _time_ticks(axis: _Axis, height: int) -> list[str]:
+    seconds = (axis.end - axis.start).total_seconds()
+    each = next((step for step in _ROUND_SECONDS if seconds / step <= _MOST_TICKS), 86400)
+    parts = []
+    for number in range(int(seconds // each) + 1):
+        x = axis.x(axis.start + timedelta(seconds=each * number))
+        parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height}"/>')
+        parts.append(f'<text class="tick" x="{x:.1f}" y="{height + 15}">{_clock(each * number)}</text>')
+    return parts
+
+
+def _clock(seconds: int) -> str:
+    if seconds < 60:  # noqa: PLR2004 - a minute
+        return f"{seconds} s"
+    hours, minutes, rest = seconds // 3600, seconds % 3600 // 60, seconds % 60
+    if hours:
+        return f"{hours} h {minutes:02d}" if minutes else f"{hours} h"
+    return f"{minutes}:{rest:02d} min" if rest else f"{minutes} min"
+
+
+def _round_up(value: float) -> float:
+    if value <= 0:
+        return 0.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= value)
+
+
+def _short(rate: float, unit: str) -> str:
+    for prefix, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if rate >= size:
+            return f"{rate / size:g} {prefix}{unit}"
+    return f"{rate:g} {unit}".rstrip() if rate else "0"
+
+
+def _svg(height: int, title: str, parts: Sequence[str]) -> str:
+    return (
+        f'<svg class="plot" viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(title)}">'
+        f"{''.join(parts)}</svg>"
+    )

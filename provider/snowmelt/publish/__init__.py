@@ -1,0 +1,1 @@
+"""From a loaded staging table to the target's rows."""

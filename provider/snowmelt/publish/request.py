@@ -1,0 +1,163 @@
+"""What a publish is asked to do, and what it says it did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from snowmelt.errors import ConfigurationError
+from snowmelt.types.columns import Column
+
+
+class PublishMethod(StrEnum):
+    """How staged rows become the target's."""
+
+    SWAP = "swap"  #: the staging table takes the target's name
+    TRUNCATE = "truncate"  #: DELETE of all rows and INSERT
+    APPEND = "append"  #: INSERT
+    MERGE = "merge"  #: by key: UPDATE what differs, INSERT what is new
+
+
+class Duplicates(StrEnum):
+    """What happens when one key stands in several rows of the staging table (merge)."""
+
+    REFUSE = "refuse"
+    LAST = "last"  #: the row of the greatest watermark; two of the same watermark are refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockPatience:
+    """How long to queue for a lock, and how long to keep coming back. All in seconds.
+
+    Whoever waits for ACCESS EXCLUSIVE makes every later reader queue behind: `lock_timeout` bounds that.
+    """
+
+    #: Above PostgreSQL's deadlock_timeout (1 s): a running autovacuum gives way only to those who wait that long.
+    lock_timeout: float = 3.0
+    #: From the first try to the last.
+    give_up_after: float = 900.0
+    #: The pause after the first try; doubled each time, up to the longest, and drawn between half and whole.
+    first_pause: float = 0.5
+    longest_pause: float = 30.0
+
+    def pause(self, attempt: int, draw: float) -> float:
+        """Seconds to wait after the try `attempt` (from 1).
+
+        :param draw: random, 0 to 1.
+        """
+        whole = min(self.longest_pause, self.first_pause * 2.0 ** min(attempt - 1, 30))
+        return whole * (0.5 + draw / 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySet:
+    """The keys that the source still has: rows of the target whose key is not among them are removed by a merge."""
+
+    #: The table of the keys, in the target's schema, with the columns of the key alone.
+    table: str
+    #: Keys that were loaded, by the ledger. The table must hold exactly as many.
+    expected_rows: int
+    #: A publish that would remove more than this share of the target is refused.
+    max_delete_percent: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishRequest:
+    """One publish."""
+
+    run_id: str
+    method: PublishMethod
+    schema: str
+    table: str
+    #: The staging table, in the target's schema.
+    staging: str
+    #: Target names of the loaded columns (all methods but swap insert just these).
+    columns: tuple[str, ...] = ()
+    #: Columns that the target gets by this publish; it has them already when the publish is repeated.
+    added_columns: tuple[Column, ...] = ()
+    #: Rows that were loaded, by the ledger. The staging table must hold exactly as many.
+    expected_rows: int | None = None
+    #: Merge: the key, by target names.
+    uniqueness_columns: tuple[str, ...] = ()
+    #: Merge: rows whose key is in the target already are left as they are.
+    inserts_only: bool = False
+    duplicates: Duplicates = Duplicates.REFUSE
+    #: Merge with duplicates=last: target name of the column that tells which row is the last.
+    watermark_column: str | None = None
+    #: Merge: what the source still has; None: nothing is removed.
+    keys: KeySet | None = None
+    #: Count the target's rows first (a scan of the old table, readers are not held up); else rows_before is None.
+    count_target: bool = True
+    patience: LockPatience = field(default_factory=LockPatience)
+    #: Swap: seconds to wait for transactions that began before the load ended and would see only a part of the new table
+    #: (REPEATABLE READ and SERIALIZABLE; a running statement is waited for too). None: publish in spite of them.
+    snapshot_wait: float | None = 600.0
+
+    def __post_init__(self) -> None:
+        if self.staging == self.table:
+            raise ConfigurationError(
+                f"The staging table and the target are both {self.table!r}; they have to differ."
+            )
+        if self.method is PublishMethod.MERGE and not self.uniqueness_columns:
+            raise ConfigurationError(
+                f"A merge into {self.schema}.{self.table} needs uniqueness_columns: the columns that tell one row from another."
+            )
+        missing = [name for name in self.uniqueness_columns if name not in self.columns]
+        if self.method is PublishMethod.MERGE and missing:
+            raise ConfigurationError(
+                f"uniqueness_columns of {self.schema}.{self.table} names {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} "
+                "not among the copied columns. Copy them, or name others."
+            )
+        if self.method is not PublishMethod.SWAP and not self.columns:
+            raise ConfigurationError(
+                f"A publish by {self.method.value} into {self.schema}.{self.table} needs the names of its columns."
+            )
+        if (
+            self.method is PublishMethod.MERGE
+            and self.duplicates is Duplicates.LAST
+            and self.watermark_column not in self.columns
+        ):
+            raise ConfigurationError(
+                f"duplicates=last needs a watermark_column among the copied columns of {self.schema}.{self.table}; "
+                f"it is {self.watermark_column!r}."
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishResult:
+    """What a publish did."""
+
+    method: PublishMethod
+    #: False: the run was published before, and nothing was done now.
+    published: bool
+    #: Rows of the target before (None when not counted, 0 when there was none) and after.
+    rows_before: int | None
+    rows_after: int | None
+    inserted: int
+    updated: int
+    deleted: int | None
+    #: Merge: staged rows that the target had already, to the byte.
+    unchanged: int
+    #: From the first statement to the last before the commit; of these, holding a lock that keeps readers out.
+    seconds: float
+    locked_seconds: float
+    #: Tries it took to get the lock.
+    attempts: int
+    #: Before all that: building the staging table's indexes and keys, and its ANALYZE; of the try that published.
+    index_seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dict, as it stands in the ledger and in XComs."""
+        return asdict(self) | {
+            "method": self.method.value,
+            "seconds": round(self.seconds, 3),
+            "locked_seconds": round(self.locked_seconds, 3),
+            "index_seconds": round(self.index_seconds, 3),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PublishResult:
+        """The result that `to_json` wrote."""
+        return cls(**dict(data) | {"method": PublishMethod(data["method"])})

@@ -1,0 +1,149 @@
+"""Publishing by rows: what truncate, append and merge execute, and the checks before them.
+
+`truncate` removes the old rows by DELETE. The statement TRUNCATE would keep every reader waiting until the last new row is
+written (measured: 5.1 s for a million rows with three B-trees), and a transaction with an older snapshot would then see an empty
+table, for TRUNCATE is not MVCC-safe (PostgreSQL, "Concurrency Control: Caveats"). The price: the table holds both until
+(auto)vacuum has cleared the old rows, and takes that much room for good.
+
+A merge holds SHARE ROW EXCLUSIVE on the target: others read, nobody else writes. So UPDATE and INSERT are two plain
+statements whose counts are exact, and a unique index on the key is a matter of speed, not of right or wrong. Measured on
+PostgreSQL 18, a million rows by primary key, all changed: UPDATE 13.7 s, INSERT … ON CONFLICT 18.9 s; ten thousand: no difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from snowmelt.publish.request import Duplicates, PublishRequest
+from snowmelt.sql.names import postgres_identifier
+
+#: Rows named in an error.
+EXAMPLES = 5
+
+
+def build_count(schema: str, table: str) -> str:
+    """The number of rows."""
+    return f"SELECT count(*) FROM {postgres_identifier(schema, table)}"
+
+
+def build_delete_all(request: PublishRequest, *, partitioned: bool) -> str:
+    """Every row, of the table alone; a partitioned one has no rows but its partitions'."""
+    return f"DELETE FROM {'' if partitioned else 'ONLY '}{_target(request)}"
+
+
+def build_any_row(request: PublishRequest) -> str:
+    """One row: whether there is any row."""
+    return f"SELECT EXISTS (SELECT FROM {_target(request)})"
+
+
+def build_insert(request: PublishRequest) -> str:
+    """All staged rows into the target. OVERRIDING keeps a staged identity value; without an identity it means nothing."""
+    columns = _list(request.columns)
+    return (
+        f"INSERT INTO {_target(request)} ({columns}) OVERRIDING SYSTEM VALUE "
+        f"SELECT {columns} FROM {postgres_identifier(request.schema, request.staging)}"
+    )
+
+
+def build_null_keys(request: PublishRequest) -> str:
+    """One row: staged rows with a NULL in each key column, in the key's order."""
+    counts = ", ".join(
+        f"count(*) FILTER (WHERE {postgres_identifier(name)} IS NULL)" for name in request.uniqueness_columns
+    )
+    return f"SELECT {counts} FROM {postgres_identifier(request.schema, request.staging)}"
+
+
+def build_duplicate_keys(request: PublishRequest) -> str:
+    """Rows (key columns as text …, rows): keys that cannot be merged, the most frequent first.
+
+    With duplicates=last these are the keys whose greatest watermark stands in several rows, or in none.
+    """
+    staging = postgres_identifier(request.schema, request.staging)
+    keys = request.uniqueness_columns
+    if request.duplicates is Duplicates.LAST and request.watermark_column is not None:
+        mark = postgres_identifier(request.watermark_column)
+        staging = (
+            f"(SELECT {_list(keys)}, rank() OVER (PARTITION BY {_list(keys)} ORDER BY {mark} DESC NULLS LAST) AS snowmelt_rank "
+            f"FROM {staging}) AS ranked WHERE snowmelt_rank = 1"
+        )
+    return build_duplicates(keys, staging)
+
+
+def build_duplicates(keys: Sequence[str], source: str) -> str:
+    """Rows (key columns as text …, rows): keys that stand in `source` more than once."""
+    texts = ", ".join(f"{postgres_identifier(name)}::text" for name in keys)
+    return (
+        f"SELECT {texts}, count(*) FROM {source} GROUP BY {_list(keys)} HAVING count(*) > 1 "
+        f"ORDER BY count(*) DESC, {_list(keys)} LIMIT {EXAMPLES}"
+    )
+
+
+def build_delete_surplus(request: PublishRequest) -> str:
+    """Of the staged rows of one key all but the last; needs a watermark column."""
+    staging, keys = postgres_identifier(request.schema, request.staging), _list(request.uniqueness_columns)
+    mark = postgres_identifier(request.watermark_column or "")
+    return (
+        f"DELETE FROM {staging} AS s USING (SELECT ctid AS place, row_number() OVER (PARTITION BY {keys} "
+        f"ORDER BY {mark} DESC NULLS LAST) AS turn FROM {staging}) AS ranked WHERE s.ctid = ranked.place AND ranked.turn > 1"
+    )
+
+
+def build_update(request: PublishRequest) -> str:
+    """The target's rows of a staged key take the staged values, where these differ in a single byte.
+
+    `*<>` compares rows by their bytes: it needs no equality operator of the type (json has none), and tells 1.0 from 1.00
+    and -0 from 0, so that after a merge the values are exactly the source's.
+    """
+    names = [postgres_identifier(name) for name in request.columns]
+    sets = ", ".join(f"{name} = s.{name}" for name in names)
+    theirs, ours = ", ".join(f"t.{name}" for name in names), ", ".join(f"s.{name}" for name in names)
+    return (
+        f"UPDATE {_target(request)} AS t SET {sets} FROM {_source(request)} WHERE {_same_key(request)} "
+        f"AND ROW({theirs})::record OPERATOR(pg_catalog.*<>) ROW({ours})::record"
+    )
+
+
+def build_insert_new(request: PublishRequest) -> str:
+    """The staged rows whose key the target does not have."""
+    return (
+        f"INSERT INTO {_target(request)} ({_list(request.columns)}) OVERRIDING SYSTEM VALUE "
+        f"SELECT {', '.join(f's.{postgres_identifier(name)}' for name in request.columns)} FROM {_source(request)} "
+        f"WHERE NOT EXISTS (SELECT FROM {_target(request)} AS t WHERE {_same_key(request)})"
+    )
+
+
+def build_delete_gone(request: PublishRequest) -> str:
+    """Rows of the target whose key is not among the source's. A key with a NULL in it is never removed: it equals nothing.
+
+    Needs `request.keys`.
+    """
+    keys = postgres_identifier(request.schema, request.keys.table if request.keys else "")
+    whole = " AND ".join(f"t.{postgres_identifier(name)} IS NOT NULL" for name in request.uniqueness_columns)
+    return (
+        f"DELETE FROM {_target(request)} AS t WHERE {whole} "
+        f"AND NOT EXISTS (SELECT FROM {keys} AS s WHERE {_same_key(request)})"
+    )
+
+
+def _target(request: PublishRequest) -> str:
+    return postgres_identifier(request.schema, request.table)
+
+
+def _source(request: PublishRequest) -> str:
+    staging = postgres_identifier(request.schema, request.staging)
+    if request.duplicates is not Duplicates.LAST or request.watermark_column is None:
+        return f"{staging} AS s"
+    keys, mark = _list(request.uniqueness_columns), postgres_identifier(request.watermark_column)
+    return (
+        f"(SELECT DISTINCT ON ({keys}) {_list(request.columns)} FROM {staging} "
+        f"ORDER BY {keys}, {mark} DESC NULLS LAST) AS s"
+    )
+
+
+def _same_key(request: PublishRequest) -> str:
+    names = [postgres_identifier(name) for name in request.uniqueness_columns]
+    return " AND ".join(f"t.{name} = s.{name}" for name in names)
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(postgres_identifier(name) for name in names)

@@ -1,0 +1,1 @@
+"""What has to be run once in Snowflake, AWS and PostgreSQL."""

@@ -1,0 +1,135 @@
+"""STEPS.md: what to run where, in which order.
+
+All files of a set-up, by name.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+from snowmelt.config.file import Config
+from snowmelt.setup.aws import (
+    build_cleanup_policy,
+    build_rds_trust,
+    build_read_policy,
+    build_snowflake_policy,
+    build_snowflake_trust,
+)
+from snowmelt.setup.connections import build_connections_env
+from snowmelt.setup.facts import RDS_ARN, SetupFacts
+from snowmelt.setup.postgres import build_postgres_sql, build_rds_sql
+from snowmelt.setup.scope import SetupScope, plan_scope
+from snowmelt.setup.snowflake import build_snowflake_sql
+from snowmelt.sql.names import snowflake_identifier, snowflake_literal
+
+
+def build_steps(scope: SetupScope, facts: SetupFacts, *, command: str) -> str:
+    """A numbered list.
+
+    :param command: the call that made these files, to be repeated with what Snowflake tells.
+    """
+    steps = [
+        f"**Snowflake**, as ACCOUNTADMIN: run `snowflake.sql`.{_key_note(facts)}",
+        _trust_step(scope, facts, command),
+        f"**AWS**: make the role that Snowflake takes.\n\n{_role_commands(facts.iam_role, 'iam-trust-policy.json', 'iam-snowflake-policy.json')}",
+        "**AWS**: give `iam-read-policy.json` to the user or role that Airflow's workers run under."
+        + (
+            " And `iam-cleanup-policy.json` to the one of the connection `aws_cleanup`."
+            if scope.cleanup_connections
+            else " `iam-cleanup-policy.json` is not needed: Snowflake removes staged files through its stage."
+        ),
+        "**PostgreSQL**, in the target database, as its administrator: run `postgres.sql`, then set the role's password by `\\password`.",
+        _rds_step(scope, facts),
+        "**Airflow**: fill in `airflow-connections.env` and make these connections known to Airflow.",
+        f"**Snowflake**: see that the integration works.\n\n{_code('sql', _validate(scope))}",
+        (
+            "**Airflow**: trigger `migration_doctor`, which checks every connection and right; then `migrate_table` with `mode` = `test` and "
+            "`row_limit` = 100 (the target stays untouched); then the first table."
+        ),
+    ]
+    numbered = "\n\n".join(f"{number}. {_indent(step)}" for number, step in enumerate(steps, 1))
+    return f"# What to run where, in this order\n\n{numbered}\n"
+
+
+def _key_note(facts: SetupFacts) -> str:
+    if facts.rsa_public_key:
+        return ""
+    commands = _code(
+        "sh",
+        "openssl genrsa 2048 | openssl pkcs8 -topk8 -inform PEM -nocrypt -out snowmelt.p8\n"
+        "openssl rsa -in snowmelt.p8 -pubout -out snowmelt.pub",
+    )
+    return f" It holds a placeholder for the user's public key: make a pair, and give `--rsa-public-key-file snowmelt.pub`.\n\n{commands}"
+
+
+def _trust_step(scope: SetupScope, facts: SetupFacts, command: str) -> str:
+    if facts.iam_user_arn and facts.external_id:
+        return "`iam-trust-policy.json` holds what Snowflake told; nothing to do."
+    name = snowflake_identifier(scope.config.snowflake_unload.storage_integration or "SNOWMELT_S3")
+    again = _code(
+        "sh",
+        f"{command} --storage-aws-iam-user-arn '<STORAGE_AWS_IAM_USER_ARN>' --storage-aws-external-id '<STORAGE_AWS_EXTERNAL_ID>'",
+    )
+    return (
+        f"**Here**: take the two values that its last statement (`DESC INTEGRATION {name}`) shows, and write the files once more. "
+        f"Files that you did not change are replaced.\n\n{again}"
+    )
+
+
+def _role_commands(role: str, trust: str, policy: str) -> str:
+    name = shlex.quote(role)
+    return _code(
+        "sh",
+        f"aws iam create-role --role-name {name} --assume-role-policy-document file://{trust}\n"
+        f"aws iam put-role-policy --role-name {name} --policy-name snowmelt --policy-document file://{policy}",
+    )
+
+
+def _rds_step(scope: SetupScope, facts: SetupFacts) -> str:
+    if not scope.uses_aws_s3:
+        return "`rds-aws_s3*` are for tables loaded as CSV by the server itself; the configuration has none."
+    arn = facts.rds_arn or RDS_ARN
+    kind = "cluster" if ":cluster:" in arn else "instance"
+    identifier = shlex.quote(arn.rpartition(":")[2])
+    attach = f"aws rds add-role-to-db-{kind} --db-{kind}-identifier {identifier} --feature-name s3Import --role-arn {shlex.quote(facts.role_arn(facts.rds_role))}"
+    made = _role_commands(facts.rds_role, "rds-aws_s3-trust-policy.json", "rds-aws_s3-policy.json")
+    return f"**RDS or Aurora**, for CSV by the server itself: make its role, attach it, and run `rds-aws_s3.sql`.\n\n{made}\n\n{_code('sh', attach)}"
+
+
+def _validate(scope: SetupScope) -> str:
+    integration = scope.config.snowflake_unload.storage_integration or "SNOWMELT_S3"
+    plain = integration == integration.upper() and integration.isidentifier()
+    name = snowflake_literal(integration if plain else snowflake_identifier(integration))
+    path = snowflake_literal(f"s3://{scope.bucket}/{scope.head}")
+    return f"SELECT SYSTEM$VALIDATE_STORAGE_INTEGRATION({name}, {path}, 'snowmelt_check.txt', 'all');"
+
+
+def _indent(step: str) -> str:
+    """The lines behind a number, so that code stays within its step."""
+    first, *others = step.splitlines()
+    return "\n".join([first, *(f"   {line}" if line else "" for line in others)])
+
+
+def _code(language: str, text: str) -> str:
+    return f"```{language}\n{text}\n```"
+
+
+def build_setup(config: Config, facts: SetupFacts, *, command: str) -> dict[str, str]:
+    """File name → text, in the order in which they are needed.
+
+    :param command: the call that asked for them; it is shown in STEPS.md.
+    """
+    scope = plan_scope(config)
+    return {
+        "STEPS.md": build_steps(scope, facts, command=command),
+        "snowflake.sql": build_snowflake_sql(scope, facts),
+        "iam-trust-policy.json": build_snowflake_trust(facts),
+        "iam-snowflake-policy.json": build_snowflake_policy(scope, facts),
+        "iam-read-policy.json": build_read_policy(scope, facts),
+        "iam-cleanup-policy.json": build_cleanup_policy(scope, facts),
+        "postgres.sql": build_postgres_sql(scope, facts),
+        "rds-aws_s3.sql": build_rds_sql(facts),
+        "rds-aws_s3-policy.json": build_read_policy(scope, facts),
+        "rds-aws_s3-trust-policy.json": build_rds_trust(facts),
+        "airflow-connections.env": build_connections_env(scope, facts),
+    }

@@ -1,0 +1,1 @@
+"""Names, literals and predicates of both databases. Pure."""

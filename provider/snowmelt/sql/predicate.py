@@ -1,0 +1,215 @@
+"""`source_filter`: the one free SQL text, checked to be a single predicate before it stands inside `WHERE ( … )`.
+
+Two independent readings have to agree that it is harmless: Snowflake's lexical rules (`sql_text.py`: nothing may reach out
+of the parentheses) and a parser (this module: one boolean expression over the row, no query, no side effect).
+The text itself is passed on, not what the parser would write: the parser judges and changes nothing.
+
+Decided: only functions of Snowflake's own that are known to be harmless may be called (`filter_functions.py`), and no other
+object may be asked unless the configuration says so (`filter_subqueries`): a subquery reads at another moment than the
+snapshot, and again for each chunk. A view does both better.
+A leading WHERE is refused with a hint, as what is stored and shown is then exactly what stands in the statement.
+The current date and time are allowed (`"DAY" >= DATEADD(day, -30, CURRENT_DATE())`): each chunk's statement reads them
+anew, and the count of rows over all chunks stops a run in which they moved. RANDOM and its like are refused, since no two
+chunks would agree on them.
+
+This module imports the parser (about 0.3 s): it belongs into a task, never into a DAG file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+from sqlglot.optimizer.annotate_types import annotate_types
+
+from snowmelt.errors import ConfigurationError
+from snowmelt.sql.functions import find_unknown_functions
+from snowmelt.sql.text import UnreadableError, find_text_faults, read_between
+
+_EXAMPLE = """Write one condition, such as "Clinic" = 'North' AND LAST_MODIFIED >= '2024-01-01'."""
+
+#: What is true or false for a row. A function or column may be, where the parser does not know its type.
+_BOOLEAN = (
+    exp.Connector,
+    exp.Not,
+    exp.Predicate,
+    exp.Escape,
+    exp.Boolean,
+    exp.Column,
+    exp.Func,
+    exp.Cast,
+    exp.JSONExtract,
+    exp.Bracket,
+)
+_BOOLEAN_TYPES = {exp.DType.BOOLEAN, exp.DType.VARIANT, exp.DType.UNKNOWN}
+#: Kinds of nodes that may stand nowhere, and how each is called.
+_REFUSED_ANYWHERE: tuple[tuple[tuple[type, ...], str], ...] = (
+    ((exp.Values, exp.UDTF, exp.Lateral), "a table function or list of rows, {0}: use a view instead"),
+    ((exp.DML, exp.DDL, exp.Command, exp.Use, exp.Set, exp.Into), "a statement, {0}"),
+    ((exp.Placeholder, exp.Parameter, exp.SessionParameter), "a variable, {0}: write its value"),
+)
+#: What belongs to a query. Allowed within one, where the configuration allows a query.
+_REFUSED_NODES: tuple[tuple[tuple[type, ...], str], ...] = (
+    (
+        (exp.Query, exp.From, exp.Join, exp.Table),
+        "a query or table, {0}: use a view instead",
+    ),
+    *_REFUSED_ANYWHERE,
+    (
+        (exp.Order, exp.Limit, exp.Group, exp.Having, exp.Qualify, exp.Alias, exp.Where),
+        "another clause, {0}",
+    ),
+    ((exp.AggFunc, exp.Window), "{0}, which looks at many rows: WHERE looks at one"),
+    ((exp.Star,), "a star"),
+)
+_UNSTEADY = (exp.Rand, exp.Randn, exp.Uuid)
+_SEQUENCE = {"NEXTVAL", "CURRVAL"}
+
+#: Functions by name: random ones, and those that read or reach something other than the row.
+_REFUSED_FUNCTIONS = frozenset(
+    {
+        "FLATTEN",
+        "GENERATOR",
+        "IDENTIFIER",
+        "INFER_SCHEMA",
+        "LAST_QUERY_ID",
+        "NORMAL",
+        "RANDOM",
+        "RANDSTR",
+        "RESULT_SCAN",
+        "SEQ1",
+        "SEQ2",
+        "SEQ4",
+        "SEQ8",
+        "SPLIT_TO_TABLE",
+        "STRTOK_SPLIT_TO_TABLE",
+        "TABLE",
+        "TO_QUERY",
+        "UNIFORM",
+        "UUID_STRING",
+        "VALIDATE",
+        "ZIPF",
+    }
+)
+_REFUSED_BEGINNINGS = (
+    "SYSTEM$",
+    "SNOWFLAKE.",
+    "BUILD_SCOPED_FILE",
+    "BUILD_STAGE_FILE",
+    "GET_ABSOLUTE",
+    "GET_PRESIGNED",
+    "GET_RELATIVE",
+    "GET_STAGE",
+    "AI_",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFilter:
+    """A predicate that may stand inside `WHERE ( … )` and nowhere else."""
+
+    #: As it was written, without spaces around it.
+    sql: str
+
+
+def parse_source_filter(text: str, *, subqueries: bool = False) -> SourceFilter:
+    """Check that a text is exactly one predicate of Snowflake.
+
+    :param subqueries: it may ask other objects.
+    :raises ConfigurationError: it is not; the message says what was found and where.
+    """
+    faults = find_filter_faults(text, subqueries=subqueries)
+    if faults:
+        raise ConfigurationError(f"source_filter is not one predicate. {_EXAMPLE}", tuple(faults))
+    return SourceFilter(text.strip())
+
+
+def find_filter_faults(text: str, *, subqueries: bool = False) -> list[str]:
+    """What keeps a text from being a source filter; nothing when it is one.
+
+    :param subqueries: it may ask other objects.
+    """
+    sql = text.strip()
+    if not sql:
+        return ["it is empty; leave the filter out to copy every row"]
+    if sql[:5].upper() == "WHERE" and not sql[5:6].isalnum() and sql[5:6] not in {"_", "$"}:
+        return ["it begins with WHERE at character 1; leave that word out"]
+    if faults := find_text_faults(sql, subqueries=subqueries):
+        return [str(fault) for fault in faults]
+    try:
+        return _find_grammar_faults(sql, subqueries)
+    except UnreadableError as error:
+        return [str(error)]
+    except RecursionError:
+        return ["it is nested too deeply to be read"]
+
+
+def _find_grammar_faults(sql: str, subqueries: bool) -> list[str]:
+    inside = _read_inside(sql)
+    if inside is None:
+        return ["it is more than one expression"]
+    return _find_tree_faults(inside, subqueries) or [
+        f"the function {name}, which is not known to look at the row alone: use a view that calls it"
+        for name in find_unknown_functions(sql, subqueries=subqueries)
+    ]
+
+
+def _read_inside(sql: str) -> exp.Expr | None:
+    """What the parser finds between the parentheses of a WHERE, None when the text reaches out of them."""
+    statements = read_between("SELECT 1 FROM T WHERE (", sql, "\n)")
+    if len(statements) != 1 or not isinstance(statements[0], exp.Select):
+        return None
+    select = statements[0]
+    if {key for key, value in select.args.items() if value} - {"kind"} != {"expressions", "from_", "where"}:
+        return None
+    condition = select.args["where"].this
+    if not isinstance(condition, exp.Paren):
+        return None
+    alone = read_between("SELECT 1 FROM T WHERE ", sql, "\n")
+    same = len(alone) == 1 and isinstance(alone[0], exp.Select) and alone[0].args.get("where") is not None
+    inside: exp.Expr = condition.this
+    return inside if same and alone[0].args["where"].this == inside else None  # type: ignore[union-attr]
+
+
+def _find_tree_faults(inside: exp.Expr, subqueries: bool) -> list[str]:
+    faults: list[str] = []
+    queries = [node for node in inside.walk() if subqueries and isinstance(node, exp.Query)]
+    within = {id(node) for query in queries for node in query.walk()}
+    for node in inside.walk():
+        refused = _REFUSED_ANYWHERE if id(node) in within else _REFUSED_NODES
+        reason = _refuse_node(node, refused)
+        if reason and reason not in faults:
+            faults.append(reason)
+    if not faults:
+        root = inside.unnest()
+        type_ = annotate_types(root.copy(), dialect="snowflake").type
+        if not isinstance(root, _BOOLEAN) or (type_ is not None and type_.this not in _BOOLEAN_TYPES):
+            faults.append(f"{_show(root)} is neither true nor false for a row; compare it with something")
+    return faults
+
+
+def _refuse_node(node: exp.Expr, refused: tuple[tuple[tuple[type, ...], str], ...]) -> str:
+    for kinds, reason in refused:
+        if isinstance(node, kinds):
+            return reason.format(_show(node))
+    if isinstance(node, exp.Table) and not isinstance(node.this, exp.Identifier):
+        return f"a stage or table function, {_show(node)}: use a view instead"
+    if isinstance(node, exp.Column) and node.name.upper() in _SEQUENCE and node.table:
+        return f"a sequence, {_show(node)}"
+    if isinstance(node, exp.Dot) and isinstance(node.expression, exp.Func):
+        return f"the function {_show(node)}: only Snowflake's own functions, without a schema, are allowed"
+    return _refuse_function(node)
+
+
+def _refuse_function(node: exp.Expr) -> str:
+    if not isinstance(node, exp.Func) or isinstance(node, exp.Connector):
+        return ""
+    name = (node.name if isinstance(node, exp.Anonymous) else node.sql_name()).upper()
+    if isinstance(node, _UNSTEADY) or name in _REFUSED_FUNCTIONS or name.startswith(_REFUSED_BEGINNINGS):
+        return f"the function {name}: a filter looks at the row alone, and gives the same answer each time"
+    return ""
+
+
+def _show(node: exp.Expr) -> str:
+    text = node.sql(dialect="snowflake")
+    return text if len(text) <= 40 else text[:39] + "…"  # noqa: PLR2004  (a glimpse is enough to find the place)

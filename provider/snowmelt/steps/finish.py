@@ -1,0 +1,113 @@
+"""The end of a run: its files removed where that is wished, its row in the ledger closed, its report made."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import psycopg
+
+from snowmelt.drivers.postgres_errors import postgres_failures
+from snowmelt.drivers.s3_errors import s3_failures
+from snowmelt.drivers.snowflake import Connection, read_rows
+from snowmelt.errors import ConfigurationError, SnowmeltError
+from snowmelt.ledger.files import read_chunks, read_staged
+from snowmelt.ledger.runs import read_report, write_finished, write_report
+from snowmelt.plan.plan import Plan
+from snowmelt.steps.planning import read_plan
+from snowmelt.steps.report import Report, build_report
+from snowmelt.unload.manifest import MANIFEST_NAME, name_parts
+from snowmelt.unload.statements import build_remove, build_write_document
+
+log = logging.getLogger(__name__)
+
+#: S3 deletes at most this many objects by one request.
+_DELETE_BATCH = 1000
+
+
+def remove_staged(
+    postgres: psycopg.Connection[Any],
+    run_id: str,
+    *,
+    snowflake: Callable[[], AbstractContextManager[Connection]],
+    s3: Callable[[], Any] | None,
+) -> int:
+    """Remove the run's files; the manifest goes with them. Only after the publish, and never those of another run.
+
+    Nothing is removed of a run in mode `load`: the files belong to the unload that made them.
+
+    :param s3: gives a client that may delete; None: Snowflake removes through the stage.
+    :returns: objects removed.
+    """
+    plan = read_plan(postgres, run_id)
+    report = read_report(postgres, run_id)
+    published = report is not None and report["outcome"] in {"published", "tested"}
+    if not published or plan.mode == "load":
+        return 0
+    if s3 is not None:
+        return _remove_by_python(s3(), plan, [file.key for file in read_staged(postgres, run_id)])
+    with snowflake() as session:
+        return len(
+            read_rows(
+                session, build_remove(plan.location, plan.path), f"Removing the staged files of run {run_id}"
+            )
+        )
+
+
+def _remove_by_python(client: Any, plan: Plan, keys: list[str]) -> int:
+    bucket, prefix = plan.location.bucket, plan.location.key(plan.path)
+    manifest = (MANIFEST_NAME, *name_parts(len(keys)))
+    named = [key for key in keys if key.startswith(prefix)] + [f"{prefix}{name}" for name in manifest]
+    for start in range(0, len(named), _DELETE_BATCH):
+        part = named[start : start + _DELETE_BATCH]
+        with s3_failures(f"Removing {len(part)} objects below s3://{bucket}/{prefix}"):
+            client.delete_objects(
+                Bucket=bucket, Delete={"Objects": [{"Key": key} for key in part], "Quiet": True}
+            )
+    return len(named)
+
+
+def end_run(
+    postgres: psycopg.Connection[Any],
+    run_id: str,
+    *,
+    snowflake: Callable[[], AbstractContextManager[Connection]],
+) -> Report:
+    """Note the end, keep the run's report in the ledger, and have Snowflake write it beside the manifest.
+
+    After the files were removed it is written all the same, and outlives them. The rows are published by then: a report that
+    cannot be written to S3 is a warning, and stands in the ledger all the same.
+
+    :param snowflake: opens a session.
+    """
+    plan = read_plan(postgres, run_id)
+    write_finished(postgres, run_id)
+    report = load_report(postgres, run_id)
+    write_report(postgres, run_id, report.to_json())
+    if plan.location.writable:
+        doing = f"Writing the report of run {run_id}"
+        try:
+            with snowflake() as session:
+                read_rows(
+                    session, build_write_document(plan.location, plan.report_path, report.to_json()), doing
+                )
+        except SnowmeltError as error:
+            log.warning("%s to S3 failed; it stands in snowmelt.run.report. %s", doing, error)
+    return report
+
+
+def load_report(postgres: psycopg.Connection[Any], run_id: str) -> Report:
+    """The report of a run as the ledger knows it now, whether it has ended or not.
+
+    :raises ConfigurationError: the ledger does not know the run.
+    """
+    with postgres_failures(f"Reading the report of run {run_id}"):
+        run = read_report(postgres, run_id)
+        chunks = read_chunks(postgres, run_id)
+    if run is None:
+        raise ConfigurationError(
+            f"The ledger has no run {run_id}: it failed before it was planned, or was removed."
+        )
+    return build_report(run, chunks)

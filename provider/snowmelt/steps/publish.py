@@ -1,0 +1,254 @@
+"""The first publish of a merge: its staging table becomes the target, so it must hold one row for each key already.
+
+From a loaded staging table to the published target, for a planned run.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+from psycopg.rows import tuple_row
+
+from snowmelt.config.sections import Execution
+from snowmelt.drivers.postgres_errors import postgres_failures
+from snowmelt.errors import SnowmeltError, VerificationError
+from snowmelt.ledger import runs as ledger
+from snowmelt.plan.plan import Plan
+from snowmelt.publish.deferred import defer_indexes, restore_indexes
+from snowmelt.publish.index_build import build_indexes
+from snowmelt.publish.request import (
+    Duplicates,
+    KeySet,
+    LockPatience,
+    PublishMethod,
+    PublishRequest,
+    PublishResult,
+)
+from snowmelt.publish.row_statements import build_count, build_delete_surplus
+from snowmelt.publish.rows import refuse_keys
+from snowmelt.publish.staging import create_staging, drop_staging, read_mark
+from snowmelt.publish.staging_table import LOCK_NAME, build_mark
+from snowmelt.publish.target import read_details
+from snowmelt.publish.transaction import publish
+
+log = logging.getLogger(__name__)
+
+
+def settle_keys(connection: psycopg.Connection[Any], request: PublishRequest) -> None:
+    """Refuse keys that a merge would refuse, and take out the rows that the last of their key overrules. Safe to repeat.
+
+    How many went is kept in the staging table's mark, in the same transaction: the publish counts them with the others.
+    Nothing is done for another method, and where the target is there.
+
+    :raises ValueRefused: a key is NULL, or stands in several rows that no watermark tells apart.
+    """
+    if request.method is not PublishMethod.MERGE:
+        return
+    with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute(LOCK_NAME, (f"{request.schema}.{request.staging}",))
+        present = read_details(cursor, request.schema, request.staging)
+        if present is None:  # the publish tells
+            return
+        mark = read_mark(present, request.schema, request.staging, request.run_id, request.table)
+        counted = cursor.execute(build_count(request.schema, request.staging)).fetchone()
+        if mark.kind != "new" or mark.surplus or counted != (request.expected_rows,):
+            return
+        refuse_keys(cursor, request)
+        if request.duplicates is not Duplicates.LAST:
+            return
+        cursor.execute(build_delete_surplus(request))
+        surplus = cursor.rowcount
+        cursor.execute(build_mark(request.schema, request.staging, replace(mark, surplus=surplus)))
+    if surplus:
+        log.info(
+            "%s rows were taken out of the new table: of keys that stood in several rows the last one stays",
+            f"{surplus:,}",
+        )
+
+
+def publish_method(plan: Plan) -> PublishMethod:
+    """How a run's rows become the target's; a test's table is shaped like the target and then dropped."""
+    if plan.mode == "catch_up":
+        return PublishMethod.MERGE
+    return PublishMethod(plan.publish) if plan.publish else PublishMethod.SWAP
+
+
+def make_staging(connection: psycopg.Connection[Any], plan: Plan) -> None:
+    """Create the run's staging table where it is not there yet."""
+    with postgres_failures(f"Creating the staging table {plan.target_schema}.{plan.staging_table}"):
+        made = create_staging(
+            connection,
+            schema=plan.target_schema,
+            table=plan.target_table,
+            staging=plan.staging_table,
+            run_id=plan.run_id,
+            method=publish_method(plan),
+            columns=plan.columns,
+            added=plan.added,
+            unneeded=lambda cursor: ledger.lock_over(cursor, plan.run_id),
+        )
+    if made:
+        log.info("Created the staging table %s.%s", plan.target_schema, plan.staging_table)
+
+
+def publish_run(
+    connection: psycopg.Connection[Any], plan: Plan, execution: Execution | None = None
+) -> dict[str, Any]:
+    """Build the staging table's indexes and publish it; a test is dropped instead. Safe to repeat, and to run twice at once.
+
+    Indexes that an earlier run dropped from the target, and died before it built them again, are built first.
+
+    :param execution: how patient to be with locks, and what an index build may use.
+    :raises VerificationError: the run was not verified, or a run of a later snapshot was published into the target meanwhile.
+    """
+    try:
+        return _publish_run(connection, plan, execution or Execution())
+    except SnowmeltError:
+        # Another try of the same task may have published meanwhile, and taken the staging table away.
+        done = None if connection.broken else ledger.read_published(connection, plan.run_id)
+        if done is None:
+            raise
+        log.info("Run %s was published by another session meanwhile", plan.run_id)
+        return done
+
+
+def _publish_run(connection: psycopg.Connection[Any], plan: Plan, execution: Execution) -> dict[str, Any]:
+    doing = f"Publishing run {plan.run_id} as {plan.target}"
+    done = ledger.read_published(connection, plan.run_id)
+    patience = LockPatience(
+        lock_timeout=float(execution.lock_timeout_s), give_up_after=float(execution.lock_patience_s)
+    )
+    with postgres_failures(doing):
+        restore_indexes(connection, plan.target_schema, plan.target_table, patience, execution)
+    if done is not None:
+        log.info("Run %s is published already", plan.run_id)
+        return done
+    report = ledger.read_report(connection, plan.run_id) or {}
+    if report.get("verified_at") is None:
+        raise VerificationError(f"{doing}: the run is not verified. Clear the task `verify`.")
+    expected = int(report["loaded_rows"])
+    if plan.mode == "test":
+        return _end_test(connection, plan, expected)
+    with connection.cursor() as cursor:
+        _refuse_overtaken(cursor, plan)
+    key = sorted((column.primary_key, column.target) for column in plan.columns if column.primary_key)
+    request = _request(connection, plan, expected, patience, execution)
+    with postgres_failures(doing):
+        settle_keys(connection, request)
+        started = time.monotonic()
+        built = build_indexes(
+            connection,
+            schema=plan.target_schema,
+            table=plan.target_table,
+            staging=plan.staging_table,
+            run_id=plan.run_id,
+            primary_key=[target for _, target in key],
+            added=[column.target for column in plan.added],
+            maintenance_work_mem_mb=execution.index_memory_mb,
+            parallel_workers=execution.index_workers,
+            patience=patience,
+        )
+        index_seconds = time.monotonic() - started
+        if built:
+            log.info("Built on the staging table in %.1f s: %s", index_seconds, ", ".join(built))
+        if plan.defer_indexes and request.method in {PublishMethod.APPEND, PublishMethod.MERGE}:
+            defer_indexes(connection, request)
+        try:
+            result = publish(
+                connection,
+                request,
+                before_commit=lambda cursor, result: _record(
+                    cursor, plan, replace(result, index_seconds=index_seconds)
+                ),
+                already_published=lambda cursor: ledger.is_published(cursor, plan.run_id),
+            )
+        except SnowmeltError:  # refused, not broken: what was dropped for it comes back at once
+            if not connection.broken:
+                restore_indexes(connection, plan.target_schema, plan.target_table, patience, execution)
+            raise
+        restore_indexes(connection, plan.target_schema, plan.target_table, patience, execution)
+    return ledger.read_published(connection, plan.run_id) or result.to_json()
+
+
+def _request(
+    connection: psycopg.Connection[Any],
+    plan: Plan,
+    expected: int,
+    patience: LockPatience,
+    execution: Execution,
+) -> PublishRequest:
+    targets = {column.source: column.target for column in plan.columns}
+    return PublishRequest(
+        run_id=plan.run_id,
+        method=publish_method(plan),
+        schema=plan.target_schema,
+        table=plan.target_table,
+        staging=plan.staging_table,
+        columns=tuple(column.target for column in plan.columns),
+        added_columns=plan.added,
+        expected_rows=expected,
+        uniqueness_columns=tuple(targets.get(name, name) for name in plan.uniqueness_columns),
+        inserts_only=plan.inserts_only,
+        duplicates=Duplicates(plan.duplicates) if plan.watermark_column in targets else Duplicates.REFUSE,
+        watermark_column=targets.get(plan.watermark_column or ""),
+        count_target=publish_method(plan) is not PublishMethod.MERGE,
+        keys=_keys(connection, plan),
+        patience=patience,
+        snapshot_wait=float(execution.snapshot_wait_s) or None,
+    )
+
+
+def _keys(connection: psycopg.Connection[Any], plan: Plan) -> KeySet | None:
+    if plan.keys is None:
+        return None
+    report = ledger.read_report(connection, plan.keys.run_id) or {}
+    if report.get("verified_at") is None:
+        raise VerificationError(
+            f"The keys of run {plan.run_id} are not verified: nothing is removed by them. Clear the task `verify`."
+        )
+    return KeySet(
+        table=plan.keys.staging_table,
+        expected_rows=int(report["loaded_rows"]),
+        max_delete_percent=plan.max_delete_percent,
+    )
+
+
+def _refuse_overtaken(cursor: psycopg.Cursor[Any], plan: Plan) -> None:
+    """Rows of an older snapshot never go over those of a later one. Loading old files again is asked for, and an append adds."""
+    if plan.mode == "load" or publish_method(plan) is PublishMethod.APPEND:
+        return
+    other = ledger.read_overtaken(cursor, plan.run_id)
+    if other is not None:
+        raise VerificationError(
+            f"Run {other[0]} published {plan.target} as of {other[1] or 'a later moment'} while this run ({plan.run_id}, as of "
+            f"{plan.snapshot or 'its beginning'}) was under way: its older rows would undo newer ones. Nothing was published. "
+            "Start a new run where one is still needed."
+        )
+
+
+def _record(cursor: psycopg.Cursor[Any], plan: Plan, result: PublishResult) -> None:
+    """The ledger's row and the watermark, in the publish transaction."""
+    _refuse_overtaken(cursor, plan)
+    ledger.write_published(cursor, plan.run_id, result.to_json())
+    if plan.keys is not None:
+        ledger.write_reconciled(cursor, plan.keys.run_id)
+    if plan.watermark_column and plan.watermark is not None:
+        ledger.write_watermark(
+            cursor,
+            source=str(plan.source),
+            target=plan.target,
+            column=plan.watermark_column,
+            value=plan.watermark,
+            run_id=plan.run_id,
+        )
+
+
+def _end_test(connection: psycopg.Connection[Any], plan: Plan, rows: int) -> dict[str, Any]:
+    with postgres_failures(f"Dropping the table of test run {plan.run_id}"):
+        drop_staging(connection, plan.target_schema, plan.staging_table)
+    ledger.write_outcome(connection, plan.run_id, "tested")
+    return {"method": "test", "published": False, "rows_after": rows}

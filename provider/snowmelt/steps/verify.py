@@ -1,0 +1,164 @@
+"""Verification by counts: the same rows in Snowflake, in the files, in the ledger and in the table, chunk by chunk.
+
+Verification of a loaded run: counts always, fingerprints up to a number of rows; the outcome stands in the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from snowmelt.compare.measure import verify_fingerprint
+from snowmelt.config.sections import DEFAULT_FINGERPRINT_ROWS
+from snowmelt.drivers.postgres_errors import postgres_failures
+from snowmelt.drivers.snowflake import Connection
+from snowmelt.errors import SnowmeltError, VerificationError
+from snowmelt.ledger.files import read_counts, read_strange_loaded
+from snowmelt.ledger.runs import read_report, write_verification
+from snowmelt.plan.plan import Plan
+from snowmelt.sql.names import postgres_identifier
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What the ledger and the staging table say, for one run."""
+
+    #: A row for each chunk that has files: chunk, files, staged, loaded_files, loaded, rejected.
+    chunks: Sequence[Mapping[str, Any]]
+    #: Keys that were loaded without standing in the manifest.
+    strangers: Sequence[str]
+    #: Rows in the staging table, counted.
+    table_rows: int
+
+
+def find_differences(plan: Plan, counts: Counts) -> list[str]:
+    """Every place where two counts disagree, in words; empty when all agree."""
+    differences = [f"{key} was loaded and does not stand in the manifest" for key in counts.strangers]
+    planned = {chunk.index: chunk for chunk in plan.chunks}
+    for row in counts.chunks:
+        label = planned[row["chunk"]].label if row["chunk"] in planned else f"chunk {row['chunk']:03d}"
+        if row["files"] != row["loaded_files"]:
+            differences.append(f"{label}: {row['files']} files staged, {row['loaded_files']} loaded")
+        elif row["staged"] != row["loaded"]:
+            differences.append(f"{label}: {row['staged']:,} rows staged, {row['loaded']:,} loaded")
+    staged = sum(row["staged"] for row in counts.chunks)
+    if plan.snapshot is not None and staged != plan.source_rows:
+        differences.append(f"{plan.source_rows:,} rows in Snowflake at the snapshot, {staged:,} in the files")
+    rejected = sum(row["rejected"] for row in counts.chunks)
+    if rejected > plan.quarantine_limit:  # files that were loaded at the same time do not see each other's
+        differences.append(
+            f"{rejected:,} rows were set aside, and quarantine_limit is {plan.quarantine_limit:,}"
+        )
+    loaded = sum(row["loaded"] - row["rejected"] for row in counts.chunks)
+    if loaded != counts.table_rows:
+        differences.append(
+            f"{loaded:,} rows by the ledger, {counts.table_rows:,} in {plan.target_schema}.{plan.staging_table}"
+        )
+    return differences
+
+
+def summarise_counts(plan: Plan, counts: Counts) -> dict[str, Any]:
+    """The counts as they stand in the ledger and in the task's XCom."""
+    return {
+        "source_rows": plan.source_rows,
+        "snapshot": plan.snapshot,
+        "files": sum(row["files"] for row in counts.chunks),
+        "staged_rows": int(sum(row["staged"] for row in counts.chunks)),
+        "loaded_rows": int(sum(row["loaded"] for row in counts.chunks)),
+        "rejected_rows": int(sum(row["rejected"] for row in counts.chunks)),
+        "table_rows": counts.table_rows,
+    }
+
+
+#: Fingerprints are computed up to this many rows: both databases read every row once more for them.
+FINGERPRINT_ROWS = DEFAULT_FINGERPRINT_ROWS
+
+
+def verify_run(
+    postgres: psycopg.Connection[Any],
+    plan: Plan,
+    *,
+    snowflake: Callable[[], AbstractContextManager[Connection]],
+    fingerprint_rows: int = FINGERPRINT_ROWS,
+) -> dict[str, Any]:
+    """Count, compare, record; the run may be published only when this has returned.
+
+    A run that is published already was verified before: what was recorded then is returned.
+
+    The keys of a catch-up with reconcile_deletes are verified in the same way, and first.
+
+    :param snowflake: opens a session; only called when fingerprints are compared.
+    :raises VerificationError: naming every difference; nothing is published then, and the staging table stays for a look.
+    """
+    try:
+        return _read_published(postgres, plan) or _verify(postgres, plan, snowflake, fingerprint_rows)
+    except SnowmeltError:
+        # Another try may have verified and published meanwhile, and taken the staging table away.
+        done = None if postgres.broken else _read_published(postgres, plan)
+        if done is None:
+            raise
+        return done
+
+
+def _read_published(postgres: psycopg.Connection[Any], plan: Plan) -> dict[str, Any] | None:
+    report = read_report(postgres, plan.run_id)
+    if report is None or report["published_at"] is None:
+        return None
+    return dict(report["verification"])
+
+
+def _verify(
+    postgres: psycopg.Connection[Any],
+    plan: Plan,
+    snowflake: Callable[[], AbstractContextManager[Connection]],
+    fingerprint_rows: int,
+) -> dict[str, Any]:
+    keys = plan.keys and verify_run(
+        postgres, plan.keys, snowflake=snowflake, fingerprint_rows=fingerprint_rows
+    )
+    counts = _read_counts(postgres, plan)
+    summary = summarise_counts(plan, counts)
+    differences = find_differences(plan, counts)
+    if differences:
+        _refuse(postgres, plan, summary, "; ".join(differences))
+    if keys is not None:
+        summary["keys"] = keys
+    if plan.verify == "counts":
+        summary["fingerprint"] = {"compared": False, "reason": "verify is counts: only counts were compared"}
+    elif plan.source_rows > fingerprint_rows:
+        summary["fingerprint"] = {
+            "compared": False,
+            "reason": f"more than {fingerprint_rows:,} rows: only counts were compared",
+        }
+    else:
+        try:
+            with snowflake() as session:
+                summary["fingerprint"] = verify_fingerprint(session, postgres, plan)
+        except VerificationError as error:
+            write_verification(postgres, plan.run_id, summary, str(error))
+            raise
+    write_verification(postgres, plan.run_id, summary, None)
+    return summary
+
+
+def _read_counts(postgres: psycopg.Connection[Any], plan: Plan) -> Counts:
+    table = postgres_identifier(plan.target_schema, plan.staging_table)
+    with postgres_failures(f"Counting {plan.target_schema}.{plan.staging_table}"):
+        row = postgres.execute(f"SELECT count(*) FROM {table}").fetchone()
+        return Counts(
+            chunks=read_counts(postgres, plan.run_id),
+            strangers=read_strange_loaded(postgres, plan.run_id),
+            table_rows=row[0] if row else 0,
+        )
+
+
+def _refuse(postgres: psycopg.Connection[Any], plan: Plan, summary: dict[str, Any], error: str) -> None:
+    write_verification(postgres, plan.run_id, summary, error)
+    raise VerificationError(
+        f"{plan.source} → {plan.target}, run {plan.run_id}: {error}. Nothing was published; the rows stand in "
+        f"{plan.target_schema}.{plan.staging_table} for a look. Clear the task `load` to load what is missing, or start a new run."
+    )

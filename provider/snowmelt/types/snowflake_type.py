@@ -1,0 +1,212 @@
+"""What Snowflake selects for a column, made from the type table: in its staged form, or as the two databases compare it.
+
+Where a value of a Snowflake type may go in PostgreSQL: the default type of a new column, the verdict on an existing one.
+
+This module is the one to import types from; the table itself stands in type_table.py, the names in type_names.py, what
+Snowflake selects in expressions.py.
+Sources: PostgreSQL "Numeric types" (a numeric of a smaller scale rounds), "Character types" (varchar(n) holds at most
+10485760 characters; character(n) pads), "Date/Time types" (timestamp(p) rounds).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from snowmelt.types.type_names import (
+    PostgresType,
+    SnowflakeType,
+)
+from snowmelt.types.type_table import (
+    MICROSECONDS_DIGITS,
+    FileFormat,
+    Form,
+    TypeRow,
+    row_of,
+)
+
+#: Digits of a second that PostgreSQL keeps.
+MICROSECOND_DIGITS = 6
+
+
+def select_expression(source: SnowflakeType, value_sql: str, file_format: FileFormat) -> str:
+    """The Snowflake expression that puts a column into a staged file, without an alias.
+
+    :param value_sql: a quoted column, or an expression in parentheses.
+    """
+    row = row_of(source)
+    if file_format == FileFormat.CSV:
+        return _fill(row.csv, source, value_sql)
+    expression = comparable_expression(source, value_sql)
+    cast = _cast_of(row, source)
+    return f"CAST({expression} AS {cast})" if cast else expression
+
+
+def comparable_expression(source: SnowflakeType, value_sql: str) -> str:
+    """The value as both databases compute it: a whole number for a time or an instant, a text for JSON, else the value itself.
+
+    The expression of a Parquet file without the cast that only chooses the file's integer: MIN and MAX of a bare column
+    are answered from Snowflake's metadata.
+    """
+    return _fill(row_of(source).parquet, source, value_sql)
+
+
+def _fill(template: str, source: SnowflakeType, value_sql: str) -> str:
+    cut = f"DATE_TRUNC('MICROSECOND', {value_sql})" if loses_nanoseconds(source) else value_sql
+    return template.format(c=value_sql, t=cut)
+
+
+def _cast_of(row: TypeRow, source: SnowflakeType) -> str | None:
+    digits = (source.precision or 0) if row.form is Form.INTEGER else MICROSECONDS_DIGITS
+    return next((name for most, name in row.casts.items() if digits <= most), None)
+
+
+def loses_nanoseconds(source: SnowflakeType) -> bool:
+    """Whether a column of the type may hold digits beyond the microsecond, which PostgreSQL cannot."""
+    return (
+        row_of(source).form in {Form.TIME_US, Form.EPOCH_US} and (source.precision or 0) > MICROSECOND_DIGITS
+    )
+
+
+def nanosecond_predicate(value_sql: str) -> str:
+    """A Snowflake predicate that is true for a time or timestamp with digits beyond the microsecond.
+
+    DATE_PART(NANOSECOND) is the whole fraction of the second in nanoseconds, 0..999999999, before 1970 too.
+    """
+    return f"MOD(DATE_PART(NANOSECOND, {value_sql}), 1000) <> 0"
+
+
+def offset_expression(value_sql: str) -> str:
+    """The original offset of a TIMESTAMP_TZ in minutes east of UTC, such as 330 or -210: the wall clock less the one in UTC.
+
+    A cast of a TIMESTAMP_TZ to TIMESTAMP_NTZ keeps the wall clock ("Date & time data types"). TIMEZONE_HOUR and
+    TIMEZONE_MINUTE are not used: the sign of the minutes west of UTC is not documented.
+    """
+    utc = f"CAST(CONVERT_TIMEZONE('UTC', {value_sql}) AS TIMESTAMP_NTZ)"
+    return f"DATEDIFF(MINUTE, {utc}, CAST({value_sql} AS TIMESTAMP_NTZ))"
+
+
+#: The longest varchar(n) that PostgreSQL declares.
+POSTGRES_VARCHAR_LENGTH = 10_485_760
+#: The most decimal digits of which every number fits.
+INTEGER_DIGITS = {"smallint": 4, "integer": 9, "bigint": 18}
+
+
+class Outcome(StrEnum):
+    """What may happen to the values on their way into a column."""
+
+    SAFE = "safe"  #: every value fits
+    CHECKED = "checked"  #: each value is checked while loading; one that does not fit is refused
+    REFUSED = "refused"  #: there is no way in that keeps every value
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome for one source type and one target type, and why."""
+
+    outcome: Outcome
+    #: Empty when safe. Otherwise what can go wrong, and when refused what to do.
+    reason: str = ""
+
+
+def default_target(source: SnowflakeType) -> PostgresType:
+    """The PostgreSQL type for a new column; every value of the source type fits into it."""
+    row = row_of(source)
+    precision, scale, length = source.precision or 0, source.scale or 0, source.length or 0
+    if row.form is Form.INTEGER:
+        for name, digits in INTEGER_DIGITS.items():
+            if precision <= digits:
+                return PostgresType(name)
+        return PostgresType("numeric", (precision, 0))
+    if row.form is Form.DECIMAL:
+        return PostgresType("numeric", (max(precision, scale), scale))
+    if row.form is Form.TEXT:
+        return (
+            PostgresType("character varying", (length,))
+            if length <= POSTGRES_VARCHAR_LENGTH
+            else PostgresType("text")
+        )
+    if row.form is Form.VECTOR:
+        return PostgresType("integer[]" if source.element == "INT" else "real[]")
+    return PostgresType(row.targets[0])
+
+
+_SAFE = Verdict(Outcome.SAFE)
+
+
+def allowed_target(source: SnowflakeType, target: PostgresType) -> Verdict:
+    """Whether a column of the source type may go into a column of the target type."""
+    row = row_of(source)
+    if target.name not in row.targets:
+        return Verdict(Outcome.REFUSED, _no_way(source, row, target))
+    if row.form in {Form.INTEGER, Form.DECIMAL}:
+        return _into_number(source, target)
+    if row.form is Form.TEXT:
+        return _into_text(source, target)
+    if row.form in {Form.EPOCH_US, Form.TIME_US} and target.arguments:
+        return _into_seconds(source, target)
+    if row.form is Form.VECTOR and target != default_target(source):
+        return Verdict(Outcome.REFUSED, _no_way(source, row, target))
+    return _SAFE
+
+
+def _into_text(source: SnowflakeType, target: PostgresType) -> Verdict:
+    if not target.arguments or target.arguments[0] >= (source.length or 0):
+        return _SAFE
+    return Verdict(
+        Outcome.CHECKED, f"a text longer than {target.arguments[0]} characters is refused while loading"
+    )
+
+
+def _into_seconds(source: SnowflakeType, target: PostgresType) -> Verdict:
+    if target.arguments[0] >= min(source.precision or 0, MICROSECOND_DIGITS):
+        return _SAFE
+    whole = PostgresType(target.name)
+    return Verdict(
+        Outcome.REFUSED,
+        f"{target} would round away digits of the second that {source} holds; make the target {whole}",
+    )
+
+
+def _into_number(source: SnowflakeType, target: PostgresType) -> Verdict:
+    precision, scale = source.precision or 0, source.scale or 0
+    if target.name == "numeric":
+        if not target.arguments:
+            return _SAFE
+        digits, fraction = target.arguments
+        if fraction < scale:
+            return Verdict(
+                Outcome.REFUSED,
+                f"{target} would round {source}; make the target {default_target(source)} or numeric",
+            )
+        room = digits - fraction
+    else:
+        room = INTEGER_DIGITS[target.name]
+    if room >= precision - scale:
+        return _SAFE
+    return Verdict(Outcome.CHECKED, f"a number that does not fit into {target} is refused while loading")
+
+
+_WHY_NOT = {
+    (Form.DOUBLE, "real"): "it keeps 24 of the 53 bits",
+    (Form.TEXT, "character"): "it pads with spaces",
+    (Form.EPOCH_US, "timestamp with time zone"): "the source names no time zone",
+    (Form.EPOCH_US, "timestamp without time zone"): "it would drop which instant is meant",
+}
+
+
+def _no_way(source: SnowflakeType, row: TypeRow, target: PostgresType) -> str:
+    why = _WHY_NOT.get((row.form, target.name), "not every value would stay what it is")
+    takes = " or ".join(dict.fromkeys((str(default_target(source)), *_other_targets(source, row))))
+    return (
+        f"{source} has no safe way into {target}: {why}. Make the target {takes}, or convert it in Snowflake by an expression under "
+        "columns.mask"
+    )
+
+
+def _other_targets(source: SnowflakeType, row: TypeRow) -> tuple[str, ...]:
+    if row.form is Form.VECTOR:
+        return ()
+    return tuple(
+        name for name in row.targets if allowed_target(source, PostgresType(name)).outcome is Outcome.SAFE
+    )

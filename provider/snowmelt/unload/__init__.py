@@ -1,0 +1,1 @@
+"""From a table of Snowflake to staged files, and what was written."""

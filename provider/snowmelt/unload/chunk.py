@@ -1,0 +1,191 @@
+"""An unload, from its submission to its files, over a Snowflake session that is passed in."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from snowmelt.drivers.snowflake import (
+    Connection,
+    read_columns,
+    read_named_rows,
+    read_result,
+    read_status,
+    submit_query,
+)
+from snowmelt.errors import ConfigurationError, SourceUnavailable
+from snowmelt.sql.names import TableName, parse_identifiers, snowflake_identifier
+from snowmelt.sql.predicate import parse_source_filter
+from snowmelt.types.column_plan import plan_columns
+from snowmelt.types.columns import Column, ColumnRules
+from snowmelt.types.type_table import FileFormat
+from snowmelt.unload.chunks import Chunk
+from snowmelt.unload.location import Location
+from snowmelt.unload.manifest import StagedChunk
+from snowmelt.unload.statements import build_select, build_source, build_unload, build_where, parse_unloaded
+
+
+@dataclass(frozen=True, slots=True)
+class UnloadRequest:
+    """One unload."""
+
+    source: TableName
+    #: Folder below the location; ends in a slash.
+    path: str
+    #: Stage as the user writes it, or empty; then the integration writes into the bucket.
+    stage: str
+    integration: str
+    bucket: str
+    #: (name in the file, SQL expression); None: every column in its exact staged form.
+    columns: tuple[tuple[str, str], ...] | None
+    where: str
+    chunk: Chunk
+    snapshot: str | None
+    row_limit: int
+    file_format: str
+    compression: str
+    max_file_bytes: int
+    #: Whether `where` may ask other objects.
+    subqueries: bool = False
+
+    @property
+    def title(self) -> str:
+        """What is unloaded, for messages."""
+        return f"{self.source}, {self.chunk.label}"
+
+
+def submit_unload(session: Connection, request: UnloadRequest) -> dict[str, Any]:
+    """Submit the statement; returns what a later try needs to find it: query_id, path, bucket, base, submitted_at."""
+    location = read_location(
+        session, bucket=request.bucket, stage=stage_sql(request.stage), integration=request.integration
+    )
+    planned = () if request.columns is not None else _plan_all(session, request)
+    columns = request.columns or tuple((column.source, column.select) for column in planned)
+    checked = parse_source_filter(request.where, subqueries=request.subqueries).sql if request.where else ""
+    where = build_where(checked, request.chunk.predicate)
+    select = build_select(
+        columns, build_source(request.source.sql, request.snapshot), where, request.row_limit
+    )
+    sql = build_unload(
+        location,
+        request.path,
+        select,
+        file_format=request.file_format,
+        compression=request.compression,
+        max_file_bytes=request.max_file_bytes,
+    )
+    query_id = submit_query(session, sql, f"Unloading {request.title}")
+    return {
+        "query_id": query_id,
+        "path": request.path,
+        "bucket": location.bucket,
+        "base": location.base,
+        "submitted_at": time.time(),
+        "title": request.title,
+        "rows": request.chunk.rows,
+        "columns": [column.to_json() for column in planned],
+    }
+
+
+def _plan_all(session: Connection, request: UnloadRequest) -> tuple[Column, ...]:
+    """Every column of the source in its exact staged form."""
+    source_columns = read_columns(session, request.source)
+    return plan_columns(source_columns, None, ColumnRules(), FileFormat(request.file_format)).columns
+
+
+def describe_unload(request: UnloadRequest, submitted: Mapping[str, Any]) -> dict[str, Any]:
+    """What a load needs to know beside the files, when no plan says it: nothing where the columns were given."""
+    if not submitted.get("columns"):
+        return {}
+    return {
+        "unload": {
+            "source": str(request.source),
+            "snapshot": request.snapshot,
+            "file_format": request.file_format,
+            "compression": request.compression,
+            "path": f"{submitted['base']}{request.path}",
+            "columns": submitted["columns"],
+        }
+    }
+
+
+def find_submitted(session: Connection, submitted: object, request: UnloadRequest) -> dict[str, Any] | None:
+    """The query that an earlier try submitted, when it still runs or has succeeded; None: submit anew."""
+    if not isinstance(submitted, Mapping) or submitted.get("path") != request.path:
+        return None
+    status = read_status(
+        session, str(submitted["query_id"]), f"Looking for the earlier unload of {request.title}"
+    )
+    return dict(submitted) if status.running or status.succeeded else None
+
+
+def await_unload(
+    session: Connection, request: UnloadRequest, submitted: Mapping[str, Any], poll_interval: float
+) -> StagedChunk:
+    """Wait until the query has ended and read what it wrote.
+
+    :param submitted: as `submit_unload` gave it; with `ended_at` from the triggerer, which saw it end before Airflow had room for
+        this task again.
+    :raises SourceError: the unload failed; the message carries Snowflake's own.
+    """
+    query_id = str(submitted["query_id"])
+    doing = f"Unloading {request.title}"
+    while (status := read_status(session, query_id, doing)).running:
+        time.sleep(poll_interval)
+    rows = read_result(session, query_id, doing)
+    if not status.succeeded:
+        raise SourceUnavailable(
+            f"{doing}: query {query_id} ended as {status.name} without an error. It is tried again."
+        )
+    location = Location(bucket=submitted["bucket"], base=submitted["base"], stage="", integration="")
+    files = parse_unloaded(rows, location, request.path, request.chunk.index)
+    started_at = float(submitted["submitted_at"])
+    ended_at = float(submitted.get("ended_at") or time.time())
+    return StagedChunk(
+        chunk=request.chunk.index,
+        bucket=location.bucket,
+        query_id=query_id,
+        seconds=ended_at - started_at,
+        files=files,
+        started_at=started_at,
+    )
+
+
+def stage_sql(stage: str) -> str:
+    """A stage's name as the user writes it, every part quoted."""
+    return snowflake_identifier(*parse_identifiers(stage)) if stage else ""
+
+
+def read_location(connection: Connection, *, bucket: str, stage: str = "", integration: str = "") -> Location:
+    """Where Snowflake will write: the stage's own URL, checked against the bucket that Python reads from.
+
+    :param stage: the stage's quoted name; empty to write by the integration straight into the bucket.
+    :raises ConfigurationError: neither is given, or the stage is internal or points to another bucket.
+    """
+    if not stage:
+        if not integration:
+            raise ConfigurationError(
+                "Neither snowflake_unload.stage_name nor snowflake_unload.storage_integration is set: "
+                "Snowflake needs one of them to write into the bucket by its own role."
+            )
+        return Location(bucket=bucket, base="", stage="", integration=integration)
+    rows = read_named_rows(connection, f"DESC STAGE {stage}", f"Reading the stage {stage}")
+    url = next((str(row["property_value"]) for row in rows if str(row["property"]).upper() == "URL"), "")
+    urls = json.loads(url) if url.startswith("[") else [url]
+    scheme, _, rest = (urls[0] if urls else "").partition("://")
+    found, _, base = rest.partition("/")
+    if not scheme.lower().startswith("s3") or not found:
+        raise ConfigurationError(
+            f"The stage {stage} is not an external stage on S3 (its URL is {url or 'empty'!r}). Name another snowflake_unload.stage_name."
+        )
+    if bucket and found != bucket:
+        raise ConfigurationError(
+            f"The stage {stage} writes to the bucket {found!r}, and s3_staging.bucket is {bucket!r}: "
+            "nothing would be found there. Make both the same."
+        )
+    return Location(
+        bucket=found, base=base if not base or base.endswith("/") else f"{base}/", stage=stage, integration=""
+    )

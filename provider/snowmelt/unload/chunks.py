@@ -1,0 +1,236 @@
+"""Bounds: a value of an ordered Snowflake column, written as text by Snowflake and read back as a literal, exactly.
+
+Chunks are cut at such bounds, and a watermark is one. The way there and back loses nothing: numbers with all digits,
+times with nine, instants in UTC.
+
+Chunks: a table's rows cut into intervals of one column, so that every row is in exactly one of them.
+
+The bounds come from the data in ONE statement. The first interval is open below, the last open above, and the rows
+whose key is NULL belong to exactly one chunk, whether the census saw any or not: the predicates cover every value
+that the column can hold, not only those that were seen.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from snowmelt.errors import ConfigurationError
+from snowmelt.sql.names import snowflake_identifier, snowflake_literal
+from snowmelt.types.type_names import SnowflakeType
+
+_DAY = r"\d{4,5}-\d{2}-\d{2}"
+_CLOCK = r"\d{2}:\d{2}:\d{2}\.\d{9}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """How the bounds of one type travel."""
+
+    #: The expression that writes a value as text; {0} is the value.
+    to_text: str
+    #: What that text looks like; None: any text.
+    shape: re.Pattern[str] | None
+    #: Behind the text within the quotes, and behind the quotes.
+    suffix: str = ""
+    cast: str = ""
+
+
+_INSTANT = _Order(
+    "TO_VARCHAR(CONVERT_TIMEZONE('UTC', {0}), 'YYYY-MM-DD HH24:MI:SS.FF9')",
+    re.compile(f"{_DAY} {_CLOCK}"),
+    " +00:00",
+    "::TIMESTAMP_TZ(9)",
+)
+_ORDERS: dict[str, _Order] = {
+    "NUMBER": _Order("TO_VARCHAR({0})", re.compile(r"-?\d+(\.\d+)?")),
+    "DATE": _Order("TO_VARCHAR({0}, 'YYYY-MM-DD')", re.compile(_DAY), cast="::DATE"),
+    "TIME": _Order("TO_VARCHAR({0}, 'HH24:MI:SS.FF9')", re.compile(_CLOCK), cast="::TIME(9)"),
+    "TIMESTAMP_NTZ": _Order(
+        "TO_VARCHAR({0}, 'YYYY-MM-DD HH24:MI:SS.FF9')",
+        re.compile(f"{_DAY} {_CLOCK}"),
+        cast="::TIMESTAMP_NTZ(9)",
+    ),
+    "TIMESTAMP_LTZ": _INSTANT,
+    "TIMESTAMP_TZ": _INSTANT,
+    "VARCHAR": _Order("{0}", None),
+}
+
+
+def build_bound_text(type_: SnowflakeType, value: str) -> str:
+    """The Snowflake expression that writes `value` (SQL) as the text of a bound."""
+    return _ORDERS[type_.name].to_text.format(value)
+
+
+def build_bound_literal(type_: SnowflakeType, text: str) -> str:
+    """The literal that a bound's text stands for.
+
+    :raises ConfigurationError: the text is no such value.
+    """
+    order = _ORDERS[type_.name]
+    if order.shape is None:
+        return snowflake_literal(text)
+    if not order.shape.fullmatch(text):
+        raise ConfigurationError(f"{text!r} is no bound of type {type_.name}.")
+    return text if type_.name == "NUMBER" else snowflake_literal(f"{text}{order.suffix}") + order.cast
+
+
+def check_ordered(type_: SnowflakeType, column: str, parameter: str) -> None:
+    """Refuse a column whose values have no order that Snowmelt can cut by.
+
+    :raises ConfigurationError: naming the parameter, the column and the types that can.
+    """
+    if type_.name not in _ORDERS:
+        raise ConfigurationError(
+            f"{parameter} is {column!r}, a column of type {type_}, which has no exact order. "
+            f"Choose a column of type {', '.join(_ORDERS)}."
+        )
+
+
+#: A map of tasks stays far below Airflow's max_map_length (1024): more chunks make no unload faster.
+MOST_CHUNKS = 300
+#: Above this many rows the bounds are taken from a sample of about as many: the window over the distinct keys is the
+#: one step of the query that a larger warehouse does not make faster.
+EXACT_ROWS = 20_000_000
+#: A bound on a mapped task's label is cut here, in characters.
+LABEL_BOUND = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """An interval of the chunking column."""
+
+    #: Position, from 0; names the folder `chunk_<nnn>`.
+    index: int
+    #: The Snowflake predicate that selects its rows; empty when it is the whole table.
+    predicate: str
+    #: Rows at the snapshot as the bounds query counted them; None when it did not (sampled).
+    rows: int | None
+    #: What a person reads on the mapped task.
+    label: str
+
+    @property
+    def folder(self) -> str:
+        """The chunk's folder below the run's prefix."""
+        return f"chunk_{self.index:03d}"
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dict, as it stands in the ledger and in XComs."""
+        return {"index": self.index, "predicate": self.predicate, "rows": self.rows, "label": self.label}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Chunk:
+        """The chunk that `to_json` wrote."""
+        return cls(index=data["index"], predicate=data["predicate"], rows=data["rows"], label=data["label"])
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkKey:
+    """The column that a table is cut by."""
+
+    name: str
+    type: SnowflakeType
+
+    @property
+    def sql(self) -> str:
+        """The column as it stands in a statement."""
+        return snowflake_identifier(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A row of the bounds query: keys from `low` to `high`, as text. The row of the NULL keys has `low` None."""
+
+    low: str | None
+    high: str | None
+    rows: int
+
+
+def whole_table(rows: int) -> tuple[Chunk, ...]:
+    """The one chunk of a table that is not cut."""
+    return (Chunk(0, "", rows, f"chunk 000: all {rows:,} rows"),)
+
+
+def build_bounds_query(
+    source: str, key: ChunkKey, *, where: str, chunk_rows: int, table_rows: int | None = None
+) -> str:
+    """The one statement whose rows (low, high, rows) are the buckets, lowest first, the NULL keys' row first of all.
+
+    :param source: what stands behind FROM: the quoted table with its AT clause.
+    :param where: the run's filter as a Snowflake predicate, or empty.
+    :param chunk_rows: rows aimed at; more where the table would need over `MOST_CHUNKS` chunks.
+    :param table_rows: an estimate of the table's rows; beyond `EXACT_ROWS` the bounds come from a sample of rows.
+    :raises ConfigurationError: the column's type has no order.
+    """
+    check_ordered(key.type, key.name, "chunking_column")
+    sample = sample_percent(table_rows)
+    sampled = f" SAMPLE BERNOULLI ({sample:g})" if sample else ""
+    rows_each = max(1, int(chunk_rows * (sample or 100.0) / 100.0))
+    condition = f" WHERE ({where})" if where else ""
+    low, high = build_bound_text(key.type, '"LOW"'), build_bound_text(key.type, '"HIGH"')
+    return (
+        f'WITH "SNOWMELT_KEYS" AS (SELECT {key.sql} AS "K", COUNT(*) AS "N" FROM {source}{sampled}{condition} GROUP BY 1), '
+        f'"SNOWMELT_SIZE" AS (SELECT GREATEST({rows_each}, CEIL(SUM("N") / {MOST_CHUNKS - 2})) AS "S" FROM "SNOWMELT_KEYS"), '
+        '"SNOWMELT_RUNNING" AS (SELECT "K", "N", '
+        'SUM("N") OVER (ORDER BY "K" ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - "N" AS "B" '
+        'FROM "SNOWMELT_KEYS" WHERE "K" IS NOT NULL), '
+        '"SNOWMELT_BUCKETS" AS (SELECT FLOOR("B" / "S") AS "I", MIN("K") AS "LOW", MAX("K") AS "HIGH", SUM("N") AS "ROWS" '
+        'FROM "SNOWMELT_RUNNING" CROSS JOIN "SNOWMELT_SIZE" GROUP BY 1 '
+        'UNION ALL SELECT -1, NULL, NULL, "N" FROM "SNOWMELT_KEYS" WHERE "K" IS NULL) '
+        f'SELECT {low} AS "LOW", {high} AS "HIGH", "ROWS" FROM "SNOWMELT_BUCKETS" ORDER BY "I"'
+    )
+
+
+def sample_percent(table_rows: int | None) -> float | None:
+    """The share of rows that the bounds are taken from, in percent; None: all of them."""
+    if table_rows is None or table_rows <= EXACT_ROWS:
+        return None
+    return max(0.01, round(100.0 * EXACT_ROWS / table_rows, 2))
+
+
+def plan_chunks(
+    buckets: list[Bucket], key: ChunkKey, *, chunk_rows: int, exact: bool = True
+) -> tuple[Chunk, ...]:
+    """Cut at each bucket's lower bound: (…, b1), [b1, b2), … [bn, …). Every value and NULL falls into exactly one.
+
+    NULL keys go with the first interval, or get a chunk of their own, the first, once they would fill half of one.
+    """
+    nulls = sum(bucket.rows for bucket in buckets if bucket.low is None)
+    intervals = [bucket for bucket in buckets if bucket.low is not None]
+    if not intervals:
+        return (Chunk(0, "", nulls if exact else None, f"chunk 000: {key.name} is NULL everywhere"),)
+
+    own_null_chunk = nulls > 0 and nulls * 2 >= chunk_rows and len(intervals) < MOST_CHUNKS - 1
+    chunks: list[Chunk] = []
+    if own_null_chunk:
+        chunks.append(
+            Chunk(0, f"{key.sql} IS NULL", nulls if exact else None, f"chunk 000: {key.name} is NULL")
+        )
+    for place, bucket in enumerate(intervals):
+        low = "" if place == 0 else f"{key.sql} >= {build_bound_literal(key.type, str(bucket.low))}"
+        last = place == len(intervals) - 1
+        high = "" if last else f"{key.sql} < {build_bound_literal(key.type, str(intervals[place + 1].low))}"
+        terms = " AND ".join(term for term in (low, high) if term)
+        with_nulls = place == 0 and not own_null_chunk
+        rows = bucket.rows + (nulls if with_nulls else 0)
+        if place == 0 and own_null_chunk:
+            predicate = terms or f"{key.sql} IS NOT NULL"
+        elif place == 0:
+            predicate = f"({terms} OR {key.sql} IS NULL)" if terms else ""
+        else:
+            predicate = terms
+        index = len(chunks)
+        until = "end" if last else _short(str(intervals[place + 1].low))
+        since = "start" if place == 0 else _short(str(bucket.low))
+        chunks.append(
+            Chunk(
+                index, predicate, rows if exact else None, f"chunk {index:03d}: {key.name} {since} … {until}"
+            )
+        )
+    return tuple(chunks)
+
+
+def _short(text: str) -> str:
+    text = re.sub(r"\.0+$|(\.\d*?[1-9])0+$", r"\1", text) if re.fullmatch(r"[\d :.-]+", text) else text
+    return text if len(text) <= LABEL_BOUND else f"{text[: LABEL_BOUND - 1]}…"

@@ -1,0 +1,338 @@
+"""The manifest: what an unload really wrote, as Snowflake returned it. Never a listing of the prefix.
+
+`manifest.json` is written last, by Snowflake, into the run's prefix: whoever reads it can load the files without
+the DAG run, the ledger or Snowflake.
+
+A manifest of very many files in several documents, each short enough for one statement.
+
+Snowflake writes the manifest from a literal, and takes at most 1 MB of text in a statement ("Query size limits"); a file
+takes some 90 bytes of it. The parts are written before the manifest itself, which tells how many there are.
+
+Batches: which load task takes which files.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from snowmelt.errors import StagingError
+from snowmelt.types.columns import Column
+
+#: Raised when a reader of an older manifest would misunderstand a newer one.
+MANIFEST_VERSION = 1
+
+MANIFEST_NAME = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class StagedFile:
+    """A file in S3 that an unload wrote."""
+
+    #: The whole S3 key.
+    key: str
+    #: Its exact size and the rows in it, as the unload returned them.
+    bytes: int
+    rows: int
+    #: Index of the chunk it belongs to.
+    chunk: int
+    #: The ETag seen when the manifest was checked against S3; None before.
+    etag: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The last two parts of the key, `chunk_003/data_….snappy.parquet`: enough to tell it within its run."""
+        return "/".join(self.key.rsplit("/", 2)[-2:])
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dict, as it stands in XComs."""
+        return {
+            "key": self.key,
+            "bytes": self.bytes,
+            "rows": self.rows,
+            "chunk": self.chunk,
+            "etag": self.etag,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> StagedFile:
+        """The file that `to_json` wrote."""
+        return cls(data["key"], int(data["bytes"]), int(data["rows"]), int(data["chunk"]), data.get("etag"))
+
+
+@dataclass(frozen=True, slots=True)
+class StagedChunk:
+    """What one unload returned."""
+
+    #: Index of the chunk, and the bucket its files are in.
+    chunk: int
+    bucket: str
+    #: The query that unloaded it, and how long that took.
+    query_id: str
+    seconds: float
+    files: tuple[StagedFile, ...]
+    #: When the statement was submitted, in seconds since 1970; None: nobody knows any more.
+    started_at: float | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows in all its files."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all its files."""
+        return sum(file.bytes for file in self.files)
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dict, as it stands in XComs."""
+        return {
+            "chunk": self.chunk,
+            "bucket": self.bucket,
+            "query_id": self.query_id,
+            "seconds": round(self.seconds, 3),
+            "started_at": None if self.started_at is None else round(self.started_at, 3),
+            "rows": self.rows,
+            "bytes": self.bytes,
+            "files": [file.to_json() for file in self.files],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> StagedChunk:
+        """The chunk that `to_json` wrote."""
+        files = tuple(StagedFile.from_json(file) for file in data["files"])
+        return cls(
+            int(data["chunk"]),
+            str(data["bucket"]),
+            str(data["query_id"]),
+            float(data["seconds"]),
+            files,
+            data.get("started_at"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """All files of a run, and all that is needed to load them elsewhere."""
+
+    run_id: str
+    #: `database.schema.table`, quoted as Snowflake takes it, and the snapshot that every chunk read (UTC, as text).
+    source: str
+    snapshot: str | None
+    file_format: str
+    compression: str
+    bucket: str
+    #: The run's folder, as a key; ends in a slash.
+    path: str
+    columns: tuple[Column, ...]
+    chunks: tuple[StagedChunk, ...]
+
+    @property
+    def files(self) -> tuple[StagedFile, ...]:
+        """All files, in the order of the chunks."""
+        return tuple(file for chunk in self.chunks for file in chunk.files)
+
+    @property
+    def rows(self) -> int:
+        """Rows in all files."""
+        return sum(chunk.rows for chunk in self.chunks)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all files."""
+        return sum(chunk.bytes for chunk in self.chunks)
+
+    def to_document(self) -> dict[str, Any]:
+        """The JSON document that is staged; files are triples (name below the chunk's folder, bytes, rows)."""
+        return {
+            "snowmelt_manifest": MANIFEST_VERSION,
+            "run_id": self.run_id,
+            "source": self.source,
+            "snapshot": self.snapshot,
+            "file_format": self.file_format,
+            "compression": self.compression,
+            "bucket": self.bucket,
+            "path": self.path,
+            "rows": self.rows,
+            "bytes": self.bytes,
+            "columns": [column.to_json() for column in self.columns],
+            "chunks": [
+                {
+                    "chunk": chunk.chunk,
+                    "query_id": chunk.query_id,
+                    "seconds": round(chunk.seconds, 3),
+                    "folder": chunk.files[0].key.rsplit("/", 1)[0] + "/" if chunk.files else None,
+                    "rows": chunk.rows,
+                    "files": [[file.key.rsplit("/", 1)[1], file.bytes, file.rows] for file in chunk.files],
+                }
+                for chunk in self.chunks
+            ],
+        }
+
+
+def check_confined(manifest: Manifest, bucket: str, key: str) -> None:
+    """A manifest speaks for its own folder: whoever can write one must not choose what else is read.
+
+    :param bucket: where the manifest was read, and its `key` there.
+    :raises StagingError: it names another bucket, another folder, or a file outside of it.
+    """
+    folder = key.rpartition("/")[0] + "/"
+    strange = [] if manifest.bucket == bucket else [f"the bucket {manifest.bucket!r}"]
+    strange += [] if manifest.path == folder else [f"the folder {manifest.path!r}"]
+    strange += [f"the file {file.key!r}" for file in manifest.files if not file.key.startswith(folder)][:3]
+    if strange:
+        raise StagingError(
+            f"The manifest s3://{bucket}/{key} names {', '.join(strange)}; a manifest names files of its own folder alone. "
+            "It was copied or changed: load it where it was written, or unload anew."
+        )
+
+
+def parse_manifest(text: str | bytes, *, origin: str) -> Manifest:
+    """The manifest that `to_document` wrote.
+
+    :param origin: the manifest's s3:// address, for the message.
+    :raises StagingError: no manifest, one of a later version, or one whose sums disagree.
+    """
+    try:
+        document = json.loads(text)
+        version = document["snowmelt_manifest"]
+        if version != MANIFEST_VERSION:
+            raise StagingError(
+                f"{origin} is a manifest of version {version}; this provider reads version {MANIFEST_VERSION}. "
+                "Load it with the provider that unloaded it, or a newer one."
+            )
+        chunks = tuple(
+            StagedChunk(
+                int(chunk["chunk"]),
+                str(document["bucket"]),
+                str(chunk["query_id"]),
+                float(chunk["seconds"]),
+                tuple(
+                    StagedFile(f"{chunk['folder']}{name}", int(size), int(rows), int(chunk["chunk"]))
+                    for name, size, rows in chunk["files"]
+                ),
+            )
+            for chunk in document["chunks"]
+        )
+        manifest = Manifest(
+            run_id=document["run_id"],
+            source=document["source"],
+            snapshot=document.get("snapshot"),
+            file_format=document["file_format"],
+            compression=document["compression"],
+            bucket=document["bucket"],
+            path=document["path"],
+            columns=tuple(Column.from_json(column) for column in document["columns"]),
+            chunks=chunks,
+        )
+        expected = int(document["rows"]), int(document["bytes"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise StagingError(
+            f"{origin} is not a manifest of Snowmelt ({type(error).__name__}: {error}). "
+            "Name the run_id of an unload that ended, or unload anew."
+        ) from error
+    if (manifest.rows, manifest.bytes) != expected:
+        raise StagingError(
+            f"{origin} says {expected[0]:,} rows, {expected[1]:,} bytes, but its files add up to {manifest.rows:,} rows, "
+            f"{manifest.bytes:,} bytes: it was changed after it was written. Unload anew."
+        )
+    return manifest
+
+
+#: Beyond so many files the list stands in parts of so many: 0.8 MB.
+FILES_OF_PART = 8_000
+
+
+def name_parts(files: int) -> tuple[str, ...]:
+    """The parts' names beside manifest.json, for a run of so many files."""
+    if files <= FILES_OF_PART:
+        return ()
+    return tuple(f"manifest_part_{number:03d}.json" for number in range(-(-files // FILES_OF_PART)))
+
+
+def split_document(document: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[dict[str, Any], ...]]:
+    """The manifest's document without its files, and the parts that hold them; a short one as it is, and no part."""
+    files = [[chunk["chunk"], *file] for chunk in document["chunks"] for file in chunk["files"]]
+    names = name_parts(len(files))
+    if not names:
+        return dict(document), ()
+    bare = [{**chunk, "files": []} for chunk in document["chunks"]]
+    parts = tuple(
+        {"run_id": document["run_id"], "files": files[start : start + FILES_OF_PART]}
+        for start in range(0, len(files), FILES_OF_PART)
+    )
+    return {**document, "chunks": bare, "parts": list(names)}, parts
+
+
+def find_parts(text: str | bytes) -> tuple[str, ...]:
+    """The names of the parts that a manifest's text tells; none where it is no manifest, which its reader will say."""
+    try:
+        names = json.loads(text).get("parts", [])
+    except (AttributeError, ValueError):
+        return ()
+    known = name_parts(FILES_OF_PART * len(names)) if len(names) > 1 else ()
+    return known if list(known) == names else ()
+
+
+def join_parts(text: str | bytes, parts: Sequence[str | bytes]) -> str:
+    """The text of the whole manifest.
+
+    :raises KeyError, TypeError, ValueError: a part is none of this manifest.
+    """
+    document = json.loads(text)
+    chunks = {chunk["chunk"]: chunk for chunk in document["chunks"]}
+    for part in map(json.loads, parts):
+        if part["run_id"] != document["run_id"]:
+            raise ValueError(f"a part is of the run {part['run_id']}")
+        for chunk, *file in part["files"]:
+            chunks[chunk]["files"].append(file)
+    del document["parts"]
+    return json.dumps(document)
+
+
+#: No map of load tasks passes this, whatever the table's size (Airflow's max_map_length is 1024).
+MOST_BATCHES = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The files that one load task takes, one after another, each in a transaction of its own."""
+
+    index: int
+    files: tuple[StagedFile, ...]
+
+    @property
+    def label(self) -> str:
+        """What a person reads on the mapped task."""
+        size = sum(file.bytes for file in self.files) / 1e6
+        rows = sum(file.rows for file in self.files)
+        what = (
+            self.files[0].name
+            if len(self.files) == 1
+            else f"{len(self.files)} files from {self.files[0].name}"
+        )
+        return f"{what} ({size:.1f} MB, {rows:,} rows)"
+
+
+def plan_batches(files: Sequence[StagedFile], most: int = MOST_BATCHES) -> tuple[Batch, ...]:
+    """One file to a batch while there are at most `most`; beyond, batches of about equal bytes.
+
+    Each file goes to the batch that has the fewest bytes so far, the largest file first: the longest batch is then at
+    most a third above the ideal. The same files give the same batches.
+    """
+    if len(files) <= most:
+        return tuple(Batch(index, (file,)) for index, file in enumerate(files))
+    filled: list[tuple[int, int]] = [(0, index) for index in range(most)]
+    members: list[list[StagedFile]] = [[] for _ in range(most)]
+    for file in sorted(files, key=lambda file: (-file.bytes, file.key)):
+        size, index = heapq.heappop(filled)
+        members[index].append(file)
+        heapq.heappush(filled, (size + file.bytes, index))
+    return tuple(
+        Batch(index, tuple(sorted(group, key=lambda file: file.key)))
+        for index, group in enumerate(members)
+        if group
+    )

@@ -1,0 +1,131 @@
+"""The words of the configuration, the form, the plan and the ledger: one enum each.
+
+A member's value is what is written in files, forms, plans and the ledger. A word that was used in an earlier version is an
+alias: `Mode("catch_up")` is `Mode.INCREMENTAL`, so that stored plans and existing files keep their meaning.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class Word(StrEnum):
+    """The base of all: a word of its class, or an alias of one.
+
+    :raises ValueError: the text is neither.
+    """
+
+    @classmethod
+    def _missing_(cls, value: object) -> Word | None:
+        name = _ALIASES.get(cls.__name__, {}).get(str(value))
+        return None if name is None else cls(name)
+
+
+class Mode(Word):
+    """What a run does."""
+
+    FULL = "full"  #: everything, published at once
+    INCREMENTAL = "incremental"  #: rows since the last published watermark, merged by the unique key
+    UNLOAD = "unload"  #: files and manifest only
+    LOAD = "load"  #: an earlier run's files
+    TEST = "test"  #: some rows through every step into a table that is dropped
+    KEYS = (
+        "keys"  #: the keys of all rows, beside an incremental run that removes rows; never chosen by a user
+    )
+
+
+class PublishMethod(Word):
+    """How staged rows become the target's."""
+
+    SWAP = "swap"  #: the staging table takes the target's name
+    REPLACE = "replace"  #: DELETE of all rows and INSERT, in one transaction
+    APPEND = "append"  #: INSERT
+    MERGE = "merge"  #: by key: UPDATE what differs, INSERT what is new; the method of mode incremental
+
+
+class FileFormat(Word):
+    """The format of staged files."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+
+
+class Compression(Word):
+    """The compression of staged files."""
+
+    SNAPPY = "snappy"
+    GZIP = "gzip"
+    NONE = "none"
+
+
+class LoadMethod(Word):
+    """How a staged file gets into PostgreSQL."""
+
+    AUTO = "auto"  #: decided at planning; never in a plan
+    COPY = "copy"  #: streamed by Airflow
+    AWS_S3 = "aws_s3"  #: fetched by the database
+
+
+class BadRows(Word):
+    """What happens to a row that PostgreSQL cannot hold."""
+
+    REJECT = "reject"
+    QUARANTINE = "quarantine"
+
+
+class Nanoseconds(Word):
+    """What happens to digits of a second beyond the sixth."""
+
+    REFUSE = "refuse"
+    TRUNCATE = "truncate"
+
+
+class SchemaDrift(Word):
+    """What happens to a source column that the existing target does not have."""
+
+    FAIL = "fail"
+    ADD_COLUMNS = "add_columns"
+
+
+class LongNames(Word):
+    """What happens to a name of more than 63 bytes."""
+
+    REFUSE = "refuse"
+    SHORTEN = "shorten"
+
+
+class Duplicates(Word):
+    """What happens when one key is in several rows of an incremental run."""
+
+    LAST = "last"  #: the row of the greatest watermark; two of the same watermark are refused
+    REFUSE = "refuse"
+
+
+class Verify(Word):
+    """What is compared before the publish."""
+
+    FINGERPRINT = "fingerprint"
+    COUNTS = "counts"
+
+
+class Outcome(Word):
+    """How a run stands or ended."""
+
+    RUNNING = "running"
+    PUBLISHED = "published"
+    UNLOADED = "unloaded"
+    TESTED = "tested"
+    FAILED = "failed"
+
+    #: Those that end well.
+    GOOD: ClassVar[frozenset[str]]
+
+
+Outcome.GOOD = frozenset({Outcome.PUBLISHED, Outcome.UNLOADED, Outcome.TESTED})
+
+#: Class → a word of an earlier version → the word that it means.
+_ALIASES: dict[str, dict[str, str]] = {
+    "Mode": {"catch_up": "incremental"},
+    "PublishMethod": {"truncate": "replace"},
+}

@@ -1,0 +1,155 @@
+"""What the pages read from the ledger. Every statement reads only, and only rows of DAGs that it is told.
+
+Reading the ledger for the pages, over a session that cannot write. A database without a ledger has nothing to show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg.rows import dict_row
+
+from snowmelt.drivers.postgres_errors import postgres_failures
+from snowmelt.progress.board import RunRows
+from snowmelt.progress.table_status import TableStatus, build_status
+from snowmelt.sql.session_names import PAGE_SESSION
+
+#: Options of the pages' sessions: they cannot change anything, and give up before a person does.
+SESSION_OPTIONS = (
+    "-c timezone=UTC -c client_encoding=UTF8 -c default_transaction_read_only=on -c statement_timeout=8000 -c lock_timeout=2000 "
+    f"-c application_name={PAGE_SESSION}"
+)
+
+LEDGER_EXISTS = "SELECT to_regclass('snowmelt.run') IS NOT NULL"
+READ_DAG_IDS = "SELECT DISTINCT dag_id FROM snowmelt.run WHERE dag_id IS NOT NULL"
+
+#: The last run of each table, and the last one that was published.
+READ_TABLES = """
+WITH last AS (
+    SELECT DISTINCT ON (target, source) run_id, dag_id, dag_run_id, mode, source, target, outcome, error, source_rows, staged_files,
+           staged_rows, staged_bytes, started_at, verified_at, published_at, finished_at, snapshot
+    FROM snowmelt.run WHERE dag_id = ANY(%(dag_ids)s) AND mode <> 'keys'
+    ORDER BY target, source, started_at DESC
+), published AS (
+    SELECT DISTINCT ON (target, source) target, source, run_id, snapshot, published_at, verified_at, publish_result, source_rows, plan->>'watermark' AS watermark
+    FROM snowmelt.run WHERE dag_id = ANY(%(dag_ids)s) AND mode <> 'keys' AND published_at IS NOT NULL
+    ORDER BY target, source, published_at DESC
+)
+SELECT last.*, p.run_id AS published_run_id, p.snapshot AS published_snapshot, p.published_at AS last_published_at,
+       p.verified_at AS published_verified_at, p.publish_result, p.source_rows AS published_source_rows,
+       coalesce(w.value, p.watermark) AS watermark, w.column_name AS watermark_column,
+       l.files AS loaded_files, l.rows AS loaded_rows, l.started AS load_started_at, l.ended AS load_ended_at
+FROM last
+LEFT JOIN published AS p USING (target, source)
+LEFT JOIN LATERAL (
+    SELECT column_name, value FROM snowmelt.watermark AS w
+    WHERE (w.source, w.target) = (last.source, last.target) ORDER BY w.moved_at DESC LIMIT 1
+) AS w ON true
+LEFT JOIN LATERAL (
+    SELECT count(*) AS files, coalesce(sum(f.rows - f.rejected), 0)::bigint AS rows,
+           min(f.loaded_at - make_interval(secs => coalesce(f.seconds, 0))) AS started, max(f.loaded_at) AS ended
+    FROM snowmelt.loaded_file AS f WHERE f.run_id = last.run_id
+) AS l ON true
+ORDER BY last.target, last.source
+"""
+
+READ_RUN = """
+SELECT run_id, dag_id, dag_run_id, mode, source, target, snapshot, snapshot_note, source_rows, staged_files, staged_rows,
+       staged_bytes, verification, publish_result, outcome, error, started_at, staged_at, verified_at, published_at, finished_at,
+       plan->'chunks' AS chunks, plan->>'target_schema' AS target_schema, plan->>'staging_table' AS staging_table,
+       plan->>'publish' AS publish, plan->>'file_format' AS file_format, plan->>'load_method' AS load_method,
+       plan->'location'->>'bucket' AS bucket, coalesce(plan->'location'->>'base', '') || (plan->>'path') AS prefix,
+       clock_timestamp() AS now
+FROM snowmelt.run WHERE dag_id = %(dag_id)s AND dag_run_id = %(dag_run_id)s AND mode <> 'keys'
+ORDER BY started_at DESC LIMIT 1
+"""
+READ_CHUNKS = """
+SELECT chunk, query_id, files, rows, bytes, seconds, started_at, ended_at
+FROM snowmelt.staged_chunk WHERE run_id = %(run_id)s ORDER BY chunk
+"""
+#: A ledger that no run of this version has used yet is without the table.
+SUBMITTED_EXISTS = "SELECT to_regclass('snowmelt.submitted_query') IS NOT NULL"
+READ_SUBMITTED = "SELECT chunk, query_id FROM snowmelt.submitted_query WHERE run_id = %(run_id)s"
+READ_FILES = """
+SELECT s.s3_key, s.chunk, s.batch, s.bytes, s.rows, l.loaded_at, l.seconds, l.rejected, l.worker, l.load_method
+FROM snowmelt.staged_file AS s
+LEFT JOIN snowmelt.loaded_file AS l ON (l.run_id, l.s3_key) = (s.run_id, s.s3_key)
+WHERE s.run_id = %(run_id)s ORDER BY s.batch, s.s3_key
+"""
+READ_FAILURES = """
+SELECT task_id, map_index, try_number, label, error, failed_at FROM snowmelt.task_failure
+WHERE dag_id = %(dag_id)s AND dag_run_id = %(dag_run_id)s ORDER BY failed_at DESC LIMIT 200
+"""
+#: The COPYs that run now, as the server itself counts them. A COPY of another session and table shows no row.
+READ_COPYING = """
+SELECT a.application_name, c.tuples_processed AS rows, c.bytes_processed AS bytes,
+       extract(epoch FROM clock_timestamp() - a.query_start)::float8 AS seconds
+FROM pg_stat_progress_copy AS c JOIN pg_stat_activity AS a USING (pid)
+WHERE c.datid = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND c.relid = to_regclass(format('%%I.%%I', %(schema)s::text, %(table)s::text))
+"""
+
+Connection = psycopg.Connection[Any]
+
+
+def read_dag_ids(connection: Connection) -> set[str]:
+    """The DAGs that have runs in this ledger."""
+    with postgres_failures("Reading the ledger"):
+        if not _has_ledger(connection):
+            return set()
+        return {row[0] for row in connection.execute(READ_DAG_IDS)}
+
+
+def read_tables(connection: Connection, dag_ids: Iterable[str]) -> list[TableStatus]:
+    """The tables that these DAGs copy, with their last runs."""
+    with postgres_failures("Reading the ledger"):
+        if not _has_ledger(connection):
+            return []
+        return [build_status(row) for row in _rows(connection, READ_TABLES, dag_ids=list(dag_ids))]
+
+
+def read_run_rows(connection: Connection, dag_id: str, dag_run_id: str) -> RunRows | None:
+    """All that the ledger says about a DAG run; None when it says nothing."""
+    with postgres_failures("Reading the ledger"), connection.transaction():
+        if not _has_ledger(connection):
+            return None
+        names = {"dag_id": dag_id, "dag_run_id": dag_run_id}
+        found = _rows(connection, READ_RUN, **names)
+        if not found:
+            return None
+        run = found[0]
+        ids = {"run_id": run["run_id"]}
+        return RunRows(
+            run=run,
+            chunks=_rows(connection, READ_CHUNKS, **ids),
+            files=_rows(connection, READ_FILES, **ids),
+            failures=_rows(connection, READ_FAILURES, **names),
+            copying=_rows(connection, READ_COPYING, schema=run["target_schema"], table=run["staging_table"]),
+            submitted=_rows(connection, READ_SUBMITTED, **ids)
+            if _is_there(connection, SUBMITTED_EXISTS)
+            else (),
+        )
+
+
+def read_failures(connection: Connection, dag_id: str, dag_run_id: str) -> list[dict[str, Any]]:
+    """Why tasks of a DAG run failed, the last first; also of a run that never got a plan."""
+    with postgres_failures("Reading the ledger"):
+        if not _has_ledger(connection):
+            return []
+        return _rows(connection, READ_FAILURES, dag_id=dag_id, dag_run_id=dag_run_id)
+
+
+def _has_ledger(connection: Connection) -> bool:
+    return _is_there(connection, LEDGER_EXISTS)
+
+
+def _is_there(connection: Connection, question: LiteralString) -> bool:
+    row = connection.execute(question).fetchone()
+    return bool(row and row[0])
+
+
+def _rows(connection: Connection, sql: str, **parameters: str | Sequence[str]) -> list[dict[str, Any]]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(sql, parameters).fetchall()

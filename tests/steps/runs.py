@@ -1,0 +1,152 @@
+"""A whole run without Airflow: the same steps that the tasks take, over the sandbox, in one process."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+from snowmelt.airflow.sessions import POSTGRES_OPTIONS
+from snowmelt.config.file import parse_config
+from snowmelt.config.request import parse_request
+from snowmelt.ledger import files as ledger_files
+from snowmelt.plan.plan import Plan
+from snowmelt.steps import load as loading
+from snowmelt.steps import planning
+from snowmelt.steps import publish as publishing
+from snowmelt.steps import register as gathering
+from snowmelt.steps import verify as verification
+from snowmelt.unload import chunk as unload
+from snowmelt.unload import staged
+
+
+@dataclass
+class World:
+    """Snowflake, S3 and one target database."""
+
+    snowflake: Any
+    s3: Any
+    dsn: str
+    bucket: str
+    #: A schema of Snowflake's for this test alone.
+    schema: str
+    stage: str = "SNOWMELT_STAGE"
+
+    @contextmanager
+    def target(self) -> Iterator[psycopg.Connection[Any]]:
+        with psycopg.connect(self.dsn, autocommit=True, options=POSTGRES_OPTIONS) as connection:
+            yield connection
+
+    def sql(self, *statements: str) -> list[tuple[Any, ...]]:
+        """Run statements in Snowflake; the rows of the last."""
+        rows: list[tuple[Any, ...]] = []
+        with self.snowflake.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+                rows = cursor.fetchall()
+        return rows
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of the target database."""
+        with self.target() as connection:
+            return connection.execute(sql).fetchall()
+
+    def execute(self, *statements: str) -> None:
+        """Statements for the target database."""
+        with self.target() as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    @contextmanager
+    def session(self) -> Iterator[Any]:
+        yield self.snowflake
+
+    def config(self, table: dict[str, Any], **staging: Any) -> str:
+        return json.dumps(
+            {
+                "s3_staging": {"bucket": self.bucket} | staging,
+                "snowflake_unload": {
+                    "stage_database": "UTIL",
+                    "stage_schema": "STAGING",
+                    "stage_name": self.stage,
+                },
+                "sources": [
+                    {
+                        "source_name": "t",
+                        "source_database": "TESTS",
+                        "source_schema": self.schema,
+                        "schedule": None,
+                        "tables": [table],
+                    }
+                ],
+            }
+        )
+
+    def plan(
+        self,
+        table: dict[str, Any],
+        *,
+        run: str | None = None,
+        window: tuple[datetime, datetime] | None = None,
+        **params: Any,
+    ) -> Plan:
+        """Plan a run of a table that is configured as `table` says."""
+        config = parse_config(self.config(table), {})
+        assert not config.broken, config.broken
+        request = parse_request(params, config, config.tables[0])
+        identity = planning.RunIdentity(run or uuid.uuid4().hex, "dag", "run", window)
+        with self.target() as connection:
+            sessions = planning.PlanningSessions(self.snowflake, connection, lambda: self.s3)
+            return planning.plan_run(sessions, request, identity)
+
+    def unload(self, plan: Plan) -> list[Any]:
+        chunks = []
+        for part, chunk in ((part, chunk) for part in plan.parts for chunk in part.chunks):
+            request = unload.UnloadRequest(
+                source=plan.source,
+                path=plan.chunk_path(chunk),
+                stage=plan.location.stage,
+                integration="",
+                bucket=plan.location.bucket,
+                columns=tuple((column.source, column.select) for column in part.columns),
+                where=part.where,
+                chunk=chunk,
+                snapshot=plan.snapshot,
+                row_limit=plan.row_limit,
+                file_format=plan.file_format,
+                compression=plan.compression,
+                max_file_bytes=plan.max_file_bytes,
+                subqueries=plan.filter_subqueries,
+            )
+            submitted = unload.submit_unload(self.snowflake, request)
+            chunks.append(unload.await_unload(self.snowflake, request, submitted, 0.05))
+        return list(staged.look_for_chunks(self.s3, tuple(chunks)).chunks)
+
+    def finish(self, plan: Plan, chunks: list[Any], before_verify: str = "") -> dict[str, Any]:
+        """Everything after the unload.
+
+        :param before_verify: what somebody does to the database once all is loaded.
+        """
+        with self.target() as connection:
+            gathered = gathering.gather_files(
+                connection, plan.run_id, chunks, s3=lambda: self.s3, snowflake=self.session
+            )
+            for part, batches in zip(plan.parts, (gathered.batches, gathered.key_batches), strict=False):
+                job = loading.build_load_job(part, "us-east-1")
+                for batch in batches:
+                    files = ledger_files.read_batch(connection, part.run_id, batch.index)
+                    loading.load_files(connection, self.s3, files, job)
+            if before_verify:
+                connection.execute(before_verify)
+            verification.verify_run(connection, plan, snowflake=self.session)
+            return publishing.publish_run(connection, plan)
+
+    def run(self, table: dict[str, Any], **params: Any) -> dict[str, Any]:
+        plan = self.plan(table, **params)
+        return self.finish(plan, self.unload(plan))
