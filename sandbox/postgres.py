@@ -12,10 +12,8 @@ import tempfile
 from pathlib import Path
 from string import Template
 
-import psutil
-
 from sandbox.errors import SandboxError
-from sandbox.postgres_home import PostgresHome, find_python
+from sandbox.postgres_home import PostgresHome, find_python, find_server
 from sandbox.state import LISTEN, State
 
 SUPERUSER = "postgres"
@@ -157,18 +155,13 @@ def _write(home: PostgresHome, path: Path, text: str, mode: int) -> None:
 def clear_pid_file(home: PostgresHome) -> None:
     """End a server of this folder that nobody remembers; remove the pid file of one that crashed.
 
-    After a crash the pid in it may belong to another process by now, and the server would refuse to start.
+    The server would refuse to start when the pid of a crashed one belongs to another process by now.
     """
-    path = home.data / "postmaster.pid"
-    try:
-        process = psutil.Process(int(path.read_text().split()[0]))
-        ours = str(home.data) in process.cmdline()
-    except (OSError, ValueError, IndexError, psutil.Error):
-        ours = False
-    if ours:
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=30)
-    path.unlink(missing_ok=True)
+    server = find_server(home.data)
+    if server is not None:
+        server.send_signal(signal.SIGINT)
+        server.wait(timeout=30)
+    (home.data / "postmaster.pid").unlink(missing_ok=True)
 
 
 def run_sql(home: PostgresHome, port: int, password: str, sql: str, *, database: str = "postgres") -> str:

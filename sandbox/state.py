@@ -105,6 +105,15 @@ class State:
             yield
 
 
+def read_setting(name: str) -> str:
+    """A setting of the running sandbox, from the environment that the file `env` made."""
+    if name not in os.environ:
+        raise SandboxError(
+            f"{name} is not set. Read the sandbox's settings first: set -a; . .sandbox/env; set +a"
+        )
+    return os.environ[name]
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """The file's object; an empty one where the file is missing or was left half written."""
     try:
