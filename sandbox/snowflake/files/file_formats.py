@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sandbox.snowflake import errors
+from sandbox.snowflake.catalog.catalog import Stage
 from sandbox.snowflake.catalog.names import split_parts
 from sandbox.snowflake.rewriting.scanner import as_flag
-
-if TYPE_CHECKING:
-    from sandbox.snowflake.catalog.catalog import Stage
-    from sandbox.snowflake.sql.statement import Statement
+from sandbox.snowflake.sql.statement import Statement
 
 _PARQUET = {
     "AUTO": ("snappy", ".snappy.parquet"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from sandbox.snowflake import errors
 from sandbox.snowflake.catalog import results, sftypes
+from sandbox.snowflake.catalog.catalog import Table
 from sandbox.snowflake.catalog.names import quote
 from sandbox.snowflake.catalog.results import Result, rows_result
 from sandbox.snowflake.files.file_formats import Format, resolve_format
@@ -21,10 +22,7 @@ from sandbox.snowflake.sql.changes import changing
 from sandbox.snowflake.sql.definitions import read_names
 from sandbox.snowflake.sql.inserting import build_insert
 from sandbox.snowflake.sql.reading import Translation
-
-if TYPE_CHECKING:
-    from sandbox.snowflake.catalog.catalog import Table
-    from sandbox.snowflake.sql.statement import Statement
+from sandbox.snowflake.sql.statement import Statement
 
 
 def copy_into_table(statement: Statement) -> Result:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sandbox.snowflake import errors
 from sandbox.snowflake.catalog.buckets import split_url
 from sandbox.snowflake.catalog.catalog import Integration, Stage
 from sandbox.snowflake.catalog.names import show, split_parts
-
-if TYPE_CHECKING:
-    from sandbox.snowflake.sql.statement import Statement
+from sandbox.snowflake.sql.statement import Statement
 
 _PART = r'(?:"(?:[^"]|"")*"|[A-Za-z_][\w$]*)'
 _STAGE = re.compile(rf"@({_PART}(?:\.{_PART})*)(?:/(.*))?", re.DOTALL)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sandbox.snowflake import errors
 from sandbox.snowflake.catalog import sftypes
@@ -24,9 +24,7 @@ from sandbox.snowflake.catalog.results import (
 from sandbox.snowflake.files.locations import Location, check, resolve
 from sandbox.snowflake.rewriting.scanner import Scanner, as_flag
 from sandbox.snowflake.sql.listing import in_scope, like_filter
-
-if TYPE_CHECKING:
-    from sandbox.snowflake.sql.statement import Statement
+from sandbox.snowflake.sql.statement import Statement
 
 _T = sftypes.TEXT
 

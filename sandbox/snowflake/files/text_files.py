@@ -18,8 +18,7 @@ from sandbox.snowflake.catalog.results import ResultColumn
 from sandbox.snowflake.catalog.sftypes import SEMI_STRUCTURED, SfType
 from sandbox.snowflake.files.file_formats import Format
 from sandbox.snowflake.rewriting import casts
-from sandbox.snowflake.rewriting.annotations import annotated
-from sandbox.snowflake.rewriting.expressions import reference
+from sandbox.snowflake.rewriting.expressions import annotated, reference
 from sandbox.snowflake.rewriting.functions import Formats
 
 #: types whose fields are enclosed when FIELD_OPTIONALLY_ENCLOSED_BY is set

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
@@ -25,9 +24,7 @@ from sandbox.snowflake.files.unload_options import Unload, parse_unload
 from sandbox.snowflake.sql.faults import as_error, files_before_failure
 from sandbox.snowflake.sql.reading import Reader
 from sandbox.snowflake.sql.selects import output_columns, run_query
-
-if TYPE_CHECKING:
-    from sandbox.snowflake.sql.statement import Statement
+from sandbox.snowflake.sql.statement import Statement
 
 #: Parallel writers of one statement, as the middle number in the files' names shows (a small warehouse has 8).
 THREADS = 8

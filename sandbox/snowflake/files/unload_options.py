@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sandbox.snowflake import errors
 from sandbox.snowflake.files.file_formats import Format, resolve_format
 from sandbox.snowflake.files.locations import Location, resolve
 from sandbox.snowflake.rewriting.scanner import Scanner, as_flag
-
-if TYPE_CHECKING:
-    from sandbox.snowflake.sql.statement import Statement
+from sandbox.snowflake.sql.statement import Statement
 
 DEFAULT_MAX_FILE_SIZE = 16 * 1024 * 1024
 MOST_MAX_FILE_SIZE = 5 * 1024 * 1024 * 1024

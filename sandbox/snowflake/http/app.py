@@ -20,7 +20,8 @@ from sandbox.snowflake.catalog.queries import Query
 from sandbox.snowflake.catalog.session import Session
 from sandbox.snowflake.http import protocol
 from sandbox.snowflake.http.engine import Engine
-from sandbox.snowflake.sql.faults import FAULTS, FaultyTransport
+from sandbox.snowflake.http.transport import FaultyTransport
+from sandbox.snowflake.sql.faults import FAULTS
 
 logger = logging.getLogger("sandbox.snowflake")
 

@@ -13,7 +13,7 @@ from sandbox.snowflake.catalog.queries import Queries, Query, StatementLog
 from sandbox.snowflake.catalog.results import Result
 from sandbox.snowflake.catalog.session import Session, Sessions
 from sandbox.snowflake.catalog.store import Store
-from sandbox.snowflake.http.running import run
+from sandbox.snowflake.http.handlers import run
 from sandbox.snowflake.rewriting import bindings
 from sandbox.snowflake.sql.faults import before_statement
 from sandbox.snowflake.sql.statement import Statement

@@ -1,13 +1,15 @@
-"""Which handler runs a statement, by its first words (in upper case, one blank between them)."""
+"""Running one statement: which handler does it, by its first words, and what becomes of its errors."""
 
 from __future__ import annotations
 
+import re
+
+from sandbox.snowflake import errors
 from sandbox.snowflake.catalog.results import Result
 from sandbox.snowflake.files import integrations, load, stages, unload
-from sandbox.snowflake.rewriting.scanner import Scanner
+from sandbox.snowflake.rewriting.scanner import Scanner, split_statements
 from sandbox.snowflake.sql import (
     alter_table,
-    comments,
     describe,
     dml,
     namespaces,
@@ -26,11 +28,17 @@ def _copy(statement: Statement) -> Result:
     return (unload.copy_into_location if into_location else load.copy_into_table)(statement)
 
 
+def _query(statement: Statement) -> Result:
+    tree = statement.parse()
+    integrations.answer_validations(statement, tree)
+    return run_query(statement, tree)
+
+
 _CREATE = r"CREATE (OR REPLACE )?"
 _DESC = r"DESC(RIBE)? "
 
 HANDLERS: list[tuple[str, Handler]] = [
-    (r"(SELECT|WITH|\(|VALUES) ?", run_query),
+    (r"(SELECT|WITH|\(|VALUES) ?", _query),
     (r"COPY INTO ", _copy),
     (r"INSERT ", dml.insert),
     (r"UPDATE ", dml.update),
@@ -57,7 +65,7 @@ HANDLERS: list[tuple[str, Handler]] = [
     (r"ALTER (STORAGE )?INTEGRATION ", integrations.alter),
     (r"ALTER WAREHOUSE ", namespaces.alter_warehouse),
     (r"ALTER (USER|ROLE|ACCOUNT|DATABASE|SCHEMA) ", namespaces.accepted),
-    (r"COMMENT ", comments.comment_on),
+    (r"COMMENT ", alter_table.comment_on),
     (r"DROP (TABLE|VIEW) ", tables.drop),
     (r"DROP STAGE ", stages.drop),
     (r"DROP FILE FORMAT ", stages.drop_file_format),
@@ -87,3 +95,42 @@ HANDLERS: list[tuple[str, Handler]] = [
         session_statements.unsupported,
     ),
 ]
+
+
+def run(statement: Statement) -> Result:
+    """Run it to its end; raises SnowflakeError and nothing else."""
+    try:
+        count = len(split_statements(statement.text))
+        if count != 1:
+            if count == 0:
+                raise errors.SnowflakeError(900, "42601", "SQL compilation error:\nEmpty SQL statement.")
+            text = f"Actual statement count {count} did not match the desired statement count 1."
+            raise errors.SnowflakeError(8, "0A000", text)
+        statement.text = split_statements(statement.text)[0]
+        handler = find_handler(statement)
+        statement.query.check()
+        result = handler(statement)
+        statement.query.check()
+        return result
+    except Exception as error:
+        reason = statement.query.stop_reason
+        translated = errors.from_driver(error)
+        if reason is not None and (translated.errno == 604 or statement.query.stop.is_set()):
+            raise reason from None
+        raise translated from error
+
+
+def find_handler(statement: Statement) -> Handler:
+    words = [t.text.upper() for t in statement.scanner().tokens[:6]]
+    if not words:
+        raise errors.syntax(1, 0, "<EOF>")
+    for pattern, handler in HANDLERS:
+        if _matches(pattern, words):
+            return handler
+    first = statement.scanner().peek()
+    raise errors.syntax(1, 0, first.text)
+
+
+def _matches(pattern: str, words: list[str]) -> bool:
+    """A pattern is words; (A|B) is a choice, ? behind a word makes it optional."""
+    return re.match(pattern, " ".join(words) + " ") is not None

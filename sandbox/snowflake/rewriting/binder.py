@@ -14,8 +14,7 @@ from sandbox.snowflake import errors
 from sandbox.snowflake.catalog.companions import NANOS, companions_of
 from sandbox.snowflake.catalog.names import show
 from sandbox.snowflake.rewriting import infer
-from sandbox.snowflake.rewriting.annotations import annotated, companions_in, type_of
-from sandbox.snowflake.rewriting.expressions import reference
+from sandbox.snowflake.rewriting.expressions import annotated, companions_in, reference, type_of
 from sandbox.snowflake.rewriting.joins import companions, groups_by_sets, merge_columns, without_nanos
 from sandbox.snowflake.rewriting.projections import ALL, NONE, TITLE, Carried, project, unite, values_outputs
 from sandbox.snowflake.rewriting.scopes import (

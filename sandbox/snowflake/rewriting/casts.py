@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sqlglot import exp
 
 from sandbox.snowflake import errors
 from sandbox.snowflake.catalog import sftypes
 from sandbox.snowflake.catalog.companions import OFFSET
 from sandbox.snowflake.catalog.sftypes import SEMI_STRUCTURED, SfType
-from sandbox.snowflake.rewriting.annotations import companions_in, type_of
-from sandbox.snowflake.rewriting.datetime_formats import build_format
-from sandbox.snowflake.rewriting.expressions import call, duck_cast, is_built, number
-from sandbox.snowflake.rewriting.offsets import offset_of
-
-if TYPE_CHECKING:
-    from sandbox.snowflake.rewriting.formats import Formats
+from sandbox.snowflake.rewriting.companion_values import offset_of
+from sandbox.snowflake.rewriting.datetime_formats import Formats, build_format
+from sandbox.snowflake.rewriting.expressions import call, companions_in, duck_cast, is_built, number, type_of
 
 _SUBSECOND = {"TIME", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ"}
 

@@ -5,19 +5,14 @@ DuckDB compares, sorts and groups the microseconds; wherever nanoseconds stand b
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sqlglot import exp
 
 from sandbox.snowflake.catalog.companions import NANOS
 from sandbox.snowflake.catalog.sftypes import SEMI_STRUCTURED, SfType
-from sandbox.snowflake.rewriting.annotations import type_of
 from sandbox.snowflake.rewriting.casts import convert
-from sandbox.snowflake.rewriting.expressions import call, reference
-from sandbox.snowflake.rewriting.nanoseconds import is_zero, key, nanos_as, nanos_of, nanos_or_zero, zero
-
-if TYPE_CHECKING:
-    from sandbox.snowflake.rewriting.formats import Formats
+from sandbox.snowflake.rewriting.companion_values import is_zero, key, nanos_as, nanos_of, nanos_or_zero, zero
+from sandbox.snowflake.rewriting.datetime_formats import Formats
+from sandbox.snowflake.rewriting.expressions import call, reference, type_of
 
 _COMPARED = {"DATE", "TIME", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ", "BINARY"}
 #: What decides once the values differ, and what once only the nanoseconds may.

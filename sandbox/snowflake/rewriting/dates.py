@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from sandbox.snowflake import errors
 from sandbox.snowflake.catalog import sftypes
-from sandbox.snowflake.rewriting.annotations import type_of
 from sandbox.snowflake.rewriting.casts import convert, wall_clock
-from sandbox.snowflake.rewriting.datetime_formats import build_strptime, fraction
-from sandbox.snowflake.rewriting.expressions import call, duck_cast, number, unit_of
-from sandbox.snowflake.rewriting.nanoseconds import nanos_as
-from sandbox.snowflake.rewriting.offsets import offset_of
-
-if TYPE_CHECKING:
-    from sandbox.snowflake.rewriting.formats import Formats
+from sandbox.snowflake.rewriting.companion_values import nanos_as, offset_of
+from sandbox.snowflake.rewriting.datetime_formats import Formats, build_strptime, fraction
+from sandbox.snowflake.rewriting.expressions import call, duck_cast, number, type_of, unit_of
 
 _EPOCH = {
     "EPOCH": 1_000_000, "EPOCH_SECOND": 1_000_000, "EPOCH_SECONDS": 1_000_000, "EPOCH_MILLISECOND": 1000,

@@ -1,9 +1,10 @@
-"""Snowflake's date and time format models ('YYYY-MM-DD HH24:MI:SS.FF3 TZH:TZM') as DuckDB expressions."""
+"""A session's formats, and Snowflake's date and time format models ('YYYY-MM-DD HH24:MI:SS.FF3 TZH:TZM') as DuckDB expressions."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from sqlglot import exp
 
@@ -125,3 +126,18 @@ def build_strptime(model: str) -> str:
         else:
             result += _STRFTIME[element]
     return result + model[at:]
+
+
+@dataclass(frozen=True, slots=True)
+class Formats:
+    """The session's values that expressions depend on."""
+
+    timezone: str
+    ntz: str
+    ltz: str
+    tz: str
+    date: str
+    time: str
+    constants: dict[str, str | None]  # CURRENT_ROLE, LAST_QUERY_ID, … of this statement
+    now: float | None = None
+    query_ids: tuple[str, ...] = ()  # the session's statements before this one

@@ -12,9 +12,16 @@ from sqlglot import exp
 
 from sandbox.snowflake.catalog.companions import COMPANIONS, NANOS
 from sandbox.snowflake.rewriting import casts, comparisons, dates, semi_structured
-from sandbox.snowflake.rewriting.annotations import TYPE, companion_of, companions_in, type_of
-from sandbox.snowflake.rewriting.expressions import call, duck_cast, number
-from sandbox.snowflake.rewriting.formats import Formats
+from sandbox.snowflake.rewriting.datetime_formats import Formats
+from sandbox.snowflake.rewriting.expressions import (
+    TYPE,
+    call,
+    companion_of,
+    companions_in,
+    duck_cast,
+    number,
+    type_of,
+)
 
 Rule = Callable[[Formats, exp.Expression], exp.Expression]
 

@@ -24,10 +24,8 @@ from sandbox.snowflake.catalog.sftypes import (
     SfType,
     number,
 )
-from sandbox.snowflake.rewriting.annotations import TYPE, type_of
-from sandbox.snowflake.rewriting.nanoseconds import derive_nanos
-from sandbox.snowflake.rewriting.offsets import derive_offset
-from sandbox.snowflake.rewriting.switching import branches
+from sandbox.snowflake.rewriting.companion_values import derive_nanos, derive_offset
+from sandbox.snowflake.rewriting.expressions import TYPE, branches, type_of
 
 _DERIVE = {OFFSET: derive_offset, NANOS: derive_nanos}
 _FIRST_ARGUMENT = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlglot import exp
 
 from sandbox.snowflake.catalog.companions import NANOS, Companion
+from sandbox.snowflake.rewriting.companion_values import zero
 from sandbox.snowflake.rewriting.expressions import reference
-from sandbox.snowflake.rewriting.nanoseconds import zero
 from sandbox.snowflake.rewriting.scopes import Output, Scope
 
 

@@ -22,10 +22,9 @@ from sandbox.snowflake.catalog.companions import (
     hidden_column,
 )
 from sandbox.snowflake.catalog.sftypes import NTZ, SfType
-from sandbox.snowflake.rewriting.annotations import annotated, companions_in, type_of
-from sandbox.snowflake.rewriting.expressions import number, reference
+from sandbox.snowflake.rewriting.companion_values import nanos_as, zero
+from sandbox.snowflake.rewriting.expressions import annotated, companions_in, number, reference, type_of
 from sandbox.snowflake.rewriting.joins import companions
-from sandbox.snowflake.rewriting.nanoseconds import nanos_as, zero
 from sandbox.snowflake.rewriting.scopes import Output, Scope, star_of, title
 
 Carried = Collection[Companion]

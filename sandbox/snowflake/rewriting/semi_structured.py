@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sqlglot import exp
 
 from sandbox.snowflake.catalog.sftypes import SEMI_STRUCTURED
-from sandbox.snowflake.rewriting.annotations import type_of
-from sandbox.snowflake.rewriting.expressions import call, duck_cast, number
-
-if TYPE_CHECKING:
-    from sandbox.snowflake.rewriting.formats import Formats
+from sandbox.snowflake.rewriting.datetime_formats import Formats
+from sandbox.snowflake.rewriting.expressions import call, duck_cast, number, type_of
 
 
 def to_json(formats: Formats, node: exp.Expression) -> exp.Expression:

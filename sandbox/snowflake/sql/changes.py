@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -16,9 +15,7 @@ from sandbox.snowflake.catalog.catalog import Table
 from sandbox.snowflake.catalog.names import ObjectName, quote
 from sandbox.snowflake.catalog.session import Session, Transaction
 from sandbox.snowflake.catalog.store import Store, build_storage_ddl, new_storage
-
-if TYPE_CHECKING:
-    from sandbox.snowflake.sql.statement import Statement
+from sandbox.snowflake.sql.statement import Statement
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sandbox.snowflake import errors
 from sandbox.snowflake.catalog import sftypes
@@ -14,9 +14,7 @@ from sandbox.snowflake.catalog.results import DESCRIBE, SHOW, Result, rows_resul
 from sandbox.snowflake.catalog.sftypes import LTZ
 from sandbox.snowflake.rewriting.scanner import Scanner
 from sandbox.snowflake.sql.listing import NUMBER, in_scope, like_filter, texts
-
-if TYPE_CHECKING:
-    from sandbox.snowflake.sql.statement import Statement
+from sandbox.snowflake.sql.statement import Statement
 
 
 def one_table(statement: Statement, scanner: Scanner) -> tuple[ObjectName, Table]:

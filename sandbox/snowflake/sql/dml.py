@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sqlglot import exp
 
 from sandbox.snowflake import errors
@@ -11,17 +9,15 @@ from sandbox.snowflake.catalog import results, sftypes
 from sandbox.snowflake.catalog.catalog import Column, Table
 from sandbox.snowflake.catalog.names import ObjectName, quote, show
 from sandbox.snowflake.catalog.results import SUCCESS, Result, rows_result, status_result
-from sandbox.snowflake.rewriting.annotations import companions_in, type_of
 from sandbox.snowflake.rewriting.binder import Binder
+from sandbox.snowflake.rewriting.expressions import companions_in, type_of
 from sandbox.snowflake.rewriting.functions import rewrite
 from sandbox.snowflake.rewriting.infer import annotate
 from sandbox.snowflake.rewriting.scopes import Scope, stored_outputs
 from sandbox.snowflake.sql.changes import Change, changing
 from sandbox.snowflake.sql.inserting import Given, build_insert, default_value, stored
 from sandbox.snowflake.sql.reading import Reader
-
-if TYPE_CHECKING:
-    from sandbox.snowflake.sql.statement import Statement
+from sandbox.snowflake.sql.statement import Statement
 
 _N = sftypes.number()
 

@@ -15,11 +15,17 @@ from sandbox.snowflake.catalog.companions import OFFSET, Companion, companions_o
 from sandbox.snowflake.catalog.names import quote
 from sandbox.snowflake.catalog.sftypes import SfType
 from sandbox.snowflake.rewriting import casts, dialect
-from sandbox.snowflake.rewriting.annotations import annotated, companions_in, type_of
-from sandbox.snowflake.rewriting.expressions import call_on_copies, duck_cast, reference
+from sandbox.snowflake.rewriting.companion_values import nanos_as, zero
+from sandbox.snowflake.rewriting.expressions import (
+    annotated,
+    call_on_copies,
+    companions_in,
+    duck_cast,
+    reference,
+    type_of,
+)
 from sandbox.snowflake.rewriting.functions import rewrite
 from sandbox.snowflake.rewriting.infer import annotate
-from sandbox.snowflake.rewriting.nanoseconds import nanos_as, zero
 from sandbox.snowflake.rewriting.scopes import fold
 from sandbox.snowflake.sql.reading import Reader, Translation
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 from sandbox.snowflake.catalog import sftypes
 from sandbox.snowflake.catalog.catalog import Database, Schema
 from sandbox.snowflake.catalog.sftypes import TEXT
 from sandbox.snowflake.rewriting.scanner import Scanner
-
-if TYPE_CHECKING:
-    from sandbox.snowflake.sql.statement import Statement
+from sandbox.snowflake.sql.statement import Statement
 
 NUMBER = sftypes.number()
 

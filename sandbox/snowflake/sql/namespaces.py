@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sandbox.snowflake import errors
 from sandbox.snowflake.catalog.catalog import Catalog, Database, Schema, Warehouse
@@ -11,9 +11,7 @@ from sandbox.snowflake.catalog.names import show
 from sandbox.snowflake.catalog.results import SUCCESS, USE, Result, status_result
 from sandbox.snowflake.rewriting.scanner import Scanner
 from sandbox.snowflake.sql import changes
-
-if TYPE_CHECKING:
-    from sandbox.snowflake.sql.statement import Statement
+from sandbox.snowflake.sql.statement import Statement
 
 _DROPPED = "Drop statement executed successfully (object already dropped)."
 _SIZES = {"XSMALL": "X-Small", "SMALL": "Small", "MEDIUM": "Medium", "LARGE": "Large", "XLARGE": "X-Large",

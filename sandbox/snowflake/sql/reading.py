@@ -19,9 +19,9 @@ from sandbox.snowflake.catalog.queries import Queries, Query
 from sandbox.snowflake.catalog.session import Session
 from sandbox.snowflake.catalog.store import Store
 from sandbox.snowflake.rewriting import dialect
-from sandbox.snowflake.rewriting.annotations import type_of
 from sandbox.snowflake.rewriting.binder import Binder
-from sandbox.snowflake.rewriting.formats import Formats
+from sandbox.snowflake.rewriting.datetime_formats import Formats
+from sandbox.snowflake.rewriting.expressions import type_of
 from sandbox.snowflake.rewriting.functions import last_query_id, rewrite
 from sandbox.snowflake.rewriting.infer import annotate
 from sandbox.snowflake.rewriting.projections import ALL, NONE

@@ -11,7 +11,6 @@ from sqlglot import exp
 from sandbox.snowflake import errors
 from sandbox.snowflake.catalog.companions import hidden
 from sandbox.snowflake.catalog.results import SELECT, Result, ResultColumn
-from sandbox.snowflake.files.integrations import validate
 from sandbox.snowflake.rewriting.scopes import Output, result_type
 from sandbox.snowflake.sql.statement import Statement
 
@@ -20,7 +19,7 @@ def run_query(statement: Statement, tree: exp.Expression | None = None) -> Resul
     """A SELECT: translated, run, its rows as Arrow."""
     tree = tree if tree is not None else statement.parse()
     _wait(statement, tree)
-    _cancel_calls(statement, tree)
+    _answer_cancels(statement, tree)
     reader = statement.reader()
     translation = reader.translate(tree, carry=True)
     statement.query.interruptible(statement.connection.interrupt)
@@ -66,8 +65,8 @@ def _wait(statement: Statement, tree: exp.Expression) -> None:
         call.replace(exp.Literal.string(f"waited {call.expressions[0].name} {unit.lower()}"))
 
 
-def _cancel_calls(statement: Statement, tree: exp.Expression) -> None:
-    """SYSTEM$ functions that act."""
+def _answer_cancels(statement: Statement, tree: exp.Expression) -> None:
+    """SYSTEM$ functions that cancel queries."""
     for call in list(tree.find_all(exp.Anonymous)):
         name = call.name.upper()
         arguments: list[Any] = [a.name for a in call.expressions]
@@ -85,5 +84,3 @@ def _cancel_calls(statement: Statement, tree: exp.Expression) -> None:
                 if str(query.session.number) == arguments[0] and query is not statement.query:
                     query.cancel(errors.cancelled())
             call.replace(exp.Literal.string("all queries terminated."))
-        elif name == "SYSTEM$VALIDATE_STORAGE_INTEGRATION":
-            call.replace(exp.Literal.string(validate(statement, *arguments)))

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sandbox.snowflake import errors
 from sandbox.snowflake.catalog.results import SUCCESS, TCL, UNKNOWN, Result, status_result
 from sandbox.snowflake.catalog.session import Transaction
 from sandbox.snowflake.sql import changes
-
-if TYPE_CHECKING:
-    from sandbox.snowflake.sql.statement import Statement
+from sandbox.snowflake.sql.statement import Statement
 
 
 def alter_session(statement: Statement) -> Result:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sandbox.snowflake.catalog.catalog import Table
 from sandbox.snowflake.catalog.information_schema import OWNER, moment, row_count
@@ -12,9 +12,7 @@ from sandbox.snowflake.catalog.sftypes import LTZ
 from sandbox.snowflake.rewriting.scanner import Scanner
 from sandbox.snowflake.sql.describe import one_table
 from sandbox.snowflake.sql.listing import NUMBER, in_scope, like_filter, texts
-
-if TYPE_CHECKING:
-    from sandbox.snowflake.sql.statement import Statement
+from sandbox.snowflake.sql.statement import Statement
 
 
 def _limit(scanner: Scanner, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sandbox.snowflake import errors
 from sandbox.snowflake.catalog.catalog import Column, Table
@@ -17,11 +17,9 @@ from sandbox.snowflake.rewriting.scopes import fold
 from sandbox.snowflake.sql import changes
 from sandbox.snowflake.sql.definitions import Definition, read_definition, read_names, read_table_options
 from sandbox.snowflake.sql.inserting import build_insert
+from sandbox.snowflake.sql.reading import Translation
 from sandbox.snowflake.sql.selects import output_columns
-
-if TYPE_CHECKING:
-    from sandbox.snowflake.sql.reading import Translation
-    from sandbox.snowflake.sql.statement import Statement
+from sandbox.snowflake.sql.statement import Statement
 
 
 def apply_options(table: Table, options: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
-"""The nanoseconds below the microsecond of a TIME or TIMESTAMP expression: 0 to 999, NULL where the value is NULL.
+"""The companions of a TIME or TIMESTAMP expression, from those of its parts.
 
-What is not named here loses them: its value ends at the microsecond.
+Nanoseconds: those below the microsecond, 0 to 999, NULL where the value is NULL. Offset: a TIMESTAMP_TZ's, in minutes.
 """
 
 from __future__ import annotations
@@ -10,11 +10,21 @@ import re
 from sqlglot import exp
 
 from sandbox.snowflake.catalog import sftypes
-from sandbox.snowflake.catalog.companions import DUCKDB_DIGITS, NANOS
+from sandbox.snowflake.catalog.companions import DUCKDB_DIGITS, NANOS, OFFSET
 from sandbox.snowflake.catalog.sftypes import SEMI_STRUCTURED, SfType
-from sandbox.snowflake.rewriting.annotations import companion_of, type_name, type_of
-from sandbox.snowflake.rewriting.expressions import bare, call, call_on_copies, number, unit_of, where_present
-from sandbox.snowflake.rewriting.switching import branches, switched
+from sandbox.snowflake.rewriting.expressions import (
+    bare,
+    branches,
+    call,
+    call_on_copies,
+    companion_of,
+    number,
+    switched,
+    type_name,
+    type_of,
+    unit_of,
+    where_present,
+)
 
 #: As SF_TEXT_NANOS in `macros`.
 _BELOW = re.compile(r"\.\d{6}(\d{1,3})")
@@ -205,3 +215,48 @@ def _of_greatest(node: exp.Expression) -> exp.Expression | None:
     first, *others = (key(v) for v in values)
     greatest = type(node)(this=first, expressions=others, ignore_nulls=node.args.get("ignore_nulls"))
     return call("SF_KEY_NANOS", greatest)
+
+
+_KEEPING_OFFSET = (exp.Paren, exp.Alias, exp.DateAdd, exp.DateSub, exp.TimestampAdd, exp.TimeAdd, exp.TimestampTrunc, exp.DateTrunc)  # fmt: skip
+
+
+def offset_of(node: exp.Expression | None) -> exp.Expression | None:
+    return companion_of(node, OFFSET)
+
+
+def derive_offset(node: exp.Expression) -> exp.Expression | None:
+    """The offset of an expression from those of its parts; None where it is lost (UTC then)."""
+    if isinstance(node, _KEEPING_OFFSET):
+        return offset_of(node.this)
+    if isinstance(node, (exp.Cast, exp.TryCast)):
+        return _offset_of_cast(node)
+    if isinstance(node, exp.Anonymous) and node.name.upper() == "TO_TIMESTAMP_TZ":
+        return _offset_of_cast(exp.Cast(this=node.expressions[0], to=exp.DataType.build("TIMESTAMPTZ")))
+    if isinstance(node, (exp.Max, exp.Min)):
+        offset, nanos = offset_of(node.this), companion_of(node.this, NANOS)
+        by = node.this if nanos is None else call_on_copies("SF_KEY", node.this, nanos)
+        name = "arg_max" if isinstance(node, exp.Max) else "arg_min"
+        return offset and call_on_copies(name, offset, by)
+    if isinstance(node, exp.ConvertTimezone):
+        return call_on_copies("SF_ZONE_OFFSET", node, node.args["target_tz"])
+    if isinstance(node, exp.TimestampTzFromParts):
+        zone = node.args.get("zone")
+        return (
+            call_on_copies("SF_ZONE_OFFSET", node, zone)
+            if zone is not None
+            else call_on_copies("SF_SESSION_OFFSET", node)
+        )
+    return switched(node, _or_utc)
+
+
+def _or_utc(branch: exp.Expression | None) -> exp.Expression:
+    return offset.copy() if (offset := offset_of(branch)) is not None else number(0)
+
+
+def _offset_of_cast(node: exp.Expression) -> exp.Expression | None:
+    source = type_of(node.this)
+    if source is None or source.name == "TEXT":
+        return call_on_copies("SF_TEXT_OFFSET", exp.cast(node.this.copy(), "VARCHAR"))
+    if source.name == "TIMESTAMP_TZ":
+        return offset_of(node.this)
+    return call_on_copies("SF_SESSION_OFFSET", node)
