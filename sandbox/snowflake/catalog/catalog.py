@@ -1,6 +1,6 @@
 """What exists: databases, schemas, tables and their history, stages, integrations. DuckDB holds only rows.
 
-All names here are exact (Snowflake tells "a" from A, DuckDB does not). A table's rows stand in a DuckDB table of an
+All names here are exact ("a" and A differ in Snowflake, not in DuckDB). A table's rows are in a DuckDB table of an
 opaque name, its `storage`; a change that is more than an insert goes into a new storage, and the old one stays
 for time travel (see `versions`).
 """
@@ -26,7 +26,7 @@ class Column:
     nullable: bool = True
     default: str | None = None
     comment: str | None = None
-    #: A masking policy that is declared, told by DESCRIBE, and masks nothing here.
+    #: A masking policy that is declared and shown by DESCRIBE. It masks nothing here.
     policy: str | None = None
 
 
@@ -198,7 +198,7 @@ class Catalog:
 
 
 def load(path: Path) -> Catalog:
-    """The catalog kept by `Catalog.save`; an empty one when there is none. Temporary tables are gone."""
+    """The catalog kept by `Catalog.save`; an empty one when nothing was kept. Temporary tables are gone."""
     catalog = Catalog()
     if not path.exists():
         return catalog

@@ -1,7 +1,7 @@
-"""What DuckDB's value of a column leaves out, and the hidden columns that hold it beside the column.
+"""What DuckDB's value of a column cannot hold, and the hidden columns beside the column that hold it.
 
 DuckDB keeps an instant and microseconds. A TIMESTAMP_TZ's offset, and the nanoseconds below the microsecond of whatever
-has more than six digits of a second, stand in companions: small whole numbers. Every query hands them on behind its
+has more than six digits of a second, are in companions: small integers. Every query hands them on behind its
 visible columns (see `projections`), and nobody outside ever sees them.
 """
 
@@ -46,7 +46,7 @@ def hidden_column(name: str, companion: Companion) -> str:
 
 
 def visible_column(hidden: str) -> str:
-    """The column that a hidden one stands beside."""
+    """The column that a hidden one belongs to."""
     return hidden.split(_SEPARATOR, maxsplit=1)[0]
 
 
@@ -55,7 +55,7 @@ def hidden(name: str) -> bool:
 
 
 def free_name(name: str, companion: Companion, taken: set[str]) -> str:
-    """A hidden column's name that no other of the query has; DuckDB does not tell upper case from lower."""
+    """A hidden column's name that no other of the query has; DuckDB ignores case."""
     found, number = hidden_column(name, companion), 1
     while found.lower() in taken:
         number += 1

@@ -84,7 +84,7 @@ sf_flatten(input) AS TABLE SELECT 1 AS SEQ, e.k AS "KEY", coalesce(e.k, '[' || (
 
 
 def _split(text: str) -> list[str]:
-    """One macro per line that is not indented. A macro stands below those that it uses."""
+    """One macro per line that is not indented. A macro comes after those that it uses."""
     found: list[str] = []
     for line in text.strip("\n").splitlines():
         if line.startswith(" "):

@@ -73,7 +73,7 @@ class SfType:
 
     @property
     def duckdb(self) -> str:
-        """The type that stores it; what it leaves out stands beside it (see `companions`)."""
+        """The type that stores it; what it cannot hold is beside it (see `companions`)."""
         if self.name == "NUMBER":
             return f"DECIMAL({self.precision},{self.scale})"
         if self.name == "VECTOR":

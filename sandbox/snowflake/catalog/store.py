@@ -124,21 +124,21 @@ def complete_storages(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -
     for table in catalog.tables():
         for at in (table, *table.versions):
             described = Table(table.name, table.kind, at.columns, table.created)
-            wanted = [name for name, _ in storage_columns(described)]
-            names = found.get(at.storage, wanted)
-            if names != wanted:
+            expected = [name for name, _ in storage_columns(described)]
+            names = found.get(at.storage, expected)
+            if names != expected:
                 _rebuild(connection, at.storage, described, names)
-                found[at.storage] = wanted
+                found[at.storage] = expected
 
 
 def _rebuild(connection: duckdb.DuckDBPyConnection, storage: str, table: Table, names: list[str]) -> None:
-    """A storage of the columns `names` anew, its rows in their order: a version of the table may be its first n."""
-    given = [quote(n) if n in names else _zero(n) for n, _ in storage_columns(table)]
+    """Rewrite a storage with the columns `names`, its rows in their order: a version of the table may be its first n."""
+    values = [quote(n) if n in names else _zero(n) for n, _ in storage_columns(table)]
     whole = new_storage()
     connection.execute("BEGIN")
     connection.execute(build_storage_ddl(whole, table))
     connection.execute(
-        f"INSERT INTO {quote(whole)} SELECT {', '.join(given)} FROM {quote(storage)} ORDER BY rowid"
+        f"INSERT INTO {quote(whole)} SELECT {', '.join(values)} FROM {quote(storage)} ORDER BY rowid"
     )
     connection.execute(f"DROP TABLE {quote(storage)}")
     connection.execute(f"ALTER TABLE {quote(whole)} RENAME TO {quote(storage)}")

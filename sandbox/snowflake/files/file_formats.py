@@ -59,7 +59,7 @@ class Format:
 
 
 def resolve_format(statement: Statement, options: Any, stage: Stage | None) -> Format:
-    """The statement's FILE_FORMAT over the stage's; a named format stands in for its options."""
+    """The statement's FILE_FORMAT over the stage's; a named format replaces its options."""
     given = options if isinstance(options, dict) else {"FORMAT_NAME": options} if options else {}
     merged = _named(statement, given)
     if stage is not None:

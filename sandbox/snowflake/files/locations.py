@@ -1,4 +1,4 @@
-"""Where a statement's `@stage/path` or 's3://…' lies, and whether its integration allows it."""
+"""Where a statement's `@stage/path` or 's3://…' is, and whether its integration allows it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Location:
 
 
 def resolve(statement: Statement, reference: str, integration: str | None = None) -> Location:
-    """`reference` is what stood behind INTO, LIST, …, without its quotes."""
+    """`reference` is what followed INTO, LIST, …, without its quotes."""
     if reference.startswith("@"):
         return _resolve_stage(statement, reference)
     if not reference.lower().startswith("s3"):
@@ -70,7 +70,7 @@ def _resolve_stage(statement: Statement, reference: str) -> Location:
 
 
 def _below(url: str, location: str) -> bool:
-    """Whether `url` is the location or lies under it, path segment by path segment."""
+    """Whether `url` is the location or is below it, path segment by path segment."""
     if location == "*":
         return True
     wanted = location if location.endswith("/") else location + "/"

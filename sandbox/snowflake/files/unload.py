@@ -202,8 +202,8 @@ class _Writer:
 
     def _pieces(self, batch: pa.RecordBatch, ratio: float) -> Iterator[pa.RecordBatch]:
         """Slices of a batch that are small beside the file size asked for."""
-        most = max(int(self.unload.max_file_size / 12 / max(ratio, 0.01)), 1)
-        rows = max(int(batch.num_rows * min(1.0, most / max(batch.nbytes, 1))), 1)
+        limit = max(int(self.unload.max_file_size / 12 / max(ratio, 0.01)), 1)
+        rows = max(int(batch.num_rows * min(1.0, limit / max(batch.nbytes, 1))), 1)
         for start in range(0, batch.num_rows, rows):
             yield batch.slice(start, rows)
 

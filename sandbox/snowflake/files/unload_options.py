@@ -12,7 +12,7 @@ from sandbox.snowflake.rewriting.scanner import Scanner, as_flag
 from sandbox.snowflake.sql.statement import Statement
 
 DEFAULT_MAX_FILE_SIZE = 16 * 1024 * 1024
-MOST_MAX_FILE_SIZE = 5 * 1024 * 1024 * 1024
+MAX_FILE_SIZE_LIMIT = 5 * 1024 * 1024 * 1024
 
 _KNOWN = {"FILE_FORMAT", "HEADER", "OVERWRITE", "SINGLE", "MAX_FILE_SIZE", "INCLUDE_QUERY_ID", "DETAILED_OUTPUT",
           "VALIDATION_MODE", "STORAGE_INTEGRATION", "ENCRYPTION"}  # fmt: skip
@@ -58,7 +58,7 @@ def parse_unload(statement: Statement) -> Unload:
         return as_flag(options.get(key, "FALSE"), key)
 
     size = options.get("MAX_FILE_SIZE", DEFAULT_MAX_FILE_SIZE)
-    if not isinstance(size, int) or not 0 < size <= MOST_MAX_FILE_SIZE:
+    if not isinstance(size, int) or not 0 < size <= MAX_FILE_SIZE_LIMIT:
         raise errors.compilation(1008, "22023", f"invalid value [{size}] for parameter 'MAX_FILE_SIZE'")
     if flag("INCLUDE_QUERY_ID") and (flag("OVERWRITE") or flag("SINGLE")):
         other = "OVERWRITE" if flag("OVERWRITE") else "SINGLE"

@@ -25,7 +25,7 @@ from sandbox.snowflake.sql.faults import FAULTS
 
 logger = logging.getLogger("sandbox.snowflake")
 
-#: A request waits this long for its statement; then the client is told to ask again.
+#: A request waits this long for its statement; then the client has to ask again.
 PATIENCE_SECONDS = 20.0
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -67,7 +67,7 @@ class Application:
         return JSONResponse({"expired": self.engine.sessions.expire_all()})
 
     async def faults(self, request: Request) -> Response:
-        """GET the rules and how often each struck; POST a JSON list of rules that replaces them."""
+        """GET the rules and how often each was used; POST a JSON list of rules that replaces them."""
         if request.method == "POST":
             try:
                 FAULTS.set(await request.json())

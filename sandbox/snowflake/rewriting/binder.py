@@ -1,6 +1,6 @@
 """Names in a query: every table becomes a relation DuckDB knows, every column gets its Snowflake type.
 
-Snowflake tells "a" from A where DuckDB does not, so a column's case is checked here. What DuckDB's values leave out
+"a" and A differ in Snowflake and not in DuckDB, so a column's case is checked here. What DuckDB's values leave out
 travels in hidden columns (see `companions`), which subqueries hand on.
 """
 
@@ -213,7 +213,9 @@ class Binder:
         twin = query.copy()
         self.bind(query, ctes, scope)
         infer.annotate(query)
-        if companions_of(type_of(query)):  # as a value it has one column: each companion is asked for anew
+        if companions_of(
+            type_of(query)
+        ):  # as a value it has one column: each companion needs a query of its own
             [output, *_] = self.bind(twin, ctes, scope, carried=ALL) or [Output("", None)]
             twin.set("alias", exp.TableAlias(this=exp.to_identifier("q")))
             for companion, name in output.hidden.items():

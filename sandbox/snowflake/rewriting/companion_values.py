@@ -55,7 +55,7 @@ def is_zero(nanos: exp.Expression | None) -> bool:
 
 
 def _constant(value: exp.Expression) -> bool:
-    """A value written out that is not NULL, as far as its form tells."""
+    """Whether it is a literal other than NULL, judged by its form."""
     if isinstance(value, (exp.Cast, exp.Paren, exp.Neg)) and not isinstance(value, exp.TryCast):
         return _constant(value.this)
     if isinstance(value, exp.Anonymous) and value.name in _CONSTANT_IF_ARGUMENT_IS:

@@ -1,6 +1,6 @@
 """Comparison, order and grouping: texts against times by Snowflake's rules, and times to the nanosecond.
 
-DuckDB compares, sorts and groups the microseconds; wherever nanoseconds stand beside them, these decide among equals.
+DuckDB compares, sorts and groups the microseconds; where a value has nanoseconds too, these decide among equals.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _to_the_nanosecond(node: exp.Expression) -> exp.Expression:
     low, high = nanos_or_zero(left), nanos_or_zero(right)
     kind = type(node)
     if (kind in {exp.GTE, exp.LT} and is_zero(high)) or (kind in {exp.LTE, exp.GT} and is_zero(low)):
-        return node  # no nanoseconds are below zero, so the microseconds tell
+        return node  # no nanoseconds are below zero, so the microseconds decide
     if kind in {exp.EQ, exp.NullSafeEQ}:
         return exp.paren(exp.And(this=node, expression=kind(this=low, expression=high)), copy=False)
     if kind in {exp.NEQ, exp.NullSafeNEQ}:
@@ -88,7 +88,7 @@ def in_list(formats: Formats, node: exp.Expression) -> exp.Expression:
 
 
 def _with_query(node: exp.Expression, holder: exp.Expression, place: str) -> exp.Expression:
-    """IN, ANY and ALL of a query, which stands in `holder`: whole values on both sides."""
+    """IN, ANY and ALL of a query, which is in `holder`: whole values on both sides."""
     query = holder.args[place]
     [output, *others] = query.meta.get("outputs") or [None]
     hidden = output.hidden.get(NANOS) if output is not None and not others else None

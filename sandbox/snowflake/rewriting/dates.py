@@ -179,7 +179,7 @@ def date_trunc(formats: Formats, node: exp.Expression) -> exp.Expression:
 
 
 def _model(node: exp.Expression) -> str | None:
-    """The format of TO_DATE(text, format) and its like; AUTO is none."""
+    """The format of TO_DATE(text, format) and its like; None for AUTO."""
     model = node.expressions[1] if len(node.expressions) > 1 else None
     if model is None or (isinstance(model, exp.Literal) and model.name.upper() in {"AUTO", ""}):
         return None

@@ -36,7 +36,7 @@ def number(value: int) -> exp.Expression:
 
 
 def bare(node: exp.Expression) -> exp.Expression:
-    """A copy that is told nothing itself; what is below it keeps what it was told."""
+    """A copy without its own `meta`; what is below it keeps its `meta`."""
     copy = node.copy()
     copy.meta.clear()
     return copy
@@ -83,7 +83,7 @@ def type_name(node: exp.Expression | None) -> str:
 
 
 def companion_of(node: exp.Expression | None, companion: Companion) -> exp.Expression | None:
-    """The expression of a companion; None where there is none, or where it is lost (0 then)."""
+    """The expression of a companion; None where it does not exist or is lost (0 then)."""
     return node.meta.get(companion.key) if node is not None else None
 
 
@@ -94,7 +94,7 @@ def companions_in(node: exp.Expression) -> dict[Companion, exp.Expression]:
 def annotated(
     node: exp.Expression, kind: SfType | None, companions: Mapping[Companion, exp.Expression]
 ) -> exp.Expression:
-    """The same node, told its type and companions."""
+    """The same node, with its type and companions in its `meta`."""
     if kind is not None:
         node.meta[TYPE] = kind
     for companion, expression in companions.items():

@@ -29,7 +29,7 @@ _MEANING = (TYPE, *(c.key for c in COMPANIONS))
 
 
 def rewrite(tree: exp.Expression, formats: Formats) -> exp.Expression:
-    """The tree with every node replaced where a rule says so; nested queries included."""
+    """The tree with every node replaced where a rule applies; nested queries included."""
     for key, value in list(tree.args.items()):
         if isinstance(value, list):
             tree.set(key, [rewrite(v, formats) if isinstance(v, exp.Expression) else v for v in value])

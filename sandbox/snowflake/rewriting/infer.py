@@ -1,4 +1,4 @@
-"""The Snowflake type of each expression, where DuckDB's own type would not tell it (VARIANT, TZ or LTZ, …).
+"""The Snowflake type of each expression, where DuckDB's own type does not show it (VARIANT, TZ or LTZ, …).
 
 `annotate` puts a type into the meta of every node below an expression whose columns are annotated already
 (by `binder`). Unknown stays absent: the type that DuckDB returns counts then.
@@ -151,7 +151,7 @@ def _common(nodes: list[exp.Expression]) -> SfType | None:
 
 
 def _arithmetic(node: exp.Expression) -> SfType | None:
-    """FLOAT where a side is; NUMBER where all sides are, and DuckDB tells precision and scale.
+    """FLOAT where a side is; NUMBER where all sides are, and DuckDB gives precision and scale.
 
     A time stays of its type when an interval is added to it.
     """

@@ -44,7 +44,7 @@ class _Shown:
 
 
 def project(query: exp.Select, scope: Scope, carried: Carried) -> list[Output] | None:
-    """Name a SELECT's columns and append the companions wished for; None when its columns are not known."""
+    """Name a SELECT's columns and append the requested companions; None when its columns are not known."""
     shown: list[_Shown] | None = []
     projections: list[exp.Expression] = []
     plain = _is_plain(query)
@@ -179,7 +179,7 @@ def _common(types: list[SfType]) -> SfType | None:
 def unite(
     query: exp.SetOperation, left: list[Output] | None, right: list[Output] | None
 ) -> list[Output] | None:
-    """The columns of a UNION, INTERSECT or EXCEPT; nanoseconds stand on both sides of it where they do on one."""
+    """The columns of a UNION, INTERSECT or EXCEPT; nanoseconds are on both sides of it where they are on one."""
     known = left is not None and right is not None and len(left) == len(right)
     wanted = (
         [NANOS in a.hidden or NANOS in b.hidden for a, b in zip(left, right, strict=True)]

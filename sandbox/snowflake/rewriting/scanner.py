@@ -33,7 +33,7 @@ class Token:
 
 
 def unescape(inner: str) -> str:
-    """The value of what stands between single quotes."""
+    """The value between single quotes."""
 
     def one(found: re.Match[str]) -> str:
         code = found[1]
@@ -131,7 +131,7 @@ class Scanner:
         raise self.unexpected()
 
     def value(self) -> Any:
-        """What stands behind an option's `=`: text, word (as written), number, or a list or map in parentheses."""
+        """What follows an option's `=`: text, word (as written), number, or a list or map in parentheses."""
         token = self.peek()
         if token.kind in {"string", "dollar"}:
             return self.string()
@@ -215,7 +215,7 @@ def as_flag(value: Any, option: str) -> bool:
 
 
 def split_statements(text: str) -> list[str]:
-    """The statements of a text, without their semicolons; comments alone are none."""
+    """The statements of a text, without their semicolons; comments alone are not a statement."""
     scanner = Scanner(text)
     found, start, tokens = [], 0, 0
     for token in scanner.tokens:

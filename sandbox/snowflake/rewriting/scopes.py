@@ -1,4 +1,4 @@
-"""What a query's names stand for: sources, their columns, and small facts about them."""
+"""What a query's names mean: sources, their columns, and small facts about them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Home:
 
 @dataclass
 class Relation:
-    """What a name in FROM stands for. `outputs` None: columns unknown (nothing is checked)."""
+    """What a name in FROM means. `outputs` None: columns unknown (nothing is checked)."""
 
     node: exp.Expression
     outputs: list[Output] | None

@@ -22,7 +22,7 @@ from sandbox.snowflake.sql.definitions import (
     read_table_options,
     read_type,
 )
-from sandbox.snowflake.sql.inserting import Given, default_value, stored
+from sandbox.snowflake.sql.inserting import Assigned, default_value, stored
 from sandbox.snowflake.sql.statement import Statement
 from sandbox.snowflake.sql.tables import apply_options
 
@@ -120,7 +120,7 @@ class _Alteration:
 
     # -- the storage, too
 
-    def _rebuild(self, columns: list[Column], values: dict[str, Given]) -> None:
+    def _rebuild(self, columns: list[Column], values: dict[str, Assigned]) -> None:
         """The table with other columns: a new storage from `values` (by new column name), the old one a version."""
         statement, table = self.statement, self.table
         reader, connection = statement.reader(), statement.connection
@@ -149,10 +149,10 @@ class _Alteration:
             statement.store.discard(unused - {table.storage})
 
     @staticmethod
-    def _given(column: Column) -> Given:
+    def _assigned(column: Column) -> Assigned:
         """The column's values as they are stored."""
         companions = {c: reference(hidden_column(column.name, c)) for c in companions_of(column.type)}
-        return Given(reference(column.name), column.type, companions)
+        return Assigned(reference(column.name), column.type, companions)
 
     def _add(self) -> None:
         scanner, definition = self.scanner, Definition()
@@ -166,7 +166,7 @@ class _Alteration:
                 columns = deepcopy(self.table.columns)
                 for column in columns:
                     column.nullable = column.nullable and column.name not in definition.primary_key
-                self._rebuild(columns, {c.name: self._given(c) for c in self.table.columns})
+                self._rebuild(columns, {c.name: self._assigned(c) for c in self.table.columns})
             self.table.unique_keys += definition.unique_keys
             return
         read_column(scanner, definition)
@@ -181,7 +181,7 @@ class _Alteration:
             elif not unless:
                 raise errors.compilation(1430, "42601", f"column '{column.name}' already exists")
         reader = self.statement.reader()
-        values = {c.name: self._given(c) for c in self.table.columns}
+        values = {c.name: self._assigned(c) for c in self.table.columns}
         values |= {c.name: default_value(reader, c) for c in added if c.default is not None}
         self._rebuild([*deepcopy(self.table.columns), *added], values)
 
@@ -205,7 +205,7 @@ class _Alteration:
             if not if_exists:
                 self._column(name)
         kept = [deepcopy(c) for c in self.table.columns if c.name not in names]
-        self._rebuild(kept, {c.name: self._given(c) for c in kept})
+        self._rebuild(kept, {c.name: self._assigned(c) for c in kept})
 
     def _rename_column(self, old: str, new: str) -> None:
         self._column(old)
@@ -215,7 +215,7 @@ class _Alteration:
         for column in columns:
             if column.name == old:
                 column.name = new
-        values = {n.name: self._given(o) for o, n in zip(self.table.columns, columns, strict=True)}
+        values = {n.name: self._assigned(o) for o, n in zip(self.table.columns, columns, strict=True)}
         self._rebuild(columns, values)
         self.table.primary_key = [new if k == old else k for k in self.table.primary_key]
 
@@ -237,7 +237,7 @@ class _Alteration:
             scanner.expect(")")
         if rebuilt:
             self._rebuild(
-                columns, {n.name: self._given(o) for o, n in zip(self.table.columns, columns, strict=True)}
+                columns, {n.name: self._assigned(o) for o, n in zip(self.table.columns, columns, strict=True)}
             )
         else:
             self.table.columns = columns

@@ -1,4 +1,4 @@
-"""What is said about one table: DESCRIBE TABLE, SHOW KEYS, SHOW COLUMNS."""
+"""The facts of one table: DESCRIBE TABLE, SHOW KEYS, SHOW COLUMNS."""
 
 from __future__ import annotations
 

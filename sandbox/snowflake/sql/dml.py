@@ -15,7 +15,7 @@ from sandbox.snowflake.rewriting.functions import rewrite
 from sandbox.snowflake.rewriting.infer import annotate
 from sandbox.snowflake.rewriting.scopes import Scope, stored_outputs
 from sandbox.snowflake.sql.changes import Change, changing
-from sandbox.snowflake.sql.inserting import Given, build_insert, default_value, stored
+from sandbox.snowflake.sql.inserting import Assigned, build_insert, default_value, stored
 from sandbox.snowflake.sql.reading import Reader
 from sandbox.snowflake.sql.statement import Statement
 
@@ -124,7 +124,7 @@ class _Changed:
         formats = self.reader.formats()
         companions = {c: rewrite(exp.Paren(this=e.copy()), formats) for c, e in companions_in(value).items()}
         rewritten = rewrite(exp.Paren(this=value.copy()), formats)
-        return stored(self.reader, column, Given(rewritten, kind, companions))
+        return stored(self.reader, column, Assigned(rewritten, kind, companions))
 
     def sql(self, node: exp.Expression) -> str:
         return rewrite(exp.Paren(this=node), self.reader.formats()).this.sql(dialect="duckdb")

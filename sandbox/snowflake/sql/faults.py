@@ -34,4 +34,4 @@ def files_before_failure(query: Query) -> Rule | None:
 
 
 def as_error(rule: Rule) -> SnowflakeError:
-    return SnowflakeError(int(rule.code or 603), rule.sqlstate, rule.message or "A fault on order.")
+    return SnowflakeError(int(rule.code or 603), rule.sqlstate, rule.message or "An injected fault.")

@@ -31,7 +31,7 @@ from sandbox.snowflake.sql.reading import Reader, Translation
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class Assigned:
     """A value about to be stored: its expression for DuckDB, its type, and its companions where they are known."""
 
     value: exp.Expression
@@ -56,7 +56,7 @@ def build_insert(
         raise errors.compilation(2057, "42601", text)
     keys = [f"k{i}" for i in range(len(physical))]
     outputs = source.outputs
-    values: dict[str, Given] = {}
+    values: dict[str, Assigned] = {}
     for position, (column, index) in enumerate(zip(columns, shown, strict=True)):
         _, kind = physical[index]
         output = outputs[position] if outputs is not None and len(outputs) == len(shown) else None
@@ -64,7 +64,7 @@ def build_insert(
         companions = {
             c: reference(keys[names.index(h)]) for c, h in (output.hidden if output else {}).items()
         }
-        values[column] = Given(reference(keys[index]), declared, companions)
+        values[column] = Assigned(reference(keys[index]), declared, companions)
     for column in table.columns:
         if column.name not in values and column.default is not None:
             values[column.name] = default_value(reader, column)
@@ -81,21 +81,21 @@ def build_insert(
     )
 
 
-def default_value(reader: Reader, column: Column) -> Given:
+def default_value(reader: Reader, column: Column) -> Assigned:
     tree = dialect.parse_one(f"SELECT {column.default}")
     fold(tree)
     annotate(tree.expressions[0])
     value = rewrite(tree, reader.formats()).expressions[0]
-    return Given(value, type_of(value) or column.type, companions_in(value))
+    return Assigned(value, type_of(value) or column.type, companions_in(value))
 
 
-def stored(reader: Reader, column: Column, given: Given) -> list[tuple[str, str]]:
+def stored(reader: Reader, column: Column, assigned: Assigned) -> list[tuple[str, str]]:
     """What goes into a column's storage, and into the hidden columns beside it, as SQL."""
     formats = reader.formats()
-    value = annotated(given.value.copy(), given.type, given.companions)
-    converted = value if given.type == column.type else casts.convert(formats, value, column.type)
+    value = annotated(assigned.value.copy(), assigned.type, assigned.companions)
+    converted = value if assigned.type == column.type else casts.convert(formats, value, column.type)
     if column.type.name == "NUMBER" or (
-        given.type.name in {"NUMBER", "FLOAT"} and column.type.name == "FLOAT"
+        assigned.type.name in {"NUMBER", "FLOAT"} and column.type.name == "FLOAT"
     ):
         converted = duck_cast(converted, column.type.duckdb)
     if column.type.name == "TEXT" and (column.type.length or 0) < sftypes.MAX_TEXT:
@@ -103,7 +103,7 @@ def stored(reader: Reader, column: Column, given: Given) -> list[tuple[str, str]
     found = [(column.name, converted.sql(dialect="duckdb"))]
     for companion in companions_of(column.type):
         if companion is OFFSET:
-            beside = _offset(given, converted)
+            beside = _offset(assigned, converted)
         else:
             beside = nanos_as(value, column.type) or zero(converted)
         found.append((hidden_column(column.name, companion), beside.sql(dialect="duckdb")))
@@ -115,11 +115,11 @@ def _checked_length(value: exp.Expression, column: Column) -> exp.Expression:
     return exp.Anonymous(this="SF_CHECKED_LENGTH", expressions=[value, length])
 
 
-def _offset(given: Given, converted: exp.Expression) -> exp.Expression:
-    if OFFSET in given.companions:
-        return given.companions[OFFSET].copy()
-    if given.type.name == "TEXT":
-        return call_on_copies("SF_TEXT_OFFSET", given.value)
-    if given.type.name == "TIMESTAMP_TZ":
-        return zero(given.value)
+def _offset(assigned: Assigned, converted: exp.Expression) -> exp.Expression:
+    if OFFSET in assigned.companions:
+        return assigned.companions[OFFSET].copy()
+    if assigned.type.name == "TEXT":
+        return call_on_copies("SF_TEXT_OFFSET", assigned.value)
+    if assigned.type.name == "TIMESTAMP_TZ":
+        return zero(assigned.value)
     return call_on_copies("SF_SESSION_OFFSET", converted)

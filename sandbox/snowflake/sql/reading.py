@@ -35,7 +35,7 @@ _FLATTEN = [
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """A query for DuckDB. `outputs` are its visible columns; hidden ones may stand behind them."""
+    """A query for DuckDB. `outputs` are its visible columns; hidden ones may follow them."""
 
     sql: str
     outputs: list[Output] | None
