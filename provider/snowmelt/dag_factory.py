@@ -30,14 +30,14 @@ from snowmelt.config.table import TableConfig
 from snowmelt.doctor.findings import CHECKS, DEAD_AFTER_HOURS
 from snowmelt.errors import ConfigurationError
 from snowmelt.operators.doctor import CheckedConfig, MigrationCheckOperator, MigrationDoctorReportOperator
-from snowmelt.operators.plan import COLUMNS_KEY, RUN_ID_KEY, MigrationFilesOperator, MigrationPlanOperator
+from snowmelt.operators.plan import RUN_ID_KEY, MigrationFilesOperator, MigrationPlanOperator
 from snowmelt.operators.postgres_load import S3ToPostgresLoadOperator
 from snowmelt.operators.publish import (
     MigrationCleanupOperator,
     MigrationPublishOperator,
     MigrationVerifyOperator,
 )
-from snowmelt.operators.snowflake_unload import PlannedUnloadOperator
+from snowmelt.operators.snowflake_unload import MigrationUnloadOperator
 from snowmelt.operators.warehouse import WarehouseResizeOperator, WarehouseRestoreOperator
 from snowmelt.sensors.s3_manifest import S3ManifestSensor
 
@@ -163,16 +163,15 @@ def _build(
 
 def _add_tasks(config: Config, table: TableConfig | None, execution: Execution) -> None:
     connections = table.connections if table else config.connections
-    timeout: Any = {"statement_timeout": config.snowflake_unload.statement_timeout_s}
     snowflake: Any = {"snowflake_conn_id": connections.snowflake}
     aws: Any = {"aws_conn_id": connections.aws}
     postgres: Any = {"postgres_conn_id": connections.postgres}
     plan = MigrationPlanOperator(task_id="plan", config=config, table=table)
     run: Any = {"run_id": XComArg(plan, key=RUN_ID_KEY)}
-    unload = PlannedUnloadOperator.partial(
+    unload = MigrationUnloadOperator.partial(
         task_id="unload",
-        columns=XComArg(plan, key=COLUMNS_KEY),
         map_index_template=_LABEL,
+        **run,
         **snowflake,
         **postgres,
         **_room(execution.pool, execution.parallel_unloads),
@@ -195,27 +194,19 @@ def _add_tasks(config: Config, table: TableConfig | None, execution: Execution) 
     ).expand_kwargs(files.output)
     verify = MigrationVerifyOperator(
         task_id="verify",
-        fingerprint_rows=execution.fingerprint_rows,
-        **run, **timeout, **snowflake, **postgres, **goes_on,
+        **run, **snowflake, **postgres, **goes_on,
     )  # fmt: skip
     publish = MigrationPublishOperator(
         task_id="publish", execution=execution, outlets=[PUBLISHED], **run, **postgres, **goes_on
     )
     cleanup = MigrationCleanupOperator(
         task_id="cleanup",
-        cleanup_after_load="{{ params.cleanup_after_load }}",
         aws_cleanup_conn_id=connections.aws_cleanup,
         **run, **snowflake, **postgres, **goes_on,
     )  # fmt: skip
     load >> verify >> publish >> cleanup
-    size = config.snowflake_unload.warehouse_size
-    if size:
-        resize = WarehouseResizeOperator(
-            task_id="resize_warehouse",
-            size=size,
-            warehouse=config.snowflake_unload.warehouse,
-            **run, **snowflake, **postgres,
-        )  # fmt: skip
+    if config.snowflake_unload.warehouse_size:
+        resize = WarehouseResizeOperator(task_id="resize_warehouse", **run, **snowflake, **postgres)
         restore = WarehouseRestoreOperator(task_id="restore_warehouse", **run, **snowflake, **postgres)
         plan >> resize >> unload >> restore.as_teardown(setups=resize, on_failure_fail_dagrun=True)
 

@@ -11,7 +11,7 @@ from snowmelt.config.parameters import POLICIES
 from snowmelt.config.request import MigrationRequest
 from snowmelt.errors import PlanChanged
 from snowmelt.ledger.runs import read_published, read_run, write_resumed
-from snowmelt.plan.plan import Plan
+from snowmelt.plan.plan import Plan, parse_plan
 from snowmelt.publish.target import TargetTable
 from snowmelt.sql.names import parse_table_name
 from snowmelt.steps.plan_parts import PlanningSessions, RunIdentity, settle_common, settle_staged_columns
@@ -19,6 +19,7 @@ from snowmelt.unload.chunk import read_location
 from snowmelt.unload.location import Location
 from snowmelt.unload.manifest import MANIFEST_NAME, Manifest
 from snowmelt.unload.staged import read_manifest
+from snowmelt.vocabulary import Compression, FileFormat, Mode
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +36,8 @@ def find_unfinished(
     stored = read_run(postgres, request.run_id)
     if stored is None or read_published(postgres, request.run_id) is not None:
         return None
-    plan = Plan.from_json(stored["plan"])
-    if plan.mode not in {"full", "catch_up", "load"} or (
+    plan = parse_plan(stored["plan"], stored["request"])
+    if plan.mode not in {Mode.FULL, Mode.INCREMENTAL, Mode.LOAD} or (
         plan.source,
         plan.target_schema,
         plan.target_table,
@@ -84,19 +85,25 @@ def plan_load(
     request: MigrationRequest,
     identity: RunIdentity,
     target: TargetTable | None,
+    fingerprint_rows: int,
 ) -> Plan:
     """The plan of a run that loads the files of an earlier unload, from its manifest alone."""
     location, manifest = read_earlier_manifest(sessions, request)
     columns = settle_staged_columns(request, manifest, target)
     return Plan(
         **settle_common(
-            sessions, request, identity, columns, target, (manifest.file_format, manifest.compression)
+            sessions,
+            request,
+            identity,
+            columns,
+            (manifest.file_format, manifest.compression),
+            fingerprint_rows,
         ),
         source=parse_table_name(manifest.source),
         location=location,
         path=manifest.path.removeprefix(location.base),  # its path was checked to be the folder it stands in
-        file_format=manifest.file_format,
-        compression=manifest.compression,
+        file_format=FileFormat(manifest.file_format),
+        compression=Compression(manifest.compression),
         where="",
         row_limit=0,
         snapshot=manifest.snapshot,

@@ -15,7 +15,6 @@ from snowmelt.drivers.snowflake import Connection
 from snowmelt.errors import SchemaError
 from snowmelt.load.file import check_load
 from snowmelt.load.method import aws_s3_reason, choose_load_method
-from snowmelt.plan.plan import max_file_bytes
 from snowmelt.publish.staging_table import staging_name
 from snowmelt.publish.target import TargetTable
 from snowmelt.steps.survey import Window
@@ -23,6 +22,8 @@ from snowmelt.types.column_plan import plan_columns, plan_staged_columns
 from snowmelt.types.columns import ColumnPlan, SourceColumn
 from snowmelt.types.type_table import FileFormat
 from snowmelt.unload.manifest import Manifest
+from snowmelt.unload.statements import max_file_bytes
+from snowmelt.vocabulary import BadRows, Duplicates, LoadMethod, Mode, PublishMethod, Verify
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +54,8 @@ def settle_common(
     request: MigrationRequest,
     identity: RunIdentity,
     columns: ColumnPlan,
-    target: TargetTable | None,
     staged: tuple[str, str],
+    fingerprint_rows: int,
 ) -> dict[str, Any]:
     """The fields of a plan that do not depend on where its rows come from.
 
@@ -67,23 +68,27 @@ def settle_common(
     log.info("load_method %s: %s", method, why)
     return {
         "run_id": identity.run_id,
-        "mode": request.mode,
+        "mode": Mode(request.mode),
         "target_schema": request.target_schema,
         "target_table": request.target_table,
         "staging_table": staging_name(request.target_table, identity.run_id),
-        "target_exists": target is not None,
         "max_file_bytes": max_file_bytes(request.max_file_size_mb),
-        "load_method": method,
+        "warehouse": request.staging.warehouse,
+        "warehouse_size": request.staging.warehouse_size,
+        "statement_timeout_s": request.staging.statement_timeout_s,
+        "cleanup_after_load": request.cleanup_after_load,
+        "fingerprint_rows": fingerprint_rows,
+        "load_method": LoadMethod(method),
         "columns": columns.columns,
         "added_columns": tuple(column.target for column in columns.added_to_target),
-        "publish": request.publish or "",
+        "publish": PublishMethod(request.publish) if request.publish else None,
         "uniqueness_columns": request.uniqueness_columns,
-        "bad_rows": request.policies.bad_rows,
+        "bad_rows": BadRows(request.policies.bad_rows),
         "quarantine_limit": request.policies.quarantine_limit,
-        "duplicates": request.policies.duplicates,
+        "duplicates": Duplicates(request.policies.duplicates),
         "inserts_only": request.policies.inserts_only,
         "defer_indexes": request.policies.defer_indexes,
-        "verify": request.policies.verify,
+        "verify": Verify(request.policies.verify),
         "filter_subqueries": request.policies.filter_subqueries,
         "max_delete_percent": request.policies.max_delete_percent,
     }

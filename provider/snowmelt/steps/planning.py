@@ -9,10 +9,11 @@ from typing import Any
 import psycopg
 
 from snowmelt.config.request import MigrationRequest, match_columns
+from snowmelt.config.sections import DEFAULT_FINGERPRINT_ROWS
 from snowmelt.drivers.snowflake import Connection, read_columns
 from snowmelt.errors import ConfigurationError, PlanChanged
 from snowmelt.ledger.runs import read_run, write_ledger, write_run
-from snowmelt.plan.plan import KEYS_SUFFIX, Plan, plan_keys
+from snowmelt.plan.plan import KEYS_SUFFIX, Plan, parse_plan, plan_keys
 from snowmelt.plan.statistics import refuse_nanoseconds
 from snowmelt.publish.staging_table import staging_name
 from snowmelt.publish.target import TargetTable, obstacles_to_swap, read_target
@@ -37,13 +38,20 @@ from snowmelt.types.narrow import plan_narrow
 from snowmelt.unload.chunk import read_location
 from snowmelt.unload.chunks import whole_table
 from snowmelt.unload.statements import build_source, build_where
+from snowmelt.vocabulary import Compression, FileFormat, Mode
 
 __all__ = ["PlanningSessions", "RunIdentity", "plan_run", "read_plan"]
 
 log = logging.getLogger(__name__)
 
 
-def plan_run(sessions: PlanningSessions, request: MigrationRequest, identity: RunIdentity) -> Plan:
+def plan_run(
+    sessions: PlanningSessions,
+    request: MigrationRequest,
+    identity: RunIdentity,
+    *,
+    fingerprint_rows: int = DEFAULT_FINGERPRINT_ROWS,
+) -> Plan:
     """The run's plan: the stored one where there is one, else a new one, stored before it is returned.
 
     A run in mode `load` that names an unfinished run of this ledger gets that run's own plan, and goes on with it.
@@ -58,7 +66,7 @@ def plan_run(sessions: PlanningSessions, request: MigrationRequest, identity: Ru
         unfinished = find_unfinished(sessions.postgres, request, identity)
         if unfinished is not None:
             return unfinished
-        plan = _make_plan(sessions, request, identity)
+        plan = _make_plan(sessions, request, identity, fingerprint_rows)
         for part in reversed(plan.parts):  # the run itself last: what is found stored is stored whole
             stored = write_run(sessions.postgres, _ledger_row(part, request, identity))
     changes = MigrationRequest.from_json(stored["request"]).differences(request)
@@ -67,7 +75,7 @@ def plan_run(sessions: PlanningSessions, request: MigrationRequest, identity: Ru
             f"Run {identity.run_id} was planned under another configuration, and a plan is kept: {'; '.join(changes)}. "
             "Put the old values back to finish this run, or start a new one."
         )
-    return Plan.from_json(stored["plan"])
+    return parse_plan(stored["plan"], stored["request"])
 
 
 def _ledger_row(plan: Plan, request: MigrationRequest, identity: RunIdentity) -> dict[str, Any]:
@@ -98,14 +106,16 @@ def read_plan(postgres: psycopg.Connection[Any], run_id: str) -> Plan:
             f"The ledger of database {postgres.info.dbname!r} has no run {run_id!r}. Clear the task `plan` of this DAG run, "
             "or check that all tasks use the same PostgreSQL connection."
         )
-    return Plan.from_json(stored["plan"])
+    return parse_plan(stored["plan"], stored["request"])
 
 
-def _make_plan(sessions: PlanningSessions, request: MigrationRequest, identity: RunIdentity) -> Plan:
+def _make_plan(
+    sessions: PlanningSessions, request: MigrationRequest, identity: RunIdentity, fingerprint_rows: int
+) -> Plan:
     target = read_target(sessions.postgres, request.target_schema, request.target_table)
     _refuse_obstacles(sessions.postgres, request, target)
     if request.mode == "load":
-        return plan_load(sessions, request, identity, target)
+        return plan_load(sessions, request, identity, target, fingerprint_rows)
     source = request.source
     location = read_location(
         sessions.snowflake,
@@ -141,13 +151,13 @@ def _make_plan(sessions: PlanningSessions, request: MigrationRequest, identity: 
     check_counted(chunks, rows, str(source))
     plan = Plan(
         **settle_common(
-            sessions, request, identity, columns, target, (request.file_format, request.compression)
+            sessions, request, identity, columns, (request.file_format, request.compression), fingerprint_rows
         ),
         source=source,
         location=location,
         path=settle_path(request, identity),
-        file_format=request.file_format,
-        compression=request.compression,
+        file_format=FileFormat(request.file_format),
+        compression=Compression(request.compression),
         where=where,
         row_limit=(request.row_limit or 0) if request.mode == "test" else 0,
         snapshot=snapshot,
@@ -158,7 +168,7 @@ def _make_plan(sessions: PlanningSessions, request: MigrationRequest, identity: 
         watermark=census.watermark or since.before,
         watermark_before=since.before,
     )
-    if request.mode != "catch_up" or not request.policies.reconcile_deletes or target is None:
+    if Mode(request.mode) is not Mode.INCREMENTAL or not request.policies.reconcile_deletes or target is None:
         return plan
     return _with_keys(sessions.snowflake, request, plan)
 

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from snowmelt.errors import ConfigurationError, SourceError
-from snowmelt.sql.names import snowflake_identifier, snowflake_literal
+from snowmelt.sql.names import TableName, snowflake_identifier, snowflake_literal
+from snowmelt.unload.chunks import Chunk
 from snowmelt.unload.csv_dialect import csv_file_format
 from snowmelt.unload.location import Location
 from snowmelt.unload.manifest import StagedFile
+from snowmelt.vocabulary import FileFormat
 
 #: What every session of Snowmelt sets. UTC: no session time zone may touch a value. No narrowing: with it, Snowflake
 #: picks each file's integer type by the values in that file, so that two files of one unload differ in schema.
@@ -27,8 +30,46 @@ SESSION_PARAMETERS = {
 #: Snowflake's longest QUERY_TAG, in characters.
 QUERY_TAG_LENGTH = 2000
 
-PARQUET_COMPRESSIONS = ("snappy", "none")
-CSV_COMPRESSIONS = ("none", "gzip")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnloadRequest:
+    """One unload."""
+
+    source: TableName
+    #: Folder below the location; ends in a slash.
+    path: str
+    #: Stage as the user writes it, or empty; then the integration writes into the bucket.
+    stage: str
+    integration: str
+    bucket: str
+    #: Key prefix that the stage's own URL has to have; None: any.
+    base: str | None = None
+    #: (name in the file, SQL expression); None: every column in its exact staged form.
+    columns: tuple[tuple[str, str], ...] | None
+    where: str
+    #: Whether `where` may ask other objects.
+    subqueries: bool = False
+    chunk: Chunk
+    #: The instant to read at; None: now.
+    snapshot: str | None
+    #: Rows at most; 0: all.
+    row_limit: int
+    file_format: str
+    compression: str
+    max_file_bytes: int
+    #: What it runs by: a warehouse, and seconds after which Snowflake cancels it. None: the connection's, the account's.
+    warehouse: str | None = None
+    statement_timeout_s: int | None = None
+
+    @property
+    def title(self) -> str:
+        """What is unloaded, for messages."""
+        return f"{self.source}, {self.chunk.label}"
+
+
+def max_file_bytes(megabytes: int) -> int:
+    """A file's upper bound in bytes, from MB of 1,048,576 bytes; Snowflake takes at most 5 GB."""
+    return min(megabytes * 1024 * 1024, 5_000_000_000)
 
 
 def build_source(table: str, snapshot: str | None) -> str:
@@ -59,9 +100,9 @@ def build_file_format(file_format: str, compression: str) -> str:
 
     :raises ConfigurationError: a format or compression that Snowmelt cannot load.
     """
-    allowed = {"parquet": PARQUET_COMPRESSIONS, "csv": CSV_COMPRESSIONS}.get(file_format)
-    if allowed is None:
-        raise ConfigurationError(f"file_format is {file_format!r}; it is one of parquet, csv.")
+    if file_format not in set(FileFormat):
+        raise ConfigurationError(f"file_format is {file_format!r}; it is one of {', '.join(FileFormat)}.")
+    allowed = FileFormat(file_format).compressions
     if compression not in allowed:
         raise ConfigurationError(
             f"compression is {compression!r}; for file_format {file_format} it is one of {', '.join(allowed)}."
