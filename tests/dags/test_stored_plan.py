@@ -11,6 +11,7 @@ import pytest
 
 from snowmelt.config.file import parse_config
 from snowmelt.config.request import parse_request
+from snowmelt.plan.facts import RunIdentity
 from snowmelt.steps import planning
 from tests.conftest import ROOT
 from tests.dags.conftest import migrate
@@ -61,7 +62,7 @@ def test_a_run_that_is_resumed_under_another_form_and_file_unloads_by_its_plan(
     job = migrate("DIMPAYER", target_table="dim_planned", max_file_size_mb=7)
     request = parse_request(job["conf"], parse_config(planned.read_text(), demo.env))
     sessions = planning.PlanningSessions(snowflake, app, lambda: None)
-    planning.plan_run(sessions, request, planning.RunIdentity(run_id, "migrate_table", "died"))
+    planning.plan_run(sessions, request, RunIdentity(run_id, "migrate_table", "died"))
 
     resumed = migrate("DIMPAYER", target_table="dim_planned", mode="load", run_id=run_id, max_file_size_mb=1)
     (ran,) = run_dags(resumed | {"environment": {"SNOWMELT_CONFIG": str(later)}})

@@ -16,6 +16,7 @@ from snowmelt.airflow.sessions import POSTGRES_OPTIONS
 from snowmelt.config.file import parse_config
 from snowmelt.config.request import parse_request
 from snowmelt.ledger import files as ledger_files
+from snowmelt.plan.facts import RunIdentity
 from snowmelt.plan.plan import Plan, build_unload_request
 from snowmelt.steps import load as loading
 from snowmelt.steps import planning
@@ -100,7 +101,7 @@ class World:
         config = parse_config(self.config(table), {})
         assert not config.broken, config.broken
         request = parse_request(params, config, config.tables[0])
-        identity = planning.RunIdentity(run or uuid.uuid4().hex, "dag", "run", window)
+        identity = RunIdentity(run or uuid.uuid4().hex, "dag", "run", window)
         with self.target() as connection:
             sessions = planning.PlanningSessions(self.snowflake, connection, lambda: self.s3)
             return planning.plan_run(sessions, request, identity)

@@ -56,15 +56,19 @@ class MigrationPlanOperator(BaseOperator):
         """Plan, store, and hand out the chunks."""
         from snowmelt.config.request import parse_request
         from snowmelt.ledger.files import read_staged_chunks
-        from snowmelt.steps.plan_parts import PlanningSessions, RunIdentity
-        from snowmelt.steps.planning import plan_run
+        from snowmelt.plan.facts import RunIdentity
+        from snowmelt.steps.planning import PlanningSessions, plan_run
 
         ti = context["ti"]
         execution = self.table.execution if self.table else self.config.execution
         with failing_fast():
             request = parse_request(context["params"], self.config, self.table)
             identity = RunIdentity(
-                plan_run_id(ti.dag_id, ti.run_id), ti.dag_id, ti.run_id, read_window(context["dag_run"])
+                plan_run_id(ti.dag_id, ti.run_id),
+                ti.dag_id,
+                ti.run_id,
+                window=read_window(context["dag_run"]),
+                fingerprint_rows=execution.fingerprint_rows,
             )
             with (
                 postgres_session(request.connections.postgres) as postgres,
@@ -76,7 +80,7 @@ class MigrationPlanOperator(BaseOperator):
                 ) as snowflake,
             ):
                 sessions = PlanningSessions(snowflake, postgres, lambda: s3_client(request.connections.aws))
-                plan = plan_run(sessions, request, identity, fingerprint_rows=execution.fingerprint_rows)
+                plan = plan_run(sessions, request, identity)
                 recorded = bool(read_staged_chunks(postgres, plan.run_id, plan.location.bucket))
         ti.xcom_push(key=RUN_ID_KEY, value=plan.run_id)
         self.log.info(

@@ -1,6 +1,7 @@
 """The exact SQL of an unload: `COPY INTO <location>`, the manifest's own, and what their results mean.
 
-Source: Snowflake documentation, "COPY INTO <location>" and "AT | BEFORE".
+Sources: Snowflake documentation, "COPY INTO <location>", "AT | BEFORE", "CREATE FILE FORMAT" (formatTypeOptions) and "Data unloading
+considerations" (empty strings and NULL); PostgreSQL "COPY" (CSV format: the NULL string is not compared with a quoted value).
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from typing import Any
 from snowmelt.errors import ConfigurationError, SourceError
 from snowmelt.sql.names import TableName, snowflake_identifier, snowflake_literal
 from snowmelt.unload.chunks import Chunk
-from snowmelt.unload.csv_dialect import csv_file_format
 from snowmelt.unload.location import Location
 from snowmelt.unload.manifest import StagedFile
 from snowmelt.vocabulary import FileFormat
@@ -93,6 +93,32 @@ def build_select(
     condition = f" WHERE {where}" if where else ""
     limit = f" LIMIT {row_limit:d}" if row_limit else ""
     return f"SELECT {columns} FROM {source}{condition}{limit}"
+
+
+# CSV as Snowflake writes it and PostgreSQL reads it: UTF-8, comma, line feed, double quotes (a quote inside is doubled, backslash is an
+# ordinary character), no header line. Snowflake encloses every text in quotes, so NULL, a bare `\N`, differs from every text: an
+# empty text is `""`, the text `\N` is `"\N"`, and no line can start with a bare `\.`, which ends a COPY before PostgreSQL 18.
+_SNOWFLAKE_COMPRESSION = {"none": "NONE", "gzip": "GZIP", "zstd": "ZSTD"}
+#: COPY's own text for the dialect. A constant: no part of it comes from a form, a file or a name.
+COPY_OPTIONS = r"""FORMAT csv, DELIMITER ',', QUOTE '"', ESCAPE '"', NULL '\N', ENCODING 'UTF8'"""
+
+
+def csv_file_format(compression: str) -> str:
+    """The operand of Snowflake's FILE_FORMAT for an unload that `COPY_OPTIONS` reads; it goes with HEADER = FALSE.
+
+    :param compression: none, gzip or zstd; aws_s3 takes none, and gzip where the object says `Content-Encoding: gzip`.
+    :raises ConfigurationError: for any other compression.
+    """
+    if compression not in _SNOWFLAKE_COMPRESSION:
+        raise ConfigurationError(
+            f"CSV files cannot be loaded under the compression {compression!r}: "
+            f"choose one of {', '.join(_SNOWFLAKE_COMPRESSION)}."
+        )
+    return (
+        f"(TYPE = CSV COMPRESSION = {_SNOWFLAKE_COMPRESSION[compression]} "
+        r"""FIELD_DELIMITER = ',' RECORD_DELIMITER = '\n' FIELD_OPTIONALLY_ENCLOSED_BY = '"' """
+        r"ESCAPE = NONE ESCAPE_UNENCLOSED_FIELD = NONE NULL_IF = ('\\N') EMPTY_FIELD_AS_NULL = FALSE)"
+    )
 
 
 def build_file_format(file_format: str, compression: str) -> str:
