@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from snowmelt.errors import AccessError, ConfigurationError, Topic, see
@@ -16,6 +16,8 @@ from snowmelt.unload.statements import SESSION_PARAMETERS, build_query_tag
 if TYPE_CHECKING:
     import psycopg
     from airflow.sdk import Context
+
+    from snowmelt.plan.plan import Plan
 
 #: What every session of PostgreSQL starts with. The name tells ours in pg_stat_activity: the doctor looks for idle ones.
 #: The encoding is that of names, and of what psycopg reads and writes; else it would be the database's own.
@@ -54,6 +56,13 @@ def snowflake_session(
         yield connection
     finally:
         connection.close()
+
+
+def run_session(conn_id: str, plan: Plan, context: Context) -> AbstractContextManager[Any]:
+    """A session of Snowflake for a task of a planned run: by the plan's warehouse and limit, tagged with the task."""
+    return snowflake_session(
+        conn_id, warehouse=plan.warehouse, tag=task_tag(context), timeout=plan.statement_timeout_s
+    )
 
 
 def snowflake_account(conn_id: str) -> tuple[str | None, str | None]:

@@ -12,7 +12,7 @@ from snowmelt.doctor.leftovers import READ_LEDGER_RIGHTS
 from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.errors import SnowmeltError
 from snowmelt.ledger.runs import write_ledger
-from snowmelt.load.method import aws_s3_reason
+from snowmelt.load.aws_s3 import aws_s3_reason
 
 Connection = psycopg.Connection[Any]
 

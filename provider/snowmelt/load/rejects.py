@@ -12,9 +12,10 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from snowmelt.errors import ValueRefused
+from snowmelt.vocabulary import BadRows
 
 #: Characters of a value that a message shows, and that a row set aside keeps. The file in S3 holds the whole of it.
 SHOWN_CHARACTERS = 80
@@ -41,8 +42,8 @@ class RowFault:
 class RejectPolicy:
     """What happens to a row that PostgreSQL cannot hold."""
 
-    on_bad_row: Literal["reject", "quarantine"] = "reject"
-    #: Rows of a run that may be set aside; one more, and the file that it stands in is refused.
+    on_bad_row: BadRows = BadRows.REJECT
+    #: Rows of a run that may be set aside; one more, and the file that it is in is refused.
     limit: int = 1000
     #: Those of other files of the run that are set aside already.
     before: int = 0
@@ -50,7 +51,7 @@ class RejectPolicy:
     @property
     def quarantines(self) -> bool:
         """Whether rows are set aside."""
-        return self.on_bad_row == "quarantine"
+        return self.on_bad_row is BadRows.QUARANTINE
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,13 @@ from snowmelt.errors import StagingError
 from snowmelt.ledger.files import claim_file, finish_file, read_rejected
 from snowmelt.load.claim import claim_patiently
 from snowmelt.load.copy_stream import Progress
-from snowmelt.load.file import LoadMethod, LoadResult, load_file
+from snowmelt.load.file import LoadResult, load_file
 from snowmelt.load.rejects import RejectPolicy
 from snowmelt.load.target import LoadColumn, LoadTarget
 from snowmelt.plan.plan import Plan
 from snowmelt.progress.pace import Pace
 from snowmelt.unload.manifest import StagedFile
+from snowmelt.vocabulary import FileFormat, LoadMethod
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class LoadJob:
     bucket: str
     target: LoadTarget
     method: LoadMethod
-    file_format: str
+    file_format: FileFormat
     compression: str
     region: str
     policy: RejectPolicy
@@ -46,7 +47,7 @@ def build_load_job(plan: Plan, region: str) -> LoadJob:
         run_id=plan.run_id,
         bucket=plan.location.bucket,
         target=LoadTarget(plan.target_schema, plan.staging_table, columns),
-        method="aws_s3" if plan.load_method == "aws_s3" else "copy",
+        method=plan.load_method,
         file_format=plan.file_format,
         compression=plan.compression,
         region=region,
@@ -99,7 +100,7 @@ def _load_one(
             run_id=job.run_id,
             claim=lambda cursor: claim_patiently(cursor, claim, run_id=job.run_id, key=file.key),
             method=job.method,
-            file_format="csv" if job.file_format == "csv" else "parquet",
+            file_format=job.file_format,
             compression=job.compression,
             region=job.region,
             policy=policy,

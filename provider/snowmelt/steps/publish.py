@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import tuple_row
 
+from snowmelt import vocabulary
 from snowmelt.config.sections import Execution
 from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.errors import SnowmeltError, VerificationError
@@ -27,7 +28,7 @@ from snowmelt.publish.staging import create_staging, drop_staging, read_mark
 from snowmelt.publish.staging_table import LOCK_NAME, build_mark
 from snowmelt.publish.target import read_details
 from snowmelt.publish.transaction import publish
-from snowmelt.vocabulary import Duplicates, PublishMethod
+from snowmelt.vocabulary import Duplicates, Mode, PublishMethod
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +67,10 @@ def settle_keys(connection: psycopg.Connection[Any], request: PublishRequest) ->
 
 def publish_method(plan: Plan) -> PublishMethod:
     """How a run's rows become the target's; a test's table is shaped like the target and then dropped."""
-    if plan.mode == "catch_up":
+    if plan.mode is Mode.INCREMENTAL:
         return PublishMethod.MERGE
+    if plan.publish is vocabulary.PublishMethod.REPLACE:
+        return PublishMethod.TRUNCATE
     return PublishMethod(plan.publish) if plan.publish else PublishMethod.SWAP
 
 
