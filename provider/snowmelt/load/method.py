@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import psycopg
 
-from snowmelt.errors import ConfigurationError, Topic, see
+from snowmelt.errors import ConfigurationError, Topic
 from snowmelt.sql.names import postgres_identifier
 
 LoadMethod = Literal["copy", "aws_s3"]
@@ -37,15 +37,15 @@ def choose_load_method(
         if wished == "aws_s3":
             raise ConfigurationError(
                 f"load_method is aws_s3 and compression is {compression}: aws_s3 unpacks gzip only where the object carries "
-                'Content-Encoding: gzip, which Snowflake does not set. Set compression to "none". '
-                f"{see(Topic.GZIP_CONTENT_ENCODING)}"
+                'Content-Encoding: gzip, which Snowflake does not set. Set compression to "none".',
+                topic=Topic.GZIP_CONTENT_ENCODING,
             )
         return "copy", f"CSV with compression {compression} is streamed from S3 into COPY"
     if aws_s3_reason is not None:
         if wished == "aws_s3":
             raise ConfigurationError(
-                f'load_method is aws_s3, and {aws_s3_reason}. Mend that, or set load_method to "copy" or "auto". '
-                f"{see(Topic.AWS_S3_MISSING)}"
+                f'load_method is aws_s3, and {aws_s3_reason}. Mend that, or set load_method to "copy" or "auto".',
+                topic=Topic.AWS_S3_MISSING,
             )
         return "copy", f"CSV is streamed from S3 into COPY, since {aws_s3_reason}"
     return "aws_s3", "CSV is read from S3 by the server's own aws_s3 extension"

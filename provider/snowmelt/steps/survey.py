@@ -12,6 +12,7 @@ import psycopg
 
 from snowmelt.config.request import MigrationRequest
 from snowmelt.drivers.snowflake import Connection, read_now, read_rows
+from snowmelt.drivers.snowflake_errors import NO_TIME_TRAVEL
 from snowmelt.errors import SchemaError, SourceError
 from snowmelt.ledger.runs import read_watermark
 from snowmelt.plan.statistics import Census, build_census, parse_census
@@ -108,7 +109,7 @@ def take_snapshot(
     try:
         rows = read_rows(session, build_census(build_source(table.sql, now), *asked), doing)
     except SourceError as error:
-        if "000707" not in str(error):
+        if error.code != NO_TIME_TRAVEL:
             raise
         note = f"no snapshot: {table} has no time travel, so chunks unloaded at different moments may differ by what changed in between"
         log.warning("%s. Snowflake says: %s", note, error)

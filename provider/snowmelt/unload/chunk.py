@@ -16,7 +16,7 @@ from snowmelt.drivers.snowflake import (
     read_status,
     submit_query,
 )
-from snowmelt.errors import ConfigurationError, SourceUnavailable
+from snowmelt.errors import ConfigurationError, SourceUnavailable, Topic
 from snowmelt.sql.names import TableName, parse_identifiers, snowflake_identifier
 from snowmelt.sql.predicate import parse_source_filter
 from snowmelt.types.column_plan import plan_columns
@@ -184,7 +184,8 @@ def read_location(connection: Connection, *, bucket: str, stage: str = "", integ
     if bucket and found != bucket:
         raise ConfigurationError(
             f"The stage {stage} writes to the bucket {found!r}, and s3_staging.bucket is {bucket!r}: "
-            "nothing would be found there. Make both the same."
+            "nothing would be found there. Make both the same.",
+            topic=Topic.BUCKET_MISSING,
         )
     return Location(
         bucket=found, base=base if not base or base.endswith("/") else f"{base}/", stage=stage, integration=""
