@@ -66,17 +66,17 @@ def shown(value):
 
 @every_way
 @pytest.mark.parametrize(("number", "row"), BAD, ids=[f"row {number}" for number, _ in BAD])
-def test_reject_names_file_row_column_and_value(world, way, number, row):
+def test_reject_names_file_row_and_column_and_no_value(world, way, number, row):
     """One bad row behind the good ones, some of which stand on several lines."""
     target = world.table(ID, NOTE, DATA)
     file = way.put(world, table_of([*GOOD, row, ROWS[0]]))
     with pytest.raises(ValueRefused) as raised:
         world.load(file, target, **way.options)
     said = str(raised.value)
-    assert f"/{file.key}, row {len(GOOD) + 1}, column {row[3]}, value " in said
+    assert f"/{file.key}, row {len(GOOD) + 1}, column {row[3]}: " in said
+    assert (raised.value.row, raised.value.column) == (len(GOOD) + 1, row[3])
     value = row[("ID", "NOTE", "DATA").index(row[3])]
-    head = "null" if value is None else ascii(str(value)) if "\x00" in str(value) else f"'{value}'"
-    assert f"value {head.replace('x00', 'u0000')}: " in said
+    assert value is None or str(value) not in said
     assert "Nothing of this file was kept." in said
     assert world.count(target) == 0
     assert world.rejected(file) == []
@@ -159,7 +159,7 @@ def test_a_nul_far_into_a_file_of_several_megabytes_is_found(world, way):
     notes[77_777] = "a\x00b"
     columns = {"ID": numbers(*range(rows)), "NOTE": pa.array(notes)}
     target = world.table(ID, column("NOTE", Form.TEXT, "text"))
-    with pytest.raises(ValueRefused, match=r"row 77,778, column NOTE, value 'a\\u0000b': "):
+    with pytest.raises(ValueRefused, match=r"row 77,778, column NOTE: "):
         world.load(way.put(world, columns), target, **way.options)
     result = world.load(
         way.put(world, columns), target, policy=RejectPolicy(BadRows.QUARANTINE, 1), **way.options
@@ -172,7 +172,7 @@ def test_the_end_that_an_unload_gave_to_a_long_text_is_not_shown(world, way):
     note = column("NOTE", Form.TEXT, "varchar(10)", text_limit=10)
     target = world.table(ID, note)
     columns = {"ID": numbers(1, 2), "NOTE": pa.array(["ten chars!", "abcdefghij  !"])}
-    with pytest.raises(ValueRefused, match=r"row 2, column NOTE, value 'abcdefghij  ': .*22001"):
+    with pytest.raises(ValueRefused, match=r"row 2, column NOTE: .*22001"):
         world.load(way.put(world, columns), target, **way.options)
     file = way.put(world, columns)
     world.load(file, target, policy=RejectPolicy(BadRows.QUARANTINE), **way.options)
@@ -191,7 +191,7 @@ def test_text_that_is_no_utf8(world):
     for note in (NOTE, column("NOTE", Form.JSON, "jsonb")):
         raw = pa.array([b'"ok"', b'"\xff\xfe"']).cast(pa.binary()).view(pa.string())
         target, data = world.table(ID, note), parquet_bytes({"ID": numbers(1, 2), "NOTE": raw})
-        with pytest.raises(ValueRefused, match=r"row 2, column NOTE, value .*\\xff\\xfe"):
+        with pytest.raises(ValueRefused, match=r"row 2, column NOTE: "):
             world.load(world.put(data, 2), target)
         file = world.put(data, 2)
         result = world.load(file, target, policy=RejectPolicy(BadRows.QUARANTINE, 1))

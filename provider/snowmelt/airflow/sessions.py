@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from snowmelt.errors import AccessError, ConfigurationError, Topic, see
+from snowmelt.errors import AccessError, ConfigurationError, Topic
 from snowmelt.sql.session_names import TASK_SESSION
 from snowmelt.unload.statements import SESSION_PARAMETERS, build_query_tag
 
@@ -81,18 +81,21 @@ def postgres_session(conn_id: str, *, options: str = POSTGRES_OPTIONS) -> Iterat
     """
     from airflow.providers.postgres.hooks.postgres import USE_PSYCOPG3, PostgresHook
 
-    from snowmelt.drivers.postgres_errors import postgres_failures
+    from snowmelt.drivers.postgres_errors import postgres_failures, refuse_read_only
 
     if not USE_PSYCOPG3:
         raise ConfigurationError(
             "The Postgres hook uses psycopg2 here; Snowmelt needs psycopg 3: install psycopg>=3.3 and SQLAlchemy>=2 beside Airflow."
         )
-    with postgres_failures(f"Opening a PostgreSQL session by the connection {conn_id!r}"):
+    doing = f"Opening a PostgreSQL session by the connection {conn_id!r}"
+    with postgres_failures(doing):
         connection: Any = PostgresHook(
             postgres_conn_id=conn_id, options=options, enable_log_db_messages=False
         ).get_conn()
-    keep_alive(connection)
     try:
+        if options == POSTGRES_OPTIONS:
+            refuse_read_only(connection, doing)
+        keep_alive(connection)
         connection.autocommit = True
         yield connection
     finally:
@@ -137,7 +140,7 @@ def s3_client(conn_id: str) -> Any:
     if credentials is not None and str(credentials.access_key).startswith("ASIA") and not credentials.token:
         raise AccessError(
             f"The AWS connection {conn_id!r} holds a temporary access key (ASIA…) without its session token; AWS would answer "
-            "'The AWS Access Key Id you provided is not valid'. Add aws_session_token to the connection's extra, or use a role or an AKIA key. "
-            f"{see(Topic.ASIA_KEY)}"
+            "'The AWS Access Key Id you provided is not valid'. Add aws_session_token to the connection's extra, or use a role or an AKIA key.",
+            topic=Topic.ASIA_KEY,
         )
     return client

@@ -9,7 +9,7 @@ from snowmelt.doctor import remedies
 from snowmelt.doctor.findings import Finding, Remedy, Status, found, snowflake_sql
 from snowmelt.doctor.remedies import write_policy
 from snowmelt.drivers.snowflake import Connection, read_named_rows, read_rows
-from snowmelt.errors import SnowmeltError, SourceError
+from snowmelt.errors import SnowmeltError, SourceError, Topic
 from snowmelt.sql.names import snowflake_identifier, snowflake_literal
 from snowmelt.unload.chunk import read_location
 from snowmelt.unload.location import Location
@@ -64,7 +64,7 @@ def check_stage(
     except SnowmeltError as error:
         remedy = (
             remedies.move_stage(stage, bucket)
-            if stage and "writes to the bucket" in str(error)
+            if stage and error.topic is Topic.BUCKET_MISSING
             else Remedy(
                 "the configuration file",
                 ("Name an external stage on S3: stage_database, stage_schema, stage_name.",),

@@ -13,6 +13,7 @@ from snowmelt.doctor.findings import Finding, Remedy, Status, found
 from snowmelt.doctor.snowflake import read_role
 from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.drivers.snowflake import Connection, read_columns, read_named_rows, read_now, read_rows
+from snowmelt.drivers.snowflake_errors import NO_TIME_TRAVEL
 from snowmelt.errors import SchemaError, SnowmeltError, SourceError
 from snowmelt.publish.target import obstacles_to, read_target
 from snowmelt.sql.names import TableName, match_name, snowflake_identifier
@@ -26,7 +27,6 @@ SELECT to_regnamespace(quote_ident(%(schema)s)) IS NOT NULL,
        coalesce(has_schema_privilege(to_regnamespace(quote_ident(%(schema)s))::oid, 'CREATE'), false)
 """
 _RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
-_NO_TIME_TRAVEL = "000707"
 
 
 def check_source(
@@ -111,7 +111,7 @@ def check_time_travel(session: Connection, table: TableName) -> Finding:
     try:
         read_rows(session, sql, f"Reading {table} at {now}")
     except SourceError as error:
-        if _NO_TIME_TRAVEL in str(error):
+        if error.code == NO_TIME_TRAVEL:
             told = f"{table} has no time travel; set its retention to tell"
             return found("Assumption", "time travel", Status.ATTENTION, told, remedies.set_retention(table))
         return judge("time travel", "", error)

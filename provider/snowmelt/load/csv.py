@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 
-from snowmelt.errors import ConfigurationError, StagingError, Topic, see
+from snowmelt.errors import ConfigurationError, StagingError, Topic
 from snowmelt.load.aws_s3 import Imported, build_aws_s3_options, parse_imported
 from snowmelt.load.copy_stream import Ahead, Piece, send_copy
 from snowmelt.load.csv_records import (
@@ -31,6 +31,7 @@ from snowmelt.load.rejects import RejectedRow, keep_value
 from snowmelt.load.rows import ProgressCall, ServerFault
 from snowmelt.load.s3_object import S3Object
 from snowmelt.load.target import LoadTarget
+from snowmelt.types.type_table import BEYOND_YEARS
 from snowmelt.unload.statements import COPY_OPTIONS
 
 #: Bytes of a GET, and of what is decompressed at a time.
@@ -129,7 +130,8 @@ def check_importable(source: S3Object, compression: str) -> None:
         return
     raise StagingError(
         f"{source.origin} is compressed ({compression}) and its Content-Encoding is {source.content_encoding!r}: aws_s3 reads "
-        f"gzip only under `Content-Encoding: gzip`. Unload with compression none, or load with load_method copy. {see(Topic.GZIP_CONTENT_ENCODING)}"
+        f"gzip only under `Content-Encoding: gzip`. Unload with compression none, or load with load_method copy.",
+        topic=Topic.GZIP_CONTENT_ENCODING,
     )
 
 
@@ -224,4 +226,7 @@ class CsvRowsBlock:
         values = parse_record(self.block.records[index], self.target.columns)
         column = fault.fault.column or (find_undecodable(values, self.codec) if fault.undecodable else "")
         row = {name: keep_value(value) for name, value in values.items()}
-        return RejectedRow(self.block.number + index, column, fault.fault.reason, row)
+        reason = fault.fault.reason
+        if str(row.get(column)).endswith(BEYOND_YEARS):
+            reason = f"it{BEYOND_YEARS}; {reason}"
+        return RejectedRow(self.block.number + index, column, reason, row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from snowmelt.errors import ConfigurationError, Topic, see
+from snowmelt.errors import ConfigurationError, Topic
 from snowmelt.vocabulary import Compression, FileFormat, LoadMethod
 
 
@@ -23,10 +23,11 @@ def choose_load_method(
         return LoadMethod.COPY
     if obstacle is None:
         raise ConfigurationError(
-            f'load_method is aws_s3, and {aws_s3_reason}. Correct that, or set load_method to "copy" or "auto". '
-            f"{see(Topic.AWS_S3_MISSING)}"
+            f'load_method is aws_s3, and {aws_s3_reason}. Correct that, or set load_method to "copy" or "auto".',
+            topic=Topic.AWS_S3_MISSING,
         )
     raise ConfigurationError(
         f"load_method is aws_s3 with file_format {file_format} and compression {compression}: {obstacle}. "
-        f'Set file_format to "csv" and compression to "none", or load_method to "copy" or "auto". {see(Topic.GZIP_CONTENT_ENCODING)}'
+        f'Set file_format to "csv" and compression to "none", or load_method to "copy" or "auto".',
+        topic=Topic.GZIP_CONTENT_ENCODING,
     )

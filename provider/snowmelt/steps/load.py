@@ -76,7 +76,9 @@ def _load_one(
             f"{file.key} has no ETag in the ledger: it was never seen in S3. Clear the task `manifest`."
         )
     etag = file.etag
-    doing = f"Loading s3://{job.bucket}/{file.key} into {job.target.name}"
+    address = f"s3://{job.bucket}/{file.key}"
+    doing = f"Loading {address} into {job.target.name}"
+    facts = {"file": address, "run_id": job.run_id}
 
     def claim(cursor: psycopg.Cursor[Any]) -> bool:
         return claim_file(cursor, job.run_id, file, etag=etag, method=job.method)
@@ -87,7 +89,7 @@ def _load_one(
         pace.mark(seconds=progress.seconds, rows=progress.rows, size=progress.bytes)
         log.info("%s: %s", file.name, pace.line())
 
-    with postgres_failures(doing), s3_failures(doing), connection.transaction():
+    with postgres_failures(doing, **facts), s3_failures(doing, **facts), connection.transaction():
         policy = job.policy
         if policy.quarantines:
             policy = replace(policy, before=read_rejected(connection, job.run_id, but=file.key))

@@ -12,6 +12,7 @@ import psycopg
 from snowmelt.config.parameters import POLICIES
 from snowmelt.config.request import MigrationRequest, match_columns
 from snowmelt.drivers.snowflake import Connection, read_columns, read_now, read_rows
+from snowmelt.drivers.snowflake_errors import NO_TIME_TRAVEL
 from snowmelt.errors import ConfigurationError, PlanChanged, SourceError
 from snowmelt.ledger.runs import (
     read_published,
@@ -257,7 +258,7 @@ def _take_snapshot(session: Connection, request: MigrationRequest, question: Sta
     try:
         rows = read_rows(session, question.sql(build_source(table.sql, now)), doing)
     except SourceError as error:
-        if "000707" not in str(error):
+        if error.code != NO_TIME_TRAVEL:
             raise
         note = f"no snapshot: {table} has no time travel, so chunks unloaded at different moments may differ by what changed in between"
         log.warning("%s. Snowflake says: %s", note, error)

@@ -13,7 +13,6 @@ from typing import Any
 import psycopg
 from psycopg.rows import tuple_row
 
-from snowmelt import vocabulary
 from snowmelt.config.sections import Execution
 from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.errors import SnowmeltError, VerificationError
@@ -69,9 +68,7 @@ def publish_method(plan: Plan) -> PublishMethod:
     """How a run's rows become the target's; a test's table is shaped like the target and then dropped."""
     if plan.mode is Mode.INCREMENTAL:
         return PublishMethod.MERGE
-    if plan.publish is vocabulary.PublishMethod.REPLACE:
-        return PublishMethod.TRUNCATE
-    return PublishMethod(plan.publish) if plan.publish else PublishMethod.SWAP
+    return plan.publish or PublishMethod.SWAP
 
 
 def make_staging(connection: psycopg.Connection[Any], plan: Plan) -> None:

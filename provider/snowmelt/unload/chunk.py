@@ -15,7 +15,7 @@ from snowmelt.drivers.snowflake import (
     read_status,
     submit_query,
 )
-from snowmelt.errors import ConfigurationError, SourceUnavailable
+from snowmelt.errors import ConfigurationError, SourceUnavailable, Topic
 from snowmelt.json_values import to_json
 from snowmelt.sql.names import parse_identifiers, snowflake_identifier
 from snowmelt.sql.predicate import parse_source_filter
@@ -166,7 +166,8 @@ def read_location(connection: Connection, *, bucket: str, stage: str = "", integ
     if bucket and found != bucket:
         raise ConfigurationError(
             f"The stage {stage} writes to the bucket {found!r}, and s3_staging.bucket is {bucket!r}: "
-            "nothing would be found there. Make both the same."
+            "nothing would be found there. Make both the same.",
+            topic=Topic.BUCKET_MISSING,
         )
     return Location(
         bucket=found, base=base if not base or base.endswith("/") else f"{base}/", stage=stage, integration=""
