@@ -14,6 +14,7 @@ from snowmelt.errors import ConfigurationError, PlanChanged
 from snowmelt.ledger.runs import read_run, write_ledger, write_run
 from snowmelt.plan.plan import KEYS_SUFFIX, Plan, plan_keys
 from snowmelt.plan.statistics import refuse_nanoseconds
+from snowmelt.publish.rights import refuse_missing
 from snowmelt.publish.staging_table import staging_name
 from snowmelt.publish.target import TargetTable, obstacles_to_swap, read_target
 from snowmelt.steps.earlier import find_unfinished, plan_load
@@ -103,6 +104,7 @@ def read_plan(postgres: psycopg.Connection[Any], run_id: str) -> Plan:
 
 def _make_plan(sessions: PlanningSessions, request: MigrationRequest, identity: RunIdentity) -> Plan:
     target = read_target(sessions.postgres, request.target_schema, request.target_table)
+    refuse_missing(sessions.postgres, request, request.target_schema, request.target_table)
     _refuse_obstacles(sessions.postgres, request, target)
     if request.mode == "load":
         return plan_load(sessions, request, identity, target)
