@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 from snowmelt.errors import StagingError
-from snowmelt.sql.names import postgres_identifier
+from snowmelt.rights.postgres import CREATE_AWS_S3, aws_s3_grants, grant_statements
 from snowmelt.unload.statements import COPY_OPTIONS
 
 #: `table_import_from_s3` answers in words; stand-ins may answer with the number alone.
@@ -35,7 +35,7 @@ _SCHEMAS = 2
 
 def aws_s3_reason(connection: psycopg.Connection[Any]) -> str | None:
     """Why `aws_s3.table_import_from_s3` cannot be used over this connection; None when it can."""
-    missing = "the extension aws_s3 is not installed (CREATE EXTENSION aws_s3 CASCADE)"
+    missing = f"the extension aws_s3 is not installed ({CREATE_AWS_S3})"
     usable, there = connection.execute(_READ_SCHEMAS).fetchone() or (0, 0)
     if there < _SCHEMAS:
         return missing
@@ -45,8 +45,9 @@ def aws_s3_reason(connection: psycopg.Connection[Any]) -> str | None:
     if not exists:
         return missing
     if not allowed:
-        role = postgres_identifier(connection.info.user)
-        return f"the role {role} may not use the extension aws_s3 (GRANT USAGE ON SCHEMA aws_s3, aws_commons TO {role}; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA aws_s3 TO {role})"
+        role = connection.info.user
+        statements = "; ".join(grant_statements(aws_s3_grants(), role))
+        return f"the role {role} may not use the extension aws_s3 ({statements})"
     return None
 
 

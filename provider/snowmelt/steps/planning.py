@@ -27,6 +27,7 @@ from snowmelt.plan import decide
 from snowmelt.plan.facts import Facts, RunIdentity, Snapshot, StagedFacts, TableFacts, TargetFacts
 from snowmelt.plan.plan import Plan, parse_plan
 from snowmelt.plan.statistics import StatisticsQuestion
+from snowmelt.publish.rights import refuse_missing
 from snowmelt.publish.target import obstacles_to_swap, read_target
 from snowmelt.unload.chunk import read_location
 from snowmelt.unload.chunks import Bucket
@@ -144,6 +145,7 @@ def _ledger_row(plan: Plan, request: MigrationRequest, identity: RunIdentity) ->
 
 def _make_plan(sessions: PlanningSessions, request: MigrationRequest, identity: RunIdentity) -> Plan:
     """Read the facts, then decide."""
+    refuse_missing(sessions.postgres, request, request.target_schema, request.target_table)
     if Mode(request.mode) is Mode.LOAD:
         plan = decide.plan_load(identity, request, read_staged_facts(sessions, request))
     else:

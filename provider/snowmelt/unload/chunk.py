@@ -88,7 +88,7 @@ def describe_unload(request: UnloadRequest, submitted: Mapping[str, Any]) -> dic
             "snapshot": request.snapshot,
             "file_format": request.file_format,
             "compression": request.compression,
-            "path": f"{submitted['base']}{request.path}",
+            "path": Location(submitted["bucket"], submitted["base"], "", "").key(request.path),
             "columns": submitted["columns"],
         }
     }
@@ -153,7 +153,13 @@ def read_location(connection: Connection, *, bucket: str, stage: str = "", integ
                 "Neither snowflake_unload.stage_name nor snowflake_unload.storage_integration is set: "
                 "Snowflake needs one of them to write into the bucket by its own role."
             )
-        return Location(bucket=bucket, base="", stage="", integration=integration)
+        return Location(
+            bucket=bucket,
+            base="",
+            stage="",
+            integration=integration,
+            scheme=_read_scheme(connection, integration),
+        )
     rows = read_named_rows(connection, f"DESC STAGE {stage}", f"Reading the stage {stage}")
     url = next((str(row["property_value"]) for row in rows if str(row["property"]).upper() == "URL"), "")
     urls = json.loads(url) if url.startswith("[") else [url]
@@ -172,3 +178,11 @@ def read_location(connection: Connection, *, bucket: str, stage: str = "", integ
     return Location(
         bucket=found, base=base if not base or base.endswith("/") else f"{base}/", stage=stage, integration=""
     )
+
+
+def _read_scheme(connection: Connection, integration: str) -> str:
+    """s3, s3gov or s3china, by the integration's STORAGE_PROVIDER."""
+    sql = f"DESC INTEGRATION {snowflake_identifier(integration)}"
+    rows = read_named_rows(connection, sql, f"Reading the integration {integration}")
+    found = (str(row["property_value"]) for row in rows if str(row["property"]).upper() == "STORAGE_PROVIDER")
+    return next(found, "s3").lower()
