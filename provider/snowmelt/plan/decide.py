@@ -274,7 +274,7 @@ def refuse_obstacles(request: MigrationRequest, obstacles: tuple[str, ...]) -> N
     """
     if obstacles:
         raise ConfigurationError(
-            f'{request.target_schema}.{request.target_table} cannot be swapped; choose publish "truncate", or remove what stands in the way:',
+            f'{request.target_schema}.{request.target_table} cannot be swapped; choose publish "replace", or remove what stops it:',
             obstacles,
         )
 
