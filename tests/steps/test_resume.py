@@ -90,7 +90,10 @@ def test_a_run_resumed_with_other_values_unloads_as_it_was_planned(source, sandb
     elsewhere.finish(resumed, elsewhere.unload(resumed))
     log = Path(sandbox.env["SNOWMELT_SANDBOX_SNOWFLAKE_STATEMENT_LOG"]).read_text().splitlines()
     statements = {json.loads(line)["sql"] for line in log}
-    unloads = [sql for sql in statements if sql.startswith("COPY INTO") and f"{planned.run_id}/chunk_" in sql]
+    into = f"{planned.run_id}/chunk_"
+    unloads = [
+        sql for sql in statements if sql.startswith("COPY INTO") and into in sql.partition(" FROM ")[0]
+    ]
     assert len(unloads) == 4
     for sql in unloads:
         assert sql.startswith('COPY INTO \'@"UTIL"."STAGING"."SNOWMELT_STAGE"/')
