@@ -147,11 +147,11 @@ def test_a_bound_that_is_no_number_is_refused(bound):
 def test_a_column_without_an_order_is_refused_by_name(type_):
     key = ChunkKey("PAYLOAD", parse_snowflake_type(type_))
     with pytest.raises(ConfigurationError, match="chunking_column is 'PAYLOAD', a column of type"):
-        build_bounds_query("T", key, where="", chunk_rows=10)
+        build_bounds_query("T", key, where="", chunk_rows=10, table_rows=100)
 
 
 def test_the_bounds_query_is_one_statement_with_filter_and_limit_on_chunks():
-    query = build_bounds_query('"A"."B"."T"', NUMBER, where='"X" > 1', chunk_rows=50000)
+    query = build_bounds_query('"A"."B"."T"', NUMBER, where='"X" > 1', chunk_rows=50000, table_rows=100_000)
     assert query == (
         'WITH "SNOWMELT_KEYS" AS (SELECT "ID" AS "K", COUNT(*) AS "N" FROM "A"."B"."T" WHERE ("X" > 1) GROUP BY 1), '
         '"SNOWMELT_SIZE" AS (SELECT GREATEST(50000, CEIL(SUM("N") / 298)) AS "S" FROM "SNOWMELT_KEYS"), '

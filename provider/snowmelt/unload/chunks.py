@@ -142,15 +142,13 @@ def whole_table(rows: int) -> tuple[Chunk, ...]:
     return (Chunk(0, "", rows, f"chunk 000: all {rows:,} rows"),)
 
 
-def build_bounds_query(
-    source: str, key: ChunkKey, *, where: str, chunk_rows: int, table_rows: int | None = None
-) -> str:
+def build_bounds_query(source: str, key: ChunkKey, *, where: str, chunk_rows: int, table_rows: int) -> str:
     """The one statement whose rows (low, high, rows) are the buckets, lowest first, the NULL keys' row first of all.
 
     :param source: what is behind FROM: the quoted table with its AT clause.
     :param where: the run's filter as a Snowflake predicate, or empty.
     :param chunk_rows: rows aimed at; more where the table would need over `MAX_CHUNKS` chunks.
-    :param table_rows: an estimate of the table's rows; beyond `EXACT_ROWS` the bounds come from a sample of rows.
+    :param table_rows: the rows that the filter selects; beyond `EXACT_ROWS` the bounds come from a sample of rows.
     :raises ConfigurationError: the column's type has no order.
     """
     check_ordered(key.type, key.name, "chunking_column")
@@ -172,9 +170,9 @@ def build_bounds_query(
     )
 
 
-def sample_percent(table_rows: int | None) -> float | None:
+def sample_percent(table_rows: int) -> float | None:
     """The share of rows that the bounds are taken from, in percent; None: all of them."""
-    if table_rows is None or table_rows <= EXACT_ROWS:
+    if table_rows <= EXACT_ROWS:
         return None
     return max(0.01, round(100.0 * EXACT_ROWS / table_rows, 2))
 
