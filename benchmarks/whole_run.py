@@ -30,6 +30,7 @@ from snowmelt.json_values import from_json, to_json
 from snowmelt.ledger import files as ledger_files
 from snowmelt.plan.plan import Plan
 from snowmelt.steps import load as loading
+from snowmelt.steps.planning import list_unload_tasks
 from snowmelt.steps.publish import publish_run
 from snowmelt.steps.register import RegisteredFiles, register_files
 from snowmelt.steps.verify import verify_run
@@ -152,8 +153,7 @@ class WholeRun:
         step = self.steps.step
         with step("plan") as said:
             plan = self.world.plan(table)
-        tasks = [{"chunk": chunk.index, "label": chunk.label} for chunk in plan.chunks]
-        said["xcom"] = len(json.dumps(tasks))
+        said["xcom"] = len(json.dumps(list_unload_tasks(self.connection, plan)))
         with step("unload") as said:
             chunks = unload(plan)
         said["xcom"] = max(len(json.dumps(to_json(chunk))) for chunk in chunks)

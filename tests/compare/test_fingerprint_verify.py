@@ -140,7 +140,7 @@ def test_a_changed_value_is_named_with_its_column_chunk_and_both_values(message,
         in text
     )
     assert text.count("  - ") == 1
-    assert "Nothing was published; the rows stand in public.visits__stage" in text
+    assert "Nothing was published; the rows are in public.visits__stage" in text
 
 
 def test_a_time_is_shown_as_a_time(message, plan, postgres):

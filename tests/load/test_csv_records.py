@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from snowmelt.load.csv_records import (
     CsvBlock,
     CsvRecord,
+    collect_blocks,
     find_codec,
     find_undecodable,
-    gather_blocks,
     parse_record,
     split_records,
 )
@@ -55,7 +55,7 @@ def test_rows_come_back_from_pieces_of_any_size(rows, sizes):
 @given(rows, st.integers(1, 40))
 def test_blocks_hold_every_record_once_and_know_their_numbers(rows, size):
     records = list(split_records([b"".join(map(write, rows))]))
-    blocks = list(gather_blocks(records, size))
+    blocks = list(collect_blocks(records, size))
     assert [record for block in blocks for record in block.records] == records
     for block in blocks:
         assert records[block.number - 1] is block.records[0]

@@ -32,10 +32,10 @@ def test_compressed_csv(world, compression):
     assert world.load(file, target, file_format="csv", compression=compression).rows == 200_000
     assert world.connection.execute(f"SELECT sum(id) FROM {target.name}").fetchone()[0] == 19_999_900_000
     cut = world.put(packed[:-20], 200_000)
-    with pytest.raises(StagingError, match=f"{cut.key} is no whole {compression} file"):
+    with pytest.raises(StagingError, match=f"{cut.key} is not a whole {compression} file"):
         world.load(cut, world.table(ID, NOTE), file_format="csv", compression=compression)
     noise = world.put(b"plain text, not compressed", 1)
-    with pytest.raises(StagingError, match=f"no whole {compression} file"):
+    with pytest.raises(StagingError, match=f"not a whole {compression} file"):
         world.load(noise, world.table(ID, NOTE), file_format="csv", compression=compression)
 
 

@@ -51,7 +51,7 @@ def test_a_catch_up_takes_the_watermark_itself_and_nulls_again():
         '"A""t" >= \'2026-01-01 09:00:00.123456000 +00:00\'::TIMESTAMP_TZ(9) OR "A""t" IS NULL'
     )
     assert build_since("AT", instant, None) == ""
-    with pytest.raises(ConfigurationError, match="is no bound of type TIMESTAMP_TZ"):
+    with pytest.raises(ConfigurationError, match="is not a bound of type TIMESTAMP_TZ"):
         build_since("AT", instant, "'; DROP TABLE x")
 
 

@@ -53,7 +53,7 @@ def test_every_row_is_in_exactly_one_chunk(world, type_, data):
     where = '"ID" % 7 <> 3' if data.draw(st.booleans()) else ""
     chosen = [key for number, key in enumerate(keys) if not where or number % 7 != 3]
     key = ChunkKey("K", parse_snowflake_type(type_))
-    found = world.sql(build_bounds_query("K", key, where=where, chunk_rows=chunk_rows))
+    found = world.sql(build_bounds_query("K", key, where=where, chunk_rows=chunk_rows, table_rows=len(keys)))
     chunks = plan_chunks(
         [Bucket(low, high, int(count)) for low, high, count in found], key, chunk_rows=chunk_rows
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from snowmelt.errors import PlanChanged, StagingError
+from snowmelt.errors import ConfigurationError, PlanChanged, StagingError
 from snowmelt.ledger import files as ledger_files
 from snowmelt.steps import load as loading
 from snowmelt.steps import register as registering
@@ -74,6 +76,38 @@ def test_a_stage_with_a_path_of_its_own_is_looked_into_there(source, sandbox):
     assert deep.query("SELECT count(*) FROM public.t") == [(100,)]
     with pytest.raises(StagingError, match="NoSuchKey"):
         load(source, unloaded.run_id, target_table="x")
+
+
+def test_a_run_resumed_with_other_values_unloads_as_it_was_planned(source, sandbox):
+    source.sql(
+        f"CREATE OR REPLACE STAGE UTIL.STAGING.SNOWMELT_OTHER URL = 's3://{sandbox.bucket}/other/' "
+        "STORAGE_INTEGRATION = SNOWMELT_S3"
+    )
+    planned = source.plan(TABLE, max_file_size_mb=7)
+    elsewhere = replace(source, stage="SNOWMELT_OTHER")
+    resumed = elsewhere.plan(TABLE, mode="load", run_id=planned.run_id, max_file_size_mb=1)
+    assert resumed == planned
+    elsewhere.finish(resumed, elsewhere.unload(resumed))
+    log = Path(sandbox.env["SNOWMELT_SANDBOX_SNOWFLAKE_STATEMENT_LOG"]).read_text().splitlines()
+    statements = {json.loads(line)["sql"] for line in log}
+    into = f"{planned.run_id}/chunk_"
+    unloads = [
+        sql for sql in statements if sql.startswith("COPY INTO") and into in sql.partition(" FROM ")[0]
+    ]
+    assert len(unloads) == 4
+    for sql in unloads:
+        assert sql.startswith('COPY INTO \'@"UTIL"."STAGING"."SNOWMELT_STAGE"/')
+        assert "MAX_FILE_SIZE = 7340032 " in sql
+
+
+def test_a_stage_that_was_pointed_elsewhere_after_the_planning_is_refused(source, sandbox):
+    create = "CREATE OR REPLACE STAGE UTIL.STAGING.SNOWMELT_MOVED URL = 's3://{}/{}/' STORAGE_INTEGRATION = SNOWMELT_S3"
+    moved = replace(source, stage="SNOWMELT_MOVED")
+    source.sql(create.format(sandbox.bucket, "before"))
+    plan = moved.plan(TABLE)
+    source.sql(create.format(sandbox.bucket, "after"))
+    with pytest.raises(ConfigurationError, match=r"now writes below 'after/'.*when it wrote below 'before/'"):
+        moved.unload(plan)
 
 
 def begin(world, files, **params):

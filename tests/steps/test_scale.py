@@ -73,7 +73,7 @@ def test_a_file_costs_the_same_few_statements_however_many_there_are(connection,
 def test_a_manifest_in_parts_is_written_and_read_again(world, monkeypatch):
     from snowmelt.unload import manifest as manifest_parts
 
-    monkeypatch.setattr(manifest_parts, "FILES_OF_PART", 2)
+    monkeypatch.setattr(manifest_parts, "PART_FILES", 2)
     world.sql(
         "CREATE TABLE MANY (ID NUMBER(9,0))",
         "INSERT INTO MANY SELECT SEQ4() FROM TABLE(GENERATOR(ROWCOUNT => 50))",

@@ -12,7 +12,7 @@ from snowmelt.errors import StagingError
 from snowmelt.types.columns import Column
 from snowmelt.types.type_table import Form
 from snowmelt.unload.manifest import (
-    MOST_BATCHES,
+    MAX_BATCHES,
     Manifest,
     StagedChunk,
     StagedFile,
@@ -89,7 +89,7 @@ def test_every_file_is_in_one_batch_and_no_map_grows_beyond_the_bound(sizes):
     assert sorted(file.key for batch in batches for file in batch.files) == sorted(
         file.key for file in given_files
     )
-    assert len(batches) <= MOST_BATCHES
+    assert len(batches) <= MAX_BATCHES
     assert [batch.index for batch in batches] == list(range(len(batches)))
     if len(sizes) <= 100:
         assert all(len(batch.files) == 1 for batch in batches)

@@ -123,7 +123,7 @@ def _plan_casts(target: LoadTarget, schema: pa.Schema, origin: str) -> tuple[Cas
     if faults:
         raise SchemaError(
             f"{origin} cannot be loaded into {target.schema}.{target.table}: its columns are not what was planned. "
-            "Nothing was sent. Unload this run anew, or correct the plan.",
+            "Nothing was sent. Unload this run again, or correct the plan.",
             tuple(faults),
         )
     return tuple(casts)

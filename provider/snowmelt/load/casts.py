@@ -6,7 +6,7 @@ that is checked here. Sources: PostgreSQL "Numeric types"; Arrow "compute: cast"
 Casts into timestamp, timestamptz, time and date, all of them from integers.
 
 Sources: PostgreSQL "Date/Time types" (Table 8.9: timestamp from 4713 BC to 294276 AD, date to 5874897 AD) and its source's datatype/timestamp.h
-(the largest and the smallest number of microseconds or days stand for infinity, so neither may come from a value).
+(the largest and the smallest number of microseconds or days mean infinity, so neither may come from a value).
 
 The allow-list of binary COPY: which Arrow column may fill which PostgreSQL column, and the cast in between.
 

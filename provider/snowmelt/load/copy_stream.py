@@ -132,15 +132,15 @@ def send_copy(
     :param cursor: a psycopg cursor. Whatever is raised here aborts the COPY.
     :param progress: called every few seconds, and at the end.
     """
-    start = told = time.monotonic()
+    start = reported = time.monotonic()
     rows = sent = 0
     with pieces, cursor.copy(statement) as copy:
         for piece in pieces:
             copy.write(piece.data)
             rows += piece.rows
             sent += len(piece.data)
-            if progress is not None and (now := time.monotonic()) - told >= PROGRESS_SECONDS:
-                told = now
+            if progress is not None and (now := time.monotonic()) - reported >= PROGRESS_SECONDS:
+                reported = now
                 progress(Progress(rows, sent, now - start))
     done = Progress(rows, sent, time.monotonic() - start)
     if progress is not None:

@@ -21,9 +21,9 @@ from snowmelt.load.aws_s3 import Imported, build_aws_s3_options, parse_imported
 from snowmelt.load.copy_stream import Ahead, Piece, send_copy
 from snowmelt.load.csv_records import (
     CsvBlock,
+    collect_blocks,
     find_codec,
     find_undecodable,
-    gather_blocks,
     parse_record,
     split_records,
 )
@@ -39,7 +39,7 @@ FETCH_BYTES = 8 << 20
 PIECE_BYTES = 1 << 20
 _GZIP_WINDOW = 31
 
-#: All parts are parameters: no name, key or option stands in the statement's text.
+#: All parts are parameters: no name, key or option is in the statement's text.
 IMPORT_FROM_S3 = "SELECT aws_s3.table_import_from_s3(%s, %s, %s, aws_commons.create_s3_uri(%s, %s, %s))"
 
 
@@ -86,9 +86,9 @@ def _gunzip(pieces: Iterable[pa.Buffer], origin: str) -> Iterator[bytes]:
             while not decoder.eof and (out := decoder.decompress(b"", PIECE_BYTES)):
                 yield out
     except zlib.error as error:
-        raise StagingError(f"{origin} is no whole gzip file: {error}. Unload this run anew.") from error
+        raise StagingError(f"{origin} is not a whole gzip file: {error}. Unload this run again.") from error
     if started and not decoder.eof:
-        raise StagingError(f"{origin} is no whole gzip file: it is cut short. Unload this run anew.")
+        raise StagingError(f"{origin} is not a whole gzip file: it is cut short. Unload this run again.")
 
 
 class _Forward(io.RawIOBase):
@@ -117,7 +117,7 @@ def _unzstd(source: S3Object) -> Iterator[bytes]:
             yield data
     except (pa.ArrowException, OSError) as error:
         raise StagingError(
-            f"{source.origin} is no whole zstd file: {error}. Unload this run anew."
+            f"{source.origin} is not a whole zstd file: {error}. Unload this run again."
         ) from error
 
 
@@ -193,9 +193,9 @@ class CsvRows:
         return cursor.rowcount
 
     def blocks(self) -> Iterator[CsvRowsBlock]:
-        """The records of the file, read anew, a megabyte at a time."""
+        """The records of the file, read again, a megabyte at a time."""
         pieces = read_csv(self._source.reopened(), self._compression)
-        for block in gather_blocks(split_records(piece.data for piece in pieces)):
+        for block in collect_blocks(split_records(piece.data for piece in pieces)):
             yield CsvRowsBlock(block, self.target, self._codec)
 
 

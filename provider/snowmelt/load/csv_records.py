@@ -23,7 +23,7 @@ _NULL = rb"\N"
 
 @dataclass(frozen=True, slots=True)
 class CsvRecord:
-    """One row as it stands in the file, its line feed included."""
+    """One row as it is in the file, its line feed included."""
 
     data: bytes
 
@@ -53,7 +53,7 @@ class CsvBlock:
 
 
 def split_records(pieces: Iterable[bytes]) -> Iterator[CsvRecord]:
-    """The records of a text that comes in pieces; what stands behind the last line feed is one, too."""
+    """The records of a text that comes in pieces; what is behind the last line feed is one, too."""
     lines: list[bytes] = []
     rest: list[bytes] = []
     quotes = 0
@@ -73,7 +73,7 @@ def split_records(pieces: Iterable[bytes]) -> Iterator[CsvRecord]:
         yield CsvRecord(left)
 
 
-def gather_blocks(records: Iterable[CsvRecord], block_bytes: int = BLOCK_BYTES) -> Iterator[CsvBlock]:
+def collect_blocks(records: Iterable[CsvRecord], block_bytes: int = BLOCK_BYTES) -> Iterator[CsvBlock]:
     """Records in blocks of at least so many bytes; the last one is smaller."""
     held: list[CsvRecord] = []
     size, number = 0, 1
@@ -91,13 +91,13 @@ def gather_blocks(records: Iterable[CsvRecord], block_bytes: int = BLOCK_BYTES) 
 def parse_record(record: CsvRecord, columns: Sequence[LoadColumn]) -> dict[str, bytes | None]:
     r"""The values of a record by the file's column names; NULL is None, a text is without its quotes.
 
-    A record with another number of values than columns keeps what it has; what is too much stands under "(more)".
+    A record with another number of values than columns keeps what it has; what is too much is under "(more)".
     """
     values: list[bytes | None] = []
     place = 0
     while True:
         match = _FIELD.match(record.data, place)
-        if match is None:  # a quote where none may stand: the rest as it is
+        if match is None:  # a quote where none may be: the rest as it is
             values.append(record.data[place:])
             break
         text = match["text"]

@@ -66,20 +66,20 @@ def _group(number: int, shape: Any) -> _Group:
 class ParquetSource:
     """One Parquet file, open for reading.
 
-    :raises StagingError: it is no whole Parquet file, or does not hold the manifest's rows.
+    :raises StagingError: it is not a whole Parquet file, or does not hold the manifest's rows.
     """
 
     def __init__(self, source: S3Object, expected_rows: int) -> None:
         self._object = source
         if source.size == 0:
-            raise StagingError(f"{source.origin} is empty, which no Parquet file is. Unload this run anew.")
+            raise StagingError(f"{source.origin} is empty, which no Parquet file is. Unload this run again.")
         with self._corruption():
             self.metadata = self._open(ObjectFile(source)).metadata
             self.schema: pa.Schema = self.metadata.schema.to_arrow_schema()
         if self.metadata.num_rows != expected_rows:
             raise StagingError(
                 f"{source.origin} holds {self.metadata.num_rows:,} rows, the manifest says {expected_rows:,}. "
-                "Unload this run anew."
+                "Unload this run again."
             )
         shapes = [self.metadata.row_group(group) for group in range(self.metadata.num_row_groups)]
         self._groups = [_group(number, shape) for number, shape in enumerate(shapes) if shape.num_rows]
@@ -128,7 +128,7 @@ class ParquetSource:
             raise
         except (pa.ArrowException, OSError) as error:
             raise StagingError(
-                f"{self._object.origin} is no whole Parquet file: {error}. Unload this run anew."
+                f"{self._object.origin} is not a whole Parquet file: {error}. Unload this run again."
             ) from error
 
 
@@ -165,7 +165,7 @@ class ParquetRows:
         return sent.rows
 
     def blocks(self) -> Iterator[ParquetBlock]:
-        """The batches of the file, read anew; rows that do not fit their columns go to `rejected`."""
+        """The batches of the file, read again; rows that do not fit their columns go to `rejected`."""
         parquet, encoder = self._open(self._source.reopened())
         for before, batch in parquet.batches(encoder.file_columns):
             casted = encoder.cast(batch)

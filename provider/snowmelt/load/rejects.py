@@ -32,7 +32,7 @@ VALUES (%s, %s, %s, %s, %s, %s)
 class RowFault:
     """Why a row cannot go into the table."""
 
-    #: The column's name in the file; empty where only the server could tell and did not.
+    #: The column's name in the file; empty where only the server could say and did not.
     column: str
     reason: str
 
@@ -123,8 +123,8 @@ def refuse_row(origin: str, rejected: RejectedRow) -> ValueRefused:
 def keep_value(value: Any) -> Any:
     """A Python value as `rejected_row.row` holds it: exact, but for texts of more than 4096 characters.
 
-    Numbers that JSON readers would round stand as text. What jsonb cannot hold (NUL, half a surrogate pair, bytes that are
-    no UTF-8) stands as {"escaped": …} with backslash escapes.
+    Numbers that JSON readers would round are written as text. What jsonb cannot hold (NUL, half a surrogate pair, bytes that are
+    no UTF-8) is written as {"escaped": …} with backslash escapes.
     """
     if value is None or isinstance(value, bool):
         return value

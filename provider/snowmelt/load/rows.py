@@ -3,7 +3,7 @@
 The rows of a file as COPY takes them: all in one stream, or in blocks once the server has refused a row.
 
 PostgreSQL stops at the first row that it cannot hold and says at which line, which is no more than a hint: in CSV it counts
-lines inside of quotes, but not those of the first row, and a character that is none is told of before its line is read. So
+lines inside of quotes, but not those of the first row, and a character that is not valid is reported before its line is read. So
 the file is sent again in blocks, each under a savepoint, and a row is to blame only when it is refused alone.
 """
 
@@ -26,7 +26,7 @@ from snowmelt.load.target import LoadTarget
 
 #: SQLSTATE classes and codes for which one row is to blame: data exceptions, NOT NULL, CHECK, and nesting or size beyond a limit.
 _ROW_FAULTS = ("22", "23502", "23514", "54000", "54001")
-#: A CSV file that is none, or has another number of columns.
+#: What is not CSV, or has another number of columns.
 _WRONG_SHAPE = "22P04"
 #: The stream itself is wrong, not one row: never to be laid to a row's charge.
 _WRONG_STREAM = "22P03"
@@ -118,7 +118,7 @@ class FileRows(Protocol):
         """Send the whole file, or let the server fetch it, in the cursor's transaction; the server's count of rows."""
 
     def blocks(self) -> Iterator[Block]:
-        """All of them, read anew from the front."""
+        """All of them, read again from the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +142,14 @@ def load_rows(cursor: Cursor, file: FileRows, rejected: RejectedRows, progress: 
     except psycopg.Error as error:
         if _fault_of(error, file) is None:
             raise
-    log.info("PostgreSQL refused a row of %s: it is sent again in blocks, to tell which", file.origin)
+    log.info("PostgreSQL refused a row of %s: it is sent again in blocks, to find out which", file.origin)
     rejected.rows.clear()
-    began = told = time.monotonic()
+    began = reported = time.monotonic()
     taken = 0
     for block in file.blocks():
         taken += _send_block(cursor, file, block, rejected, 0, block.rows)
-        if progress is not None and (now := time.monotonic()) - told >= PROGRESS_SECONDS:
-            told = now
+        if progress is not None and (now := time.monotonic()) - reported >= PROGRESS_SECONDS:
+            reported = now
             progress(Progress(taken, 0, now - began))
     return Taken(taken, in_blocks=True)
 
@@ -192,7 +192,7 @@ def _fault_of(error: psycopg.Error, file: FileRows) -> ServerFault | None:
     if fault is not None and fault.wrong_shape:
         raise StagingError(
             f"{file.origin}, line {fault.line:,}: {fault.fault.reason}. It is damaged, or holds other columns than planned. "
-            "Unload this run anew."
+            "Unload this run again."
         ) from None  # the error quotes the line
     return fault
 

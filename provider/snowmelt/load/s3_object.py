@@ -60,7 +60,7 @@ class S3Object:
     :param client: a boto3 S3 client.
     :param file: what the manifest says about the object; the sizes, and the ETags where it knows one, must agree.
     :raises StagingError: missing, or not of the manifest's size or ETag; both values are named.
-    :raises SnowmeltError: as `s3_failures` tells them; what is transient is tried three times here first.
+    :raises SnowmeltError: as `s3_failures` translates them; what is transient is tried three times here first.
     """
 
     def __init__(self, client: Any, bucket: str, file: StagedFile) -> None:
@@ -77,12 +77,12 @@ class S3Object:
         if self.size != file.bytes:
             raise StagingError(
                 f"{self.origin} has {self.size:,} bytes, the manifest says {file.bytes:,}: it is not the file that was "
-                "unloaded. Unload this run anew."
+                "unloaded. Unload this run again."
             )
         if file.etag is not None and file.etag.strip('"') != self.etag.strip('"'):
             raise StagingError(
                 f"{self.origin} has the ETag {self.etag}, the manifest says {file.etag}: it was overwritten. "
-                f"Unload this run anew.",
+                f"Unload this run again.",
                 topic=Topic.OBJECT_CHANGED,
             )
 

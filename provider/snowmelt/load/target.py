@@ -16,7 +16,7 @@ class LoadColumn:
 
     #: Its name in the file (Parquet, or the CSV header), to the letter.
     file_name: str
-    #: How its values stand in the file.
+    #: How its values are written in the file.
     form: Form
     #: Its name in the table, to the letter, and its type there.
     target: str
@@ -45,7 +45,7 @@ class LoadTarget:
 
     schema: str
     table: str
-    #: In the order of the COPY; every column of the file stands here once.
+    #: In the order of the COPY; every column of the file is here once.
     columns: tuple[LoadColumn, ...]
 
     @property

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from snowmelt.config.file import Config
     from snowmelt.config.table import TableConfig
+    from snowmelt.plan.facts import RunIdentity
 
 #: XCom key beside the return value: the run's id in the ledger.
 RUN_ID_KEY = "run_id"
@@ -55,21 +56,10 @@ class MigrationPlanOperator(BaseOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Plan, store, and hand out the chunks."""
         from snowmelt.config.request import parse_request
-        from snowmelt.ledger.files import read_staged_chunks
-        from snowmelt.plan.facts import RunIdentity
-        from snowmelt.steps.planning import PlanningSessions, plan_run
+        from snowmelt.steps.planning import PlanningSessions, list_unload_tasks, plan_run
 
-        ti = context["ti"]
-        execution = self.table.execution if self.table else self.config.execution
         with failing_fast():
             request = parse_request(context["params"], self.config, self.table)
-            identity = RunIdentity(
-                plan_run_id(ti.dag_id, ti.run_id),
-                ti.dag_id,
-                ti.run_id,
-                window=read_window(context["dag_run"]),
-                fingerprint_rows=execution.fingerprint_rows,
-            )
             with (
                 postgres_session(request.connections.postgres) as postgres,
                 snowflake_session(
@@ -80,17 +70,28 @@ class MigrationPlanOperator(BaseOperator):
                 ) as snowflake,
             ):
                 sessions = PlanningSessions(snowflake, postgres, lambda: s3_client(request.connections.aws))
-                plan = plan_run(sessions, request, identity)
-                recorded = bool(read_staged_chunks(postgres, plan.run_id, plan.location.bucket))
-        ti.xcom_push(key=RUN_ID_KEY, value=plan.run_id)
+                plan = plan_run(sessions, request, self._identify(context))
+                tasks = list_unload_tasks(postgres, plan)
+        context["ti"].xcom_push(key=RUN_ID_KEY, value=plan.run_id)
         self.log.info(
-            "Run %s: %s → %s, %s rows in %s chunks, snapshot %s",
-            plan.run_id, plan.source, plan.target, f"{plan.source_rows:,}", len(plan.chunks), plan.snapshot or plan.snapshot_note,
+            "Run %s: %s → %s, %s rows in %s chunks, of which %s are to be unloaded, snapshot %s",
+            plan.run_id, plan.source, plan.target, f"{plan.source_rows:,}", len(plan.chunks), len(tasks),
+            plan.snapshot or plan.snapshot_note,
         )  # fmt: skip
-        if recorded:
-            self.log.info("Its files are recorded already: nothing is unloaded")
-            return []
-        return [{"chunk": chunk.index, "label": chunk.label} for part in plan.parts for chunk in part.chunks]
+        return tasks
+
+    def _identify(self, context: Context) -> RunIdentity:
+        from snowmelt.plan.facts import RunIdentity
+
+        ti = context["ti"]
+        execution = self.table.execution if self.table else self.config.execution
+        return RunIdentity(
+            plan_run_id(ti.dag_id, ti.run_id),
+            ti.dag_id,
+            ti.run_id,
+            window=read_window(context["dag_run"]),
+            fingerprint_rows=execution.fingerprint_rows,
+        )
 
 
 def read_window(dag_run: Any) -> tuple[datetime, datetime] | None:

@@ -15,7 +15,9 @@ from snowmelt.airflow.sessions import postgres_session, s3_client
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from snowmelt.steps.load import LoadJob
     from snowmelt.steps.manifest_load import ManifestLike
+    from snowmelt.unload.manifest import StagedFile
 
 
 class S3ToPostgresLoadOperator(BaseOperator):
@@ -67,39 +69,38 @@ class S3ToPostgresLoadOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the files that are not loaded yet."""
-        from snowmelt.ledger.files import read_batch
-        from snowmelt.ledger.runs import read_published
-        from snowmelt.steps import load as loading
-        from snowmelt.steps.manifest_load import prepare_manifest
-        from snowmelt.steps.planning import read_plan
+        from snowmelt.steps.load import load_files, summarise_loads
 
         with failing_fast(), postgres_session(self.postgres_conn_id) as postgres:
             self._postgres = postgres
             client = s3_client(self.aws_conn_id)
-            if self.manifest is not None:
-                job, files = prepare_manifest(
-                    postgres, client, self.manifest, str(self.table), self.load_method
-                )
-            else:
-                plan = read_plan(postgres, str(self.run_id))
-                if read_published(postgres, plan.run_id) is not None:
-                    raise AirflowSkipException(f"Run {plan.run_id} is published already")
-                part = plan.keys if self.keys and plan.keys is not None else plan
-                job = loading.build_load_job(part, client.meta.region_name)
-                files = read_batch(postgres, part.run_id, int(self.batch or 0))
+            job, files = self._read_job(postgres, client)
             if files:
                 folder = f"{files[0].key.rpartition('/')[0]}/"
                 store_link(context, S3FolderLink(), build_s3_url(job.bucket, folder, client.meta.region_name))
-            results = loading.load_files(postgres, client, files, job)
+            results = load_files(postgres, client, files, job)
         self._postgres = None
-        return {
-            "files": sum(not result.skipped for result in results),
-            "skipped": sum(result.skipped for result in results),
-            "rows": sum(result.rows for result in results),
-            "rejected": sum(result.rejected for result in results),
-            "bytes": sum(result.bytes for result in results if not result.skipped),
-            "seconds": round(sum(result.seconds for result in results), 3),
-        }
+        return summarise_loads(results)
+
+    def _read_job(self, postgres: Any, client: Any) -> tuple[LoadJob, tuple[StagedFile, ...]]:
+        """What to load: the files of a manifest, or those of a batch of a planned run.
+
+        :raises AirflowSkipException: the run is published already.
+        """
+        from snowmelt.ledger.files import read_batch
+        from snowmelt.ledger.runs import read_published
+        from snowmelt.steps.load import build_load_job
+        from snowmelt.steps.manifest_load import prepare_manifest
+        from snowmelt.steps.planning import read_plan
+
+        if self.manifest is not None:
+            return prepare_manifest(postgres, client, self.manifest, str(self.table), self.load_method)
+        plan = read_plan(postgres, str(self.run_id))
+        if read_published(postgres, plan.run_id) is not None:
+            raise AirflowSkipException(f"Run {plan.run_id} is published already")
+        part = plan.keys if self.keys and plan.keys is not None else plan
+        files = read_batch(postgres, part.run_id, int(self.batch or 0))
+        return build_load_job(part, client.meta.region_name), files
 
     def get_openlineage_facets_on_start(self) -> Any:
         """The files to be read, for OpenLineage's provider."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class MigrationVerifyOperator(BaseOperator):
     """Compare the rows of every chunk at the snapshot, as unloaded, as loaded and in the staging table; then fingerprints.
 
-    Returns what was compared, as it stands in the ledger.
+    Returns what was compared, as it is in the ledger.
 
     :param run_id: the run's id in the ledger.
     """
@@ -71,7 +71,7 @@ class MigrationVerifyOperator(BaseOperator):
         return verified
 
 
-#: What an asset's event tells of a publish.
+#: What an asset's event says of a publish.
 _REPORTED = ("method", "rows_before", "rows_after", "inserted", "updated", "deleted", "unchanged")
 
 
@@ -89,7 +89,7 @@ class MigrationPublishOperator(BaseOperator):
     :param postgres_conn_id: Airflow connection of the target, which holds the ledger. (templated)
     """
 
-    # The connection stands among them so that the serialized DAG tells the pages where the ledger is.
+    # The connection is among them so that the serialized DAG says where the ledger is: the pages read it there.
     template_fields: Sequence[str] = ("run_id", "postgres_conn_id")
     ui_color = "#d9ead3"
     operator_extra_links = (MigrationLink(),)

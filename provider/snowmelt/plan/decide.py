@@ -33,6 +33,7 @@ from snowmelt.unload.chunks import (
     sample_percent,
     whole_table,
 )
+from snowmelt.unload.manifest import Manifest
 from snowmelt.unload.statements import build_source, build_where
 from snowmelt.vocabulary import (
     BadRows,
@@ -232,7 +233,7 @@ def plan_load(identity: RunIdentity, request: MigrationRequest, facts: StagedFac
     """
     refuse_obstacles(request, facts.obstacles)
     manifest, location = facts.manifest, facts.location
-    columns = plan_staged_target(request, facts)
+    columns = plan_manifest_columns(request, manifest, facts.target)
     return Plan(
         **_plan_common(
             identity, request, facts.target, columns, (manifest.file_format, manifest.compression)
@@ -254,14 +255,14 @@ def plan_load(identity: RunIdentity, request: MigrationRequest, facts: StagedFac
     )
 
 
-def plan_staged_target(request: MigrationRequest, facts: StagedFacts) -> ColumnPlan:
+def plan_manifest_columns(request: MigrationRequest, manifest: Manifest, target: TargetFacts) -> ColumnPlan:
     """The place in the target of each column of an earlier unload's files."""
     with _named_faults(request):
         return plan_staged_columns(
-            facts.manifest.columns,
-            facts.target.columns,
+            manifest.columns,
+            target.columns,
             request.columns,
-            type_table.FileFormat(facts.manifest.file_format),
+            type_table.FileFormat(manifest.file_format),
             long_names=request.policies.long_names,
             schema_drift=request.policies.schema_drift,
         )
@@ -274,7 +275,7 @@ def refuse_obstacles(request: MigrationRequest, obstacles: tuple[str, ...]) -> N
     """
     if obstacles:
         raise ConfigurationError(
-            f'{request.target_schema}.{request.target_table} cannot be swapped; choose publish "truncate", or remove what stands in the way:',
+            f'{request.target_schema}.{request.target_table} cannot be swapped; choose publish "replace", or remove what stops it:',
             obstacles,
         )
 

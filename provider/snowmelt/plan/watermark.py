@@ -1,8 +1,8 @@
 """The watermark: up to where a target is filled, as the text of a bound of the source's watermark column.
 
-A catch-up takes the rows at and above the last one less an overlap, so rows that share it, or that a slow transaction
-committed late, are taken again rather than missed, and every row whose watermark is NULL, which no bound tells; the merge
-makes taking a row twice harmless.
+An incremental run copies the rows at and above the last one less an overlap, so rows that share it, or that a slow transaction
+committed late, are copied again rather than missed, and every row whose watermark is NULL, which has no place in the order; the
+merge makes copying a row twice harmless.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TARGET_TEXT = {
 }
 
 
-#: Snowflake type → how far a catch-up reaches back by itself, and the bound less so much: {0} the bound, {1} the number.
+#: Snowflake type → how far an incremental run reaches back by default, and the bound less so much: {0} the bound, {1} the number.
 _OVERLAPS = {
     "NUMBER": (0, "{0} - {1:d}"),
     "DATE": (1, "DATEADD('day', -{1:d}, {0})"),
@@ -35,10 +35,10 @@ _OVERLAPS = {
 
 
 def build_since(column: str, type_: SnowflakeType, watermark: str | None, overlap: int | None = None) -> str:
-    """The predicate of a catch-up: everything at or above the watermark less the overlap, and NULLs; empty without a watermark.
+    """The predicate of an incremental run: everything at or above the watermark less the overlap, and NULLs; empty without a watermark.
 
     :param overlap: seconds, days of a DATE, units of a NUMBER; None: an hour, a day, nothing. A text or TIME has none.
-    :raises ConfigurationError: an overlap is wished for a type that has none.
+    :raises ConfigurationError: an overlap is requested for a type that has none.
     """
     if watermark is None:
         return ""
@@ -48,7 +48,7 @@ def build_since(column: str, type_: SnowflakeType, watermark: str | None, overla
     if reach and not less:
         raise ConfigurationError(
             f"watermark_overlap is {reach}, and the watermark_column {column!r} is of type {type_}, from which nothing can be "
-            "taken away. Set it to 0, or name a column of dates, times or numbers."
+            "subtracted. Set it to 0, or name a column of dates, times or numbers."
         )
     quoted = snowflake_identifier(column)
     return f"{quoted} >= {less.format(bound, reach) if reach else bound} OR {quoted} IS NULL"

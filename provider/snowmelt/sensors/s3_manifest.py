@@ -67,10 +67,10 @@ class S3ManifestSensor(BaseSensorOperator):
             return PokeReturnValue(is_done=False)
         files = sum(len(chunk.files) for chunk in look.chunks)
         self.log.info("All %s files are there at their exact sizes", files)
-        if look.strays:
+        if look.unexpected:
             self.log.warning(
-                "%s other objects stand beside them, left by a try that failed; they are not loaded: %s",
-                len(look.strays), ", ".join(look.strays[:5]),
+                "%s unexpected objects are beside them, left by a try that failed; they are not loaded: %s",
+                len(look.unexpected), ", ".join(look.unexpected[:5]),
             )  # fmt: skip
         chunks = [to_json(chunk) for chunk in look.chunks]
         return PokeReturnValue(

@@ -68,6 +68,18 @@ def load_files(
     ]
 
 
+def summarise_loads(results: Sequence[LoadResult]) -> dict[str, Any]:
+    """The numbers of a load task, for its XCom: files, skipped, rows, rejected, bytes, seconds."""
+    return {
+        "files": sum(not result.skipped for result in results),
+        "skipped": sum(result.skipped for result in results),
+        "rows": sum(result.rows for result in results),
+        "rejected": sum(result.rejected for result in results),
+        "bytes": sum(result.bytes for result in results if not result.skipped),
+        "seconds": round(sum(result.seconds for result in results), 3),
+    }
+
+
 def _load_one(
     connection: psycopg.Connection[Any], s3: Any, file: StagedFile, job: LoadJob, which: str
 ) -> LoadResult:

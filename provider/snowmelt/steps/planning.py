@@ -14,6 +14,7 @@ from snowmelt.config.request import MigrationRequest, match_columns
 from snowmelt.drivers.snowflake import Connection, read_columns, read_now, read_rows
 from snowmelt.drivers.snowflake_errors import NO_TIME_TRAVEL
 from snowmelt.errors import ConfigurationError, PlanChanged, SourceError
+from snowmelt.ledger.files import read_staged_chunks
 from snowmelt.ledger.runs import (
     read_published,
     read_run,
@@ -92,6 +93,14 @@ def read_plan(postgres: psycopg.Connection[Any], run_id: str) -> Plan:
             "or check that all tasks use the same PostgreSQL connection."
         )
     return parse_plan(stored["plan"], stored["request"])
+
+
+def list_unload_tasks(postgres: psycopg.Connection[Any], plan: Plan) -> list[dict[str, Any]]:
+    """{chunk, label} of each unload task; none where the run's files are registered already, and in mode `load`."""
+    if read_staged_chunks(postgres, plan.run_id, plan.location.bucket):
+        log.info("The files of run %s are registered already: nothing is unloaded", plan.run_id)
+        return []
+    return [{"chunk": chunk.index, "label": chunk.label} for part in plan.parts for chunk in part.chunks]
 
 
 def find_unfinished(

@@ -15,7 +15,7 @@ from snowmelt.ledger.files import read_staged_chunks, write_staged
 from snowmelt.ledger.runs import write_outcome
 from snowmelt.plan.plan import Plan
 from snowmelt.steps.publish import make_staging
-from snowmelt.unload.manifest import MOST_BATCHES, Batch, Manifest, StagedChunk, plan_batches, split_document
+from snowmelt.unload.manifest import MAX_BATCHES, Batch, Manifest, StagedChunk, plan_batches, split_document
 from snowmelt.unload.staged import look_for_chunks, manifest_exists, read_manifest
 from snowmelt.unload.statements import build_write_document
 from snowmelt.vocabulary import Mode, Outcome
@@ -68,7 +68,7 @@ def register_files(
     else:
         chunks = _complete(postgres, plan, client, staged)
         manifest = _manifest(plan, chunks)
-    room = MOST_BATCHES - (MAX_KEY_BATCHES if plan.keys is not None else 0)
+    room = MAX_BATCHES - (MAX_KEY_BATCHES if plan.keys is not None else 0)
     batches = plan_batches([file for chunk in chunks for file in chunk.files], room)
     write_staged(postgres, plan.run_id, chunks, batches)
     key_batches = () if plan.keys is None else _register_keys(postgres, plan.keys, client, staged)

@@ -208,7 +208,7 @@ def build_report(run: Mapping[str, Any], chunks: Sequence[Mapping[str, Any]]) ->
 
 
 def _steps(run: Mapping[str, Any]) -> tuple[Step, ...]:
-    """Each step from the end of the one before it, as the ledger's times tell it."""
+    """Each step from the end of the one before it, by the ledger's times."""
     marks = (
         ("unload", run["started_at"], run["staged_at"], run["staged_rows"]),
         ("load", run["load_started_at"], run["load_ended_at"], run["loaded_rows"]),
@@ -233,7 +233,7 @@ def _fingerprint(run: Mapping[str, Any], verification: Mapping[str, Any]) -> str
 
 
 def _publish(result: Mapping[str, Any]) -> str:
-    told = ", ".join(
+    counts = ", ".join(
         f"{result[name]:,} {words}"
         for name, words in (
             ("rows_after", "rows after"),
@@ -243,7 +243,7 @@ def _publish(result: Mapping[str, Any]) -> str:
         )
         if result.get(name)
     )
-    return f"{result.get('method', '-')}{': ' if told else ''}{told}"
+    return f"{result.get('method', '-')}{': ' if counts else ''}{counts}"
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,6 +1,6 @@
-"""Verification by counts: the same rows in Snowflake, in the files, in the ledger and in the table, chunk by chunk.
+"""Verification of a loaded run: counts always, fingerprints up to a number of rows; the outcome is in the ledger.
 
-Verification of a loaded run: counts always, fingerprints up to a number of rows; the outcome stands in the ledger.
+The counts: the same rows in Snowflake, in the files, in the ledger and in the table, chunk by chunk.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ class Counts:
 
     #: A row for each chunk that has files: chunk, files, staged, loaded_files, loaded, rejected.
     chunks: Sequence[Mapping[str, Any]]
-    #: Keys that were loaded without standing in the manifest.
-    strangers: Sequence[str]
+    #: Keys that were loaded and are not in the manifest.
+    unexpected: Sequence[str]
     #: Rows in the staging table, counted.
     table_rows: int
 
 
 def find_differences(plan: Plan, counts: Counts) -> list[str]:
     """Every place where two counts disagree, in words; empty when all agree."""
-    differences = [f"{key} was loaded and does not stand in the manifest" for key in counts.strangers]
+    differences = [f"{key} was loaded and is not in the manifest" for key in counts.unexpected]
     planned = {chunk.index: chunk for chunk in plan.chunks}
     for row in counts.chunks:
         label = planned[row["chunk"]].label if row["chunk"] in planned else f"chunk {row['chunk']:03d}"
@@ -62,7 +62,7 @@ def find_differences(plan: Plan, counts: Counts) -> list[str]:
 
 
 def summarise_counts(plan: Plan, counts: Counts) -> dict[str, Any]:
-    """The counts as they stand in the ledger and in the task's XCom."""
+    """The counts as they are in the ledger and in the task's XCom."""
     return {
         "source_rows": plan.source_rows,
         "snapshot": plan.snapshot,
@@ -143,7 +143,7 @@ def _read_counts(postgres: psycopg.Connection[Any], plan: Plan) -> Counts:
         row = postgres.execute(f"SELECT count(*) FROM {table}").fetchone()
         return Counts(
             chunks=read_counts(postgres, plan.run_id),
-            strangers=read_strange_loaded(postgres, plan.run_id),
+            unexpected=read_strange_loaded(postgres, plan.run_id),
             table_rows=row[0] if row else 0,
         )
 
@@ -151,6 +151,6 @@ def _read_counts(postgres: psycopg.Connection[Any], plan: Plan) -> Counts:
 def _refuse(postgres: psycopg.Connection[Any], plan: Plan, summary: dict[str, Any], error: str) -> None:
     write_verification(postgres, plan.run_id, summary, error)
     raise VerificationError(
-        f"{plan.source} → {plan.target}, run {plan.run_id}: {error}. Nothing was published; the rows stand in "
+        f"{plan.source} → {plan.target}, run {plan.run_id}: {error}. Nothing was published; the rows are in "
         f"{plan.target_schema}.{plan.staging_table} for a look. Clear the task `load` to load what is missing, or start a new run."
     )

@@ -1,6 +1,4 @@
-"""The statements that change a warehouse's size for an unload and change it back.
-
-Changing a warehouse's size for an unload burst, and changing it back whatever happens.
+"""A larger warehouse for the unload, and its old size afterwards, whatever happens.
 
 The size to go back to is in the ledger before anything is changed. Several runs may share a warehouse: the last one to end
 restores it, and a run that died a day ago no longer counts.
@@ -21,6 +19,8 @@ from snowmelt.ledger import runs as ledger
 from snowmelt.rights.snowflake import describe_missing, warehouse_grants
 from snowmelt.sql.names import snowflake_identifier, snowflake_literal
 
+log = logging.getLogger(__name__)
+
 CURRENT_WAREHOUSE = "SELECT CURRENT_WAREHOUSE()"
 
 
@@ -32,10 +32,12 @@ def build_show_warehouse(name: str) -> str:
 def build_resize(name: str, size: str) -> str:
     """ALTER WAREHOUSE; running queries end at the old size.
 
-    :raises ConfigurationError: no size of Snowflake's.
+    :raises ConfigurationError: not a size of Snowflake's.
     """
     if size not in WAREHOUSE_SIZES:
-        raise ConfigurationError(f"{size!r} is no warehouse size; it is one of {', '.join(WAREHOUSE_SIZES)}.")
+        raise ConfigurationError(
+            f"{size!r} is not a warehouse size; it is one of {', '.join(WAREHOUSE_SIZES)}."
+        )
     return f"ALTER WAREHOUSE {snowflake_identifier(name)} SET WAREHOUSE_SIZE = {snowflake_literal(size)}"
 
 
@@ -44,13 +46,10 @@ def parse_size(text: str) -> str:
     return warehouse_size(text)
 
 
-log = logging.getLogger(__name__)
-
-
 def resize_warehouse(
     postgres: psycopg.Connection[Any], snowflake: Connection, run_id: str, wanted: str
 ) -> dict[str, str]:
-    """Set the session's warehouse to a size, and note which it had. Safe to repeat.
+    """Set the session's warehouse to a size, and record which it had. Safe to repeat.
 
     :raises ConfigurationError: the session has no warehouse.
     :raises AccessError: the role cannot see the warehouse, or lacks MODIFY on it.

@@ -6,7 +6,7 @@ times with nine, instants in UTC.
 Chunks: a table's rows cut into intervals of one column, so that every row is in exactly one of them.
 
 The bounds come from the data in ONE statement. The first interval is open below, the last open above, and the rows
-whose key is NULL belong to exactly one chunk, whether the census saw any or not: the predicates cover every value
+whose key is NULL belong to exactly one chunk, whether the statistics saw any or not: the predicates cover every value
 that the column can hold, not only those that were seen.
 """
 
@@ -63,15 +63,15 @@ def build_bound_text(type_: SnowflakeType, value: str) -> str:
 
 
 def build_bound_literal(type_: SnowflakeType, text: str) -> str:
-    """The literal that a bound's text stands for.
+    """The literal of a bound's text.
 
-    :raises ConfigurationError: the text is no such value.
+    :raises ConfigurationError: the text is not such a value.
     """
     order = _ORDERS[type_.name]
     if order.shape is None:
         return snowflake_literal(text)
     if not order.shape.fullmatch(text):
-        raise ConfigurationError(f"{text!r} is no bound of type {type_.name}.")
+        raise ConfigurationError(f"{text!r} is not a bound of type {type_.name}.")
     return text if type_.name == "NUMBER" else snowflake_literal(f"{text}{order.suffix}") + order.cast
 
 
@@ -88,7 +88,7 @@ def check_ordered(type_: SnowflakeType, column: str, parameter: str) -> None:
 
 
 #: A map of tasks stays far below Airflow's max_map_length (1024): more chunks make no unload faster.
-MOST_CHUNKS = 300
+MAX_CHUNKS = 300
 #: Above this many rows the bounds are taken from a sample of about as many: the window over the distinct keys is the
 #: one step of the query that a larger warehouse does not make faster.
 EXACT_ROWS = 20_000_000
@@ -124,7 +124,7 @@ class ChunkKey:
 
     @property
     def sql(self) -> str:
-        """The column as it stands in a statement."""
+        """The column as a statement writes it."""
         return snowflake_identifier(self.name)
 
 
@@ -142,15 +142,13 @@ def whole_table(rows: int) -> tuple[Chunk, ...]:
     return (Chunk(0, "", rows, f"chunk 000: all {rows:,} rows"),)
 
 
-def build_bounds_query(
-    source: str, key: ChunkKey, *, where: str, chunk_rows: int, table_rows: int | None = None
-) -> str:
+def build_bounds_query(source: str, key: ChunkKey, *, where: str, chunk_rows: int, table_rows: int) -> str:
     """The one statement whose rows (low, high, rows) are the buckets, lowest first, the NULL keys' row first of all.
 
-    :param source: what stands behind FROM: the quoted table with its AT clause.
+    :param source: what is behind FROM: the quoted table with its AT clause.
     :param where: the run's filter as a Snowflake predicate, or empty.
-    :param chunk_rows: rows aimed at; more where the table would need over `MOST_CHUNKS` chunks.
-    :param table_rows: an estimate of the table's rows; beyond `EXACT_ROWS` the bounds come from a sample of rows.
+    :param chunk_rows: rows aimed at; more where the table would need over `MAX_CHUNKS` chunks.
+    :param table_rows: the rows that the filter selects; beyond `EXACT_ROWS` the bounds come from a sample of rows.
     :raises ConfigurationError: the column's type has no order.
     """
     check_ordered(key.type, key.name, "chunking_column")
@@ -161,7 +159,7 @@ def build_bounds_query(
     low, high = build_bound_text(key.type, '"LOW"'), build_bound_text(key.type, '"HIGH"')
     return (
         f'WITH "SNOWMELT_KEYS" AS (SELECT {key.sql} AS "K", COUNT(*) AS "N" FROM {source}{sampled}{condition} GROUP BY 1), '
-        f'"SNOWMELT_SIZE" AS (SELECT GREATEST({rows_each}, CEIL(SUM("N") / {MOST_CHUNKS - 2})) AS "S" FROM "SNOWMELT_KEYS"), '
+        f'"SNOWMELT_SIZE" AS (SELECT GREATEST({rows_each}, CEIL(SUM("N") / {MAX_CHUNKS - 2})) AS "S" FROM "SNOWMELT_KEYS"), '
         '"SNOWMELT_RUNNING" AS (SELECT "K", "N", '
         'SUM("N") OVER (ORDER BY "K" ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - "N" AS "B" '
         'FROM "SNOWMELT_KEYS" WHERE "K" IS NOT NULL), '
@@ -172,9 +170,9 @@ def build_bounds_query(
     )
 
 
-def sample_percent(table_rows: int | None) -> float | None:
+def sample_percent(table_rows: int) -> float | None:
     """The share of rows that the bounds are taken from, in percent; None: all of them."""
-    if table_rows is None or table_rows <= EXACT_ROWS:
+    if table_rows <= EXACT_ROWS:
         return None
     return max(0.01, round(100.0 * EXACT_ROWS / table_rows, 2))
 
@@ -191,7 +189,7 @@ def plan_chunks(
     if not intervals:
         return (Chunk(0, "", nulls if exact else None, f"chunk 000: {key.name} is NULL everywhere"),)
 
-    own_null_chunk = nulls > 0 and nulls * 2 >= chunk_rows and len(intervals) < MOST_CHUNKS - 1
+    own_null_chunk = nulls > 0 and nulls * 2 >= chunk_rows and len(intervals) < MAX_CHUNKS - 1
     chunks: list[Chunk] = []
     if own_null_chunk:
         chunks.append(

@@ -6,7 +6,7 @@ the DAG run, the ledger or Snowflake.
 A manifest of very many files in several documents, each short enough for one statement.
 
 Snowflake writes the manifest from a literal, and takes at most 1 MB of text in a statement ("Query size limits"); a file
-takes some 90 bytes of it. The parts are written before the manifest itself, which tells how many there are.
+takes some 90 bytes of it. The parts are written before the manifest itself, which says how many there are.
 
 Batches: which load task takes which files.
 """
@@ -47,7 +47,7 @@ class StagedFile:
 
     @property
     def name(self) -> str:
-        """The last two parts of the key, `chunk_003/data_….snappy.parquet`: enough to tell it within its run."""
+        """The last two parts of the key, `chunk_003/data_….snappy.parquet`: enough to find it within its run."""
         return "/".join(self.key.rsplit("/", 2)[-2:])
 
 
@@ -186,13 +186,13 @@ def check_confined(manifest: Manifest, bucket: str, key: str) -> None:
     :raises StagingError: it names another bucket, another folder, or a file outside of it.
     """
     folder = key.rpartition("/")[0] + "/"
-    strange = [] if manifest.bucket == bucket else [f"the bucket {manifest.bucket!r}"]
-    strange += [] if manifest.path == folder else [f"the folder {manifest.path!r}"]
-    strange += [f"the file {file.key!r}" for file in manifest.files if not file.key.startswith(folder)][:3]
-    if strange:
+    unexpected = [] if manifest.bucket == bucket else [f"the bucket {manifest.bucket!r}"]
+    unexpected += [] if manifest.path == folder else [f"the folder {manifest.path!r}"]
+    unexpected += [f"the file {file.key!r}" for file in manifest.files if not file.key.startswith(folder)][:3]
+    if unexpected:
         raise StagingError(
-            f"The manifest s3://{bucket}/{key} names {', '.join(strange)}; a manifest names files of its own folder alone. "
-            "It was copied or changed: load it where it was written, or unload anew."
+            f"The manifest s3://{bucket}/{key} names {', '.join(unexpected)}; a manifest names files of its own folder alone. "
+            "It was copied or changed: load it where it was written, or unload it again."
         )
 
 
@@ -214,7 +214,7 @@ def parse_manifest(text: str | bytes, *, origin: str) -> Manifest:
     except (KeyError, TypeError, ValueError) as error:
         raise StagingError(
             f"{origin} is not a manifest of Snowmelt ({type(error).__name__}: {error}). "
-            "Name the run_id of an unload that ended, or unload anew."
+            "Name the run_id of an unload that ended, or unload it again."
         ) from error
     manifest = Manifest(
         run_id=document.run_id,
@@ -230,20 +230,20 @@ def parse_manifest(text: str | bytes, *, origin: str) -> Manifest:
     if (manifest.rows, manifest.bytes) != (document.rows, document.bytes):
         raise StagingError(
             f"{origin} says {document.rows:,} rows, {document.bytes:,} bytes, but its files add up to {manifest.rows:,} rows, "
-            f"{manifest.bytes:,} bytes: it was changed after it was written. Unload anew."
+            f"{manifest.bytes:,} bytes: it was changed after it was written. Unload it again."
         )
     return manifest
 
 
-#: Beyond so many files the list stands in parts of so many: 0.8 MB.
-FILES_OF_PART = 8_000
+#: Beyond this many files the list is written in parts of this many: 0.8 MB.
+PART_FILES = 8_000
 
 
 def name_parts(files: int) -> tuple[str, ...]:
     """The parts' names beside manifest.json, for a run of so many files."""
-    if files <= FILES_OF_PART:
+    if files <= PART_FILES:
         return ()
-    return tuple(f"manifest_part_{number:03d}.json" for number in range(-(-files // FILES_OF_PART)))
+    return tuple(f"manifest_part_{number:03d}.json" for number in range(-(-files // PART_FILES)))
 
 
 def split_document(document: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[dict[str, Any], ...]]:
@@ -254,26 +254,26 @@ def split_document(document: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[d
         return dict(document), ()
     bare = [{**chunk, "files": []} for chunk in document["chunks"]]
     parts = tuple(
-        {"run_id": document["run_id"], "files": files[start : start + FILES_OF_PART]}
-        for start in range(0, len(files), FILES_OF_PART)
+        {"run_id": document["run_id"], "files": files[start : start + PART_FILES]}
+        for start in range(0, len(files), PART_FILES)
     )
     return {**document, "chunks": bare, "parts": list(names)}, parts
 
 
 def find_parts(text: str | bytes) -> tuple[str, ...]:
-    """The names of the parts that a manifest's text tells; none where it is no manifest, which its reader will say."""
+    """The names of the parts that a manifest's text says; none where it is not a manifest, which its reader reports."""
     try:
         names = json.loads(text).get("parts", [])
     except (AttributeError, ValueError):
         return ()
-    known = name_parts(FILES_OF_PART * len(names)) if len(names) > 1 else ()
+    known = name_parts(PART_FILES * len(names)) if len(names) > 1 else ()
     return known if list(known) == names else ()
 
 
 def join_parts(text: str | bytes, parts: Sequence[str | bytes]) -> str:
     """The text of the whole manifest.
 
-    :raises KeyError, TypeError, ValueError: a part is none of this manifest.
+    :raises KeyError, TypeError, ValueError: a part is not of this manifest.
     """
     document = json.loads(text)
     chunks = {chunk["chunk"]: chunk for chunk in document["chunks"]}
@@ -287,7 +287,7 @@ def join_parts(text: str | bytes, parts: Sequence[str | bytes]) -> str:
 
 
 #: No map of load tasks passes this, whatever the table's size (Airflow's max_map_length is 1024).
-MOST_BATCHES = 300
+MAX_BATCHES = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,16 +310,16 @@ class Batch:
         return f"{what} ({size:.1f} MB, {rows:,} rows)"
 
 
-def plan_batches(files: Sequence[StagedFile], most: int = MOST_BATCHES) -> tuple[Batch, ...]:
-    """One file to a batch while there are at most `most`; beyond, batches of about equal bytes.
+def plan_batches(files: Sequence[StagedFile], limit: int = MAX_BATCHES) -> tuple[Batch, ...]:
+    """One file to a batch while there are at most `limit`; beyond, batches of about equal bytes.
 
     Each file goes to the batch that has the fewest bytes so far, the largest file first: the longest batch is then at
     most a third above the ideal. The same files give the same batches.
     """
-    if len(files) <= most:
+    if len(files) <= limit:
         return tuple(Batch(index, (file,)) for index, file in enumerate(files))
-    filled: list[tuple[int, int]] = [(0, index) for index in range(most)]
-    members: list[list[StagedFile]] = [[] for _ in range(most)]
+    filled: list[tuple[int, int]] = [(0, index) for index in range(limit)]
+    members: list[list[StagedFile]] = [[] for _ in range(limit)]
     for file in sorted(files, key=lambda file: (-file.bytes, file.key)):
         size, index = heapq.heappop(filled)
         members[index].append(file)

@@ -1,6 +1,6 @@
 """What Snowmelt reads from S3, through a boto3 client that is passed in. Nothing here writes.
 
-A manifest, of one chunk or of a whole run, held against S3.
+A manifest, of one chunk or of a whole run, compared with S3.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from snowmelt.unload.manifest import (
     parse_manifest,
 )
 
-#: A manifest of 100,000 files has about 10 MB; anything far beyond is none.
-MOST_MANIFEST_BYTES = 128 * 1024 * 1024
+#: A manifest of 100,000 files has about 10 MB; anything far larger is not one.
+MAX_MANIFEST_BYTES = 128 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class StagedCheck:
-    """The files of a manifest held against what stands in S3."""
+    """The files of a manifest compared with what is in S3."""
 
     #: The files that are there at their exact size, with their ETags.
     present: tuple[StagedFile, ...]
     #: Those not there (yet).
     missing: tuple[StagedFile, ...]
     #: Objects in the same folders that the manifest does not name: left by a try that failed. Never loaded.
-    strays: tuple[str, ...]
+    unexpected: tuple[str, ...]
 
 
 def check_staged(s3: Any, bucket: str, files: Iterable[StagedFile]) -> StagedCheck:
@@ -79,7 +79,7 @@ def read_manifest(s3: Any, bucket: str, key: str) -> Manifest:
             text = join_parts(text, parts)
         except (KeyError, TypeError, ValueError) as error:
             raise StagingError(
-                f"{origin} and its parts do not go together ({error}). Unload anew."
+                f"{origin} and its parts do not go together ({error}). Unload it again."
             ) from error
     manifest = parse_manifest(text, origin=origin)
     check_confined(manifest, bucket, key)
@@ -90,8 +90,8 @@ def _read_text(s3: Any, bucket: str, key: str) -> bytes:
     origin = f"s3://{bucket}/{key}"
     with s3_failures(f"Reading the manifest {origin}"):
         response = s3.get_object(Bucket=bucket, Key=key)
-        if response["ContentLength"] > MOST_MANIFEST_BYTES:
-            raise StagingError(f"{origin} has {response['ContentLength']:,} bytes: that is no manifest.")
+        if response["ContentLength"] > MAX_MANIFEST_BYTES:
+            raise StagingError(f"{origin} has {response['ContentLength']:,} bytes: that is not a manifest.")
         return bytes(response["Body"].read())
 
 
@@ -105,12 +105,12 @@ def manifest_exists(s3: Any, bucket: str, key: str) -> bool:
 def parse_s3_url(url: str) -> tuple[str, str]:
     """`s3://bucket/some/key` → (bucket, key).
 
-    :raises StagingError: it is no such address.
+    :raises StagingError: it is not such an address.
     """
     scheme, _, rest = url.partition("://")
     bucket, _, key = rest.partition("/")
     if scheme not in {"s3", "s3a", "s3n"} or not bucket or not key:
-        raise StagingError(f"{url!r} is no address of an object: expected s3://<bucket>/<key>.")
+        raise StagingError(f"{url!r} is not the address of an object: expected s3://<bucket>/<key>.")
     return bucket, key
 
 
@@ -123,7 +123,7 @@ class StagedLook:
     #: What is still awaited, as keys.
     missing: tuple[str, ...]
     #: Objects beside the files that no manifest names.
-    strays: tuple[str, ...]
+    unexpected: tuple[str, ...]
 
     @property
     def complete(self) -> bool:
@@ -149,16 +149,16 @@ def look_for_chunks(s3: Any, chunks: tuple[StagedChunk, ...]) -> StagedLook:
     """Look once for the files of these chunks."""
     etags: dict[str, str | None] = {}
     missing: list[str] = []
-    strays: list[str] = []
+    unexpected: list[str] = []
     for bucket in sorted({chunk.bucket for chunk in chunks}):
         check = check_staged(
             s3, bucket, [file for chunk in chunks if chunk.bucket == bucket for file in chunk.files]
         )
         etags.update({file.key: file.etag for file in check.present})
         missing.extend(file.key for file in check.missing)
-        strays.extend(check.strays)
+        unexpected.extend(check.unexpected)
     seen = tuple(
         replace(chunk, files=tuple(replace(file, etag=etags.get(file.key)) for file in chunk.files))
         for chunk in chunks
     )
-    return StagedLook(seen, tuple(missing), tuple(strays))
+    return StagedLook(seen, tuple(missing), tuple(unexpected))

@@ -73,7 +73,7 @@ def max_file_bytes(megabytes: int) -> int:
 
 
 def build_source(table: str, snapshot: str | None) -> str:
-    """What stands behind FROM: the quoted table, pinned to the snapshot where there is one.
+    """What is behind FROM: the quoted table, pinned to the snapshot where there is one.
 
     :param snapshot: an instant as Snowflake printed it, in UTC with nanoseconds and offset.
     """
