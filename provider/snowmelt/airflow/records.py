@@ -40,7 +40,7 @@ def note_submitted(postgres_conn_id: str, run_id: str, chunk: int, submitted: Ma
 
 
 #: Characters of an error that are kept: its beginning says what failed.
-MOST_CHARACTERS = 8000
+MAX_CHARACTERS = 8000
 
 
 def build_failure_record(postgres_conn_id: str) -> Callable[[Mapping[str, Any]], None]:
@@ -81,7 +81,7 @@ def describe_failure(context: Mapping[str, Any]) -> dict[str, Any]:
         "try_number": ti.try_number,
         "label": str(getattr(task, "map_label", "") or "") or None,
         "error": str(redact(text or "The task ended without an error of its own; its log says more."))[
-            :MOST_CHARACTERS
+            :MAX_CHARACTERS
         ].replace("\x00", ""),
     }
 

@@ -60,9 +60,9 @@ class StagedFilesTrigger(BaseTrigger):
 
 
 #: Polls that may fail in a row before the task is told: by then the session is gone, or the network.
-MOST_FAILED_POLLS = 5
+MAX_FAILED_POLLS = 5
 #: Seconds between two lines of the log that say it still runs.
-TOLD_EVERY = 10.0
+LOG_EVERY = 10.0
 #: Seconds between the first two polls, doubled up to `poll_interval`: a short query is not waited for needlessly.
 FIRST_POLL = 0.25
 
@@ -113,12 +113,12 @@ class SnowflakeQueryTrigger(BaseTrigger):
                         "Asking for query %s failed (%s of %s): %s",
                         self.query_id,
                         failures,
-                        MOST_FAILED_POLLS,
+                        MAX_FAILED_POLLS,
                         error,
                     )
                     await self._close(connection)
                     connection = None
-                    if failures >= MOST_FAILED_POLLS:
+                    if failures >= MAX_FAILED_POLLS:
                         yield TriggerEvent(self.submitted)
                         return
                 else:
@@ -126,7 +126,7 @@ class SnowflakeQueryTrigger(BaseTrigger):
                     if not running:
                         yield TriggerEvent({**self.submitted, "ended_at": time.time()})
                         return
-                    if time.monotonic() - told >= TOLD_EVERY:
+                    if time.monotonic() - told >= LOG_EVERY:
                         told = time.monotonic()
                         self.log.info("%s", show_waiting(self.submitted, time.time()))
                 await asyncio.sleep(min(self.poll_interval, FIRST_POLL * 2.0**polls))

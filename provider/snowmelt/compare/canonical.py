@@ -81,7 +81,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Numbered:
+class ComparedColumn:
     """A column with its place, from 0: its aliases are SM_C<place>, SM_K<place>, SM_F<place>."""
 
     column: Column

@@ -128,6 +128,6 @@ _SHOWN: dict[Kind, Callable[[int], str]] = {
 }
 
 
-def list_loose(fingerprint: Fingerprint) -> tuple[str, ...]:
+def list_approximate(fingerprint: Fingerprint) -> tuple[str, ...]:
     """The columns of which not every change shows: their values are not in the rows' hash to the letter."""
     return tuple(column.name for column in fingerprint.columns if column.kind in LOOSE)

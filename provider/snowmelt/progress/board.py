@@ -127,7 +127,7 @@ class Half:
     bytes_done: int
     #: Rows in a second: over all, and lately; 0: nothing to tell it by.
     rate: float
-    rate_lately: float
+    recent_rate: float
 
     @property
     def share(self) -> float:
@@ -144,7 +144,7 @@ class Half:
     @property
     def seconds_left(self) -> float | None:
         """At the pace of late; None when that cannot be told."""
-        rate = self.rate_lately or self.rate
+        rate = self.recent_rate or self.rate
         if self.finished or not rate or self.rows_total is None:
             return None
         return max(0, self.rows_total - self.rows_done) / rate

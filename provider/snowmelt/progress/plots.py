@@ -17,11 +17,11 @@ _LEFT, _RIGHT = 72, 8
 _AXIS = 22
 _LANE, _GAP = 14, 3
 #: More lanes than this would be no picture; the busiest are drawn, and how many are not is said.
-MOST_LANES = 24
+MAX_LANES = 24
 _BINS = 120
 _RATE_HEIGHT = 150
 _ROUND_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
-_MOST_TICKS = 7
+_MAX_TICKS = 7
 #: What a rate is of.
 Measure = Literal["rows", "bytes"]
 _TITLES = {"unload": "Unload", "load": "Load"}
@@ -50,12 +50,12 @@ def plot_gantt(spans: Sequence[Span], now: datetime) -> str:
         if not lanes:
             continue
         parts.append(f'<text class="what" x="0" y="{y + _LANE - 3}">{title}</text>')
-        for lane in lanes[:MOST_LANES]:
+        for lane in lanes[:MAX_LANES]:
             parts.extend(_bar(span, axis, y, now) for span in lane)
             y += _LANE + _GAP
-        if len(lanes) > MOST_LANES:
+        if len(lanes) > MAX_LANES:
             parts.append(
-                f'<text x="{_LEFT}" y="{y + _LANE - 3}">and {len(lanes) - MOST_LANES} more at once</text>'
+                f'<text x="{_LEFT}" y="{y + _LANE - 3}">and {len(lanes) - MAX_LANES} more at once</text>'
             )
             y += _LANE + _GAP
         y += 6
@@ -142,7 +142,7 @@ def _bar(span: Span, axis: _Axis, y: int, now: datetime) -> str:
 
 def _time_ticks(axis: _Axis, height: int) -> list[str]:
     seconds = (axis.end - axis.start).total_seconds()
-    each = next((step for step in _ROUND_SECONDS if seconds / step <= _MOST_TICKS), 86400)
+    each = next((step for step in _ROUND_SECONDS if seconds / step <= _MAX_TICKS), 86400)
     parts = []
     for number in range(int(seconds // each) + 1):
         x = axis.x(axis.start + timedelta(seconds=each * number))

@@ -14,8 +14,7 @@ from snowmelt.progress.spans import Span, TaskState, build_steps, rate_of, tasks
 from snowmelt.sql.session_names import load_session_name
 
 #: The rate that the time left is reckoned by is that of the last minutes.
-LATELY = timedelta(minutes=3)
-_ENDED = ("published", "unloaded", "tested", "failed")
+RECENT = timedelta(minutes=3)
 
 
 def build_board(rows: RunRows, tasks: Sequence[TaskState]) -> RunBoard:
@@ -50,7 +49,7 @@ def build_board(rows: RunRows, tasks: Sequence[TaskState]) -> RunBoard:
 
 def _is_live(run: Mapping[str, Any], tasks: Sequence[TaskState]) -> bool:
     if not tasks:
-        return run["outcome"] not in _ENDED and run["finished_at"] is None
+        return not run["outcome"].ended and run["finished_at"] is None
     words = {task.word for task in tasks}
     return bool(words & {"running", "queued", "retrying"}) or (
         "waiting" in words and not words & {"failed", "blocked"}
@@ -140,7 +139,7 @@ def _half(
             for piece in pieces
         ),
         rate=rate_of(own, now),
-        rate_lately=rate_of(own, now, LATELY),
+        recent_rate=rate_of(own, now, RECENT),
     )
 
 

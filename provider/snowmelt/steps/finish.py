@@ -20,6 +20,7 @@ from snowmelt.steps.planning import read_plan
 from snowmelt.steps.report import Report, build_report
 from snowmelt.unload.manifest import MANIFEST_NAME, name_parts
 from snowmelt.unload.statements import build_remove, build_write_document
+from snowmelt.vocabulary import Outcome
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ def remove_staged(
     """
     plan = read_plan(postgres, run_id)
     report = read_report(postgres, run_id)
-    published = report is not None and report["outcome"] in {"published", "tested"}
+    published = report is not None and Outcome(report["outcome"]) in {Outcome.PUBLISHED, Outcome.TESTED}
     if not published or plan.mode == "load":
         return 0
     if s3 is not None:

@@ -19,6 +19,7 @@ from snowmelt.steps.publish import make_staging
 from snowmelt.unload.manifest import MOST_BATCHES, Batch, Manifest, StagedChunk, plan_batches, split_document
 from snowmelt.unload.staged import look_for_chunks, manifest_exists, read_manifest
 from snowmelt.unload.statements import build_write_document
+from snowmelt.vocabulary import Outcome
 
 #: Load tasks that the keys of a run may take, of those that a map may have.
 MOST_KEY_BATCHES = 20
@@ -68,7 +69,7 @@ def gather_files(
     if plan.mode != "load":
         _write_manifest(plan, manifest, client, key, snowflake)
     if plan.mode == "unload":
-        write_outcome(postgres, run_id, "unloaded")
+        write_outcome(postgres, run_id, Outcome.UNLOADED)
         batches = ()
     else:
         make_staging(postgres, plan)

@@ -96,7 +96,7 @@ def describe_run(dag_id: str, run_id: str, session: SessionDep, user: GetUserDep
             "rows_total": half.rows_total,
             "rows_done": half.rows_done,
             "bytes_done": half.bytes_done,
-            "rows_per_second": half.rate_lately or half.rate,
+            "rows_per_second": half.recent_rate or half.rate,
             "seconds_left": half.seconds_left,
         }
         for name, half in (("unload", board.unload), ("load", board.load))
