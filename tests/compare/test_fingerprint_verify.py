@@ -112,7 +112,7 @@ def test_equal_rows_are_verified(verify, plan):
         "compared": True,
         "rows": 1000,
         "columns": 5,
-        "loosely": ["DETAILS"],
+        "approximate": ["DETAILS"],
     }
 
 

@@ -7,10 +7,10 @@ bigint as signed. Sums are exact: 2^64 times a thousand milliard rows stays with
 
 Sources: Snowflake "MD5_NUMBER_LOWER64", "SUM"; PostgreSQL "Limits" (1664 result columns, 100 arguments).
 
-A run's chunks, told apart in both databases, so that a difference can be named with its chunk.
+A run's chunks, grouped in both databases, so that a difference can be named with its chunk.
 
 Snowflake has the chunks' own predicates. For PostgreSQL each bound is read back from them and written again; where one
-cannot be written exactly there (a bound with nanoseconds, a masked or excluded chunking column), no chunk is told.
+cannot be written exactly there (a bound with nanoseconds, a masked or excluded chunking column), no chunk is named.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def build_source_fingerprint(
 ) -> str:
     """The statement that computes a fingerprint in Snowflake.
 
-    :param source_sql: what stands behind FROM: the quoted table with its AT clause.
+    :param source_sql: what follows FROM: the quoted table with its AT clause.
     :param where: a Snowflake predicate over the table's columns, or empty.
     :param column_hashes: also hash each column by itself: an MD5 for each value instead of one for each row.
     :param group: a Snowflake expression over the table's columns; one fingerprint is computed for each of its values.
@@ -96,7 +96,7 @@ def build_target_fingerprint(
 ) -> str:
     """The statement that computes the same in PostgreSQL, in parallel workers where the server has them.
 
-    The WITH clause says nothing: a subquery that has one is not flattened, so that each value is computed once a row and
+    The WITH clause has no meaning of its own: a subquery that has one is not flattened, so that each value is computed once a row and
     not once in each aggregate, and still runs inside of the parallel workers (PostgreSQL 15 to 18, seen in EXPLAIN).
 
     :param table_sql: the quoted table.
@@ -236,7 +236,7 @@ class Untranslatable:
 
 
 def group_chunks(chunks: Sequence[Chunk], columns: Sequence[Column]) -> ChunkGroups | Untranslatable:
-    """The expressions that tell the chunks apart, or the reason why PostgreSQL cannot."""
+    """The expressions that give a row's chunk, or the reason why PostgreSQL cannot."""
     if len(chunks) <= 1:
         return Untranslatable("the run has one chunk")
     written = [(chunk, translate_predicate(chunk.predicate, columns)) for chunk in chunks]

@@ -201,7 +201,7 @@ def read_counts(connection: Connection, run_id: str) -> list[dict[str, Any]]:
 
 
 def read_unexpected_loaded(connection: Connection, run_id: str) -> list[str]:
-    """Keys that the ledger has as loaded and the manifest does not know; at most five."""
+    """Keys that the ledger has as loaded and the manifest does not have; at most five."""
     return [row[0] for row in connection.execute(READ_UNEXPECTED_LOADED, (run_id,))]
 
 

@@ -114,7 +114,7 @@ def read_tables(connection: Connection, dag_ids: Iterable[str]) -> list[TableSta
 
 
 def read_run_rows(connection: Connection, dag_id: str, dag_run_id: str) -> RunRows | None:
-    """All that the ledger says about a DAG run; None when it says nothing."""
+    """All that the ledger holds of a DAG run; None when it does not know the run."""
     with postgres_failures("Reading the ledger"), connection.transaction():
         if not _has_ledger(connection):
             return None

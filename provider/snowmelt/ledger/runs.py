@@ -56,7 +56,7 @@ WHERE mine.run_id = %s
     AND coalesce(other.snapshot::timestamptz, other.started_at) > coalesce(mine.snapshot::timestamptz, mine.started_at)
 ORDER BY other.published_at DESC LIMIT 1
 """
-#: A verification that comes back late says nothing any more about a run that is published.
+#: A verification that ends late changes nothing of a run that is published.
 WRITE_VERIFICATION = """
 UPDATE snowmelt.run SET verification = %(verification)s,
     verified_at = CASE WHEN %(error)s::text IS NULL THEN clock_timestamp() END, error = %(error)s
@@ -228,13 +228,13 @@ def write_outcome(connection: Connection, run_id: str, outcome: Outcome, error: 
 
 
 def write_resumed(connection: Connection, run_id: str, dag_id: str, dag_run_id: str) -> None:
-    """Note which DAG run goes on with a run that another one began."""
+    """Record which DAG run goes on with a run that another one began."""
     with connection.transaction():
         connection.execute(WRITE_RESUMED, (dag_id, dag_run_id, run_id))
 
 
 def write_failure(connection: Connection, failure: Mapping[str, Any]) -> None:
-    """Note why a task failed. The same try again replaces its own note.
+    """Record why a task failed. The same try again replaces its own record.
 
     :param failure: dag_id, dag_run_id, task_id, map_index, try_number, label, error.
     """
@@ -243,7 +243,7 @@ def write_failure(connection: Connection, failure: Mapping[str, Any]) -> None:
 
 
 def write_submitted(connection: Connection, submitted: Mapping[str, Any]) -> None:
-    """Note the query that unloads a chunk, while it runs; a chunk that is unloaded again has a new one.
+    """Record the query that unloads a chunk, while it runs; a chunk that is unloaded again has a new one.
 
     :param submitted: run_id, chunk, query_id, submitted_at (in seconds since 1970).
     """
@@ -252,7 +252,7 @@ def write_submitted(connection: Connection, submitted: Mapping[str, Any]) -> Non
 
 
 def write_finished(connection: Connection, run_id: str) -> None:
-    """Note when the run's last task ended."""
+    """Record when the run's last task ended."""
     with connection.transaction():
         connection.execute(WRITE_FINISHED, (run_id,))
 

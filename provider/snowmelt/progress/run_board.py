@@ -13,7 +13,7 @@ from snowmelt.progress.board import Failure, Half, Piece, RunBoard, RunRows, Wor
 from snowmelt.progress.spans import Span, TaskState, build_steps, rate_of, tasks_of
 from snowmelt.sql.session_names import load_session_name
 
-#: The rate that the time left is reckoned by is that of the last minutes.
+#: The time left is estimated by the rate of the last minutes.
 RECENT = timedelta(minutes=3)
 
 
@@ -207,13 +207,13 @@ def _workers(spans: Sequence[Span], now: datetime) -> tuple[Worker, ...]:
 
 def _failures(rows: RunRows, tasks: Sequence[TaskState]) -> tuple[Failure, ...]:
     failed = {(task.task_id, task.map_index): task for task in tasks if task.word in {"failed", "retrying"}}
-    told: list[Failure] = []
+    failures: list[Failure] = []
     seen = set()
     for row in rows.failures:
         place = (row["task_id"], row["map_index"])
         current = place in failed and place not in seen
         seen.add(place)
-        told.append(
+        failures.append(
             Failure(*place, row["try_number"], row["label"] or "", row["error"], row["failed_at"], current)
         )
     silent = [
@@ -221,4 +221,4 @@ def _failures(rows: RunRows, tasks: Sequence[TaskState]) -> tuple[Failure, ...]:
         for place, task in failed.items()
         if place not in seen
     ]  # fmt: skip
-    return (*silent, *sorted(told, key=lambda failure: not failure.current))
+    return (*silent, *sorted(failures, key=lambda failure: not failure.current))

@@ -56,7 +56,7 @@ def amount_between(spans: Sequence[Span], start: datetime, end: datetime, now: d
 
 
 def rate_of(spans: Sequence[Span], now: datetime, window: timedelta | None = None) -> float:
-    """Rows in a second: since the first span began until the last ended, or over the last `window` only."""
+    """Rows per second: since the first span began until the last ended, or over the last `window` only."""
     if not spans:
         return 0.0
     start = min(span.start for span in spans)

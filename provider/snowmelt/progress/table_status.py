@@ -25,7 +25,7 @@ class TableStatus:
     finished_at: datetime | None
     rows_done: int
     rows_total: int
-    #: Rows in a second, while files were loaded.
+    #: Rows per second, while files were loaded.
     rate: float
     #: verified, differs or open.
     verdict: str

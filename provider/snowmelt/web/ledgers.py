@@ -64,7 +64,7 @@ def read_overview(session: Session, user: Any) -> Overview:
 
 @dataclass(frozen=True, slots=True)
 class FoundRun:
-    """What the ledgers say about a DAG run."""
+    """What the ledgers hold of a DAG run."""
 
     rows: RunRows | None
     #: Of a run that never got a plan: why its tasks failed.
