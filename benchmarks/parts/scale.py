@@ -19,7 +19,6 @@ from benchmarks.bench import Bench
 from snowmelt.json_values import from_json, to_json
 from snowmelt.ledger import files as ledger_files
 from snowmelt.ledger import runs as ledger
-from snowmelt.ledger import runs as statements
 from snowmelt.types.type_names import parse_snowflake_type
 from snowmelt.unload.chunks import Bucket, ChunkKey, plan_chunks
 from snowmelt.unload.manifest import (
@@ -59,14 +58,14 @@ SELECT run_id, s3_key, etag, bytes, rows, 'copy' FROM snowmelt.staged_file WHERE
 """
 #: Every statement of the ledger that a load task or the verification sends, by its parameters.
 READS: dict[str, str] = {
-    "READ_RUN": statements.READ_RUN,
-    "READ_BATCH": statements.READ_BATCH,
-    "READ_CLAIM": statements.READ_CLAIM,
-    "READ_COUNTS": statements.READ_COUNTS,
-    "READ_STRANGE_LOADED": statements.READ_STRANGE_LOADED,
-    "COUNT_LOADED": statements.COUNT_LOADED,
-    "READ_STAGED_KEYS": statements.READ_STAGED_KEYS,
-    "READ_REPORT": statements.READ_REPORT,
+    "READ_RUN": ledger.READ_RUN,
+    "READ_BATCH": ledger_files.READ_BATCH,
+    "READ_CLAIM": ledger_files.READ_CLAIM,
+    "READ_COUNTS": ledger_files.READ_COUNTS,
+    "READ_UNEXPECTED_LOADED": ledger_files.READ_UNEXPECTED_LOADED,
+    "COUNT_LOADED": ledger_files.COUNT_LOADED,
+    "READ_STAGED_KEYS": ledger_files.READ_STAGED_KEYS,
+    "READ_REPORT": ledger.READ_REPORT,
 }
 
 
@@ -128,7 +127,7 @@ def measure(connection: psycopg.Connection[Any], rows: int, files: int, chunk_ro
     connection.execute("ANALYZE snowmelt.staged_file, snowmelt.loaded_file")
     start = time.perf_counter()
     ledger_files.read_counts(connection, run_id)
-    ledger_files.read_strange_loaded(connection, run_id)
+    ledger_files.read_unexpected_loaded(connection, run_id)
     counted = time.perf_counter() - start
     start = time.perf_counter()
     ledger.read_report(connection, run_id)

@@ -7,7 +7,6 @@ alias: `Mode("catch_up")` is `Mode.INCREMENTAL`, so that stored plans and existi
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import ClassVar
 
 
 class Word(StrEnum):
@@ -127,19 +126,25 @@ class Verify(Word):
 
 
 class Outcome(Word):
-    """How a run stands or ended."""
+    """Where a run is, or how it ended. The one place that says what has ended, and what ended well."""
 
     RUNNING = "running"
     PUBLISHED = "published"
+    RECONCILED = "reconciled"  #: a run of keys, used up by the publish of its incremental run
     UNLOADED = "unloaded"
     TESTED = "tested"
     FAILED = "failed"
 
-    #: Those that end well.
-    GOOD: ClassVar[frozenset[str]]
+    @property
+    def ended(self) -> bool:
+        """Whether nothing changes any more."""
+        return self is not Outcome.RUNNING
 
+    @property
+    def good(self) -> bool:
+        """Whether the run did what it was started for."""
+        return self.ended and self is not Outcome.FAILED
 
-Outcome.GOOD = frozenset({Outcome.PUBLISHED, Outcome.UNLOADED, Outcome.TESTED})
 
 #: Class → a word of an earlier version → the word that it means.
 _ALIASES: dict[str, dict[str, str]] = {

@@ -69,7 +69,8 @@ def test_pauses_double_up_to_ten_minutes_and_are_spread_by_half():
 
 
 def test_too_many_mapped_tasks_are_explained():
-    error = runtime_error(ErrorType.API_SERVER_ERROR, 400, "unmappable_return_value_length")
+    answer = {"detail": {"reason": "unmappable_return_value_length", "message": "XCom list too long"}}
+    error = runtime_error(ErrorType.API_SERVER_ERROR, 400, answer)
     decision = SnowmeltRetryPolicy().evaluate(error, 1, 6)
     assert decision.action.value == "fail"
     assert str(decision.reason).endswith("See docs/troubleshooting.md#map-limit")

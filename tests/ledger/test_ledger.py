@@ -159,7 +159,7 @@ def test_counts_are_told_by_chunk(planned):
         {"chunk": 0, "files": 3, "staged": 30, "loaded_files": 1, "loaded": 10, "rejected": 0}
     ]
     planned.execute("DELETE FROM snowmelt.staged_file WHERE s3_key = %s", (FILES[0].key,))
-    assert ledger_files.read_strange_loaded(planned, "r1") == [FILES[0].key]
+    assert ledger_files.read_unexpected_loaded(planned, "r1") == [FILES[0].key]
 
 
 def test_a_run_is_published_once_and_its_watermark_moves_with_it(planned):

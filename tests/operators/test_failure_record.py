@@ -28,11 +28,11 @@ def test_what_is_kept():
 def test_no_ledger_no_harm(caplog):
     with caplog.at_level(logging.WARNING):
         build_failure_record("there_is_no_such_connection")({"ti": TI, "exception": ValueError("why")})
-    assert "could not be noted in the ledger" in caplog.text
+    assert "could not be recorded in the ledger" in caplog.text
 
 
 def test_an_unload_goes_on_when_its_query_cannot_be_noted(caplog):
     submitted = {"query_id": "01b0", "submitted_at": 1767225600.0}
     with caplog.at_level(logging.WARNING):
         note_submitted("there_is_no_such_connection", "run", 0, submitted)
-    assert "Query 01b0 of chunk 0 could not be noted in the ledger" in caplog.text
+    assert "Query 01b0 of chunk 0 could not be recorded in the ledger" in caplog.text

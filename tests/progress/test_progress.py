@@ -183,14 +183,14 @@ def test_a_verdict_that_differs_and_one_that_agrees():
             "rows": 98,
             "hash": "00ff",
             "columns": 3,
-            "loosely": ["V"],
+            "approximate": ["V"],
         },
     }
     verdict = build_verdict(
         RUN | {"verification": found, "verified_at": NOON}, staged_rows=100, loaded_rows=100
     )
     assert (verdict.word, verdict.places[-1].agrees, verdict.rejected) == ("verified", True, 2)
-    assert verdict.fingerprint == "3 columns over 98 rows agree, hash 00ff; compared loosely: V"
+    assert verdict.fingerprint == "3 columns over 98 rows agree, hash 00ff; compared approximately: V"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ run and the chunk: lineage joins the runs of one table instead of showing each b
 
 Lineage for OpenLineage's provider, where that is installed: it calls the operators' `get_openlineage_facets_on_start` and `…_on_complete`.
 
-At a task's start what it will read is told, and nothing written: it may still fail. A result of None says the same.
+At a task's start only what it reads is reported: it may still fail. The same holds for a result of None.
 
 Nothing here is imported, and none of OpenLineage's packages is needed, unless that provider asks.
 """
@@ -26,7 +26,7 @@ from snowmelt.types.columns import Column
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
-#: What stands behind a table's folder in the key of a staged file.
+#: What follows a table's folder in the key of a staged file.
 _RUN_FOLDER = re.compile(r"(?P<table>|.*/)(run_[^/]+|test_[0-9]+_rows)(/.*)?", re.DOTALL)
 
 
@@ -39,7 +39,7 @@ class LineageField:
     type: str | None = None
     #: The columns of `LineageDataset.derived_from` that its value is made of.
     inputs: tuple[str, ...] = ()
-    #: Whether a mask stands in the original value's place.
+    #: Whether a mask replaces the original value.
     masked: bool = False
 
 
@@ -198,9 +198,9 @@ def build_staged_lineage(operator: Any, result: Any) -> OperatorLineage:
     chunks = [] if result is None else result if isinstance(result, list) else [result]
     counts = {name: sum(chunk[name] for chunk in chunks) for name in ("rows", "bytes")}
     counts["files"] = sum(len(chunk["files"]) for chunk in chunks)
-    told = counts if result is not None else {}
+    written = counts if result is not None else {}
     return _lineage(
-        [plan_staged_dataset(bucket, path.rpartition("/")[0], plan_staged_fields(columns), **told)], []
+        [plan_staged_dataset(bucket, path.rpartition("/")[0], plan_staged_fields(columns), **written)], []
     )
 
 

@@ -1,11 +1,9 @@
-"""Addresses of consoles, for links. Names are escaped; nothing secret stands in them.
+"""Links from tasks to the consoles of Snowflake and AWS, and to the tab of their run.
 
 Sources: Snowflake, "Account identifiers" (app.snowflake.com/<organization>/<account>, or /<region>/<locator>); the S3
 console's own addresses of a bucket's folder.
 
-Links into the consoles of Snowflake and AWS. A task stores the address once it knows it, so that it shows while it waits.
-
-The link from a task to its run's tab.
+Names in an address are escaped, and none is secret. A task stores the address once it knows it, so that it shows while it waits.
 """
 
 from __future__ import annotations
@@ -33,7 +31,7 @@ def build_query_url(account: str | None, region: str | None, query_id: str) -> s
     locator, _, inside = name.partition(".")
     inside = inside or (region or "").strip()
     if inside:
-        # Behind a locator stand region and cloud; Snowsight wants both where the account's identifier has both.
+        # A locator is followed by region and cloud; Snowsight wants both where the account's identifier has both.
         first, second = inside, locator
     elif "-" in locator:
         first, _, second = locator.partition("-")

@@ -1,8 +1,7 @@
-"""An unload that was submitted leaves its query's id in the ledger, where the pages show it while it runs.
+"""What tasks record in the ledger for people to read, and a run's report for notifications.
 
-A task that fails leaves its reason in the ledger, where the pages show it when Airflow's logs are gone.
-
-A run's report for Airflow's callbacks: what a notifier sends when a DAG run ended, or a task failed.
+A submitted unload records its query's id, which the pages show while it runs. A failed task records its error, which the pages
+show when Airflow's logs are gone. Nothing decides by either.
 """
 
 from __future__ import annotations
@@ -19,9 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def note_submitted(postgres_conn_id: str, run_id: str, chunk: int, submitted: Mapping[str, Any]) -> None:
-    """Note the query of a chunk.
-
-    It is for people to read, and nothing decides by it: where it cannot be written, the log says so and the unload goes on.
+    """Record the query of a chunk. Where that fails, the log says so and the unload goes on.
 
     :param submitted: as `submit_unload` gave it: query_id and submitted_at.
     """
@@ -32,22 +29,21 @@ def note_submitted(postgres_conn_id: str, run_id: str, chunk: int, submitted: Ma
         note |= {name: submitted[name] for name in ("query_id", "submitted_at")}
         with postgres_session(postgres_conn_id) as connection:
             write_submitted(connection, note)
-    except Exception as error:  # noqa: BLE001 - Snowflake is unloading: that must not end for a note's sake
+    except Exception as error:  # noqa: BLE001 - Snowflake is unloading: that must not end for a record's sake
         log.warning(
-            "Query %s of chunk %s could not be noted in the ledger, so the pages show it once it has ended: %s",
+            "Query %s of chunk %s could not be recorded in the ledger, so the pages show it once it has ended: %s",
             submitted["query_id"], chunk, next(iter(str(error).splitlines()), type(error).__name__),
         )  # fmt: skip
 
 
 #: Characters of an error that are kept: its beginning says what failed.
-MOST_CHARACTERS = 8000
+MAX_CHARACTERS = 8000
 
 
 def build_failure_record(postgres_conn_id: str) -> Callable[[Mapping[str, Any]], None]:
     """A callback for on_failure_callback and on_retry_callback.
 
-    It is for people to read, and nothing decides by it: where it cannot be written, the log says so, and the task fails
-    with its own error all the same.
+    Where the failure cannot be recorded, the log says so, and the task fails with its own error all the same.
     """
 
     def record(context: Mapping[str, Any]) -> None:
@@ -58,7 +54,7 @@ def build_failure_record(postgres_conn_id: str) -> Callable[[Mapping[str, Any]],
             with postgres_session(postgres_conn_id) as connection:
                 write_failure(connection, failure)
         except Exception as error:  # noqa: BLE001 - the task's own error must not be hidden by this one
-            log.warning("The failure could not be noted in the ledger: %s", str(error).splitlines()[:1])
+            log.warning("The failure could not be recorded in the ledger: %s", str(error).splitlines()[:1])
 
     return record
 
@@ -81,7 +77,7 @@ def describe_failure(context: Mapping[str, Any]) -> dict[str, Any]:
         "try_number": ti.try_number,
         "label": str(getattr(task, "map_label", "") or "") or None,
         "error": str(redact(text or "The task ended without an error of its own; its log says more."))[
-            :MOST_CHARACTERS
+            :MAX_CHARACTERS
         ].replace("\x00", ""),
     }
 
@@ -97,10 +93,10 @@ def read_run_report(context: Any, *, postgres_conn_id: str = "postgres_default")
 
     ti = context["ti"]
     failure = context.get("exception")
-    told = f"\n**Task `{ti.task_id}` failed:** {failure}\n" if failure is not None else ""
+    note = f"\n**Task `{ti.task_id}` failed:** {failure}\n" if failure is not None else ""
     try:
         with postgres_session(postgres_conn_id) as postgres:
             report = load_report(postgres, plan_run_id(ti.dag_id, ti.run_id)).to_markdown()
     except SnowmeltError as error:
         report = f"# {ti.dag_id}, {ti.run_id}\n\nNo report: {error}\n"
-    return report + told
+    return report + note

@@ -1,12 +1,9 @@
-"""Terminal errors fail a task at once, transient ones leave it to the retries: decided here, for all operators.
-
-Which failures of a task are tried again, and when.
-"""
+"""Which failures of a task are tried again, and when: decided here, for all operators."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -49,17 +46,19 @@ BACKOFF = 2.0
 #: Airflow's own: the API server was not reached, the task ran into its execution_timeout, its process was told to end.
 _AIRFLOW_TRANSIENT = frozenset({"AirflowTaskTimeout", "AirflowTaskTerminated", "TaskDeferralTimeout"})
 _SERVER_FAULT = 500
+#: The API server's reason for an XCom that more tasks would be mapped over than core.max_map_length allows.
+_TOO_MANY_TASKS = "unmappable_return_value_length"
 _UNREACHABLE = frozenset(
     {"ConnectError", "ReadError", "WriteError", "RemoteProtocolError", "ConnectTimeout", "ReadTimeout"}
 )
 
 
 class SnowmeltRetryPolicy(RetryPolicy):
-    """Tries again what another try may mend: transient errors, a broken network, Airflow's own absence. Nothing else.
+    """Retries transient errors, a broken network and an unreachable API server of Airflow's. Nothing else.
 
     The pause doubles from 10 s up to 10 minutes, and is drawn between half of that and all of it, so that the forty loads that
-    one restart of PostgreSQL broke do not come back at the same instant. A terminal error, and any error that nobody foresaw
-    (a fault in the program gives the same answer each time), fails the task at once.
+    one restart of PostgreSQL broke do not come back at the same instant. A terminal error, and any unexpected error (a fault in
+    the program gives the same answer each time), fails the task at once.
 
     :param draw: gives a number from 0 to 1.
     """
@@ -70,12 +69,12 @@ class SnowmeltRetryPolicy(RetryPolicy):
     def evaluate(
         self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
     ) -> RetryDecision:
-        """Airflow asks in the task's process; the answer stands in the task's log."""
+        """Airflow asks in the task's process; the decision is in the task's log."""
         kind = type(exception).__name__
         if not is_transient(exception):
             return RetryDecision.fail(_reason(exception, kind))
         pause = self.pause(try_number)
-        return RetryDecision.retry(pause, f"{kind} may pass: tried again after {pause.total_seconds():.0f} s")
+        return RetryDecision.retry(pause, f"{kind} is transient: retried after {pause.total_seconds():.0f} s")
 
     def pause(self, try_number: int) -> timedelta:
         """Before the next try; `try_number` counts from 1."""
@@ -83,7 +82,7 @@ class SnowmeltRetryPolicy(RetryPolicy):
         return whole * (0.5 + 0.5 * self._draw())
 
     def serialize(self) -> dict[str, Any]:
-        """Nothing to keep: the DAG file makes the policy anew."""
+        """Nothing to keep: the DAG file makes the policy again."""
         return {"__type": "SnowmeltRetryPolicy"}
 
 
@@ -115,6 +114,16 @@ def _is_absence(answer: Any) -> bool:
     return kind == "GENERIC_ERROR" or (kind == "API_SERVER_ERROR" and int(status) >= _SERVER_FAULT)
 
 
+def _read_reason(error: BaseException) -> str:
+    """The `reason` of the API server's answer; empty where there is none. It is one or two levels below `detail`."""
+    detail = getattr(getattr(error, "error", None), "detail", None)
+    while isinstance(detail, Mapping):
+        if "reason" in detail:
+            return str(detail["reason"])
+        detail = detail.get("detail")
+    return ""
+
+
 def _causes(error: BaseException) -> Iterator[BaseException]:
     seen: set[int] = set()
     cause: BaseException | None = error
@@ -125,6 +134,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _reason(error: BaseException, kind: str) -> str:
-    if "unmappable" in str(error).lower() or "UnmappableXCom" in kind:
+    if _read_reason(error) == _TOO_MANY_TASKS:
         return f"More mapped tasks than this Airflow allows (core.max_map_length). {see(Topic.MAP_LIMIT)}"
-    return f"{kind} would come again: not retried"
+    return f"{kind} would fail again: not retried"

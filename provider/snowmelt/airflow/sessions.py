@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from snowmelt.plan.plan import Plan
 
-#: What every session of PostgreSQL starts with. The name tells ours in pg_stat_activity: the doctor looks for idle ones.
+#: What every session of PostgreSQL starts with. The doctor finds our idle sessions by the name.
 #: The encoding is that of names, and of what psycopg reads and writes; else it would be the database's own.
 POSTGRES_OPTIONS = f"-c timezone=UTC -c client_encoding=UTF8 -c application_name={TASK_SESSION}"
 

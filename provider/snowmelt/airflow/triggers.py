@@ -1,7 +1,4 @@
-"""Waits in the triggerer until the files of a manifest stand in S3.
-
-Waits in the triggerer for a query of Snowflake to end.
-"""
+"""What waits in the triggerer: for the files of a manifest to be in S3, and for a query of Snowflake to end."""
 
 from __future__ import annotations
 
@@ -32,7 +29,7 @@ class StagedFilesTrigger(BaseTrigger):
         self.poll_interval = poll_interval
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Class path and arguments, as they stand in Airflow's database."""
+        """Class path and arguments, as Airflow's database holds them."""
         return (
             "snowmelt.airflow.triggers.StagedFilesTrigger",
             {"aws_conn_id": self.aws_conn_id, "manifest": self.manifest, "poll_interval": self.poll_interval},
@@ -59,10 +56,10 @@ class StagedFilesTrigger(BaseTrigger):
             await asyncio.sleep(self.poll_interval)
 
 
-#: Polls that may fail in a row before the task is told: by then the session is gone, or the network.
-MOST_FAILED_POLLS = 5
-#: Seconds between two lines of the log that say it still runs.
-TOLD_EVERY = 10.0
+#: Polls that may fail in a row before the task resumes and finds out why.
+MAX_FAILED_POLLS = 5
+#: Seconds between two lines of the log that the query still runs.
+LOG_EVERY = 10.0
 #: Seconds between the first two polls, doubled up to `poll_interval`: a short query is not waited for needlessly.
 FIRST_POLL = 0.25
 
@@ -86,7 +83,7 @@ class SnowflakeQueryTrigger(BaseTrigger):
         self.poll_interval = poll_interval
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Class path and arguments, as they stand in Airflow's database."""
+        """Class path and arguments, as Airflow's database holds them."""
         return (
             "snowmelt.airflow.triggers.SnowflakeQueryTrigger",
             {
@@ -100,25 +97,25 @@ class SnowflakeQueryTrigger(BaseTrigger):
         """Poll until the query no longer runs, or cannot be asked any more."""
         connection: Any = None
         failures = polls = 0
-        told = time.monotonic()
+        logged = time.monotonic()
         try:
             while True:
                 try:
                     if connection is None:
                         connection = await sync_to_async(self._connect)()
                     running = await asyncio.to_thread(self._is_running, connection)
-                except Exception as error:  # noqa: BLE001 - whatever the driver raises: the task finds out and says it
+                except Exception as error:  # noqa: BLE001 - whatever the driver raises: the task finds out and reports it
                     failures += 1
                     self.log.warning(
                         "Asking for query %s failed (%s of %s): %s",
                         self.query_id,
                         failures,
-                        MOST_FAILED_POLLS,
+                        MAX_FAILED_POLLS,
                         error,
                     )
                     await self._close(connection)
                     connection = None
-                    if failures >= MOST_FAILED_POLLS:
+                    if failures >= MAX_FAILED_POLLS:
                         yield TriggerEvent(self.submitted)
                         return
                 else:
@@ -126,8 +123,8 @@ class SnowflakeQueryTrigger(BaseTrigger):
                     if not running:
                         yield TriggerEvent({**self.submitted, "ended_at": time.time()})
                         return
-                    if time.monotonic() - told >= TOLD_EVERY:
-                        told = time.monotonic()
+                    if time.monotonic() - logged >= LOG_EVERY:
+                        logged = time.monotonic()
                         self.log.info("%s", show_waiting(self.submitted, time.time()))
                 await asyncio.sleep(min(self.poll_interval, FIRST_POLL * 2.0**polls))
                 polls = min(polls + 1, 30)

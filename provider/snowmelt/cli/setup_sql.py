@@ -30,7 +30,7 @@ _OPTIONS = {
     "iam_user_arn": "storage_aws_iam_user_arn",
     "external_id": "storage_aws_external_id",
 }
-#: What only Snowflake knows, in the second call.
+#: What only Snowflake knows, for the second call.
 _LATER = ("iam_user_arn", "external_id")
 _NOT_REPEATED = {_OPTIONS[name] for name in _LATER}
 

@@ -24,7 +24,7 @@ from snowmelt.types.columns import Column
 from snowmelt.types.type_names import parse_postgres_type, parse_snowflake_type
 from snowmelt.types.type_table import Form
 
-#: Octets of a text or of bytes that stand in a token as they are; a longer value stands there as its MD5, so that the
+#: Octets of a text or of bytes that are in a token as they are; a longer value is there as its MD5, so that the
 #: row's text stays far below the longest text of Snowflake, whatever the columns.
 LONGEST = 1000
 #: Digits that may be added up: Snowflake's sum has 38, which leaves twelve for the rows.
@@ -50,7 +50,7 @@ class Kind(StrEnum):
 
 
 #: Kinds whose values are not in the row's hash to the letter.
-LOOSE = frozenset({Kind.JSON, Kind.PRESENCE})
+APPROXIMATE = frozenset({Kind.JSON, Kind.PRESENCE})
 
 
 class Measure(StrEnum):
@@ -81,7 +81,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Numbered:
+class ComparedColumn:
     """A column with its place, from 0: its aliases are SM_C<place>, SM_K<place>, SM_F<place>."""
 
     column: Column

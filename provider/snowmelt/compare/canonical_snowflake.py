@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from snowmelt.compare.canonical import (
     LONGEST,
+    ComparedColumn,
     Kind,
     Measure,
-    Numbered,
     Side,
     float_class,
     float_parts,
@@ -23,7 +23,7 @@ from snowmelt.compare.canonical import (
 _CLOSED = "|| '|'"
 
 
-def source_side(column: Numbered) -> Side:
+def source_side(column: ComparedColumn) -> Side:
     """The column as Snowflake computes it; the token is one expression that is never NULL."""
     return _SIDES[column.kind](column)
 
@@ -45,12 +45,12 @@ def _spread(alias: str, value: str) -> tuple[tuple[Measure, str], ...]:
     )
 
 
-def _whole(column: Numbered, value: str) -> Side:
+def _whole(column: ComparedColumn, value: str) -> Side:
     alias = column.alias
     return Side(((alias, value),), (f"COALESCE({_text(alias)}, '') {_CLOSED}",), _spread(alias, alias))
 
 
-def _number(column: Numbered) -> Side:
+def _number(column: ComparedColumn) -> Side:
     side = _whole(column, column.value)
     below, alias = column.summed_below, column.alias
     if below is None:
@@ -60,19 +60,19 @@ def _number(column: Numbered) -> Side:
     return Side(side.inner, side.token, (*side.measures[:3], (Measure.TOTAL, total), (Measure.LARGE, large)))
 
 
-def _boolean(column: Numbered) -> Side:
+def _boolean(column: ComparedColumn) -> Side:
     return _whole(column, f"CAST({column.value} AS INTEGER)")
 
 
-def _date(column: Numbered) -> Side:
+def _date(column: ComparedColumn) -> Side:
     return _whole(column, f"DATEDIFF(DAY, '1970-01-01'::DATE, {column.value})")
 
 
-def _as_is(column: Numbered) -> Side:
+def _as_is(column: ComparedColumn) -> Side:
     return _whole(column, column.value)
 
 
-def _float(column: Numbered) -> Side:
+def _float(column: ComparedColumn) -> Side:
     alias, class_ = column.alias, column.second
     value = f"CAST({column.value} AS FLOAT)"
     finite = f"{value} <> 'NaN'::FLOAT AND {value} <> 'inf'::FLOAT AND {value} <> '-inf'::FLOAT"
@@ -99,33 +99,33 @@ def _float(column: Numbered) -> Side:
     )
 
 
-def _octets(column: Numbered, shown: str) -> Side:
+def _octets(column: ComparedColumn, shown: str) -> Side:
     alias = column.alias
     octets = f"OCTET_LENGTH({alias})"
     token = f"COALESCE({_text(octets)} || ':' || IFF({octets} <= {LONGEST}, {shown}, MD5({shown})), ':')"
     return Side(((alias, column.value),), (token,), _spread(alias, octets))
 
 
-def _varchar(column: Numbered) -> Side:
+def _varchar(column: ComparedColumn) -> Side:
     return _octets(column, column.alias)
 
 
-def _binary(column: Numbered) -> Side:
+def _binary(column: ComparedColumn) -> Side:
     return _octets(column, f"HEX_ENCODE({column.alias}, 0)")
 
 
-def _uuid(column: Numbered) -> Side:
+def _uuid(column: ComparedColumn) -> Side:
     alias = column.alias
     return Side(((alias, f"LOWER({column.value})"),), (f"COALESCE({alias}, '') {_CLOSED}",), (_count(alias),))
 
 
-def _integers(column: Numbered) -> Side:
+def _integers(column: ComparedColumn) -> Side:
     alias = column.alias
     value = f"TRANSLATE({column.value}, '[]', '{{}}')"
     return Side(((alias, value),), (f"COALESCE({alias}, '') {_CLOSED}",), (_count(alias),))
 
 
-def _json(column: Numbered) -> Side:
+def _json(column: ComparedColumn) -> Side:
     alias = column.alias
     shape = f"OCTET_LENGTH({alias}) - OCTET_LENGTH(REPLACE(REPLACE({alias}, '\"', ''), ',', ''))"
     kind = f"TRANSLATE(LEFT({alias}, 1), '123456789-', '0000000000')"
@@ -133,13 +133,13 @@ def _json(column: Numbered) -> Side:
     return Side(((alias, column.value),), (token,), (_count(alias), (Measure.TOTAL, _text(f"SUM({shape})"))))
 
 
-def _presence(column: Numbered) -> Side:
+def _presence(column: ComparedColumn) -> Side:
     alias = column.alias
     value = f"CASE WHEN {column.value} IS NOT NULL THEN 1 END"
     return Side(((alias, value),), (f"IFF({alias} IS NULL, '|', '1|')",), (_count(alias),))
 
 
-_SIDES: dict[Kind, Callable[[Numbered], Side]] = {
+_SIDES: dict[Kind, Callable[[ComparedColumn], Side]] = {
     Kind.INTEGER: _number,
     Kind.DECIMAL: _number,
     Kind.BOOLEAN: _boolean,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from snowmelt.compare.canonical import LOOSE, Kind, Measure
+from snowmelt.compare.canonical import APPROXIMATE, Kind, Measure
 from snowmelt.compare.fingerprint import ColumnFingerprint, Fingerprint, Value
 
 #: Snowflake prints a float with 17 digits or fewer; the rows' hash compares floats to the last bit.
@@ -62,7 +62,7 @@ def find_fingerprint_differences(source: Fingerprint, target: Fingerprint) -> li
 def _row_hash(source: Fingerprint, target: Fingerprint) -> str:
     hashes = f"the hash of all rows is {source.hash:016x} in Snowflake, {target.hash:016x} in PostgreSQL"
     if source.columns and all(column.hash is not None for column in source.columns):
-        return f"{hashes}, while each column by itself holds the same values: they stand in other rows"
+        return f"{hashes}, while each column by itself holds the same values: they are in other rows"
     return f"{hashes}, while all counts, sums, least and greatest values agree: values were changed for others of the same sum, or moved"
 
 
@@ -128,6 +128,6 @@ _SHOWN: dict[Kind, Callable[[int], str]] = {
 }
 
 
-def list_loose(fingerprint: Fingerprint) -> tuple[str, ...]:
+def list_approximate(fingerprint: Fingerprint) -> tuple[str, ...]:
     """The columns of which not every change shows: their values are not in the rows' hash to the letter."""
-    return tuple(column.name for column in fingerprint.columns if column.kind in LOOSE)
+    return tuple(column.name for column in fingerprint.columns if column.kind in APPROXIMATE)

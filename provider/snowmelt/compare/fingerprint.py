@@ -7,10 +7,10 @@ bigint as signed. Sums are exact: 2^64 times a thousand milliard rows stays with
 
 Sources: Snowflake "MD5_NUMBER_LOWER64", "SUM"; PostgreSQL "Limits" (1664 result columns, 100 arguments).
 
-A run's chunks, told apart in both databases, so that a difference can be named with its chunk.
+A run's chunks, grouped in both databases, so that a difference can be named with its chunk.
 
 Snowflake has the chunks' own predicates. For PostgreSQL each bound is read back from them and written again; where one
-cannot be written exactly there (a bound with nanoseconds, a masked or excluded chunking column), no chunk is told.
+cannot be written exactly there (a bound with nanoseconds, a masked or excluded chunking column), no chunk is named.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from snowmelt.compare.canonical import Kind, Measure, Numbered, Side, kind_of
+from snowmelt.compare.canonical import ComparedColumn, Kind, Measure, Side, kind_of
 from snowmelt.compare.canonical_postgres import target_side
 from snowmelt.compare.canonical_snowflake import source_side
 from snowmelt.sql.names import postgres_identifier, postgres_literal
@@ -36,9 +36,9 @@ Value = int | Decimal | float | None
 
 _MODULUS = 2**64
 #: Beyond as many measures only the values that are not NULL are counted: PostgreSQL's result has 1664 columns at most.
-MOST_MEASURES = 1500
+MAX_MEASURES = 1500
 #: Arguments of PostgreSQL's concat.
-_MOST_ARGUMENTS = 90
+_MAX_ARGUMENTS = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +73,12 @@ def build_source_fingerprint(
 ) -> str:
     """The statement that computes a fingerprint in Snowflake.
 
-    :param source_sql: what stands behind FROM: the quoted table with its AT clause.
+    :param source_sql: what follows FROM: the quoted table with its AT clause.
     :param where: a Snowflake predicate over the table's columns, or empty.
     :param column_hashes: also hash each column by itself: an MD5 for each value instead of one for each row.
     :param group: a Snowflake expression over the table's columns; one fingerprint is computed for each of its values.
     """
-    sides = [source_side(column) for column in number_columns(columns)]
+    sides = [source_side(column) for column in list_compared(columns)]
     tokens = [side.token[0] for side in sides]
     hashed = [" || ".join(tokens), *(tokens if column_hashes else ())]
     hashes = [f"TO_VARCHAR(SUM(MD5_NUMBER_LOWER64({text})))" for text in hashed]
@@ -96,13 +96,13 @@ def build_target_fingerprint(
 ) -> str:
     """The statement that computes the same in PostgreSQL, in parallel workers where the server has them.
 
-    The WITH clause says nothing: a subquery that has one is not flattened, so that each value is computed once a row and
+    The WITH clause has no meaning of its own: a subquery that has one is not flattened, so that each value is computed once a row and
     not once in each aggregate, and still runs inside of the parallel workers (PostgreSQL 15 to 18, seen in EXPLAIN).
 
     :param table_sql: the quoted table.
     :param where: a PostgreSQL predicate over the table's columns, or empty.
     """
-    sides = [target_side(column) for column in number_columns(columns)]
+    sides = [target_side(column) for column in list_compared(columns)]
     tokens = [_concat(side.token) for side in sides]
     row = _concat([part for side in sides for part in side.token])
     hashes = [
@@ -114,10 +114,10 @@ def build_target_fingerprint(
     return _statement("CAST(count(*) AS text)", hashes, sides, once, f"{table_sql}{condition}", group)
 
 
-def number_columns(columns: Sequence[Column]) -> tuple[Numbered, ...]:
+def list_compared(columns: Sequence[Column]) -> tuple[ComparedColumn, ...]:
     """The columns with their places and kinds."""
     return tuple(
-        Numbered(
+        ComparedColumn(
             column,
             place,
             kind_of(column),
@@ -129,8 +129,7 @@ def number_columns(columns: Sequence[Column]) -> tuple[Numbered, ...]:
 
 def _concat(parts: Sequence[str]) -> str:
     calls = [
-        f"concat({', '.join(parts[at : at + _MOST_ARGUMENTS])})"
-        for at in range(0, len(parts), _MOST_ARGUMENTS)
+        f"concat({', '.join(parts[at : at + _MAX_ARGUMENTS])})" for at in range(0, len(parts), _MAX_ARGUMENTS)
     ]
     return calls[0] if len(calls) == 1 else _concat(calls)
 
@@ -155,7 +154,7 @@ def _statement(
 
 def _measured(sides: Sequence[Side]) -> list[tuple[tuple[Measure, str], ...]]:
     """The measures of each column: all, or only the count where they would be too many."""
-    if sum(len(side.measures) for side in sides) <= MOST_MEASURES:
+    if sum(len(side.measures) for side in sides) <= MAX_MEASURES:
         return [side.measures for side in sides]
     return [side.measures[:1] for side in sides]
 
@@ -164,7 +163,7 @@ def parse_fingerprint(
     row: Sequence[Any], columns: Sequence[Column], *, column_hashes: bool = False
 ) -> Fingerprint:
     """The fingerprint that a row of either statement is (without its group)."""
-    numbered = number_columns(columns)
+    numbered = list_compared(columns)
     measured = _measured([source_side(column) for column in numbered])
     places = iter(row)
     rows, whole = int(next(places)), _hash(next(places))
@@ -230,26 +229,26 @@ class ChunkGroups:
 
 
 @dataclass(frozen=True, slots=True)
-class Untold:
+class Untranslatable:
     """Why a difference cannot be named with its chunk."""
 
     reason: str
 
 
-def group_chunks(chunks: Sequence[Chunk], columns: Sequence[Column]) -> ChunkGroups | Untold:
-    """The expressions that tell the chunks apart, or the reason why PostgreSQL cannot."""
+def group_chunks(chunks: Sequence[Chunk], columns: Sequence[Column]) -> ChunkGroups | Untranslatable:
+    """The expressions that give a row's chunk, or the reason why PostgreSQL cannot."""
     if len(chunks) <= 1:
-        return Untold("the run has one chunk")
+        return Untranslatable("the run has one chunk")
     written = [(chunk, translate_predicate(chunk.predicate, columns)) for chunk in chunks]
     for _, predicate in written:
-        if isinstance(predicate, Untold):
+        if isinstance(predicate, Untranslatable):
             return predicate
     source = " ".join(f"WHEN {chunk.predicate} THEN {chunk.index}" for chunk in chunks)
     target = " ".join(f"WHEN {predicate} THEN {chunk.index}" for chunk, predicate in written)
     return ChunkGroups(f"CASE {source} ELSE -1 END", f"CASE {target} ELSE -1 END")
 
 
-def translate_predicate(predicate: str, columns: Sequence[Column]) -> str | Untold:
+def translate_predicate(predicate: str, columns: Sequence[Column]) -> str | Untranslatable:
     """A chunk's predicate as PostgreSQL writes it over the target's column, exactly."""
     terms: list[str] = []
     alternative = ""
@@ -260,38 +259,38 @@ def translate_predicate(predicate: str, columns: Sequence[Column]) -> str | Unto
     while rest:
         match = _TERM.match(rest)
         if match is None:
-            return Untold(f"the chunk's predicate {predicate} is of a form that is not known")
+            return Untranslatable(f"the chunk's predicate {predicate} is of a form that is not known")
         rest = rest[match.end() :]
         term = _term(match, columns)
-        if isinstance(term, Untold):
+        if isinstance(term, Untranslatable):
             return term
         terms.append(term)
         if rest and not rest.startswith(" AND "):
-            return Untold(f"the chunk's predicate {predicate} is of a form that is not known")
+            return Untranslatable(f"the chunk's predicate {predicate} is of a form that is not known")
         rest = rest.removeprefix(" AND ")
     if not alternative:
-        return " AND ".join(terms) if terms else Untold("a chunk has no predicate")
+        return " AND ".join(terms) if terms else Untranslatable("a chunk has no predicate")
     null = _TERM.fullmatch(alternative)
-    term = Untold("") if null is None else _term(null, columns)
-    if isinstance(term, Untold) or not terms:
-        return Untold(f"the chunk's predicate {predicate} is of a form that is not known")
+    term = Untranslatable("") if null is None else _term(null, columns)
+    if isinstance(term, Untranslatable) or not terms:
+        return Untranslatable(f"the chunk's predicate {predicate} is of a form that is not known")
     return f"({' AND '.join(terms)} OR {term})"
 
 
-def _term(match: re.Match[str], columns: Sequence[Column]) -> str | Untold:
+def _term(match: re.Match[str], columns: Sequence[Column]) -> str | Untranslatable:
     name = match["name"][1:-1].replace('""', '"')
     column = next((column for column in columns if column.source == name), None)
     if column is None:
-        return Untold(f'the chunking column "{name}" is not copied')
+        return Untranslatable(f'the chunking column "{name}" is not copied')
     kind = parse_snowflake_type(column.source_type)
     if column.derived:
-        return Untold(f'the chunking column "{name}" is masked')
+        return Untranslatable(f'the chunking column "{name}" is masked')
     target = postgres_identifier(column.target)
     if match["operator"].startswith("IS"):
         return f"{target} {match['operator']}"
     literal = _literal(match["literal"] or "", kind)
     if literal is None:
-        return Untold(f'a bound of the chunking column "{name}" has digits beyond the microsecond')
+        return Untranslatable(f'a bound of the chunking column "{name}" has digits beyond the microsecond')
     collation = ' COLLATE "C"' if kind.name == "VARCHAR" else ""
     return f"{target}{collation} {match['operator']} {literal}"
 

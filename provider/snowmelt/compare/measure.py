@@ -10,11 +10,11 @@ from typing import Any
 
 import psycopg
 
-from snowmelt.compare.differences import find_fingerprint_differences, list_loose
+from snowmelt.compare.differences import find_fingerprint_differences, list_approximate
 from snowmelt.compare.fingerprint import (
     ChunkGroups,
     Fingerprint,
-    Untold,
+    Untranslatable,
     build_source_fingerprint,
     build_target_fingerprint,
     group_chunks,
@@ -69,10 +69,10 @@ def verify_fingerprint(
     """Compare the run's rows in Snowflake, at its snapshot, with the staging table. Writes nothing.
 
     Both statements run at the same time. Returns a small dict for the ledger and XCom, without any value of the data: `compared`,
-    `reason` when nothing was compared, `rows`, `hash`, `columns`, the columns that are compared loosely, `seconds`.
+    `reason` when nothing was compared, `rows`, `hash`, `columns`, the columns that are compared approximately, `seconds`.
 
     :param rejected: rows that were set aside while loading; None: as the ledger says.
-    :raises VerificationError: naming each column and, where they can be told, the chunks, with both values.
+    :raises VerificationError: naming each column and, where they can be named, the chunks, with both values.
     """
     reason = find_obstacle(postgres, plan, rejected)
     if reason:
@@ -96,7 +96,7 @@ def verify_fingerprint(
         "rows": source.rows,
         "hash": f"{source.hash:016x}",
         "columns": len(plan.columns),
-        "loosely": list(list_loose(source)),
+        "approximate": list(list_approximate(source)),
         "seconds": round(time.monotonic() - began, 3),
     }
 
@@ -152,7 +152,7 @@ def _read_both(both: _Both, source_sql: str, target_sql: str) -> tuple[list[Any]
 
 
 def _describe(both: _Both, differences: Sequence[str]) -> str:
-    """The whole message: the differences by chunk and column where the chunks can be told, else of the table."""
+    """The whole message: the differences by chunk and column where the chunks can be named, else of the table."""
     plan = both.plan
     chunks, note = _find_chunks(both)
     named = [
@@ -174,16 +174,16 @@ def _describe(both: _Both, differences: Sequence[str]) -> str:
     return (
         f"{plan.source} → {plan.target}, run {plan.run_id}: the rows in Snowflake at {plan.snapshot} and those loaded into "
         f"{plan.target_schema}.{plan.staging_table} are not the same ({note}).\n{listed}\n"
-        f"Nothing was published; the rows stand in {plan.target_schema}.{plan.staging_table} for a look. Start a new run; when it "
+        f"Nothing was published; the rows are in {plan.target_schema}.{plan.staging_table} for a look. Start a new run; when it "
         "differs in the same place, report the column's type and this message."
     )
 
 
 def _find_chunks(both: _Both) -> tuple[list[Chunk], str]:
-    """The chunks that differ, or why they cannot be told."""
+    """The chunks that differ, or why they cannot be named."""
     groups = group_chunks(both.plan.chunks, both.columns)
-    if isinstance(groups, Untold):
-        return [], f"by chunk it cannot be told: {groups.reason}"
+    if isinstance(groups, Untranslatable):
+        return [], f"which chunk differs is not known: {groups.reason}"
     source, target = _read_groups(both, groups)
     return [
         chunk for chunk in both.plan.chunks if _differ(source.get(chunk.index), target.get(chunk.index))
@@ -210,7 +210,7 @@ def _find_by_column(both: _Both, chunk: Chunk | None) -> list[str]:
     """The differences in one chunk, or in the whole table, with a hash for each column."""
     predicate = "" if chunk is None else chunk.predicate
     translated = translate_predicate(predicate, both.columns) if predicate else ""
-    condition = "" if isinstance(translated, Untold) else translated
+    condition = "" if isinstance(translated, Untranslatable) else translated
     found: list[str] = []
     for at in range(0, len(both.columns), HASHED_COLUMNS):
         columns = both.columns[at : at + HASHED_COLUMNS]

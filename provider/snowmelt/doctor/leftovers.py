@@ -15,6 +15,7 @@ from snowmelt.drivers.s3_errors import s3_failures
 from snowmelt.drivers.snowflake import Connection as SnowflakeConnection
 from snowmelt.drivers.snowflake import cancel_query, read_rows
 from snowmelt.errors import SnowmeltError
+from snowmelt.ledger.leftovers import DEFERRED_EXISTS, LEDGER_EXISTS, READ_LAST_ACTIVITY
 from snowmelt.publish.deferred import list_deferred, restore_indexes
 from snowmelt.publish.staging import drop_staging, list_leftovers
 from snowmelt.publish.staging_table import Leftover
@@ -28,14 +29,6 @@ READ_LEDGER_RIGHTS = """
 SELECT c.relname FROM pg_class AS c WHERE c.relnamespace = to_regnamespace('snowmelt') AND c.relkind = 'r'
   AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
        AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')) ORDER BY 1
-"""
-LEDGER_EXISTS = "SELECT to_regclass('snowmelt.loaded_file') IS NOT NULL"
-DEFERRED_EXISTS = "SELECT to_regclass('snowmelt.deferred_index') IS NOT NULL"
-#: A run's last activity. Parameter: run ids.
-READ_LAST_ACTIVITY = """
-SELECT r.run_id, r.outcome, greatest(r.started_at, r.staged_at, r.verified_at, r.published_at,
-       (SELECT max(l.loaded_at) FROM snowmelt.loaded_file AS l WHERE l.run_id = r.run_id))
-FROM snowmelt.run AS r WHERE r.run_id = ANY(%s)
 """
 #: Whether a session works on a table: a load or an index build may be silent for longer than a day. Parameters: schema, table.
 READ_IN_USE = """

@@ -24,7 +24,7 @@ class Connection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class QueryStatus:
-    """How a submitted query stands."""
+    """The status of a submitted query."""
 
     running: bool
     succeeded: bool
@@ -84,7 +84,7 @@ def submit_query(connection: Connection, sql: str, doing: str) -> str:
 
 
 def read_status(connection: Connection, query_id: str, doing: str) -> QueryStatus:
-    """How the query stands. A failed one is no error here."""
+    """Read the status of a query. A failed query is not an error here."""
     from snowflake.connector import SnowflakeConnection
 
     with snowflake_failures(doing):

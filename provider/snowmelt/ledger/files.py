@@ -1,4 +1,8 @@
-"""What the ledger knows of a run's files: staged, to be loaded by which task, loaded, set aside. Safe to repeat, and to run twice at once."""
+"""Files in the ledger: staged, to be loaded by which task, loaded, with rows set aside. Safe to repeat, and to run twice at once.
+
+A row of `loaded_file` is inserted first in the transaction that loads the file and is committed with it, so a row that can be
+seen means the file is in the table: there is no state "started".
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,70 @@ import psycopg
 from psycopg.rows import dict_row
 
 from snowmelt.errors import PlanChanged, StagingError
-from snowmelt.ledger import runs as ledger
 from snowmelt.unload.manifest import Batch, StagedChunk, StagedFile
+
+WRITE_STAGED_CHUNK = """
+INSERT INTO snowmelt.staged_chunk (run_id, chunk, query_id, files, rows, bytes, seconds, started_at, ended_at)
+VALUES (%(run_id)s, %(chunk)s, %(query_id)s, %(files)s, %(rows)s, %(bytes)s, %(seconds)s,
+        to_timestamp(%(started_at)s::float8), to_timestamp(%(started_at)s::float8 + %(seconds)s))
+ON CONFLICT (run_id, chunk) DO UPDATE SET query_id = EXCLUDED.query_id, files = EXCLUDED.files,
+    rows = EXCLUDED.rows, bytes = EXCLUDED.bytes, seconds = EXCLUDED.seconds,
+    started_at = EXCLUDED.started_at, ended_at = EXCLUDED.ended_at
+"""
+READ_STAGED_CHUNKS = (
+    "SELECT chunk, query_id, seconds FROM snowmelt.staged_chunk WHERE run_id = %s ORDER BY chunk"
+)
+COUNT_LOADED = "SELECT count(*) FROM snowmelt.loaded_file WHERE run_id = %s"
+READ_STAGED_KEYS = "SELECT s3_key, bytes, rows FROM snowmelt.staged_file WHERE run_id = %s ORDER BY s3_key"
+DELETE_STAGED = "DELETE FROM snowmelt.staged_file WHERE run_id = %s"
+COPY_STAGED = "COPY snowmelt.staged_file (run_id, s3_key, chunk, batch, etag, bytes, rows) FROM STDIN"
+WRITE_STAGED = """
+UPDATE snowmelt.run SET staged_files = %(files)s, staged_rows = %(rows)s, staged_bytes = %(bytes)s,
+    staged_at = coalesce(staged_at, clock_timestamp())
+WHERE run_id = %(run_id)s
+"""
+LOCK_RUN = "SELECT 1 FROM snowmelt.run WHERE run_id = %s FOR UPDATE"
+READ_BATCH = """
+SELECT s3_key, bytes, rows, chunk, etag FROM snowmelt.staged_file WHERE run_id = %s AND batch = %s ORDER BY s3_key
+"""
+READ_STAGED = (
+    "SELECT s3_key, bytes, rows, chunk, etag FROM snowmelt.staged_file WHERE run_id = %s ORDER BY s3_key"
+)
+#: The first statement of a file's transaction. A second worker on the same file waits here for the first to end.
+CLAIM_FILE = """
+INSERT INTO snowmelt.loaded_file (run_id, s3_key, etag, bytes, rows, load_method, worker)
+VALUES (%(run_id)s, %(key)s, %(etag)s, %(bytes)s, %(rows)s, %(method)s, %(worker)s)
+ON CONFLICT (run_id, s3_key) DO NOTHING
+"""
+READ_CLAIM = (
+    "SELECT etag, bytes, rows, load_method FROM snowmelt.loaded_file WHERE run_id = %s AND s3_key = %s"
+)
+FINISH_FILE = """
+UPDATE snowmelt.loaded_file
+SET seconds = %(seconds)s, rejected = %(rejected)s, load_method = %(method)s, loaded_at = clock_timestamp()
+WHERE run_id = %(run_id)s AND s3_key = %(key)s
+"""
+READ_REJECTED = (
+    "SELECT coalesce(sum(rejected), 0) FROM snowmelt.loaded_file WHERE run_id = %s AND s3_key <> %s"
+)
+#: Rows by chunk as staged and as loaded: a chunk that lost a file shows a difference here.
+READ_COUNTS = """
+SELECT s.chunk, count(*) AS files, sum(s.rows) AS staged, count(l.s3_key) AS loaded_files,
+       coalesce(sum(l.rows), 0) AS loaded, coalesce(sum(l.rejected), 0) AS rejected
+FROM snowmelt.staged_file AS s
+LEFT JOIN snowmelt.loaded_file AS l ON (l.run_id, l.s3_key) = (s.run_id, s.s3_key)
+WHERE s.run_id = %s GROUP BY s.chunk ORDER BY s.chunk
+"""
+READ_UNEXPECTED_LOADED = """
+SELECT l.s3_key FROM snowmelt.loaded_file AS l
+LEFT JOIN snowmelt.staged_file AS s ON (l.run_id, l.s3_key) = (s.run_id, s.s3_key)
+WHERE l.run_id = %s AND s.s3_key IS NULL ORDER BY 1 LIMIT 5
+"""
+READ_CHUNKS = "SELECT chunk, query_id, files, rows, bytes, seconds FROM snowmelt.staged_chunk WHERE run_id = %s ORDER BY chunk"
+INSERT_REJECTED = """
+INSERT INTO snowmelt.rejected_row (run_id, s3_key, row_number, column_name, reason, "row")
+VALUES (%s, %s, %s, %s, %s, %s)
+"""
 
 Connection = psycopg.Connection[Any]
 Cursor = psycopg.Cursor[Any]
@@ -32,10 +98,10 @@ def write_staged(
     """
     files = [(batch.index, file) for batch in batches for file in batch.files]
     with connection.transaction():
-        connection.execute(ledger.LOCK_RUN, (run_id,))
-        before = {row[0]: (row[1], row[2]) for row in connection.execute(ledger.READ_STAGED_KEYS, (run_id,))}
+        connection.execute(LOCK_RUN, (run_id,))
+        before = {row[0]: (row[1], row[2]) for row in connection.execute(READ_STAGED_KEYS, (run_id,))}
         now = {file.key: (file.bytes, file.rows) for _, file in files}
-        if before and before != now and (loaded := _one(connection, ledger.COUNT_LOADED, (run_id,))):
+        if before and before != now and (loaded := _one(connection, COUNT_LOADED, (run_id,))):
             gone = sorted(set(before) - set(now)) or sorted(set(now) - set(before))
             raise PlanChanged(
                 f"Run {run_id} has loaded {loaded} of its {len(before)} files, and now its chunks were unloaded again into {len(now)} other "
@@ -44,7 +110,7 @@ def write_staged(
             )
         with connection.cursor() as cursor:
             cursor.executemany(
-                ledger.WRITE_STAGED_CHUNK,
+                WRITE_STAGED_CHUNK,
                 [
                     {
                         "run_id": run_id,
@@ -60,8 +126,8 @@ def write_staged(
                 ],
             )
             if before != now:
-                cursor.execute(ledger.DELETE_STAGED, (run_id,))
-                with cursor.copy(ledger.COPY_STAGED) as copy:
+                cursor.execute(DELETE_STAGED, (run_id,))
+                with cursor.copy(COPY_STAGED) as copy:
                     for batch, file in files:
                         copy.write_row(
                             (run_id, file.key, file.chunk, batch, file.etag, file.bytes, file.rows)
@@ -72,17 +138,17 @@ def write_staged(
                 "rows": sum(file.rows for _, file in files),
                 "bytes": sum(file.bytes for _, file in files),
             }
-            cursor.execute(ledger.WRITE_STAGED, totals)
+            cursor.execute(WRITE_STAGED, totals)
 
 
 def read_batch(connection: Connection, run_id: str, batch: int) -> tuple[StagedFile, ...]:
     """The files that a load task takes, in the order of their keys."""
-    return tuple(StagedFile(*row) for row in connection.execute(ledger.READ_BATCH, (run_id, batch)))
+    return tuple(StagedFile(*row) for row in connection.execute(READ_BATCH, (run_id, batch)))
 
 
 def read_staged(connection: Connection, run_id: str) -> tuple[StagedFile, ...]:
     """All files of a run, in the order of their keys."""
-    return tuple(StagedFile(*row) for row in connection.execute(ledger.READ_STAGED, (run_id,)))
+    return tuple(StagedFile(*row) for row in connection.execute(READ_STAGED, (run_id,)))
 
 
 def read_staged_chunks(connection: Connection, run_id: str, bucket: str) -> tuple[StagedChunk, ...]:
@@ -92,7 +158,7 @@ def read_staged_chunks(connection: Connection, run_id: str, bucket: str) -> tupl
         files.setdefault(file.chunk, []).append(file)
     return tuple(
         StagedChunk(chunk, bucket, query_id, seconds, tuple(files.get(chunk, ())))
-        for chunk, query_id, seconds in connection.execute(ledger.READ_STAGED_CHUNKS, (run_id,))
+        for chunk, query_id, seconds in connection.execute(READ_STAGED_CHUNKS, (run_id,))
     )
 
 
@@ -105,10 +171,10 @@ def claim_file(cursor: Cursor, run_id: str, file: StagedFile, *, etag: str, meth
     """
     worker = f"{socket.gethostname()}:{os.getpid()}"
     values = {"run_id": run_id, "key": file.key, "etag": etag, "bytes": file.bytes, "rows": file.rows}
-    cursor.execute(ledger.CLAIM_FILE, values | {"method": method, "worker": worker})
+    cursor.execute(CLAIM_FILE, values | {"method": method, "worker": worker})
     if cursor.rowcount == 1:
         return True
-    row = cursor.execute(ledger.READ_CLAIM, (run_id, file.key)).fetchone()
+    row = cursor.execute(READ_CLAIM, (run_id, file.key)).fetchone()
     if row is not None and (row[0], row[1]) != (etag, file.bytes):
         raise StagingError(
             f"{file.key} was loaded in run {run_id} with ETag {row[0]} and {row[1]:,} bytes; in S3 it now has ETag {etag} and "
@@ -120,26 +186,26 @@ def claim_file(cursor: Cursor, run_id: str, file: StagedFile, *, etag: str, meth
 def finish_file(cursor: Cursor, run_id: str, key: str, *, seconds: float, rejected: int, method: str) -> None:
     """Complete the file's ledger row, in the same transaction as its claim."""
     done = {"seconds": seconds, "rejected": rejected, "method": method}
-    cursor.execute(ledger.FINISH_FILE, {"run_id": run_id, "key": key} | done)
+    cursor.execute(FINISH_FILE, {"run_id": run_id, "key": key} | done)
 
 
 def read_rejected(connection: Connection, run_id: str, *, but: str) -> int:
     """Rows of a run that are set aside, as far as it is committed, without those of one file."""
-    return int(_one(connection, ledger.READ_REJECTED, (run_id, but)))
+    return int(_one(connection, READ_REJECTED, (run_id, but)))
 
 
 def read_counts(connection: Connection, run_id: str) -> list[dict[str, Any]]:
     """Files and rows by chunk, as staged and as loaded."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(ledger.READ_COUNTS, (run_id,)).fetchall()
+        return cursor.execute(READ_COUNTS, (run_id,)).fetchall()
 
 
-def read_strange_loaded(connection: Connection, run_id: str) -> list[str]:
-    """Keys that the ledger has as loaded and the manifest does not know; at most five."""
-    return [row[0] for row in connection.execute(ledger.READ_STRANGE_LOADED, (run_id,))]
+def read_unexpected_loaded(connection: Connection, run_id: str) -> list[str]:
+    """Keys that the ledger has as loaded and the manifest does not have; at most five."""
+    return [row[0] for row in connection.execute(READ_UNEXPECTED_LOADED, (run_id,))]
 
 
 def read_chunks(connection: Connection, run_id: str) -> list[dict[str, Any]]:
     """What each unload of a run returned, in the order of the chunks."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(ledger.READ_CHUNKS, (run_id,)).fetchall()
+        return cursor.execute(READ_CHUNKS, (run_id,)).fetchall()

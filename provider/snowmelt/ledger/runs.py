@@ -1,10 +1,4 @@
-"""Every statement that touches the ledger's tables (`ledger_tables.py`).
-
-All progress and state are read from here. A row of `loaded_file` is inserted first in the transaction that loads the
-file and is committed with it, so a row that can be seen means the file is in the table: there is no state "started".
-
-Reading and writing the ledger over a psycopg connection. Every function is safe to repeat, and to run twice at once.
-"""
+"""Runs in the ledger: the plan, verification, publish and outcome of each. Safe to repeat, and to run twice at once."""
 
 from __future__ import annotations
 
@@ -18,6 +12,7 @@ from psycopg.types.json import Jsonb
 from snowmelt.errors import AccessError, TerminalError
 from snowmelt.ledger.tables import MIGRATIONS
 from snowmelt.rights.postgres import LEDGER_RIGHTS, LEDGER_SCHEMA, READ_HELD, HeldRights, find_missing
+from snowmelt.vocabulary import Outcome
 
 #: Two first runs at once: one creates the tables, the other waits. The number is arbitrary, and nobody else's.
 LOCK = "SELECT pg_advisory_xact_lock(5647382910)"
@@ -47,71 +42,13 @@ ON CONFLICT (source, target, column_name)
     DO UPDATE SET value = EXCLUDED.value, run_id = EXCLUDED.run_id, moved_at = EXCLUDED.moved_at
 """
 
-WRITE_STAGED_CHUNK = """
-INSERT INTO snowmelt.staged_chunk (run_id, chunk, query_id, files, rows, bytes, seconds, started_at, ended_at)
-VALUES (%(run_id)s, %(chunk)s, %(query_id)s, %(files)s, %(rows)s, %(bytes)s, %(seconds)s,
-        to_timestamp(%(started_at)s::float8), to_timestamp(%(started_at)s::float8 + %(seconds)s))
-ON CONFLICT (run_id, chunk) DO UPDATE SET query_id = EXCLUDED.query_id, files = EXCLUDED.files,
-    rows = EXCLUDED.rows, bytes = EXCLUDED.bytes, seconds = EXCLUDED.seconds,
-    started_at = EXCLUDED.started_at, ended_at = EXCLUDED.ended_at
-"""
 WRITE_SUBMITTED = """
 INSERT INTO snowmelt.submitted_query (run_id, chunk, query_id, submitted_at)
 VALUES (%(run_id)s, %(chunk)s, %(query_id)s, to_timestamp(%(submitted_at)s::float8))
 ON CONFLICT (run_id, chunk) DO UPDATE SET query_id = EXCLUDED.query_id, submitted_at = EXCLUDED.submitted_at
 """
-READ_STAGED_CHUNKS = (
-    "SELECT chunk, query_id, seconds FROM snowmelt.staged_chunk WHERE run_id = %s ORDER BY chunk"
-)
-COUNT_LOADED = "SELECT count(*) FROM snowmelt.loaded_file WHERE run_id = %s"
-READ_STAGED_KEYS = "SELECT s3_key, bytes, rows FROM snowmelt.staged_file WHERE run_id = %s ORDER BY s3_key"
-DELETE_STAGED = "DELETE FROM snowmelt.staged_file WHERE run_id = %s"
-COPY_STAGED = "COPY snowmelt.staged_file (run_id, s3_key, chunk, batch, etag, bytes, rows) FROM STDIN"
-WRITE_STAGED = """
-UPDATE snowmelt.run SET staged_files = %(files)s, staged_rows = %(rows)s, staged_bytes = %(bytes)s,
-    staged_at = coalesce(staged_at, clock_timestamp())
-WHERE run_id = %(run_id)s
-"""
-LOCK_RUN = "SELECT 1 FROM snowmelt.run WHERE run_id = %s FOR UPDATE"
-READ_BATCH = """
-SELECT s3_key, bytes, rows, chunk, etag FROM snowmelt.staged_file WHERE run_id = %s AND batch = %s ORDER BY s3_key
-"""
-READ_STAGED = (
-    "SELECT s3_key, bytes, rows, chunk, etag FROM snowmelt.staged_file WHERE run_id = %s ORDER BY s3_key"
-)
 
-#: The first statement of a file's transaction. A second worker on the same file waits here for the first to end.
-CLAIM_FILE = """
-INSERT INTO snowmelt.loaded_file (run_id, s3_key, etag, bytes, rows, load_method, worker)
-VALUES (%(run_id)s, %(key)s, %(etag)s, %(bytes)s, %(rows)s, %(method)s, %(worker)s)
-ON CONFLICT (run_id, s3_key) DO NOTHING
-"""
-READ_CLAIM = (
-    "SELECT etag, bytes, rows, load_method FROM snowmelt.loaded_file WHERE run_id = %s AND s3_key = %s"
-)
-FINISH_FILE = """
-UPDATE snowmelt.loaded_file
-SET seconds = %(seconds)s, rejected = %(rejected)s, load_method = %(method)s, loaded_at = clock_timestamp()
-WHERE run_id = %(run_id)s AND s3_key = %(key)s
-"""
 
-READ_REJECTED = (
-    "SELECT coalesce(sum(rejected), 0) FROM snowmelt.loaded_file WHERE run_id = %s AND s3_key <> %s"
-)
-
-#: Rows by chunk as staged and as loaded: a chunk that lost a file shows a difference here.
-READ_COUNTS = """
-SELECT s.chunk, count(*) AS files, sum(s.rows) AS staged, count(l.s3_key) AS loaded_files,
-       coalesce(sum(l.rows), 0) AS loaded, coalesce(sum(l.rejected), 0) AS rejected
-FROM snowmelt.staged_file AS s
-LEFT JOIN snowmelt.loaded_file AS l ON (l.run_id, l.s3_key) = (s.run_id, s.s3_key)
-WHERE s.run_id = %s GROUP BY s.chunk ORDER BY s.chunk
-"""
-READ_STRANGE_LOADED = """
-SELECT l.s3_key FROM snowmelt.loaded_file AS l
-LEFT JOIN snowmelt.staged_file AS s ON (l.run_id, l.s3_key) = (s.run_id, s.s3_key)
-WHERE l.run_id = %s AND s.s3_key IS NULL ORDER BY 1 LIMIT 5
-"""
 #: Another run of a later snapshot that was published into the same target since this one began: ours would undo it.
 READ_OVERTAKEN = """
 SELECT other.run_id, other.snapshot FROM snowmelt.run AS mine JOIN snowmelt.run AS other
@@ -120,7 +57,7 @@ WHERE mine.run_id = %s
     AND coalesce(other.snapshot::timestamptz, other.started_at) > coalesce(mine.snapshot::timestamptz, mine.started_at)
 ORDER BY other.published_at DESC LIMIT 1
 """
-#: A verification that comes back late says nothing any more about a run that is published.
+#: A verification that ends late changes nothing of a run that is published.
 WRITE_VERIFICATION = """
 UPDATE snowmelt.run SET verification = %(verification)s,
     verified_at = CASE WHEN %(error)s::text IS NULL THEN clock_timestamp() END, error = %(error)s
@@ -128,18 +65,16 @@ WHERE run_id = %(run_id)s AND published_at IS NULL
 """
 #: Inside the publish transaction. No row: the run was published before.
 WRITE_PUBLISHED = """
-UPDATE snowmelt.run SET published_at = clock_timestamp(), publish_result = %(result)s, outcome = 'published', error = NULL
+UPDATE snowmelt.run SET published_at = clock_timestamp(), publish_result = %(result)s, outcome = %(outcome)s, error = NULL
 WHERE run_id = %(run_id)s AND published_at IS NULL
 """
 WRITE_RECONCILED = """
-UPDATE snowmelt.run SET published_at = clock_timestamp(), finished_at = clock_timestamp(), outcome = 'reconciled'
-WHERE run_id = %s
+UPDATE snowmelt.run SET published_at = clock_timestamp(), finished_at = clock_timestamp(), outcome = %(outcome)s
+WHERE run_id = %(run_id)s
 """
 READ_PUBLISHED = "SELECT published_at, publish_result FROM snowmelt.run WHERE run_id = %s"
-#: Holds the run's row, so that no publish comes in between: true where the run needs no staging table any more.
-LOCK_OVER = (
-    "SELECT published_at IS NOT NULL OR outcome = 'tested' FROM snowmelt.run WHERE run_id = %s FOR UPDATE"
-)
+#: Holds the run's row, so that no publish comes in between.
+LOCK_OUTCOME = "SELECT published_at IS NOT NULL, outcome FROM snowmelt.run WHERE run_id = %s FOR UPDATE"
 WRITE_OUTCOME = """
 UPDATE snowmelt.run SET outcome = %(outcome)s, error = %(error)s, finished_at = clock_timestamp() WHERE run_id = %(run_id)s
 """
@@ -153,35 +88,6 @@ ON CONFLICT (dag_id, dag_run_id, task_id, map_index, try_number)
 """
 WRITE_FINISHED = "UPDATE snowmelt.run SET finished_at = clock_timestamp() WHERE run_id = %s"
 
-WRITE_DEFERRED = """
-INSERT INTO snowmelt.deferred_index (schema_name, table_name, index_name, statements, run_id) VALUES (%s, %s, %s, %s, %s)
-ON CONFLICT (schema_name, table_name, index_name)
-    DO UPDATE SET statements = EXCLUDED.statements, run_id = EXCLUDED.run_id, dropped_at = clock_timestamp()
-"""
-LIST_DEFERRED = """
-SELECT schema_name, table_name, index_name, run_id, statements FROM snowmelt.deferred_index
-WHERE dropped_at <= clock_timestamp() - make_interval(hours => %s) ORDER BY 1, 2, 3
-"""
-READ_DEFERRED = (
-    "SELECT index_name FROM snowmelt.deferred_index WHERE (schema_name, table_name) = (%s, %s) ORDER BY 1"
-)
-TAKE_DEFERRED = """
-DELETE FROM snowmelt.deferred_index WHERE (schema_name, table_name, index_name) = (%s, %s, %s) RETURNING statements
-"""
-
-#: One at a time for a warehouse, so that the last run to end knows that it is the last.
-LOCK_WAREHOUSE = "SELECT pg_advisory_xact_lock(hashtextextended('snowmelt warehouse ' || %s, 0))"
-#: What a warehouse was before the first of the runs that resized it; a run that died a day ago no longer counts.
-READ_ORIGINAL_SIZE = """
-SELECT original_size FROM snowmelt.resized_warehouse
-WHERE warehouse = %s AND resized_at > clock_timestamp() - interval '1 day' ORDER BY resized_at LIMIT 1
-"""
-WRITE_RESIZED = """
-INSERT INTO snowmelt.resized_warehouse (warehouse, run_id, original_size) VALUES (%s, %s, %s)
-ON CONFLICT (warehouse, run_id) DO NOTHING
-"""
-READ_RESIZED = "SELECT warehouse, original_size FROM snowmelt.resized_warehouse WHERE run_id = %s"
-DELETE_RESIZED = "DELETE FROM snowmelt.resized_warehouse WHERE (warehouse, run_id) = (%s, %s)"
 
 READ_REPORT = """
 SELECT r.run_id, r.dag_id, r.dag_run_id, r.mode, r.source, r.target, r.snapshot, r.snapshot_note, r.outcome, r.error, r.source_rows, r.staged_files, r.staged_rows,
@@ -194,7 +100,6 @@ SELECT r.run_id, r.dag_id, r.dag_run_id, r.mode, r.source, r.target, r.snapshot,
        (SELECT coalesce(sum(c.seconds), 0) FROM snowmelt.staged_chunk AS c WHERE c.run_id = r.run_id) AS unload_seconds
 FROM snowmelt.run AS r WHERE r.run_id = %s
 """
-READ_CHUNKS = "SELECT chunk, query_id, files, rows, bytes, seconds FROM snowmelt.staged_chunk WHERE run_id = %s ORDER BY chunk"
 WRITE_REPORT = "UPDATE snowmelt.run SET report = %s WHERE run_id = %s"
 
 
@@ -276,13 +181,14 @@ def write_verification(
 
 def write_published(cursor: Cursor, run_id: str, result: dict[str, Any]) -> bool:
     """Mark the run as published, inside the publish transaction. False: it was published before."""
-    cursor.execute(WRITE_PUBLISHED, {"run_id": run_id, "result": Jsonb(result)})
+    values = {"run_id": run_id, "result": Jsonb(result), "outcome": Outcome.PUBLISHED}
+    cursor.execute(WRITE_PUBLISHED, values)
     return cursor.rowcount == 1
 
 
 def write_reconciled(cursor: Cursor, run_id: str) -> None:
     """Mark the keys of a run as used up, inside its publish transaction."""
-    cursor.execute(WRITE_RECONCILED, (run_id,))
+    cursor.execute(WRITE_RECONCILED, {"run_id": run_id, "outcome": Outcome.RECONCILED})
 
 
 def read_published(connection: Connection, run_id: str) -> dict[str, Any] | None:
@@ -298,9 +204,12 @@ def is_published(cursor: Cursor, run_id: str) -> bool:
 
 
 def lock_over(cursor: Cursor, run_id: str) -> bool:
-    """Whether the run is published, or a test that has ended; it stays so until the cursor's transaction ends."""
-    row = cursor.execute(LOCK_OVER, (run_id,)).fetchone()
-    return row is not None and bool(row[0])
+    """Whether the run needs no staging table any more: it is published, or a test that has ended.
+
+    It stays so until the cursor's transaction ends.
+    """
+    row = cursor.execute(LOCK_OUTCOME, (run_id,)).fetchone()
+    return row is not None and (bool(row[0]) or Outcome(row[1]) is Outcome.TESTED)
 
 
 def read_watermark(connection: Connection, *, source: str, target: str, column: str) -> str | None:
@@ -317,20 +226,20 @@ def write_watermark(cursor: Cursor, **watermark: str) -> None:
     cursor.execute(WRITE_WATERMARK, watermark)
 
 
-def write_outcome(connection: Connection, run_id: str, outcome: str, error: str | None = None) -> None:
-    """End a run that publishes nothing (`unloaded`, `tested`), or that failed for good."""
+def write_outcome(connection: Connection, run_id: str, outcome: Outcome, error: str | None = None) -> None:
+    """End a run that publishes nothing (UNLOADED, TESTED), or that failed for good."""
     with connection.transaction():
         connection.execute(WRITE_OUTCOME, {"run_id": run_id, "outcome": outcome, "error": error})
 
 
 def write_resumed(connection: Connection, run_id: str, dag_id: str, dag_run_id: str) -> None:
-    """Note which DAG run goes on with a run that another one began."""
+    """Record which DAG run goes on with a run that another one began."""
     with connection.transaction():
         connection.execute(WRITE_RESUMED, (dag_id, dag_run_id, run_id))
 
 
 def write_failure(connection: Connection, failure: Mapping[str, Any]) -> None:
-    """Note why a task failed. The same try again replaces its own note.
+    """Record why a task failed. The same try again replaces its own record.
 
     :param failure: dag_id, dag_run_id, task_id, map_index, try_number, label, error.
     """
@@ -339,7 +248,7 @@ def write_failure(connection: Connection, failure: Mapping[str, Any]) -> None:
 
 
 def write_submitted(connection: Connection, submitted: Mapping[str, Any]) -> None:
-    """Note the query that unloads a chunk, while it runs; a chunk that is unloaded again has a new one.
+    """Record the query that unloads a chunk, while it runs; a chunk that is unloaded again has a new one.
 
     :param submitted: run_id, chunk, query_id, submitted_at (in seconds since 1970).
     """
@@ -348,7 +257,7 @@ def write_submitted(connection: Connection, submitted: Mapping[str, Any]) -> Non
 
 
 def write_finished(connection: Connection, run_id: str) -> None:
-    """Note when the run's last task ended."""
+    """Record when the run's last task ended."""
     with connection.transaction():
         connection.execute(WRITE_FINISHED, (run_id,))
 

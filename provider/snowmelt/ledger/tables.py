@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA = "snowmelt"
-
-#: Applied in order, each once; the number of rows in snowmelt.migration tells how far a database is. Never edited
+#: Applied in order, each once; the number of rows in snowmelt.migration is the version of a database. Never edited
 #: after a release: changes are added at the end.
 MIGRATIONS: tuple[str, ...] = (
     """

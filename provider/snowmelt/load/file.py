@@ -11,10 +11,11 @@ from typing import Any
 import psycopg
 
 from snowmelt.errors import ConfigurationError, StagingError
+from snowmelt.ledger.files import INSERT_REJECTED
 from snowmelt.load.copy_stream import Progress
 from snowmelt.load.csv import CsvRows, S3Uri
 from snowmelt.load.parquet import ParquetRows
-from snowmelt.load.rejects import INSERT_REJECTED, RejectedRows, RejectPolicy
+from snowmelt.load.rejects import RejectedRows, RejectPolicy
 from snowmelt.load.rows import FileRows, load_rows
 from snowmelt.load.s3_object import S3Object
 from snowmelt.load.target import LoadTarget

@@ -22,11 +22,6 @@ KEPT_CHARACTERS = 4096
 #: The largest integer that every reader of JSON keeps exactly.
 _JSON_INTEGER = 2**53
 
-INSERT_REJECTED = """
-INSERT INTO snowmelt.rejected_row (run_id, s3_key, row_number, column_name, reason, "row")
-VALUES (%s, %s, %s, %s, %s, %s)
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class RowFault:
@@ -66,7 +61,7 @@ class RejectedRow:
     row: Mapping[str, Any]
 
     def parameters(self, run_id: str, key: str, *, ascii_only: bool = False) -> tuple[Any, ...]:
-        """The values for `INSERT_REJECTED`.
+        """The values of a row of `snowmelt.rejected_row`.
 
         :param ascii_only: for a database that is not in UTF8, whose jsonb may not hold the very text that it refused.
         """

@@ -1,7 +1,4 @@
-"""What a run's verification found, as a table for people: the same rows in four places, and the fingerprints.
-
-The values of a run's board: its halves, its pieces, who copied them and what failed.
-"""
+"""What the page of a run shows, as values: unload and load, chunks and files, workers, failures and the verification."""
 
 from __future__ import annotations
 
@@ -59,15 +56,15 @@ def build_verdict(run: Mapping[str, Any], *, staged_rows: int | None, loaded_row
     for name, title in _PLACES.items():
         rows = found.get(name)
         counted = None if rows is None else int(rows)
-        wanted = None if expected is None else expected - (rejected if name == "table_rows" else 0)
-        agrees = None if counted is None or wanted is None else counted == wanted
+        required = None if expected is None else expected - (rejected if name == "table_rows" else 0)
+        agrees = None if counted is None or required is None else counted == required
         if (
             agrees is False
             and run["verification"] is None
             and counted is not None
-            and counted < (wanted or 0)
+            and counted < (required or 0)
         ):
-            agrees = None  # the run is still on its way
+            agrees = None  # the run goes on
         places.append(Place(title, counted, agrees))
         expected = counted if counted is not None else expected
     verified = run["verified_at"] is not None
@@ -82,10 +79,10 @@ def describe_fingerprint(fingerprint: object) -> str:
     if not isinstance(fingerprint, Mapping):
         return str(fingerprint) if fingerprint else "not compared yet"
     if fingerprint.get("compared"):
-        loosely = fingerprint.get("loosely") or []
+        approximate = fingerprint.get("approximate") or fingerprint.get("loosely") or []  # the word of 0.1.0
         text = f"{fingerprint['columns']} columns over {int(fingerprint['rows']):,} rows agree, hash {fingerprint['hash']}"
-        if loosely:
-            text += f"; compared loosely: {', '.join(map(str, loosely))}"
+        if approximate:
+            text += f"; compared approximately: {', '.join(map(str, approximate))}"
         return text
     return str(fingerprint.get("reason") or "not compared yet")
 
@@ -125,9 +122,9 @@ class Half:
     rows_total: int | None
     rows_done: int
     bytes_done: int
-    #: Rows in a second: over all, and lately; 0: nothing to tell it by.
+    #: Rows per second: over all, and recently; 0: not known.
     rate: float
-    rate_lately: float
+    recent_rate: float
 
     @property
     def share(self) -> float:
@@ -143,8 +140,8 @@ class Half:
 
     @property
     def seconds_left(self) -> float | None:
-        """At the pace of late; None when that cannot be told."""
-        rate = self.rate_lately or self.rate
+        """At the recent rate; None when that is not known."""
+        rate = self.recent_rate or self.rate
         if self.finished or not rate or self.rows_total is None:
             return None
         return max(0, self.rows_total - self.rows_done) / rate
@@ -158,7 +155,7 @@ class Worker:
     files: int
     rows: int
     bytes: int
-    #: Rows in a second, while it was loading.
+    #: Rows per second, while it was loading.
     rate: float
 
 
@@ -172,13 +169,13 @@ class Failure:
     label: str
     error: str
     failed_at: datetime | None
-    #: Whether it stands as failed now; otherwise a later try is under way or went well.
+    #: Whether it is failed now; otherwise a later try is under way or went well.
     current: bool
 
 
 @dataclass(frozen=True, slots=True)
 class RunRows:
-    """What the ledger says about a run: rows of its tables by the columns' names."""
+    """What the ledger holds of a run: rows of its tables by the columns' names."""
 
     run: Mapping[str, Any]
     chunks: Sequence[Mapping[str, Any]]
@@ -186,7 +183,7 @@ class RunRows:
     failures: Sequence[Mapping[str, Any]]
     #: COPYs that run now: application_name, rows, bytes, seconds.
     copying: Sequence[Mapping[str, Any]]
-    #: Queries that were submitted for chunks, told before their results are: chunk, query_id.
+    #: Queries that were submitted for chunks, known before their results are: chunk, query_id.
     submitted: Sequence[Mapping[str, Any]] = ()
 
 

@@ -1,8 +1,6 @@
-"""Counts, sizes and times as people read them.
+"""Counts, sizes, times and rates as people read them: in log lines and on the pages.
 
-The pace of something that copies rows: how many, how fast lately, and how long still.
-
-What a task says while Snowflake unloads: what is waited for, and for how long. How far a COPY is, Snowflake does not tell.
+How far a running unload is, Snowflake does not report: a line for it names the query and the time so far.
 """
 
 from __future__ import annotations
@@ -56,7 +54,7 @@ def show_seconds(seconds: float | None) -> str:
 
 
 def show_rate(rows_per_second: float | None) -> str:
-    """Rows in a second."""
+    """Rows per second."""
     if not rows_per_second:
         return "-"
     digits = 1 if rows_per_second < _SLOW else 0
@@ -89,7 +87,7 @@ WINDOW_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Where it stood at one moment."""
+    """What was copied up to one moment."""
 
     seconds: float
     rows: int
@@ -97,9 +95,9 @@ class Mark:
 
 
 class Pace:
-    """Marks in, words out.
+    """The rate of a copy, from marks of what was copied when.
 
-    :param total_rows: rows that are to be copied; None where nobody knows.
+    :param total_rows: rows that are to be copied; None where that is not known.
     :param done_rows: rows that were there before; they count as done, not towards the rate.
     """
 
@@ -125,17 +123,17 @@ class Pace:
 
     @property
     def rate(self) -> float:
-        """Rows in a second, lately."""
+        """Rows per second, within the window."""
         return self._per_second(self._marks[-1].rows - self._marks[0].rows)
 
     @property
     def bytes_rate(self) -> float:
-        """Bytes in a second, lately."""
+        """Bytes per second, within the window."""
         return self._per_second(self._marks[-1].bytes - self._marks[0].bytes)
 
     @property
     def seconds_left(self) -> float | None:
-        """Until all rows are copied, at the pace of late; None when that cannot be told."""
+        """Until all rows are copied, at the rate of the window; None when that is not known."""
         if self.total_rows is None or not self.rate:
             return None
         return max(0, self.total_rows - self.rows) / self.rate

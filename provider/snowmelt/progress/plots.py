@@ -16,12 +16,12 @@ _WIDTH = 1000
 _LEFT, _RIGHT = 72, 8
 _AXIS = 22
 _LANE, _GAP = 14, 3
-#: More lanes than this would be no picture; the busiest are drawn, and how many are not is said.
-MOST_LANES = 24
+#: Lanes that are drawn; how many more there are is written below them.
+MAX_LANES = 24
 _BINS = 120
 _RATE_HEIGHT = 150
 _ROUND_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
-_MOST_TICKS = 7
+_MAX_TICKS = 7
 #: What a rate is of.
 Measure = Literal["rows", "bytes"]
 _TITLES = {"unload": "Unload", "load": "Load"}
@@ -50,12 +50,12 @@ def plot_gantt(spans: Sequence[Span], now: datetime) -> str:
         if not lanes:
             continue
         parts.append(f'<text class="what" x="0" y="{y + _LANE - 3}">{title}</text>')
-        for lane in lanes[:MOST_LANES]:
+        for lane in lanes[:MAX_LANES]:
             parts.extend(_bar(span, axis, y, now) for span in lane)
             y += _LANE + _GAP
-        if len(lanes) > MOST_LANES:
+        if len(lanes) > MAX_LANES:
             parts.append(
-                f'<text x="{_LEFT}" y="{y + _LANE - 3}">and {len(lanes) - MOST_LANES} more at once</text>'
+                f'<text x="{_LEFT}" y="{y + _LANE - 3}">and {len(lanes) - MAX_LANES} more at once</text>'
             )
             y += _LANE + _GAP
         y += 6
@@ -63,14 +63,14 @@ def plot_gantt(spans: Sequence[Span], now: datetime) -> str:
 
 
 def plot_rate(spans: Sequence[Span], now: datetime, what: Measure = "rows") -> str:
-    """Rows (or bytes) in a second over time, a line for the unload and one for the load; empty without spans."""
-    told = [span for span in spans if getattr(span, what)]
-    if not told:
+    """Rows (or bytes) per second over time, a line for the unload and one for the load; empty without spans."""
+    measured = [span for span in spans if getattr(span, what)]
+    if not measured:
         return ""
-    axis = _axis(told, now)
+    axis = _axis(measured, now)
     step_seconds = (axis.end - axis.start).total_seconds() / _BINS
     lines = {
-        step: _rates([span for span in told if span.step == step], axis, step_seconds, now, what)
+        step: _rates([span for span in measured if span.step == step], axis, step_seconds, now, what)
         for step in _TITLES
     }
     top = _round_up(max((max(rates) for rates in lines.values() if rates), default=0.0))
@@ -88,7 +88,7 @@ def plot_rate(spans: Sequence[Span], now: datetime, what: Measure = "rows") -> s
         if rates:
             parts.append(_area(step, rates, top, height))
     return _svg(
-        height + _AXIS, f"{what.capitalize()} in a second over time", [*_time_ticks(axis, height), *parts]
+        height + _AXIS, f"{what.capitalize()} per second over time", [*_time_ticks(axis, height), *parts]
     )
 
 
@@ -132,17 +132,17 @@ def _axis(spans: Sequence[Span], now: datetime) -> _Axis:
 def _bar(span: Span, axis: _Axis, y: int, now: datetime) -> str:
     left, right = axis.x(span.start), axis.x(span.until(now))
     seconds = (span.until(now) - span.start).total_seconds()
-    told = f"{span.label}: {show_count(span.rows)} rows, {show_bytes(span.bytes)}, {show_seconds(seconds)}"
+    text = f"{span.label}: {show_count(span.rows)} rows, {show_bytes(span.bytes)}, {show_seconds(seconds)}"
     where = f" on {span.worker}" if span.worker else ""
     return (
         f'<rect class="bar {span.step} {span.state}" x="{left:.1f}" y="{y}" width="{max(right - left, 2):.1f}" height="{_LANE}" rx="2">'
-        f"<title>{escape(told + where)}</title></rect>"
+        f"<title>{escape(text + where)}</title></rect>"
     )
 
 
 def _time_ticks(axis: _Axis, height: int) -> list[str]:
     seconds = (axis.end - axis.start).total_seconds()
-    each = next((step for step in _ROUND_SECONDS if seconds / step <= _MOST_TICKS), 86400)
+    each = next((step for step in _ROUND_SECONDS if seconds / step <= _MAX_TICKS), 86400)
     parts = []
     for number in range(int(seconds // each) + 1):
         x = axis.x(axis.start + timedelta(seconds=each * number))

@@ -13,9 +13,8 @@ from snowmelt.progress.board import Failure, Half, Piece, RunBoard, RunRows, Wor
 from snowmelt.progress.spans import Span, TaskState, build_steps, rate_of, tasks_of
 from snowmelt.sql.session_names import load_session_name
 
-#: The rate that the time left is reckoned by is that of the last minutes.
-LATELY = timedelta(minutes=3)
-_ENDED = ("published", "unloaded", "tested", "failed")
+#: The time left is estimated by the rate of the last minutes.
+RECENT = timedelta(minutes=3)
 
 
 def build_board(rows: RunRows, tasks: Sequence[TaskState]) -> RunBoard:
@@ -50,7 +49,7 @@ def build_board(rows: RunRows, tasks: Sequence[TaskState]) -> RunBoard:
 
 def _is_live(run: Mapping[str, Any], tasks: Sequence[TaskState]) -> bool:
     if not tasks:
-        return run["outcome"] not in _ENDED and run["finished_at"] is None
+        return not run["outcome"].ended and run["finished_at"] is None
     words = {task.word for task in tasks}
     return bool(words & {"running", "queued", "retrying"}) or (
         "waiting" in words and not words & {"failed", "blocked"}
@@ -140,7 +139,7 @@ def _half(
             for piece in pieces
         ),
         rate=rate_of(own, now),
-        rate_lately=rate_of(own, now, LATELY),
+        recent_rate=rate_of(own, now, RECENT),
     )
 
 
@@ -208,13 +207,13 @@ def _workers(spans: Sequence[Span], now: datetime) -> tuple[Worker, ...]:
 
 def _failures(rows: RunRows, tasks: Sequence[TaskState]) -> tuple[Failure, ...]:
     failed = {(task.task_id, task.map_index): task for task in tasks if task.word in {"failed", "retrying"}}
-    told: list[Failure] = []
+    failures: list[Failure] = []
     seen = set()
     for row in rows.failures:
         place = (row["task_id"], row["map_index"])
         current = place in failed and place not in seen
         seen.add(place)
-        told.append(
+        failures.append(
             Failure(*place, row["try_number"], row["label"] or "", row["error"], row["failed_at"], current)
         )
     silent = [
@@ -222,4 +221,4 @@ def _failures(rows: RunRows, tasks: Sequence[TaskState]) -> tuple[Failure, ...]:
         for place, task in failed.items()
         if place not in seen
     ]  # fmt: skip
-    return (*silent, *sorted(told, key=lambda failure: not failure.current))
+    return (*silent, *sorted(failures, key=lambda failure: not failure.current))

@@ -56,7 +56,7 @@ def amount_between(spans: Sequence[Span], start: datetime, end: datetime, now: d
 
 
 def rate_of(spans: Sequence[Span], now: datetime, window: timedelta | None = None) -> float:
-    """Rows in a second: since the first span began until the last ended, or over the last `window` only."""
+    """Rows per second: since the first span began until the last ended, or over the last `window` only."""
     if not spans:
         return 0.0
     start = min(span.start for span in spans)
@@ -105,7 +105,7 @@ _WORDS = {
     "upstream_failed": "blocked",
 }
 #: What a step shows when its tasks are in several states: the first of these that any is in.
-_LOUDEST = ("failed", "retrying", "running", "blocked", "queued", "waiting", "done", "skipped")
+_BY_URGENCY = ("failed", "retrying", "running", "blocked", "queued", "waiting", "done", "skipped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ def _step(task_id: str, title: str, tasks: Sequence[TaskState], now: datetime) -
     return Step(
         task_id=task_id,
         title=title,
-        word=next((word for word in _LOUDEST if word in words), "waiting"),
+        word=next((word for word in _BY_URGENCY if word in words), "waiting"),
         done=sum(task.word in {"done", "skipped"} for task in tasks),
         total=len(tasks),
         seconds=(max(ended) - min(started)).total_seconds() if started else None,

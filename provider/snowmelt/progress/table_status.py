@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from snowmelt.vocabulary import Outcome
+
 
 @dataclass(frozen=True, slots=True)
 class TableStatus:
@@ -17,13 +19,13 @@ class TableStatus:
     dag_id: str
     dag_run_id: str
     mode: str
-    outcome: str
+    outcome: Outcome
     error: str | None
     started_at: datetime
     finished_at: datetime | None
     rows_done: int
     rows_total: int
-    #: Rows in a second, while files were loaded.
+    #: Rows per second, while files were loaded.
     rate: float
     #: verified, differs or open.
     verdict: str
@@ -38,9 +40,16 @@ class TableStatus:
     watermark_column: str | None
 
     @property
+    def word(self) -> str:
+        """The page's word for the last run: done, running or failed."""
+        if not self.outcome.ended:
+            return "running"
+        return "done" if self.outcome.good else "failed"
+
+    @property
     def share(self) -> float:
         """How much of the last run's rows are loaded, from 0 to 1."""
-        if self.outcome in {"published", "unloaded", "tested"}:
+        if self.outcome.good:
             return 1.0
         return min(1.0, self.rows_done / self.rows_total) if self.rows_total else 0.0
 
@@ -61,7 +70,7 @@ def build_status(row: Mapping[str, Any]) -> TableStatus:
         dag_id=row["dag_id"],
         dag_run_id=row["dag_run_id"],
         mode=row["mode"],
-        outcome=row["outcome"],
+        outcome=Outcome(row["outcome"]),
         error=row["error"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
@@ -79,7 +88,7 @@ def build_status(row: Mapping[str, Any]) -> TableStatus:
 
 
 def parse_moment(text: str | None) -> datetime | None:
-    """The instant of `2026-11-22 10:00:00.123456789 +0000`, or of the same without offset, in UTC; None: it is none."""
+    """The instant of `2026-11-22 10:00:00.123456789 +0000`, or of the same without offset, in UTC; None: it is not a time."""
     if not text:
         return None
     moment, _, offset = text.strip().partition(" +")

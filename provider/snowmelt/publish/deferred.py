@@ -19,7 +19,7 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from snowmelt.config.sections import Execution
-from snowmelt.ledger import runs as ledger
+from snowmelt.ledger import leftovers as ledger
 from snowmelt.publish.index_statements import build_settings
 from snowmelt.publish.locks import build_lock, hold_lock
 from snowmelt.publish.request import LockPatience, PublishRequest

@@ -20,7 +20,7 @@ from snowmelt.publish.index_statements import (
 )
 from snowmelt.publish.locks import build_lock_timeout, hold_lock
 from snowmelt.publish.request import LockPatience
-from snowmelt.publish.row_statements import build_duplicates
+from snowmelt.publish.row_statements import build_duplicates, describe_duplicates
 from snowmelt.publish.staging import check_unchanged, read_mark
 from snowmelt.publish.staging_table import LOCK_NAME
 from snowmelt.publish.table_details import TableDetails
@@ -100,28 +100,20 @@ def constraint_broken(
     staging: str,
     key: Sequence[str],
 ) -> ValueRefused:
-    """The error for rows that break a constraint, with examples where the key is made of plain columns.
+    """The error for rows that break a constraint, with the statement that lists them where the key is made of plain columns.
 
     The transaction that failed must have ended.
     """
     examples = ""
     if key and isinstance(error, errors.UniqueViolation):
+        duplicates = build_duplicates(key, postgres_identifier(schema, staging))
         with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:
-            rows = cursor.execute(build_duplicates(key, postgres_identifier(schema, staging))).fetchall()
-        examples = "".join(f"\n  - {describe_key(key, row)} stands in {row[-1]:,} rows" for row in rows)
+            rows = cursor.execute(duplicates).fetchall()
+        examples = describe_duplicates(rows, duplicates)
     return ValueRefused(
         f"{what} does not hold for the loaded rows: {describe_answer(error)}. Correct the source, or drop the constraint from the target.{examples}",
         **read_facts(error),
     )
-
-
-def describe_key(key: Sequence[str], values: Sequence[Any]) -> str:
-    """`id = 5, "Visit Id" = NULL`, each value at most 80 characters."""
-    shown = []
-    for name, value in zip(key, values, strict=False):
-        text = "NULL" if value is None else str(value)
-        shown.append(f"{name} = {text if len(text) <= 80 else text[:79] + '…'}")  # noqa: PLR2004 - a line of a log
-    return ", ".join(shown)
 
 
 def _plan(

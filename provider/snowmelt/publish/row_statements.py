@@ -13,6 +13,7 @@ PostgreSQL 18, a million rows by primary key, all changed: UPDATE 13.7 s, INSERT
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from snowmelt.publish.request import PublishRequest
 from snowmelt.sql.names import postgres_identifier
@@ -77,6 +78,16 @@ def build_duplicates(keys: Sequence[str], source: str) -> str:
         f"SELECT {texts}, count(*) FROM {source} GROUP BY {_list(keys)} HAVING count(*) > 1 "
         f"ORDER BY count(*) DESC, {_list(keys)} LIMIT {EXAMPLES}"
     )
+
+
+def describe_duplicates(rows: Sequence[Sequence[Any]], sql: str) -> str:
+    """How to list keys that are in several rows. The keys are not shown: they are values of rows.
+
+    :param rows: the answer to `sql`, which `build_duplicates` built; the most frequent key first.
+    """
+    if not rows:
+        return ""
+    return f" The most frequent key is in {rows[0][-1]:,} rows; list them by: {sql}"
 
 
 def build_delete_surplus(request: PublishRequest) -> str:

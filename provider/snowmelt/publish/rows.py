@@ -9,7 +9,6 @@ from typing import Any
 import psycopg
 
 from snowmelt.errors import TargetError, TargetUnavailable, ValueRefused, VerificationError
-from snowmelt.publish.index_build import describe_key
 from snowmelt.publish.locks import build_lock, hold_lock
 from snowmelt.publish.request import PublishRequest, PublishResult
 from snowmelt.publish.row_statements import (
@@ -22,6 +21,7 @@ from snowmelt.publish.row_statements import (
     build_insert_new,
     build_null_keys,
     build_update,
+    describe_duplicates,
 )
 from snowmelt.publish.staging_table import build_drop
 from snowmelt.publish.strategies import STRATEGIES
@@ -174,7 +174,7 @@ def _delete_gone(cursor: Cursor, request: PublishRequest) -> int:
 def refuse_keys(cursor: Cursor, request: PublishRequest) -> None:
     """Keys that tell no row from another: NULLs, and the same key twice.
 
-    :raises ValueRefused: with the columns, or up to five keys.
+    :raises ValueRefused: with the columns, or the statement that lists the keys.
     """
     where = f"{request.schema}.{request.table}"
     key = request.uniqueness_columns
@@ -182,17 +182,17 @@ def refuse_keys(cursor: Cursor, request: PublishRequest) -> None:
     bad = [f"{name} in {count:,} rows" for name, count in zip(key, nulls, strict=True) if count]
     if bad:
         raise ValueRefused(
-            f"The rows for {where} cannot be merged by ({', '.join(key)}): NULL stands in {', '.join(bad)}, and NULL equals nothing. "
+            f"The rows for {where} cannot be merged by ({', '.join(key)}): NULL is in {', '.join(bad)}, and NULL equals nothing. "
             "Name other uniqueness_columns, or leave these rows out by source_filter."
         )
-    twice = cursor.execute(build_duplicate_keys(request)).fetchall()
+    duplicates = build_duplicate_keys(request)
+    twice = cursor.execute(duplicates).fetchall()
     if twice:
-        listed = "".join(f"\n  - {describe_key(key, row)} stands in {row[-1]:,} rows" for row in twice)
         last = request.duplicates is Duplicates.LAST
         again = f" with the same {request.watermark_column}" if last else ""
         remedy = "Name uniqueness_columns that tell the rows apart" + (
             "." if last else ", or let the last by watermark win (duplicates = last)."
         )
         raise ValueRefused(
-            f"The rows for {where} cannot be merged: keys stand in several rows{again}. {remedy}{listed}"
+            f"The rows for {where} cannot be merged: keys are in several rows{again}. {remedy}{describe_duplicates(twice, duplicates)}"
         )

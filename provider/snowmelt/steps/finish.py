@@ -42,7 +42,7 @@ def remove_staged(
     :returns: objects removed.
     """
     report = read_report(postgres, plan.run_id)
-    published = report is not None and report["outcome"] in {Outcome.PUBLISHED, Outcome.TESTED}
+    published = report is not None and Outcome(report["outcome"]) in {Outcome.PUBLISHED, Outcome.TESTED}
     if not published or plan.mode is Mode.LOAD:
         return 0
     if s3 is not None:

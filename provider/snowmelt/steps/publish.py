@@ -27,7 +27,7 @@ from snowmelt.publish.staging import create_staging, drop_staging, read_mark
 from snowmelt.publish.staging_table import LOCK_NAME, build_mark
 from snowmelt.publish.target import read_details
 from snowmelt.publish.transaction import publish
-from snowmelt.vocabulary import Duplicates, Mode, PublishMethod
+from snowmelt.vocabulary import Duplicates, Mode, Outcome, PublishMethod
 
 log = logging.getLogger(__name__)
 
@@ -244,5 +244,5 @@ def _record(cursor: psycopg.Cursor[Any], plan: Plan, result: PublishResult) -> N
 def _end_test(connection: psycopg.Connection[Any], plan: Plan, rows: int) -> dict[str, Any]:
     with postgres_failures(f"Dropping the table of test run {plan.run_id}"):
         drop_staging(connection, plan.target_schema, plan.staging_table)
-    ledger.write_outcome(connection, plan.run_id, "tested")
+    ledger.write_outcome(connection, plan.run_id, Outcome.TESTED)
     return {"method": "test", "published": False, "rows_after": rows}

@@ -16,7 +16,7 @@ from snowmelt.compare.measure import verify_fingerprint
 from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.drivers.snowflake import Connection
 from snowmelt.errors import SnowmeltError, VerificationError
-from snowmelt.ledger.files import read_counts, read_strange_loaded
+from snowmelt.ledger.files import read_counts, read_unexpected_loaded
 from snowmelt.ledger.runs import read_report, write_verification
 from snowmelt.plan.plan import Plan
 from snowmelt.sql.names import postgres_identifier
@@ -143,7 +143,7 @@ def _read_counts(postgres: psycopg.Connection[Any], plan: Plan) -> Counts:
         row = postgres.execute(f"SELECT count(*) FROM {table}").fetchone()
         return Counts(
             chunks=read_counts(postgres, plan.run_id),
-            unexpected=read_strange_loaded(postgres, plan.run_id),
+            unexpected=read_unexpected_loaded(postgres, plan.run_id),
             table_rows=row[0] if row else 0,
         )
 

@@ -15,7 +15,7 @@ from snowmelt.config.fields import WAREHOUSE_SIZES, warehouse_size
 from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.drivers.snowflake import Connection, read_named_rows, read_rows
 from snowmelt.errors import AccessError, ConfigurationError
-from snowmelt.ledger import runs as ledger
+from snowmelt.ledger import leftovers as ledger
 from snowmelt.rights.snowflake import describe_missing, warehouse_grants
 from snowmelt.sql.names import snowflake_identifier, snowflake_literal
 

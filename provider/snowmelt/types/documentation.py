@@ -51,7 +51,7 @@ _BOTTOM = """\
   files that were unloaded for another length.
 - **CSV and years.** A year beyond 1 to 9999 is given an end that says so in the unload, so that PostgreSQL refuses it, whatever
   Snowflake prints for it. Instants count in UTC: 9999-12-31 23:00 -08:00 is in the year 10000.
-- **Rows that do not fit.** `bad_rows: reject` (the default) rolls the file back and names file, row, column and value;
+- **Rows that do not fit.** `bad_rows: reject` (the default) rolls the file back and names file, row and column;
   `quarantine` sets such rows aside in `snowmelt.rejected_row`, by each way in, up to `quarantine_limit` rows of the run.
 - **Encodings.** Files are UTF-8. A database in another encoding gets each text converted by PostgreSQL; a character that it does
   not have is a row that does not fit.

@@ -27,7 +27,7 @@ MAY_READ_RUN = [
 class Rights:
     """What a user may do with a DAG beyond looking at its runs."""
 
-    #: Error texts come from task logs, and may hold a value of the data.
+    #: Error texts come from task logs.
     read_errors: bool
     clear_tasks: bool
 

@@ -1,4 +1,4 @@
-"""What Airflow's own database says about migrations: their DAGs, their next runs, the states of their tasks."""
+"""What Airflow's own database knows of migrations: their DAGs, their next runs, the states of their tasks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _kept: dict[str, tuple[float, str]] = {}
 
 @dataclass(frozen=True, slots=True)
 class DagState:
-    """A DAG of Snowmelt's, as it stands in Airflow."""
+    """A DAG of Snowmelt's, as Airflow has it."""
 
     dag_id: str
     paused: bool
@@ -49,7 +49,7 @@ def read_dags(session: Session) -> dict[str, DagState]:
 
 
 def read_connections(session: Session, dag_ids: Iterable[str]) -> dict[str, str]:
-    """The Airflow connection that holds each DAG's ledger; without the DAGs that do not say."""
+    """The Airflow connection that holds each DAG's ledger; without the DAGs that name none."""
     wanted = set(dag_ids)
     now = time.monotonic()
     stale = [dag_id for dag_id in wanted if _kept.get(dag_id, (0.0, ""))[0] < now - _KEPT_SECONDS]

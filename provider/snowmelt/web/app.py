@@ -25,7 +25,7 @@ _FILES = {
     "icon.svg": "image/svg+xml",
     "icon-dark.svg": "image/svg+xml",
 }
-#: The pages run no script and no style but their own files, load nothing from elsewhere, and stand in no foreign frame.
+#: The pages run no script and no style but their own files, load nothing from elsewhere, and are shown in no foreign frame.
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
     "frame-ancestors 'self'; base-uri 'none'; form-action 'none'",
@@ -71,7 +71,7 @@ def show_run(dag_id: str, run_id: str, session: SessionDep, user: GetUserDep) ->
 
 
 def describe_run(dag_id: str, run_id: str, session: SessionDep, user: GetUserDep) -> JSONResponse:
-    """Where a DAG run stands, as JSON."""
+    """The state of a DAG run, as JSON."""
     found = read_run(session, dag_id, run_id)
     if found.rows is None:
         raise HTTPException(404, "No ledger knows this DAG run.")
@@ -96,7 +96,7 @@ def describe_run(dag_id: str, run_id: str, session: SessionDep, user: GetUserDep
             "rows_total": half.rows_total,
             "rows_done": half.rows_done,
             "bytes_done": half.bytes_done,
-            "rows_per_second": half.rate_lately or half.rate,
+            "rows_per_second": half.recent_rate or half.rate,
             "seconds_left": half.seconds_left,
         }
         for name, half in (("unload", board.unload), ("load", board.load))

@@ -9,11 +9,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from snowmelt.airflow.sessions import postgres_session
+from snowmelt.ledger.page_rows import (
+    SESSION_OPTIONS,
+    read_dag_ids,
+    read_failures,
+    read_run_rows,
+    read_tables,
+)
 from snowmelt.progress.board import RunRows
 from snowmelt.progress.table_status import TableStatus
 from snowmelt.web.access import keep_readable
 from snowmelt.web.airflow_state import DEFAULT_CONNECTION, DagState, read_connections, read_dags
-from snowmelt.web.page_sql import SESSION_OPTIONS, read_dag_ids, read_failures, read_run_rows, read_tables
 
 if TYPE_CHECKING:
     import psycopg
@@ -58,7 +64,7 @@ def read_overview(session: Session, user: Any) -> Overview:
 
 @dataclass(frozen=True, slots=True)
 class FoundRun:
-    """What the ledgers say about a DAG run."""
+    """What the ledgers hold of a DAG run."""
 
     rows: RunRows | None
     #: Of a run that never got a plan: why its tasks failed.

@@ -18,13 +18,14 @@ from snowmelt.progress.board import Failure, Half, Piece, RunBoard
 from snowmelt.progress.plots import plot_gantt, plot_rate
 from snowmelt.progress.spans import TaskState, build_steps
 from snowmelt.progress.table_status import TableStatus
+from snowmelt.vocabulary import Outcome
 from snowmelt.web.access import Rights
 from snowmelt.web.ledgers import FoundRun, Overview
 
 #: More tiles than this are no picture: beyond, there is one for each task instead of each file.
-MOST_TILES = 600
+MAX_TILES = 600
 #: Rows of a list of chunks or files; what needs a look comes first.
-MOST_LISTED = 150
+MAX_LISTED = 150
 _URGENT = ("failed", "retrying", "running", "queued", "blocked", "waiting", "done", "skipped")
 
 
@@ -78,7 +79,7 @@ def render_run(board: RunBoard, dag_id: str, run_id: str, rights: Rights) -> str
             ("unload", "Unload", "chunks", board.unload, _tiles(board.unload), listed(board.unload)),
             ("load", "Load", "files", board.load, _tiles(board.load), listed(board.load)),
         ],
-        most=MOST_LISTED,
+        most=MAX_LISTED,
     )  # fmt: skip
 
 
@@ -108,14 +109,14 @@ def _tasks_of(failures: Sequence[Failure]) -> str:
 
 
 def headline(board: RunBoard) -> Mapping[str, Any]:
-    """Where the run stands, in a word, a sentence and a share."""
+    """The state of the run: a word that the style sheet knows, and a text."""
     failed = [step.title for step in board.steps if step.word == "failed"]
-    outcome = board.run["outcome"]
-    if failed and outcome not in {"published", "tested", "unloaded"}:
-        return {"word": "failed", "text": f"Failed in: {', '.join(failed)}"}
-    if outcome in {"published", "tested", "unloaded"}:
+    outcome: Outcome = board.run["outcome"]
+    if outcome.good:
         return {"word": "done", "text": outcome.capitalize()}
-    if outcome != "running":
+    if failed:
+        return {"word": "failed", "text": f"Failed in: {', '.join(failed)}"}
+    if outcome.ended:
         return {"word": "failed", "text": outcome.capitalize()}
     running = next((step for step in board.steps if step.word in {"running", "retrying", "queued"}), None)
     coming = next((step for step in board.steps if step.word == "waiting"), None)
@@ -128,11 +129,11 @@ def headline(board: RunBoard) -> Mapping[str, Any]:
 
 def listed(half: Half) -> list[Piece]:
     """The pieces that are listed by name: what needs a look first."""
-    return sorted(half.pieces, key=lambda piece: _URGENT.index(piece.word))[:MOST_LISTED]
+    return sorted(half.pieces, key=lambda piece: _URGENT.index(piece.word))[:MAX_LISTED]
 
 
 def _tiles(half: Half) -> list[Mapping[str, Any]]:
-    if len(half.pieces) <= MOST_TILES:
+    if len(half.pieces) <= MAX_TILES:
         return [
             {"word": piece.word, "map_index": piece.map_index, "label": piece.label} for piece in half.pieces
         ]

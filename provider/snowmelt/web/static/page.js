@@ -4,7 +4,7 @@
 const LIVE = 3000;
 const SLOW = 15000;
 const main = document.querySelector("main");
-const said = document.getElementById("said");
+const notice = document.getElementById("status");
 
 // Airflow keeps its theme in this origin's storage; without one the system's preference decides.
 function takeTheme() {
@@ -23,7 +23,7 @@ function takeTheme() {
 takeTheme();
 window.addEventListener("storage", takeTheme);
 
-// The frame may not navigate Airflow's window; a link that stands in Airflow's own document may.
+// The frame may not navigate Airflow's window; a link inside Airflow's own document may.
 function openAround(event) {
   const link = event.target.closest("a.top");
   if (!link || window.parent === window || event.defaultPrevented || event.button !== 0) {
@@ -31,15 +31,15 @@ function openAround(event) {
   }
   try {
     const outer = window.parent.document;
-    const stand = outer.createElement("a");
-    stand.href = link.href;
+    const anchor = outer.createElement("a");
+    anchor.href = link.href;
     if (event.ctrlKey || event.metaKey || event.shiftKey) {
-      stand.target = "_blank";
-      stand.rel = "noopener";
+      anchor.target = "_blank";
+      anchor.rel = "noopener";
     }
-    outer.body.append(stand);
-    stand.click();
-    stand.remove();
+    outer.body.append(anchor);
+    anchor.click();
+    anchor.remove();
     event.preventDefault();
   } catch {
     // a foreign frame: the browser does what it can
@@ -47,10 +47,10 @@ function openAround(event) {
 }
 document.addEventListener("click", openAround);
 
-function say(text) {
-  said.textContent = text;
-  window.clearTimeout(say.timer);
-  say.timer = window.setTimeout(() => (said.textContent = ""), 8000);
+function showStatus(text) {
+  notice.textContent = text;
+  window.clearTimeout(showStatus.timer);
+  showStatus.timer = window.setTimeout(() => (notice.textContent = ""), 8000);
 }
 
 // A button that clears asks once more, in place: a frame may not open a dialogue.
@@ -87,12 +87,12 @@ async function clearTask(button) {
   // From here on the part may be exchanged again.
   button.classList.remove("sure");
   if (answer && answer.ok) {
-    say("Cleared: it runs again.");
+    showStatus("Cleared: it runs again.");
     await refresh();
   } else {
     button.disabled = false;
     button.textContent = button.dataset.before;
-    say(answer ? `Airflow refused to clear it (${answer.status}).` : "Airflow does not answer.");
+    showStatus(answer ? `Airflow refused to clear it (${answer.status}).` : "Airflow does not answer.");
   }
 }
 document.addEventListener("click", (event) => {
@@ -160,7 +160,7 @@ async function refresh() {
   }
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
   if (fresh && fresh.dataset.unreadable === "yes" && !main.dataset.unreadable) {
-    say("The ledger does not answer at the moment; this is how it stood.");
+    showStatus("The ledger does not answer at the moment; this is its last state.");
   } else if (fresh && fresh.innerHTML !== last) {
     last = fresh.innerHTML;
     exchange(fresh);
@@ -169,7 +169,7 @@ async function refresh() {
   }
 }
 
-// A run that stands still may go on at any time: someone clears a task. It is looked at now and then.
+// A run that does not move may go on at any time: someone clears a task. It is looked at now and then.
 async function keepFresh() {
   const pause = main.dataset.live === "yes" ? LIVE : SLOW;
   await new Promise((resume) => window.setTimeout(resume, pause));

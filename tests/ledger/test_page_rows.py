@@ -9,18 +9,18 @@ import pytest
 
 from snowmelt.ledger import files as ledger_files
 from snowmelt.ledger import runs as ledger
-from snowmelt.progress.run_board import build_board
-from snowmelt.progress.spans import TaskState
-from snowmelt.steps.load import build_load_job, load_files
-from snowmelt.steps.publish import make_staging
-from snowmelt.steps.register import register_files
-from snowmelt.web.page_sql import (
+from snowmelt.ledger.page_rows import (
     SESSION_OPTIONS,
     read_dag_ids,
     read_failures,
     read_run_rows,
     read_tables,
 )
+from snowmelt.progress.run_board import build_board
+from snowmelt.progress.spans import TaskState
+from snowmelt.steps.load import build_load_job, load_files
+from snowmelt.steps.publish import make_staging
+from snowmelt.steps.register import register_files
 from tests.waiting import wait_until
 
 TABLE = {

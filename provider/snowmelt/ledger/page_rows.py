@@ -1,6 +1,6 @@
-"""What the pages read from the ledger. Every statement reads only, and only rows of DAGs that it is told.
+"""What the pages read from the ledger: only rows of DAGs that are named, over a session that cannot write.
 
-Reading the ledger for the pages, over a session that cannot write. A database without a ledger has nothing to show.
+A database without a ledger has nothing to show.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.progress.board import RunRows
 from snowmelt.progress.table_status import TableStatus, build_status
 from snowmelt.sql.session_names import PAGE_SESSION
+from snowmelt.vocabulary import Mode, Outcome
 
 #: Options of the pages' sessions: they cannot change anything, and give up before a person does.
 SESSION_OPTIONS = (
@@ -30,11 +31,11 @@ READ_TABLES = """
 WITH last AS (
     SELECT DISTINCT ON (target, source) run_id, dag_id, dag_run_id, mode, source, target, outcome, error, source_rows, staged_files,
            staged_rows, staged_bytes, started_at, verified_at, published_at, finished_at, snapshot
-    FROM snowmelt.run WHERE dag_id = ANY(%(dag_ids)s) AND mode <> 'keys'
+    FROM snowmelt.run WHERE dag_id = ANY(%(dag_ids)s) AND mode <> %(keys)s
     ORDER BY target, source, started_at DESC
 ), published AS (
     SELECT DISTINCT ON (target, source) target, source, run_id, snapshot, published_at, verified_at, publish_result, source_rows, plan->>'watermark' AS watermark
-    FROM snowmelt.run WHERE dag_id = ANY(%(dag_ids)s) AND mode <> 'keys' AND published_at IS NOT NULL
+    FROM snowmelt.run WHERE dag_id = ANY(%(dag_ids)s) AND mode <> %(keys)s AND published_at IS NOT NULL
     ORDER BY target, source, published_at DESC
 )
 SELECT last.*, p.run_id AS published_run_id, p.snapshot AS published_snapshot, p.published_at AS last_published_at,
@@ -62,7 +63,7 @@ SELECT run_id, dag_id, dag_run_id, mode, source, target, snapshot, snapshot_note
        plan->>'publish' AS publish, plan->>'file_format' AS file_format, plan->>'load_method' AS load_method,
        plan->'location'->>'bucket' AS bucket, coalesce(plan->'location'->>'base', '') || (plan->>'path') AS prefix,
        clock_timestamp() AS now
-FROM snowmelt.run WHERE dag_id = %(dag_id)s AND dag_run_id = %(dag_run_id)s AND mode <> 'keys'
+FROM snowmelt.run WHERE dag_id = %(dag_id)s AND dag_run_id = %(dag_run_id)s AND mode <> %(keys)s
 ORDER BY started_at DESC LIMIT 1
 """
 READ_CHUNKS = """
@@ -107,19 +108,21 @@ def read_tables(connection: Connection, dag_ids: Iterable[str]) -> list[TableSta
     with postgres_failures("Reading the ledger"):
         if not _has_ledger(connection):
             return []
-        return [build_status(row) for row in _rows(connection, READ_TABLES, dag_ids=list(dag_ids))]
+        return [
+            build_status(row) for row in _rows(connection, READ_TABLES, dag_ids=list(dag_ids), keys=Mode.KEYS)
+        ]
 
 
 def read_run_rows(connection: Connection, dag_id: str, dag_run_id: str) -> RunRows | None:
-    """All that the ledger says about a DAG run; None when it says nothing."""
+    """All that the ledger holds of a DAG run; None when it does not know the run."""
     with postgres_failures("Reading the ledger"), connection.transaction():
         if not _has_ledger(connection):
             return None
         names = {"dag_id": dag_id, "dag_run_id": dag_run_id}
-        found = _rows(connection, READ_RUN, **names)
+        found = _rows(connection, READ_RUN, **names, keys=Mode.KEYS)
         if not found:
             return None
-        run = found[0]
+        run = found[0] | {"outcome": Outcome(found[0]["outcome"])}
         ids = {"run_id": run["run_id"]}
         return RunRows(
             run=run,
