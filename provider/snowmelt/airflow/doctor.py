@@ -52,7 +52,7 @@ class Doctor:
         """Where the staged files are.
 
         :param location: of the stage, which may add folders of its own.
-        :param region: of the AWS connection: it tells the partition.
+        :param region: of the AWS connection: it decides the partition.
         """
         place = self.scope.place
         prefix = location.key(place.prefix) if location else place.prefix

@@ -274,7 +274,7 @@ def check_test_files(
         path = f"{prefix}{folder}/"
         where = f"s3://{location.bucket}/{location.key(path)}"
         remedy = snowflake_sql(build_remove(location, path)) if location.stage else None
-        finding = found("Test files", where, Status.WRONG, "files of an earlier doctor", remedy)
+        finding = found("Test files", where, Status.WRONG, "files of a previous doctor", remedy)
         if remove and remedy is not None:
             try:
                 read_rows(session, remedy.steps[0], f"Removing {where}")

@@ -17,7 +17,10 @@ from snowmelt.errors import (
     Topic,
     ValueRefused,
 )
+from snowmelt.rights.iam import BUCKET_RIGHTS, Principal
+from snowmelt.rights.postgres import CREATE_AWS_S3
 
+_IMPORT = BUCKET_RIGHTS[Principal.DATABASE]
 _LOGIN = Known(
     AccessError, "PostgreSQL refused the login: correct user, password or pg_hba.conf.", Topic.POSTGRES_LOGIN
 )
@@ -142,7 +145,8 @@ _AWS_S3_BY_TEXT: tuple[tuple[tuple[str, ...], Known], ...] = (
         ("http 403",),
         Known(
             AccessError,
-            "The database's own IAM role may not read the object: give it s3:GetObject and s3:ListBucket on the bucket, and kms:Decrypt where it is encrypted by a KMS key.",
+            "The database's own IAM role may not read the object: give it rds-aws_s3-policy.json of `airflow snowmelt setup-sql` "
+            f"({', '.join((*_IMPORT.objects, *_IMPORT.bucket))}, and {', '.join(_IMPORT.key)} where it is encrypted by a KMS key).",
             Topic.RDS_ROLE,
         ),
     ),
@@ -154,7 +158,7 @@ _AWS_S3_BY_TEXT: tuple[tuple[tuple[str, ...], Known], ...] = (
         ("aws_s3", "does not exist"),
         Known(
             ConfigurationError,
-            "The extension is not installed: CREATE EXTENSION aws_s3 CASCADE, or load with load_method copy.",
+            f"The extension is not installed: {CREATE_AWS_S3}, or load with load_method copy.",
             Topic.AWS_S3_MISSING,
         ),
     ),

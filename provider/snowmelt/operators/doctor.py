@@ -22,7 +22,7 @@ FINDINGS_KEY = "findings"
 
 @dataclass(frozen=True, slots=True)
 class CheckedConfig:
-    """The configuration that is checked, told by its file's name: Airflow writes a mapped task's arguments into its database as text."""
+    """The configuration that is checked, shown by its file's name: Airflow writes a mapped task's arguments into its database as text."""
 
     origin: str
     config: Config = field(repr=False)
@@ -31,7 +31,7 @@ class CheckedConfig:
 class MigrationCheckOperator(BaseOperator):
     """Run one group of checks; fail, after all of them, when one is wrong.
 
-    Returns how many findings have each status; the findings themselves stand under the XCom key `findings`.
+    Returns how many findings have each status; the findings themselves are under the XCom key `findings`.
 
     :param config: the configuration that is checked.
     :param check: a key of `snowmelt.doctor.findings.CHECKS`.
@@ -95,19 +95,19 @@ class MigrationDoctorReportOperator(BaseOperator):
         """Gather the findings of all tasks, the failed ones too."""
         findings: list[Finding] = []
         for task_id in self.tasks:
-            told = context["ti"].xcom_pull(task_ids=task_id, key=FINDINGS_KEY)
-            findings += _flatten(task_id, told)
+            pushed = context["ti"].xcom_pull(task_ids=task_id, key=FINDINGS_KEY)
+            findings += _flatten(task_id, pushed)
         counts = count_statuses(findings)
         self.log.info("The report:\n%s", build_report(findings))
         wrong = counts[Status.WRONG] + counts[Status.UNKNOWN]
         if wrong:
-            raise AirflowFailException(f"{wrong} checks are wrong; the report above says what mends each.")
+            raise AirflowFailException(f"{wrong} checks are wrong; the report above says what fixes each.")
         return counts
 
 
-def _flatten(task_id: str, told: Any) -> list[Finding]:
+def _flatten(task_id: str, pushed: Any) -> list[Finding]:
     """What one task pushed, or the tasks of one map; a task that died without a word is a finding too."""
-    lists = [told] if told and isinstance(told[0], dict) else list(told or ())
+    lists = [pushed] if pushed and isinstance(pushed[0], dict) else list(pushed or ())
     findings = [Finding.from_json(one) for listed in lists for one in listed or ()]
     if not findings and task_id != "table":
         text = "the task ended without a finding: its log says why"

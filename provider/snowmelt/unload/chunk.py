@@ -10,6 +10,7 @@ from typing import Any
 
 from snowmelt.drivers.snowflake import (
     Connection,
+    naming_grants,
     read_columns,
     read_named_rows,
     read_result,
@@ -17,6 +18,7 @@ from snowmelt.drivers.snowflake import (
     submit_query,
 )
 from snowmelt.errors import ConfigurationError, SourceUnavailable
+from snowmelt.rights.snowflake import integration_grants, stage_grants
 from snowmelt.sql.names import TableName, parse_identifiers, snowflake_identifier
 from snowmelt.sql.predicate import parse_source_filter
 from snowmelt.types.column_plan import plan_columns
@@ -26,6 +28,9 @@ from snowmelt.unload.chunks import Chunk
 from snowmelt.unload.location import Location
 from snowmelt.unload.manifest import StagedChunk
 from snowmelt.unload.statements import build_select, build_source, build_unload, build_where, parse_unloaded
+
+#: Database, schema and name; fewer where the session's own are meant.
+_STAGE_PARTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +183,9 @@ def read_location(connection: Connection, *, bucket: str, stage: str = "", integ
             integration=integration,
             scheme=_read_scheme(connection, integration),
         )
-    rows = read_named_rows(connection, f"DESC STAGE {stage}", f"Reading the stage {stage}")
+    parts = parse_identifiers(stage)
+    with naming_grants(connection, stage_grants(*parts) if len(parts) == _STAGE_PARTS else ()):
+        rows = read_named_rows(connection, f"DESC STAGE {stage}", f"Reading the stage {stage}")
     url = next((str(row["property_value"]) for row in rows if str(row["property"]).upper() == "URL"), "")
     urls = json.loads(url) if url.startswith("[") else [url]
     scheme, _, rest = (urls[0] if urls else "").partition("://")
@@ -200,6 +207,7 @@ def read_location(connection: Connection, *, bucket: str, stage: str = "", integ
 def _read_scheme(connection: Connection, integration: str) -> str:
     """s3, s3gov or s3china, by the integration's STORAGE_PROVIDER."""
     sql = f"DESC INTEGRATION {snowflake_identifier(integration)}"
-    rows = read_named_rows(connection, sql, f"Reading the integration {integration}")
+    with naming_grants(connection, integration_grants(integration)):
+        rows = read_named_rows(connection, sql, f"Reading the integration {integration}")
     found = (str(row["property_value"]) for row in rows if str(row["property"]).upper() == "STORAGE_PROVIDER")
     return next(found, "s3").lower()
