@@ -23,12 +23,6 @@ from snowmelt.sql.session_names import TASK_SESSION_PATTERN
 from snowmelt.unload.location import Location
 from snowmelt.unload.statements import build_remove
 
-#: Tables of the ledger that the role cannot both read and write.
-READ_LEDGER_RIGHTS = """
-SELECT c.relname FROM pg_class AS c WHERE c.relnamespace = to_regnamespace('snowmelt') AND c.relkind = 'r'
-  AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
-       AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')) ORDER BY 1
-"""
 LEDGER_EXISTS = "SELECT to_regclass('snowmelt.loaded_file') IS NOT NULL"
 DEFERRED_EXISTS = "SELECT to_regclass('snowmelt.deferred_index') IS NOT NULL"
 #: A run's last activity. Parameter: run ids.
