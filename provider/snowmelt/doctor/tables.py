@@ -14,18 +14,18 @@ from snowmelt.doctor.snowflake import read_role
 from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.drivers.snowflake import Connection, read_columns, read_named_rows, read_now, read_rows
 from snowmelt.errors import SchemaError, SnowmeltError, SourceError
-from snowmelt.publish.target import obstacles_to, read_target
+from snowmelt.publish.obstacles import Obstacle, PublishIntent
+from snowmelt.publish.target import read_obstacles, read_target
 from snowmelt.sql.names import TableName, match_name, snowflake_identifier
 from snowmelt.types.column_plan import plan_columns
 from snowmelt.types.type_table import FileFormat
 from snowmelt.unload.statements import build_source
-from snowmelt.vocabulary import PublishMethod
+from snowmelt.vocabulary import Mode, PublishMethod
 
 _READ_SCHEMA = """
 SELECT to_regnamespace(quote_ident(%(schema)s)) IS NOT NULL,
        coalesce(has_schema_privilege(to_regnamespace(quote_ident(%(schema)s))::oid, 'CREATE'), false)
 """
-_RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _NO_TIME_TRAVEL = "000707"
 
 
@@ -131,30 +131,34 @@ def check_target(postgres: psycopg.Connection[Any], request: MigrationRequest) -
     if not may_create:
         text = f"the role {role} may not create in the schema {schema}"
         return [found("Target", subject, Status.WRONG, text, remedies.grant_schema(schema, role))]
-    method = _method(request)
-    with postgres_failures(f"Reading what stands in the way of {method.value} at {subject}"):
-        obstacles = obstacles_to(postgres, method, schema, table)
+    intent = _intent(request)
+    with postgres_failures(f"Reading what stops {intent.method.value} at {subject}"):
+        obstacles = read_obstacles(postgres, intent)
     if not obstacles:
-        return [found("Target", subject, Status.OK, f"{role} may {method.value} it")]
+        return [found("Target", subject, Status.OK, f"{role} may {intent.method.value} it")]
     return [
-        found("Target", subject, Status.WRONG, obstacle, _remedy(obstacle, method, schema, table, role))
+        found("Target", subject, Status.WRONG, str(obstacle), _remedy(obstacle, schema, table, role))
         for obstacle in obstacles
     ]
 
 
-def _method(request: MigrationRequest) -> PublishMethod:
-    if request.mode == "catch_up":
-        return PublishMethod.MERGE
-    return PublishMethod(request.publish or "append")
+def _intent(request: MigrationRequest) -> PublishIntent:
+    merges = Mode(request.mode) is Mode.INCREMENTAL
+    return PublishIntent(
+        method=PublishMethod.MERGE if merges else PublishMethod(request.publish or PublishMethod.APPEND),
+        schema=request.target_schema,
+        table=request.target_table,
+        deletes=request.policies.reconcile_deletes,
+        defer_indexes=request.policies.defer_indexes,
+    )
 
 
-def _remedy(obstacle: str, method: PublishMethod, schema: str, table: str, role: str) -> Remedy | None:
-    """The SQL for what a right mends; what else stands in the way says itself what to do."""
-    if "neither owns it" in obstacle:
+def _remedy(obstacle: Obstacle, schema: str, table: str, role: str) -> Remedy | None:
+    """The SQL for what a right mends; what else stops the publish says itself what to do."""
+    if obstacle.kind == "owner":
         return remedies.own_table(schema, table, role)
-    if "may not create in the schema" in obstacle:
+    if obstacle.kind == "schema right":
         return remedies.grant_schema(schema, role)
-    if "has no right to" in obstacle and method is not PublishMethod.SWAP:
-        asked = [right for right in _RIGHTS if right in obstacle.split("has no right to", 1)[1].upper()]
-        return remedies.grant_table(schema, table, role, asked or _RIGHTS)
+    if obstacle.kind == "right":
+        return remedies.grant_table(schema, table, role, [obstacle.privilege])
     return None

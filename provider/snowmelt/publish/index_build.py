@@ -19,7 +19,7 @@ from snowmelt.publish.index_statements import (
 )
 from snowmelt.publish.locks import build_lock_timeout, hold_lock
 from snowmelt.publish.request import LockPatience
-from snowmelt.publish.row_statements import build_duplicates
+from snowmelt.publish.row_statements import build_duplicates, describe_key
 from snowmelt.publish.staging import check_unchanged, read_mark
 from snowmelt.publish.staging_table import LOCK_NAME
 from snowmelt.publish.table_details import TableDetails
@@ -112,15 +112,6 @@ def constraint_broken(
     return ValueRefused(
         f"{what} does not hold for the loaded rows: {said}. Correct the source, or drop the constraint from the target.{examples}"
     )
-
-
-def describe_key(key: Sequence[str], values: Sequence[Any]) -> str:
-    """`id = 5, "Visit Id" = NULL`, each value at most 80 characters."""
-    shown = []
-    for name, value in zip(key, values, strict=False):
-        text = "NULL" if value is None else str(value)
-        shown.append(f"{name} = {text if len(text) <= 80 else text[:79] + '…'}")  # noqa: PLR2004 - a line of a log
-    return ", ".join(shown)
 
 
 def _plan(

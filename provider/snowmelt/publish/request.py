@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from snowmelt.errors import ConfigurationError
+from snowmelt.publish.obstacles import PublishIntent
 from snowmelt.types.columns import Column
 from snowmelt.vocabulary import Duplicates, PublishMethod
 
@@ -43,8 +44,10 @@ class KeySet:
     table: str
     #: Keys that were loaded, by the ledger. The table must hold exactly as many.
     expected_rows: int
+    #: What the table held when it was verified (`Contents.state`); None: not recorded.
+    contents: str | None = None
     #: A publish that would remove more than this share of the target is refused.
-    max_delete_percent: int
+    max_delete_percent: int = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,8 @@ class PublishRequest:
     added_columns: tuple[Column, ...] = ()
     #: Rows that were loaded, by the ledger. The staging table must hold exactly as many.
     expected_rows: int | None = None
+    #: What the staging table held when it was verified (`Contents.state`); None: not recorded.
+    contents: str | None = None
     #: Merge: the key, by target names.
     uniqueness_columns: tuple[str, ...] = ()
     #: Merge: rows whose key is in the target already are left as they are.
@@ -78,6 +83,24 @@ class PublishRequest:
     #: Swap: seconds to wait for transactions that began before the load ended and would see only a part of the new table
     #: (REPEATABLE READ and SERIALIZABLE; a running statement is waited for too). None: publish in spite of them.
     snapshot_wait: float | None = 600.0
+
+    @property
+    def target(self) -> str:
+        """The target as a person reads it."""
+        return f"{self.schema}.{self.table}"
+
+    @property
+    def intent(self) -> PublishIntent:
+        """What obstacles depend on."""
+        return PublishIntent(
+            method=self.method,
+            schema=self.schema,
+            table=self.table,
+            columns=self.columns,
+            key=self.uniqueness_columns,
+            deletes=self.keys is not None,
+            inserts_only=self.inserts_only,
+        )
 
     def __post_init__(self) -> None:
         if self.staging == self.table:
