@@ -262,8 +262,8 @@ def test_rows_that_break_a_key_are_named(world):
     with pytest.raises(ValueRefused) as caught:
         world.stage(connection, request, "SELECT g % 20, 'new' FROM generate_series(1, 47) g")
     assert 'The primary key "fact_pkey"' in str(caught.value)
-    assert "id = 1 stands in 3 rows" in str(caught.value)
-    assert str(caught.value).count("stands in") == 5
+    assert "id = 1 is in 3 rows" in str(caught.value)
+    assert str(caught.value).count("is in") == 5
 
 
 def test_an_open_transaction_is_not_mixed_in(world):

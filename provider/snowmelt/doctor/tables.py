@@ -14,13 +14,12 @@ from snowmelt.doctor.snowflake import read_role
 from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.drivers.snowflake import Connection, read_columns, read_named_rows, read_now, read_rows
 from snowmelt.errors import SchemaError, SnowmeltError, SourceError
-from snowmelt.publish.obstacles import Obstacle, PublishIntent
+from snowmelt.publish.obstacles import Obstacle, plan_intent
 from snowmelt.publish.target import read_obstacles, read_target
 from snowmelt.sql.names import TableName, match_name, snowflake_identifier
 from snowmelt.types.column_plan import plan_columns
 from snowmelt.types.type_table import FileFormat
 from snowmelt.unload.statements import build_source
-from snowmelt.vocabulary import Mode, PublishMethod
 
 _READ_SCHEMA = """
 SELECT to_regnamespace(quote_ident(%(schema)s)) IS NOT NULL,
@@ -131,7 +130,9 @@ def check_target(postgres: psycopg.Connection[Any], request: MigrationRequest) -
     if not may_create:
         text = f"the role {role} may not create in the schema {schema}"
         return [found("Target", subject, Status.WRONG, text, remedies.grant_schema(schema, role))]
-    intent = _intent(request)
+    intent = plan_intent(request)
+    if intent is None:
+        return [found("Target", subject, Status.OK, "mode unload writes nothing to it")]
     with postgres_failures(f"Reading what stops {intent.method.value} at {subject}"):
         obstacles = read_obstacles(postgres, intent)
     if not obstacles:
@@ -140,17 +141,6 @@ def check_target(postgres: psycopg.Connection[Any], request: MigrationRequest) -
         found("Target", subject, Status.WRONG, str(obstacle), _remedy(obstacle, schema, table, role))
         for obstacle in obstacles
     ]
-
-
-def _intent(request: MigrationRequest) -> PublishIntent:
-    merges = Mode(request.mode) is Mode.INCREMENTAL
-    return PublishIntent(
-        method=PublishMethod.MERGE if merges else PublishMethod(request.publish or PublishMethod.APPEND),
-        schema=request.target_schema,
-        table=request.target_table,
-        deletes=request.policies.reconcile_deletes,
-        defer_indexes=request.policies.defer_indexes,
-    )
 
 
 def _remedy(obstacle: Obstacle, schema: str, table: str, role: str) -> Remedy | None:

@@ -11,7 +11,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from snowmelt.vocabulary import PublishMethod
+from snowmelt.config.request import MigrationRequest
+from snowmelt.types.columns import ColumnPlan
+from snowmelt.vocabulary import Mode, PublishMethod
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,31 @@ class PublishIntent:
     defer_indexes: bool = False
     #: The staging table is made, and dropped again: nothing is published (mode test).
     dry: bool = False
+
+
+def plan_intent(request: MigrationRequest, columns: ColumnPlan | None = None) -> PublishIntent | None:
+    """What a run of this request is going to publish; None: nothing (mode unload).
+
+    :param columns: None: not planned yet.
+    """
+    mode = Mode(request.mode)
+    if mode is Mode.UNLOAD:
+        return None
+    merges = mode is Mode.INCREMENTAL
+    planned = columns.columns if columns is not None else ()
+    targets = {column.source: column.target for column in planned}
+    return PublishIntent(
+        method=PublishMethod.MERGE if merges else PublishMethod(request.publish or PublishMethod.SWAP),
+        schema=request.target_schema,
+        table=request.target_table,
+        columns=tuple(targets.values()),
+        added=tuple(column.target for column in columns.added_to_target) if columns is not None else (),
+        key=tuple(targets[name] for name in request.uniqueness_columns if name in targets),
+        deletes=request.policies.reconcile_deletes,
+        inserts_only=request.policies.inserts_only,
+        defer_indexes=request.policies.defer_indexes,
+        dry=mode is Mode.TEST,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 from snowmelt.errors import ConfigurationError
+from snowmelt.json_values import Rounded
 from snowmelt.publish.obstacles import PublishIntent
 from snowmelt.types.columns import Column
 from snowmelt.vocabulary import Duplicates, PublishMethod
@@ -134,7 +133,7 @@ class PublishRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishResult:
-    """What a publish did."""
+    """What a publish did, as the ledger and XComs keep it."""
 
     method: PublishMethod
     #: False: the run was published before, and nothing was done now.
@@ -148,23 +147,9 @@ class PublishResult:
     #: Merge: staged rows that the target had already, to the byte.
     unchanged: int
     #: From the first statement to the last before the commit; of these, holding a lock that keeps readers out.
-    seconds: float
-    locked_seconds: float
+    seconds: Rounded
+    locked_seconds: Rounded
     #: Tries it took to get the lock.
     attempts: int
     #: Before all that: building the staging table's indexes and keys, and its ANALYZE; of the try that published.
-    index_seconds: float = 0.0
-
-    def to_json(self) -> dict[str, Any]:
-        """A plain dict, as it stands in the ledger and in XComs."""
-        return asdict(self) | {
-            "method": self.method.value,
-            "seconds": round(self.seconds, 3),
-            "locked_seconds": round(self.locked_seconds, 3),
-            "index_seconds": round(self.index_seconds, 3),
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> PublishResult:
-        """The result that `to_json` wrote."""
-        return cls(**dict(data) | {"method": PublishMethod(data["method"])})
+    index_seconds: Rounded = 0.0

@@ -134,13 +134,14 @@ def read_obstacles(connection: Connection, intent: PublishIntent) -> tuple[Obsta
     return find_obstacles(intent, facts)
 
 
-def refuse_obstacles(connection: Connection, intent: PublishIntent) -> None:
+def refuse_obstacles(connection: Connection, intent: PublishIntent | None) -> None:
     """For planning: what the publish would refuse is refused before anything is unloaded.
 
+    :param intent: None: nothing is published, and nothing refused.
     :raises ConfigurationError: with everything that stops it.
     """
-    obstacles = read_obstacles(connection, intent)
-    if obstacles:
+    obstacles = read_obstacles(connection, intent) if intent is not None else ()
+    if intent is not None and obstacles:
         raise ConfigurationError(
             f"{intent.schema}.{intent.table} cannot be published to by {intent.method.value}. Nothing was unloaded:",
             tuple(str(obstacle) for obstacle in obstacles),

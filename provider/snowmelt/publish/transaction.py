@@ -78,10 +78,10 @@ def publish(
             result = _publish(connection, cursor, request, already_published, started)
             if result.published:
                 before_commit(cursor, result)
-    except errors.IntegrityError as error:
-        key = request.uniqueness_columns
-        name = error.diag.constraint_name
-        what = f"The constraint {name!r} of {request.target}" if name else f"A constraint of {request.target}"
+    except (errors.IntegrityError, errors.ProgramLimitExceeded) as error:
+        key, name = request.uniqueness_columns, error.diag.constraint_name
+        kind = "index" if isinstance(error, errors.ProgramLimitExceeded) else "constraint"
+        what = f"{'The' if name else 'A'} {kind} {repr(name) + ' ' if name else ''}of {request.target}"
         raise constraint_broken(connection, error, what, request.schema, request.staging, key) from error
     if result.published and request.method is PublishMethod.REPLACE:
         with connection.transaction():

@@ -16,15 +16,13 @@ from snowmelt.errors import SchemaError
 from snowmelt.load.file import check_load
 from snowmelt.load.method import aws_s3_reason, choose_load_method
 from snowmelt.plan.plan import max_file_bytes
-from snowmelt.publish.obstacles import PublishIntent
 from snowmelt.publish.staging_table import staging_name
-from snowmelt.publish.target import TargetTable, refuse_obstacles
+from snowmelt.publish.target import TargetTable
 from snowmelt.steps.survey import Window
 from snowmelt.types.column_plan import plan_columns, plan_staged_columns
 from snowmelt.types.columns import ColumnPlan, SourceColumn
 from snowmelt.types.type_table import FileFormat
 from snowmelt.unload.manifest import Manifest
-from snowmelt.vocabulary import Mode, PublishMethod
 
 log = logging.getLogger(__name__)
 
@@ -89,33 +87,6 @@ def settle_common(
         "filter_subqueries": request.policies.filter_subqueries,
         "max_delete_percent": request.policies.max_delete_percent,
     }
-
-
-def refuse_unpublishable(
-    postgres: psycopg.Connection[Any], request: MigrationRequest, columns: ColumnPlan
-) -> None:
-    """Before the unload: all that the publish would refuse. The publish looks again.
-
-    :raises ConfigurationError: with everything that stops it.
-    """
-    mode = Mode(request.mode)
-    if mode is Mode.UNLOAD:
-        return
-    targets = {column.source: column.target for column in columns.columns}
-    merges = mode is Mode.INCREMENTAL
-    intent = PublishIntent(
-        method=PublishMethod.MERGE if merges else PublishMethod(request.publish or PublishMethod.SWAP),
-        schema=request.target_schema,
-        table=request.target_table,
-        columns=tuple(targets.values()),
-        added=tuple(column.target for column in columns.added_to_target),
-        key=tuple(targets.get(name, name) for name in request.uniqueness_columns),
-        deletes=request.policies.reconcile_deletes,
-        inserts_only=request.policies.inserts_only,
-        defer_indexes=request.policies.defer_indexes,
-        dry=mode is Mode.TEST,
-    )
-    refuse_obstacles(postgres, intent)
 
 
 def settle_columns(

@@ -14,13 +14,13 @@ from snowmelt.errors import ConfigurationError, PlanChanged
 from snowmelt.ledger.runs import read_run, write_ledger, write_run
 from snowmelt.plan.plan import KEYS_SUFFIX, Plan, plan_keys
 from snowmelt.plan.statistics import refuse_nanoseconds
+from snowmelt.publish.obstacles import plan_intent
 from snowmelt.publish.staging_table import staging_name
-from snowmelt.publish.target import read_target
+from snowmelt.publish.target import read_target, refuse_obstacles
 from snowmelt.steps.earlier import find_unfinished, plan_load
 from snowmelt.steps.plan_parts import (
     PlanningSessions,
     RunIdentity,
-    refuse_unpublishable,
     settle_columns,
     settle_common,
     settle_path,
@@ -116,7 +116,7 @@ def _make_plan(sessions: PlanningSessions, request: MigrationRequest, identity: 
     source_columns = read_columns(sessions.snowflake, source)
     request = match_columns(request, [column.name for column in source_columns])
     columns = settle_columns(request, source_columns, target)
-    refuse_unpublishable(sessions.postgres, request, columns)
+    refuse_obstacles(sessions.postgres, plan_intent(request, columns))
     since = read_since(sessions.postgres, request, source_columns, columns, target, identity.window)
     where = build_where(request.source_filter or "", since.predicate)
     measured = find_numbers(request, source_columns, columns) if request.narrow_numbers else {}

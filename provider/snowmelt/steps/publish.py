@@ -17,6 +17,7 @@ from psycopg.rows import tuple_row
 from snowmelt.config.sections import Execution
 from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.errors import SnowmeltError, VerificationError
+from snowmelt.json_values import to_json
 from snowmelt.ledger import runs as ledger
 from snowmelt.plan.plan import Plan
 from snowmelt.publish.deferred import defer_indexes, restore_indexes
@@ -174,7 +175,7 @@ def _publish_run(connection: psycopg.Connection[Any], plan: Plan, execution: Exe
                 restore_indexes(connection, plan.target_schema, plan.target_table, patience, execution)
             raise
         restore_indexes(connection, plan.target_schema, plan.target_table, patience, execution)
-    return ledger.read_published(connection, plan.run_id) or result.to_json()
+    return ledger.read_published(connection, plan.run_id) or to_json(result)
 
 
 def _request(
@@ -243,7 +244,7 @@ def _refuse_overtaken(cursor: psycopg.Cursor[Any], plan: Plan) -> None:
 def _record(cursor: psycopg.Cursor[Any], plan: Plan, result: PublishResult) -> None:
     """The ledger's row and the watermark, in the publish transaction."""
     _refuse_overtaken(cursor, plan)
-    ledger.write_published(cursor, plan.run_id, result.to_json())
+    ledger.write_published(cursor, plan.run_id, to_json(result))
     if plan.keys is not None:
         ledger.write_reconciled(cursor, plan.keys.run_id)
     if plan.watermark_column and plan.watermark is not None:
