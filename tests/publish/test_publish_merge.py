@@ -84,7 +84,7 @@ def test_merge_by_a_key_of_several_columns(world):
 def test_null_keys_are_refused_by_name(world):
     connection = world.connect()
     make(world, connection, "id integer, name text")
-    with pytest.raises(ValueRefused, match="NULL stands in id in 2 rows, name in 1 rows"):
+    with pytest.raises(ValueRefused, match="NULL is in id in 2 rows, name in 1 rows"):
         merge(
             world, connection, "VALUES (NULL, 'a'), (NULL, NULL), (1, 'x')", uniqueness_columns=("id", "name")
         )
@@ -98,9 +98,7 @@ def test_of_duplicate_keys_the_last_by_watermark_wins_when_told_so(world):
     connection = world.connect()
     make(world, connection, "id integer PRIMARY KEY, name text, at integer")
     rows = "VALUES (1, 'late', 9), (1, 'early', 3), (1, 'never', NULL), (5, 'only', NULL)"
-    with pytest.raises(
-        ValueRefused, match=r"(?s)keys stand in several rows\..*\n  - id = 1 stands in 3 rows"
-    ):
+    with pytest.raises(ValueRefused, match=r"(?s)keys are in several rows\..*\n  - id = 1 is in 3 rows"):
         merge(world, connection, rows, columns=MARKED)
     request = world.request(
         TABLE,
@@ -128,7 +126,7 @@ def test_two_last_rows_of_one_key_are_refused(world):
             duplicates=Duplicates.LAST,
             watermark_column="at",
         )
-    assert str(caught.value).count("stands in 2 rows") == 5
+    assert str(caught.value).count("is in 2 rows") == 5
     assert content(world)[0] == (1, "old1", None)
 
 

@@ -208,7 +208,7 @@ def test_a_build_waits_for_a_referenced_table_without_holding_up_its_readers(wor
         (
             "UNIQUE (name)",
             "SELECT g, 'n' || g % 3 FROM generate_series(1, 5) g",
-            "name = n1 stands in 2 rows\n  - name = n2 stands in 2 rows",
+            "name = n1 is in 2 rows\n  - name = n2 is in 2 rows",
         ),
         (
             "EXCLUDE (name WITH =)",

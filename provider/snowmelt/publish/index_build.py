@@ -19,7 +19,7 @@ from snowmelt.publish.index_statements import (
 )
 from snowmelt.publish.locks import build_lock_timeout, hold_lock
 from snowmelt.publish.request import LockPatience
-from snowmelt.publish.row_statements import build_duplicates
+from snowmelt.publish.row_statements import build_duplicates, describe_key
 from snowmelt.publish.staging import check_unchanged, read_mark
 from snowmelt.publish.staging_table import LOCK_NAME
 from snowmelt.publish.table_details import TableDetails
@@ -78,7 +78,7 @@ def build_indexes(
                 for statement in build_settings(maintenance_work_mem_mb, parallel_workers):
                     cursor.execute(statement)
                 _build(connection, cursor, step, patience, f"{schema}.{table}")
-        except errors.IntegrityError as error:
+        except (errors.IntegrityError, errors.ProgramLimitExceeded) as error:
             raise constraint_broken(
                 connection,
                 error,
@@ -93,13 +93,13 @@ def build_indexes(
 
 def constraint_broken(
     connection: Connection,
-    error: errors.IntegrityError,
+    error: errors.IntegrityError | errors.ProgramLimitExceeded,
     what: str,
     schema: str,
     staging: str,
     key: Sequence[str],
 ) -> ValueRefused:
-    """The error for rows that break a constraint, with examples where the key is made of plain columns.
+    """The error for rows that a constraint or an index does not take, with examples where the key is made of plain columns.
 
     The transaction that failed must have ended.
     """
@@ -107,20 +107,15 @@ def constraint_broken(
     if key and isinstance(error, errors.UniqueViolation):
         with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:
             rows = cursor.execute(build_duplicates(key, postgres_identifier(schema, staging))).fetchall()
-        examples = "".join(f"\n  - {describe_key(key, row)} stands in {row[-1]:,} rows" for row in rows)
+        examples = "".join(f"\n  - {describe_key(key, row)} is in {row[-1]:,} rows" for row in rows)
     said = " ".join(part for part in (error.diag.message_primary, error.diag.message_detail) if part)
+    if isinstance(error, errors.ProgramLimitExceeded):  # 54000: a value is too long for a B-tree
+        return ValueRefused(
+            f"{what} cannot take the loaded rows: {said}. Drop it from the target, build it over md5(column), or exclude the column."
+        )
     return ValueRefused(
         f"{what} does not hold for the loaded rows: {said}. Correct the source, or drop the constraint from the target.{examples}"
     )
-
-
-def describe_key(key: Sequence[str], values: Sequence[Any]) -> str:
-    """`id = 5, "Visit Id" = NULL`, each value at most 80 characters."""
-    shown = []
-    for name, value in zip(key, values, strict=False):
-        text = "NULL" if value is None else str(value)
-        shown.append(f"{name} = {text if len(text) <= 80 else text[:79] + '…'}")  # noqa: PLR2004 - a line of a log
-    return ", ".join(shown)
 
 
 def _plan(

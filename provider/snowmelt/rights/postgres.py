@@ -74,10 +74,11 @@ def ledger_grants(*, exists: bool) -> tuple[PostgresGrant, ...]:
     return schema, tables
 
 
-def schema_grants(schema: str) -> tuple[PostgresGrant, ...]:
+def schema_grants(
+    schema: str, privileges: tuple[str, ...] = TargetRights().schema
+) -> tuple[PostgresGrant, ...]:
     """To make staging tables, and targets that are not there yet."""
-    on = f"SCHEMA {postgres_identifier(schema)}"
-    return (PostgresGrant(TargetRights().schema, on),)
+    return (PostgresGrant(privileges, f"SCHEMA {postgres_identifier(schema)}"),)
 
 
 def table_grants(schema: str, table: str, rights: TargetRights) -> tuple[PostgresGrant, ...]:

@@ -12,9 +12,15 @@ from snowmelt.config.request import MigrationRequest
 from snowmelt.errors import PlanChanged
 from snowmelt.ledger.runs import read_published, read_run, write_resumed
 from snowmelt.plan.plan import Plan
-from snowmelt.publish.target import TargetTable
+from snowmelt.publish.obstacles import plan_intent
+from snowmelt.publish.target import TargetTable, refuse_obstacles
 from snowmelt.sql.names import parse_table_name
-from snowmelt.steps.plan_parts import PlanningSessions, RunIdentity, settle_common, settle_staged_columns
+from snowmelt.steps.plan_parts import (
+    PlanningSessions,
+    RunIdentity,
+    settle_common,
+    settle_staged_columns,
+)
 from snowmelt.unload.chunk import read_location
 from snowmelt.unload.location import Location
 from snowmelt.unload.manifest import MANIFEST_NAME, Manifest
@@ -88,6 +94,7 @@ def plan_load(
     """The plan of a run that loads the files of an earlier unload, from its manifest alone."""
     location, manifest = read_earlier_manifest(sessions, request)
     columns = settle_staged_columns(request, manifest, target)
+    refuse_obstacles(sessions.postgres, plan_intent(request, columns))
     return Plan(
         **settle_common(
             sessions, request, identity, columns, target, (manifest.file_format, manifest.compression)

@@ -14,9 +14,9 @@ from snowmelt.errors import ConfigurationError, PlanChanged
 from snowmelt.ledger.runs import read_run, write_ledger, write_run
 from snowmelt.plan.plan import KEYS_SUFFIX, Plan, plan_keys
 from snowmelt.plan.statistics import refuse_nanoseconds
-from snowmelt.publish.rights import refuse_missing
+from snowmelt.publish.obstacles import plan_intent
 from snowmelt.publish.staging_table import staging_name
-from snowmelt.publish.target import TargetTable, obstacles_to_swap, read_target
+from snowmelt.publish.target import read_target, refuse_obstacles
 from snowmelt.steps.earlier import find_unfinished, plan_load
 from snowmelt.steps.plan_parts import (
     PlanningSessions,
@@ -104,8 +104,6 @@ def read_plan(postgres: psycopg.Connection[Any], run_id: str) -> Plan:
 
 def _make_plan(sessions: PlanningSessions, request: MigrationRequest, identity: RunIdentity) -> Plan:
     target = read_target(sessions.postgres, request.target_schema, request.target_table)
-    refuse_missing(sessions.postgres, request, request.target_schema, request.target_table)
-    _refuse_obstacles(sessions.postgres, request, target)
     if request.mode == "load":
         return plan_load(sessions, request, identity, target)
     source = request.source
@@ -118,6 +116,7 @@ def _make_plan(sessions: PlanningSessions, request: MigrationRequest, identity: 
     source_columns = read_columns(sessions.snowflake, source)
     request = match_columns(request, [column.name for column in source_columns])
     columns = settle_columns(request, source_columns, target)
+    refuse_obstacles(sessions.postgres, plan_intent(request, columns))
     since = read_since(sessions.postgres, request, source_columns, columns, target, identity.window)
     where = build_where(request.source_filter or "", since.predicate)
     measured = find_numbers(request, source_columns, columns) if request.narrow_numbers else {}
@@ -163,20 +162,6 @@ def _make_plan(sessions: PlanningSessions, request: MigrationRequest, identity: 
     if request.mode != "catch_up" or not request.policies.reconcile_deletes or target is None:
         return plan
     return _with_keys(sessions.snowflake, request, plan)
-
-
-def _refuse_obstacles(
-    postgres: psycopg.Connection[Any], request: MigrationRequest, target: TargetTable | None
-) -> None:
-    """A swap that cannot be is refused before anything is unloaded; the publish looks again."""
-    if target is None or request.publish != "swap":
-        return
-    obstacles = obstacles_to_swap(postgres, request.target_schema, request.target_table)
-    if obstacles:
-        raise ConfigurationError(
-            f'{request.target_schema}.{request.target_table} cannot be swapped; choose publish "truncate", or remove what stands in the way:',
-            tuple(obstacles),
-        )
 
 
 def _with_keys(snowflake: Connection, request: MigrationRequest, plan: Plan) -> Plan:
