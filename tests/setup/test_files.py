@@ -193,6 +193,9 @@ def test_a_bucket_of_another_account():
     principals = {statement["Sid"]: statement["Principal"]["AWS"] for statement in bucket}
     assert principals["SnowflakeWriteStagedFiles"] == "arn:aws:iam::123456789012:role/snowmelt-snowflake"
     assert principals["AirflowReadStagedFiles"] == "<ARN_OF_THE_USER_OR_ROLE_OF_AIRFLOW>"
+    assert principals["DatabaseReadStagedFiles"] == "arn:aws:iam::123456789012:role/snowmelt-rds-import"
+    by_copy = json.loads(setup(TABLES[:1], **facts)["iam-bucket-policy.json"])["Statement"]
+    assert not [one for one in by_copy if one["Sid"].startswith("Database")]
     assert "iam-bucket-policy.json" in files["STEPS.md"]
     own = setup(aws_account="123456789012")
     assert "iam-bucket-policy.json" not in own
