@@ -1,4 +1,4 @@
-"""Each check over real parts: all is well, then one thing is broken, the doctor says so, and its remedy mends it."""
+"""Each check over real parts: all is well, then one thing is broken, the doctor says so, and its remedy fixes it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from snowmelt.doctor.findings import CHECKS, Status
+from snowmelt.doctor.stage import compare_regions
+from tests.stand_ins import stand_ins
 
 
 def test_everything_is_well(patient):
@@ -116,6 +118,72 @@ def test_a_bucket_that_snowflake_cannot_write_to(patient):
         (["s3:ListBucket"], ["arn:aws:s3:::doctor-absent"]),
         (["s3:GetBucketLocation"], ["arn:aws:s3:::doctor-absent"]),
     ]  # fmt: skip
+
+
+def test_a_warehouse_that_is_resized_is_tried(patient):
+    assert patient.statuses("snowflake")["Warehouse"] == "OK"
+    patient.document["snowflake_unload"]["warehouse_size"] = "LARGE"
+    assert patient.one("snowflake", "Warehouse").found == "X-Small; the role may change it to LARGE"
+    refusal = {
+        "kind": "error",
+        "match": "ALTER WAREHOUSE",
+        "code": "003001",
+        "sqlstate": "42501",
+        "message": "SQL access control error:\nInsufficient privileges to operate on warehouse 'SNOWMELT_WH'",
+    }
+    with stand_ins(patient.sandbox.env).snowflake(refusal):
+        finding = patient.one("snowflake", "Warehouse")
+    assert finding.status is Status.WRONG
+    assert finding.remedy.steps == (
+        'GRANT USAGE ON WAREHOUSE "SNOWMELT_WH" TO ROLE "SNOWMELT_ROLE"',
+        'GRANT MODIFY, MONITOR ON WAREHOUSE "SNOWMELT_WH" TO ROLE "SNOWMELT_ROLE"',
+    )
+
+
+@pytest.mark.parametrize(
+    ("account", "region", "status", "said"),
+    [
+        ("AWS_US_EAST_1", "us-east-1", "OK", "the account is in AWS_US_EAST_1, the bucket b in us-east-1"),
+        ("PUBLIC.AWS_EU_WEST_1", "eu-west-1", "OK", ""),
+        ("AWS_US_GOV_WEST_1_FHPLUS", "us-gov-west-1", "OK", ""),
+        ("AWS_EU_WEST_1", "us-east-1", "ATTENTION", "charges for each byte"),
+        ("AZURE_WESTEUROPE", "us-east-1", "ATTENTION", "charges for each byte"),
+        ("AWS_US_EAST_1", "us-gov-west-1", "WRONG", "only from an account in the same region"),
+        ("AWS_US_GOV_EAST_1", "us-gov-west-1", "WRONG", "only from an account in the same region"),
+        ("AWS_US_EAST_1", "cn-northwest-1", "WRONG", "only from an account in the same region"),
+    ],
+)
+def test_the_regions_of_account_and_bucket(account, region, status, said):
+    finding = compare_regions(account, "b", region)
+    assert finding.status == status
+    assert said in finding.found
+
+
+def test_without_a_stage_what_may_forbid_such_unloads_is_named(patient):
+    for part in ("stage_name", "stage_database", "stage_schema"):
+        del patient.document["snowflake_unload"][part]
+    finding = patient.one("stage", "Stage")
+    assert finding.status is Status.ATTENTION
+    assert "PREVENT_UNLOAD_TO_INLINE_URL" in finding.found
+    assert "private connectivity" in finding.found
+    assert set(patient.statuses("unload").values()) <= {"OK", "ATTENTION"}
+
+
+def test_a_view_is_granted_as_a_view(patient):
+    patient.snowflake(f"CREATE VIEW DOCTOR.{patient.schema}.V AS SELECT * FROM DOCTOR.{patient.schema}.T")
+    patient.document["sources"][0]["tables"][0] = {"source": "V", "mode": "full"}
+    refusal = {
+        "kind": "error",
+        "match": "LIMIT 0",
+        "code": "002003",
+        "sqlstate": "02000",
+        "message": "not authorized",
+    }
+    with stand_ins(patient.sandbox.env).snowflake(refusal):
+        finding = patient.one("table", "Source")
+    assert finding.remedy.steps[-1] == (
+        f'GRANT SELECT ON VIEW "DOCTOR"."{patient.schema}"."V" TO ROLE "SNOWMELT_ROLE"'
+    )
 
 
 # -- S3
@@ -278,17 +346,17 @@ def test_a_masking_policy_on_a_copied_column(patient):
 
 
 @pytest.mark.parametrize(
-    ("break_it", "told"),
+    ("break_it", "shown"),
     [
-        ("REVOKE CREATE ON SCHEMA public FROM {role}", "has no CREATE on the schema public"),
+        ("REVOKE CREATE ON SCHEMA public FROM {role}", "may not create in the schema"),
         ("CREATE TABLE public.t (id integer PRIMARY KEY, name text)", "neither owns it"),
     ],
 )
-def test_a_target_that_may_not_be_replaced(patient, break_it, told):
+def test_a_target_that_may_not_be_replaced(patient, break_it, shown):
     patient.postgres(break_it.format(role=patient.role))
     finding = patient.one("table", "Target")
     assert finding.status is Status.WRONG
-    assert told in finding.found
+    assert shown in finding.found
     patient.run_remedy(finding)
     assert patient.statuses("table")["Target"] == "OK"
 
@@ -296,7 +364,7 @@ def test_a_target_that_may_not_be_replaced(patient, break_it, told):
 def test_a_target_schema_that_is_not_there(patient):
     patient.document["sources"][0]["target_schema"] = '"We""ird"'
     finding = patient.one("table", "Target")
-    assert finding.found == 'the schema We"ird does not exist'
+    assert finding.found.startswith('the schema "We""ird" does not exist')
     patient.run_remedy(finding)
     assert patient.statuses("table")["Target"] == "OK"
 

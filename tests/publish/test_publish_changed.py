@@ -74,7 +74,11 @@ def test_a_target_changed_since_the_load_began_is_refused(world, change, said):
             TargetUnavailable,
             "was changed at the moment of its publish",
         ),
-        ("CREATE VIEW {v} AS SELECT id FROM {t}", TargetError, "reads it: set publish to truncate"),
+        (
+            "CREATE VIEW {v} AS SELECT id FROM {t}",
+            TargetError,
+            "reads it: drop it before and create it again after each publish; or set publish to replace",
+        ),
     ],
 )
 def test_a_change_while_the_publish_waits_for_the_lock_is_noticed(world, change, fault, said):

@@ -62,8 +62,7 @@ def test_rows_are_inserted_by_name():
         'INSERT INTO "b i"."my ""t""" ("id", "Visit Id", "at") OVERRIDING SYSTEM VALUE '
         'SELECT "id", "Visit Id", "at" FROM "b i"."snowmelt_1"'
     )
-    assert build_delete_all(REQUEST, partitioned=False) == 'DELETE FROM ONLY "b i"."my ""t"""'
-    assert build_delete_all(REQUEST, partitioned=True) == 'DELETE FROM "b i"."my ""t"""'
+    assert build_delete_all(REQUEST) == 'DELETE FROM "b i"."my ""t"""'
 
 
 def test_a_merge_updates_what_differs_then_inserts_what_is_new():

@@ -9,7 +9,7 @@ import pytest
 
 from snowmelt.errors import TargetError, ValueRefused, VerificationError
 from snowmelt.publish.staging import list_leftovers
-from snowmelt.publish.target import obstacles_to_swap, read_details
+from snowmelt.publish.target import read_details, read_obstacles
 from tests.publish.target_world import ID_NAME, column, plain_table, quote
 
 TABLE = "Vis. \"it\" 'Fact' é"
@@ -111,9 +111,8 @@ def test_everything_is_carried_over(world, superuser):
     )
     connection.execute(default)
     before = everything(connection, world.schema, TABLE)
-    assert obstacles_to_swap(connection, world.schema, TABLE) == []
-
     request = world.request(TABLE, expected_rows=30)
+    assert read_obstacles(connection, request.intent) == ()
     columns = (column("id", "bigint"), column("payer"), column("name", "text"), column("amount", "numeric"))
     built = world.stage(
         connection,

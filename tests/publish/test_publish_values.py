@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snowmelt.errors import ConfigurationError
+from snowmelt.json_values import from_json, to_json
 from snowmelt.publish.request import LockPatience, PublishRequest, PublishResult
 from snowmelt.publish.staging_table import StagingMark, parse_mark, staging_name, temporary_name
 from snowmelt.vocabulary import Duplicates, PublishMethod
@@ -96,5 +97,7 @@ def test_a_result_survives_the_ledger():
         locked_seconds=0.012,
         attempts=2,
     )
-    assert result.to_json()["method"] == "swap"
-    assert PublishResult.from_json(result.to_json()) == result
+    assert to_json(result)["method"] == "swap"
+    assert from_json(PublishResult, to_json(result)) == result
+    stored = to_json(result) | {"method": "truncate"}  # of an earlier version
+    assert from_json(PublishResult, stored).method is PublishMethod.REPLACE

@@ -75,13 +75,23 @@ def test_a_table_of_somebody_else_is_filled_in_place(least):
     world, admin, tables, _ = least
     admin("CREATE TABLE public.existing (id numeric(38,0) PRIMARY KEY, name text)")
     entry = ENTRY | {"target": "existing"}
-    with pytest.raises(SnowmeltError):
-        world.run(entry, mode="full", publish="truncate")
+    role = conninfo.conninfo_to_dict(world.dsn)["user"]
+    with pytest.raises(SnowmeltError) as refused:
+        world.plan(entry, mode="full", publish="truncate")
+    for right in ("SELECT", "INSERT", "DELETE"):
+        assert f'GRANT {right} ON TABLE "public"."existing" TO "{role}"' in str(refused.value)
+    assert "GRANT UPDATE" not in str(refused.value)
     admin(*tables)
     world.run(entry, mode="full", publish="truncate")
     world.run(entry, mode="catch_up", watermark_column="ID")
-    with pytest.raises(SnowmeltError):
-        world.run(entry, mode="full", publish="swap")
+    with pytest.raises(SnowmeltError) as refused:
+        world.plan(entry, mode="full", publish="swap")
+    assert f'ALTER TABLE "public"."existing" OWNER TO "{role}"' in str(refused.value)
+    assert world.query("SELECT count(*) FROM existing") == [(2,)]
+    world.run(entry | {"watermark_column": "ID", "reconcile_deletes": True})
+    assert world.query("SELECT count(*) FROM existing") == [(2,)]
+    world.execute("DELETE FROM public.existing")
+    world.run(entry, mode="full", publish="append")
     assert world.query("SELECT count(*) FROM existing") == [(2,)]
 
 

@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 
 CONFIG = ROOT / "include/config/s3copyconfig.json"
 
-TOLD = ["--storage-aws-iam-user-arn", "arn:aws:iam::999999999999:user/abc1-b-x", "--storage-aws-external-id", "AB1_SFCRole=2_x="]  # fmt: skip
+SHOWN = ["--storage-aws-iam-user-arn", "arn:aws:iam::999999999999:user/abc1-b-x", "--storage-aws-external-id", "AB1_SFCRole=2_x="]  # fmt: skip
 
 
 @pytest.fixture
@@ -47,17 +47,17 @@ def test_two_steps_and_nothing_written_by_hand_is_lost(call, tmp_path):
 
     edited = folder / "airflow-connections.env"
     edited.write_text("AIRFLOW_CONN_POSTGRES_DEFAULT='mine'\n")
-    second = call("--output", str(folder), "--aws-account", "123456789012", *TOLD)
+    second = call("--output", str(folder), "--aws-account", "123456789012", *SHOWN)
     assert second.returncode == 1
     assert "airflow-connections.env" in second.stderr
     assert "snowflake.sql" not in second.stderr
     assert "<STORAGE" in (folder / "iam-trust-policy.json").read_text()
 
     edited.unlink()
-    third = call("--output", str(folder), "--aws-account", "123456789012", *TOLD)
+    third = call("--output", str(folder), "--aws-account", "123456789012", *SHOWN)
     assert third.returncode == 0, third.stderr
     trust = json.loads((folder / "iam-trust-policy.json").read_text())
-    assert trust["Statement"][0]["Principal"]["AWS"] == TOLD[1]
+    assert trust["Statement"][0]["Principal"]["AWS"] == SHOWN[1]
     assert third.stdout.splitlines()[:-1] == [
         str(folder / name) for name in ("STEPS.md", "iam-trust-policy.json", "airflow-connections.env")
     ]

@@ -193,6 +193,9 @@ def test_a_bucket_of_another_account():
     principals = {statement["Sid"]: statement["Principal"]["AWS"] for statement in bucket}
     assert principals["SnowflakeWriteStagedFiles"] == "arn:aws:iam::123456789012:role/snowmelt-snowflake"
     assert principals["AirflowReadStagedFiles"] == "<ARN_OF_THE_USER_OR_ROLE_OF_AIRFLOW>"
+    assert principals["DatabaseReadStagedFiles"] == "arn:aws:iam::123456789012:role/snowmelt-rds-import"
+    by_copy = json.loads(setup(TABLES[:1], **facts)["iam-bucket-policy.json"])["Statement"]
+    assert not [one for one in by_copy if one["Sid"].startswith("Database")]
     assert "iam-bucket-policy.json" in files["STEPS.md"]
     own = setup(aws_account="123456789012")
     assert "iam-bucket-policy.json" not in own
@@ -262,17 +265,17 @@ def test_a_key_of_ones_own_and_another_partition():
 
 
 def test_the_second_call_puts_what_snowflake_showed_into_the_trust_policy_alone():
-    told = {"iam_user_arn": "arn:aws:iam::999999999999:user/abc1-b-x", "external_id": "AB1_SFCRole=2_x="}
-    first, second = setup(), setup(**told)
+    shown = {"iam_user_arn": "arn:aws:iam::999999999999:user/abc1-b-x", "external_id": "AB1_SFCRole=2_x="}
+    first, second = setup(), setup(**shown)
     assert [name for name in first if first[name] != second[name]] == ["STEPS.md", "iam-trust-policy.json"]
     assert "<STORAGE_AWS_IAM_USER_ARN>" in first["iam-trust-policy.json"]
     (statement,) = json.loads(second["iam-trust-policy.json"])["Statement"]
     assert statement == {
         "Sid": "SnowflakeTakesThisRole",
         "Effect": "Allow",
-        "Principal": {"AWS": told["iam_user_arn"]},
+        "Principal": {"AWS": shown["iam_user_arn"]},
         "Action": "sts:AssumeRole",
-        "Condition": {"StringEquals": {"sts:ExternalId": told["external_id"]}},
+        "Condition": {"StringEquals": {"sts:ExternalId": shown["external_id"]}},
     }
 
 

@@ -16,8 +16,11 @@ from sandbox.s3.users import POLICIES
 from snowmelt.airflow.doctor import Doctor, run_check
 from snowmelt.config.file import parse_config
 from snowmelt.doctor.findings import CHECKS, Status
+from snowmelt.errors import SnowmeltError
 from snowmelt.setup.facts import SetupFacts
 from snowmelt.setup.files import build_setup
+from snowmelt.steps import register
+from snowmelt.unload.staged import read_manifest
 from snowmelt.unload.statements import SESSION_PARAMETERS
 from tests.steps.runs import World
 
@@ -26,6 +29,13 @@ TABLES = {
     "CUT": {"source": "CUT", "publish": "truncate"},
     "MORE": {"source": "MORE", "publish": "append"},
     "MERGED": {"source": "MERGED", "uniqueness_columns": ["ID"], "watermark_column": "AT"},
+    "DELETED": {
+        "source": "DELETED",
+        "uniqueness_columns": ["ID"],
+        "watermark_column": "AT",
+        "reconcile_deletes": True,
+        "max_delete_percent": 100,
+    },
     "OWNED": {"source": "OWNED"},
     "BY_SERVER": {"source": "BY_SERVER", "file_format": "csv", "load_method": "aws_s3", "compression": None},
 }
@@ -45,8 +55,11 @@ def snowflake(sandbox):
 class Made:
     """The set-up, run."""
 
-    def __init__(self, world: World, role: str, files: dict[str, str], described: list[tuple]) -> None:
-        self.world, self.role, self.files, self.described = world, role, files, described
+    def __init__(
+        self, world: World, role: str, admin: str, files: dict[str, str], described: list[tuple]
+    ) -> None:
+        self.world, self.role, self.admin = world, role, admin
+        self.files, self.described = files, described
         self.requests: list[tuple[str, str]] = []
         #: The configuration, with all tables.
         self.text = ""
@@ -125,7 +138,7 @@ def made(sandbox, snowflake):
     as_admin = psycopg.conninfo.make_conninfo(sandbox.superuser_dsn(name), user=admin, password=password)
     with psycopg.connect(as_admin, autocommit=True) as connection:
         connection.execute("CREATE SCHEMA mart")
-        for table in ("cut", "more", "merged", "owned"):
+        for table in ("cut", "more", "merged", "deleted", "owned"):
             connection.execute(
                 f"CREATE TABLE mart.{table} (id integer PRIMARY KEY, at timestamp, name varchar)"
             )
@@ -147,7 +160,7 @@ def made(sandbox, snowflake):
     dsn = psycopg.conninfo.make_conninfo(as_admin, user=role)
     client = sandbox.s3("POLICY_READER")
     world = ConfiguredWorld(snowflake, client, dsn, sandbox.bucket, schema)
-    result = Made(world, role, files, described)
+    result = Made(world, role, admin, files, described)
     result.text = text
     client.meta.events.register(
         "before-send.s3", lambda request, **_: result.requests.append((request.method, request.url))
@@ -162,12 +175,12 @@ def made(sandbox, snowflake):
 
 
 def test_snowflake_shows_what_the_trust_policy_needs(made):
-    told = {row[0]: row[2] for row in made.described}
+    shown = {row[0]: row[2] for row in made.described}
     facts = SetupFacts(
-        iam_user_arn=told["STORAGE_AWS_IAM_USER_ARN"], external_id=told["STORAGE_AWS_EXTERNAL_ID"]
+        iam_user_arn=shown["STORAGE_AWS_IAM_USER_ARN"], external_id=shown["STORAGE_AWS_EXTERNAL_ID"]
     )
     assert facts.iam_user_arn == "arn:aws:iam::000000000000:user/sandbox-snowflake"
-    assert told["STORAGE_AWS_ROLE_ARN"] == "arn:aws:iam::123456789012:role/snowmelt-snowflake"
+    assert shown["STORAGE_AWS_ROLE_ARN"] == "arn:aws:iam::123456789012:role/snowmelt-snowflake"
 
 
 def test_the_integration_validates_as_the_steps_say(made):
@@ -210,7 +223,7 @@ def test_a_hundred_rows_go_through_every_step_and_touch_no_target(made):
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_every_way_of_publishing_works_under_the_rights_that_the_files_gave(made, table):
+def test_every_publish_method_works_under_the_rights_that_the_files_gave(made, table):
     result = made.world.run(TABLES[table])
     assert result["published"]
     name = table.lower()
@@ -221,18 +234,69 @@ def test_every_way_of_publishing_works_under_the_rights_that_the_files_gave(made
     )
     assert (role, superuser) == (made.role, False)
     assert methods == ["aws_s3" if table == "BY_SERVER" else "copy"]
+    # The stage is limited to `in/`, as the policies are, and the folder does not come twice.
+    keys = made.world.query(f"SELECT s3_key FROM snowmelt.loaded_file WHERE s3_key LIKE '%/{table}/%'")
+    assert all(key.startswith(f"in/{made.world.schema}/{table}/") for (key,) in keys)
 
 
-@pytest.mark.parametrize(("table", "missing"), [("cut", "DELETE"), ("more", "INSERT"), ("merged", "UPDATE")])
-def test_each_right_is_needed(made, sandbox, table, missing):
+def test_rows_that_the_source_no_longer_has_are_removed_under_these_rights(made):
+    made.world.sql(f"DELETE FROM TESTS.{made.world.schema}.DELETED WHERE ID = 1")
+    made.world.run(TABLES["DELETED"])
+    assert made.world.query("SELECT id FROM mart.deleted") == [(2,)]
+
+
+def test_an_unload_alone_and_a_load_of_its_files(made):
+    world, table = made.world, TABLES["OWNED"]
+    plan = world.plan(table, mode="unload", run="apart")
+    with world.target() as connection:
+        register.gather_files(
+            connection, plan.run_id, world.unload(plan), s3=lambda: world.s3, snowflake=world.session
+        )
+    load = world.plan(table, mode="load", run_id="apart")
+    manifest = read_manifest(world.s3, load.location.bucket, load.location.key(load.manifest_path))
+    assert world.finish(load, list(manifest.chunks))["published"]
+    assert world.query("SELECT count(*) FROM mart.owned") == [(2,)]
+
+
+ON_ROWS = {
+    "CUT": ("SELECT", "INSERT", "DELETE"),
+    "MORE": ("SELECT", "INSERT"),
+    "MERGED": ("SELECT", "INSERT", "UPDATE"),
+    "DELETED": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+}
+#: Table, what takes one right away, and the statement that the error names. `{role}` and `{admin}` are filled in.
+TAKEN_AWAY = [
+    *(
+        (table, f"REVOKE {right} ON mart.{table} FROM {{role}}", f'GRANT {right} ON TABLE "mart"."{table.lower()}" TO "{{role}}"')
+        for table, rights in ON_ROWS.items()
+        for right in rights
+    ),
+    ("OWNED", "ALTER TABLE mart.owned OWNER TO {admin}", 'ALTER TABLE "mart"."owned" OWNER TO "{role}"'),
+    ("NEW_ONE", "REVOKE CREATE ON SCHEMA mart FROM {role}", 'GRANT CREATE ON SCHEMA "mart" TO "{role}"'),
+    ("NEW_ONE", "REVOKE USAGE ON SCHEMA mart FROM {role}", 'GRANT USAGE ON SCHEMA "mart" TO "{role}"'),
+    ("NEW_ONE", "REVOKE USAGE ON SCHEMA snowmelt FROM {role}", 'GRANT USAGE ON SCHEMA "snowmelt" TO "{role}"'),
+    ("BY_SERVER", "REVOKE USAGE ON SCHEMA aws_s3 FROM {role}", 'GRANT USAGE ON SCHEMA aws_s3, aws_commons TO "{role}"'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("table", "take", "give"), TAKEN_AWAY)
+def test_without_one_right_planning_stops_and_names_the_statement_that_gives_it_back(
+    made, sandbox, table, take, give
+):
+    """In PostgreSQL, where rights are real: the Snowflake stand-in does not enforce grants."""
+    take, give = (text.format(role=made.role, admin=made.admin) for text in (take, give))
     name = psycopg.conninfo.conninfo_to_dict(made.world.dsn)["dbname"]
     with psycopg.connect(sandbox.superuser_dsn(name), autocommit=True) as connection:
-        connection.execute(f"REVOKE {missing} ON mart.{table} FROM {made.role}")
+        connection.execute(take)
         try:
-            with pytest.raises(Exception, match=missing):
-                made.world.run(TABLES[table.upper()])
+            with pytest.raises(SnowmeltError) as refused:
+                made.world.plan(TABLES[table])
         finally:
-            connection.execute(f"GRANT {missing} ON mart.{table} TO {made.role}")
+            connection.execute(give)
+    assert give in str(refused.value)
+    others = {other.format(role=made.role, admin=made.admin) for _, _, other in TAKEN_AWAY} - {give}
+    assert [other for other in others if other in str(refused.value)] == []
+    made.world.plan(TABLES[table])
 
 
 def allows(policy: dict, action: str, bucket: str, key: str, prefix: str) -> bool:

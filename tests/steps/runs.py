@@ -114,10 +114,12 @@ class World:
             chunks.append(unload.await_unload(self.snowflake, request, submitted, 0.05))
         return list(staged.look_for_chunks(self.s3, tuple(chunks)).chunks)
 
-    def finish(self, plan: Plan, chunks: list[Any], before_verify: str = "") -> dict[str, Any]:
+    def finish(
+        self, plan: Plan, chunks: list[Any], before_verify: str = "", before_publish: str = ""
+    ) -> dict[str, Any]:
         """Everything after the unload.
 
-        :param before_verify: what somebody does to the database once all is loaded.
+        :param before_verify: what somebody does to the database once all is loaded; `before_publish`: once all is verified.
         """
         with self.target() as connection:
             files = register_files(connection, plan, chunks, s3=lambda: self.s3, snowflake=self.session)
@@ -129,6 +131,8 @@ class World:
             if before_verify:
                 connection.execute(before_verify)
             verification.verify_run(connection, plan, snowflake=self.session)
+            if before_publish:
+                connection.execute(before_publish)
             return publishing.publish_run(connection, plan)
 
     def run(self, table: dict[str, Any], **params: Any) -> dict[str, Any]:

@@ -169,7 +169,10 @@ def test_what_stands_in_the_way_of_a_swap_is_told_before_anything_is_unloaded(wo
     world.execute(
         "CREATE TABLE public.vv (id integer)", "CREATE VIEW public.over_vv AS SELECT id FROM public.vv"
     )
-    with pytest.raises(ConfigurationError, match=r"(?s)public\.vv cannot be swapped.*over_vv"):
+    with pytest.raises(
+        ConfigurationError,
+        match=r"(?s)public\.vv cannot be published to by swap. Nothing was unloaded.*over_vv",
+    ):
         world.plan({"source": "VV"})
 
 

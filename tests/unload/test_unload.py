@@ -115,6 +115,18 @@ def test_the_manifest_is_written_by_snowflake_as_one_document():
     )
 
 
+def test_a_path_that_begins_with_the_folders_of_the_stage_is_the_whole_key():
+    stage = Location("b", "team/in/", '"A"."B"."S"', "")
+    assert [stage.key(path) for path in ("team/in/T/", "T/")] == ["team/in/T/"] * 2
+    assert [stage.target(path) for path in ("team/in/T/", "T/")] == ["""'@"A"."B"."S"/T/'"""] * 2
+
+
+@pytest.mark.parametrize("scheme", ["s3", "s3gov", "s3china"])
+def test_without_a_stage_the_partition_is_named_by_the_scheme(scheme):
+    location = Location("b", "", "", "I", scheme)
+    assert location.target("T/") == f"'{scheme}://b/T/'"
+
+
 def test_removing_needs_a_stage():
     assert build_remove(STAGE, "p/") == """REMOVE '@"UTIL"."STAGING"."S"/p/'"""
     with pytest.raises(ConfigurationError, match="snowflake_unload"):

@@ -17,7 +17,7 @@ from snowmelt.doctor.remedies import grant_login, policy
 from snowmelt.errors import ConfigurationError, SnowmeltError
 from snowmelt.rights.iam import Partition, Principal, StagedPlace
 from snowmelt.setup.facts import SetupFacts
-from snowmelt.setup.scope import SetupScope, plan_scope, target_rights
+from snowmelt.setup.scope import SetupScope, plan_scope
 
 if TYPE_CHECKING:
     from snowmelt.unload.location import Location
@@ -52,7 +52,7 @@ class Doctor:
         """Where the staged files are.
 
         :param location: of the stage, which may add folders of its own.
-        :param region: of the AWS connection: it tells the partition.
+        :param region: of the AWS connection: it decides the partition.
         """
         place = self.scope.place
         prefix = location.key(place.prefix) if location else place.prefix
@@ -274,7 +274,7 @@ def _table(doctor: Doctor) -> list[Finding]:
     request = parse_request({}, doctor.config, table)
     findings: list[Finding] = []
     with doctor.postgres(table.connections.postgres) as postgres:
-        findings += check_target(postgres, request, target_rights(table))
+        findings += check_target(postgres, request)
         with doctor.snowflake(table.connections.snowflake) as snowflake:
             return check_source(snowflake, postgres, request) + findings
 

@@ -54,8 +54,8 @@ def run_setup_sql(arguments: argparse.Namespace) -> None:
             sys.stdout.write("\n".join(f"==> {name} <==\n{text}" for name, text in files.items()))
             return
         first = replace(facts, iam_user_arn=None, external_id=None)
-        earlier = build_setup(config, first, command=command)
-        written = write_setup(Path(arguments.output), files, earlier=earlier, force=arguments.force)
+        replaceable = build_setup(config, first, command=command)
+        written = write_setup(Path(arguments.output), files, replaceable=replaceable, force=arguments.force)
     except (ConfigurationError, OSError) as error:
         raise SystemExit(str(error)) from error
     for table in config.broken:

@@ -166,7 +166,7 @@ CHECKS: dict[str, dict[str, str]] = {
         "Indexes": "does every index exist again that a publish dropped (defer_indexes)",
         "Sessions": "are transactions of Snowmelt idle or prepared in PostgreSQL",
         "Queries": "do queries of Snowmelt run in Snowflake for longer than a day",
-        "Test files": "are files of an earlier doctor left in the bucket",
+        "Test files": "are files of a previous doctor left in the bucket",
     },
 }
 

@@ -24,12 +24,6 @@ from snowmelt.sql.session_names import TASK_SESSION_PATTERN
 from snowmelt.unload.location import Location
 from snowmelt.unload.statements import build_remove
 
-#: Tables of the ledger that the role cannot both read and write.
-READ_LEDGER_RIGHTS = """
-SELECT c.relname FROM pg_class AS c WHERE c.relnamespace = to_regnamespace('snowmelt') AND c.relkind = 'r'
-  AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
-       AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')) ORDER BY 1
-"""
 #: Whether a session works on a table: a load or an index build may be silent for longer than a day. Parameters: schema, table.
 READ_IN_USE = """
 SELECT EXISTS (SELECT FROM pg_locks AS l JOIN pg_class AS c ON c.oid = l.relation JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -267,7 +261,7 @@ def check_test_files(
         path = f"{prefix}{folder}/"
         where = f"s3://{location.bucket}/{location.key(path)}"
         remedy = snowflake_sql(build_remove(location, path)) if location.stage else None
-        finding = found("Test files", where, Status.WRONG, "files of an earlier doctor", remedy)
+        finding = found("Test files", where, Status.WRONG, "files of a previous doctor", remedy)
         if remove and remedy is not None:
             try:
                 read_rows(session, remedy.steps[0], f"Removing {where}")

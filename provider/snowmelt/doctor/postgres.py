@@ -8,11 +8,11 @@ import psycopg
 
 from snowmelt.doctor import remedies
 from snowmelt.doctor.findings import MIN_POSTGRES, Finding, Remedy, Status, found
-from snowmelt.doctor.leftovers import READ_LEDGER_RIGHTS
 from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.errors import SnowmeltError
 from snowmelt.ledger.runs import write_ledger
 from snowmelt.load.aws_s3 import aws_s3_reason
+from snowmelt.rights.postgres import LEDGER_RIGHTS
 
 Connection = psycopg.Connection[Any]
 
@@ -21,6 +21,13 @@ SELECT current_user, current_database(), current_setting('server_version_num')::
        pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on',
        (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
 """
+
+#: Tables of the ledger on which the role lacks a right. Parameter: the rights.
+_READ_LACKING = """
+SELECT c.relname FROM pg_class AS c WHERE c.relnamespace = to_regnamespace('snowmelt') AND c.relkind = 'r'
+  AND EXISTS (SELECT FROM unnest(%s::text[]) AS privilege WHERE NOT has_table_privilege(c.oid, privilege)) ORDER BY 1
+"""
+_HAS_EXTENSION = "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'aws_s3')"
 
 
 def check_session(connection: Connection, conn_id: str) -> list[Finding]:
@@ -54,7 +61,8 @@ def check_ledger(connection: Connection, conn_id: str) -> list[Finding]:
             connection.transaction(force_rollback=True),
         ):
             write_ledger(connection)
-            lacking = [str(name) for (name,) in connection.execute(READ_LEDGER_RIGHTS)]
+            tables = connection.execute(_READ_LACKING, (list(LEDGER_RIGHTS.table),))
+            lacking = [str(name) for (name,) in tables]
             if lacking:
                 text = f"the role {role} may not read and write {', '.join(lacking)}"
                 return [
@@ -71,7 +79,7 @@ def check_aws_s3(connection: Connection, conn_id: str, *, needed: bool) -> list[
     reason = aws_s3_reason(connection)
     if reason is None:
         return [found("aws_s3", conn_id, Status.OK, "the role may use the extension")]
-    installed = "not installed" not in reason
+    installed = connection.execute(_HAS_EXTENSION).fetchone() == (True,)
     remedy = remedies.grant_aws_s3(connection.info.user, installed=installed)
     if needed:
         return [found("aws_s3", conn_id, Status.WRONG, reason, remedy)]

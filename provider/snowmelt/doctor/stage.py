@@ -84,7 +84,7 @@ def check_integration(
 ) -> list[Finding]:
     """Enabled, allowed, and its IAM role let in by S3: as Snowflake itself tries it.
 
-    A role may use a stage without seeing its integration; then the check `unload` alone tells.
+    A role may use a stage without seeing its integration; then the check `unload` alone answers.
     """
     check = "Integration"
     if integration is None:
@@ -98,7 +98,7 @@ def check_integration(
         if not location.stage:
             remedy = remedies.grant_integration(integration, read_role(session))
             return [found(check, quoted, Status.WRONG, error, remedy)]
-        text = f"not visible to this role, which a stage does not need; the check `unload` tells whether it works ({error})"
+        text = f"not visible to this role, which a stage does not need; the check `unload` shows whether it works ({error})"
         return [found(check, quoted, Status.ATTENTION, text)]
     values = {str(row["property"]): str(row["property_value"]) for row in rows}
     if values.get("ENABLED", "").lower() != "true":

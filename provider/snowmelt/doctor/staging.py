@@ -108,7 +108,7 @@ def check_unload(
         sql = build_write_document(location, f"{path}manifest.json", document)
         read_rows(session, sql, f"Writing {where}manifest.json")
     except SnowmeltError as error:
-        # What a half-done unload left is removed; that a removal fails for the same reason need not be said twice.
+        # What a half-done unload left is removed; that a removal fails for the same reason need not be reported twice.
         removal = [one for one in remove_probe(session, client, location, path) if not one.fails]
         return [found("Unload", where, Status.WRONG, error), *removal]
     if len(files) != 1 or files[0].rows != 1:

@@ -15,9 +15,9 @@ from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.drivers.snowflake import Connection, read_columns, read_named_rows, read_now, read_rows
 from snowmelt.drivers.snowflake_errors import NO_TIME_TRAVEL
 from snowmelt.errors import SchemaError, SnowmeltError, SourceError
-from snowmelt.publish.rights import publish_method, read_missing
-from snowmelt.publish.target import obstacles_to, read_target
-from snowmelt.rights.postgres import TargetRights
+from snowmelt.publish.obstacles import plan_intent
+from snowmelt.publish.rights import build_statements
+from snowmelt.publish.target import read_obstacles, read_target
 from snowmelt.rights.snowflake import SourceKind
 from snowmelt.sql.names import TableName, match_name, snowflake_identifier
 from snowmelt.types.column_plan import plan_columns
@@ -126,28 +126,20 @@ def check_time_travel(session: Connection, table: TableName) -> Finding:
     return judge("time travel", "", "")
 
 
-def check_target(
-    postgres: psycopg.Connection[Any], request: MigrationRequest, rights: TargetRights | None
-) -> list[Finding]:
-    """Whether the role may make, fill and replace the target as the configured mode does it.
-
-    :param rights: on an existing target; None where nothing is loaded.
-    """
-    schema, table, role = request.target_schema, request.target_table, postgres.info.user
-    subject = f"{schema}.{table}"
-    if rights is None:
+def check_target(postgres: psycopg.Connection[Any], request: MigrationRequest) -> list[Finding]:
+    """Whether the role may make, fill and replace the target as the configured mode does it."""
+    subject = f"{request.target_schema}.{request.target_table}"
+    role = postgres.info.user
+    intent = plan_intent(request)
+    if intent is None:
         return [found("Target", subject, Status.OK, "nothing is loaded: the mode is unload")]
-    with postgres_failures(f"Reading the rights on {subject}"):
-        missing = read_missing(postgres, rights, schema, table)
-    if missing:
-        return [
-            found("Target", subject, Status.WRONG, one.text, postgres_sql(*one.statements)) for one in missing
-        ]
-    method = publish_method(request)
-    if method is None:
-        return [found("Target", subject, Status.OK, f"{role} may make tables beside it")]
-    with postgres_failures(f"Reading the obstacles to {method.value} at {subject}"):
-        obstacles = obstacles_to(postgres, method, schema, table)
+    with postgres_failures(f"Reading what stops {intent.method.value} at {subject}"):
+        obstacles = read_obstacles(postgres, intent)
     if not obstacles:
-        return [found("Target", subject, Status.OK, f"{role} may {method.value} it")]
-    return [found("Target", subject, Status.WRONG, obstacle) for obstacle in obstacles]
+        return [found("Target", subject, Status.OK, f"{role} may {intent.method.value} it")]
+    findings = []
+    for obstacle in obstacles:
+        statements = build_statements(obstacle, intent, role)
+        remedy = postgres_sql(*statements) if statements else None
+        findings.append(found("Target", subject, Status.WRONG, str(obstacle), remedy))
+    return findings

@@ -31,7 +31,10 @@ from snowmelt.errors import (
     TargetUnavailable,
     Topic,
 )
+from snowmelt.rights.iam import BUCKET_RIGHTS, Principal
+from snowmelt.rights.postgres import CREATE_AWS_S3
 
+_IMPORT = BUCKET_RIGHTS[Principal.DATABASE]
 _UNREACHABLE = Known(
     TargetUnavailable,
     "Is it running, and its address in the Airflow connection right?",
@@ -87,7 +90,8 @@ _AWS_S3: _TextTable = (
         ("http 403",),
         Known(
             AccessError,
-            "The database's own IAM role may not read the object: give it s3:GetObject and s3:ListBucket on the bucket, and kms:Decrypt where it is encrypted by a KMS key.",
+            "The database's own IAM role may not read the object: give it rds-aws_s3-policy.json of `airflow snowmelt setup-sql` "
+            f"({', '.join((*_IMPORT.objects, *_IMPORT.bucket))}, and {', '.join(_IMPORT.key)} where it is encrypted by a KMS key).",
             Topic.RDS_ROLE,
         ),
     ),
@@ -99,7 +103,7 @@ _AWS_S3: _TextTable = (
         ("aws_s3", "does not exist"),
         Known(
             ConfigurationError,
-            "The extension is not installed: CREATE EXTENSION aws_s3 CASCADE, or load with load_method copy.",
+            f"The extension is not installed: {CREATE_AWS_S3}, or load with load_method copy.",
             Topic.AWS_S3_MISSING,
         ),
     ),

@@ -20,16 +20,19 @@ from snowmelt.errors import (
     StagingUnavailable,
     Topic,
 )
+from snowmelt.rights.iam import BUCKET_RIGHTS, Principal
 
 _UNAVAILABLE = Known(StagingUnavailable, "", Topic.S3_UNAVAILABLE)
+_READ = BUCKET_RIGHTS[Principal.AIRFLOW]
 _LIST = Known(
     AccessError,
-    "The AWS connection needs s3:ListBucket on the bucket itself (arn:aws:s3:::bucket, without /*).",
+    f"The AWS connection needs {' and '.join(_READ.bucket)} on the bucket itself (iam-read-policy.json of `airflow snowmelt setup-sql`).",
     Topic.ACCESS_DENIED_LIST,
 )
 _GET = Known(
     AccessError,
-    "The AWS connection needs s3:GetObject on the bucket's objects (arn:aws:s3:::bucket/*), and kms:Decrypt where they are encrypted by a KMS key.",
+    f"The AWS connection needs {' and '.join(_READ.objects)} on the bucket's objects (iam-read-policy.json of `airflow snowmelt setup-sql`), "
+    f"and {' and '.join(_READ.key)} where they are encrypted by a KMS key.",
     Topic.ACCESS_DENIED_GET,
 )
 _KMS = Known(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from snowmelt.drivers.snowflake_errors import snowflake_failures
-from snowmelt.errors import SourceError
+from snowmelt.errors import AccessError, SnowmeltError, SourceError
+from snowmelt.rights.snowflake import SnowflakeGrant, describe_missing, source_grants
 from snowmelt.sql.names import TableName, snowflake_literal
 from snowmelt.types.columns import SourceColumn
 from snowmelt.types.type_names import describe_snowflake_type
@@ -50,7 +53,8 @@ def read_named_rows(connection: Connection, sql: str, doing: str) -> list[dict[s
 def read_columns(connection: Connection, table: TableName) -> tuple[SourceColumn, ...]:
     """The table's columns in their order, with their place in its primary key."""
     doing = f"Reading the columns of {table}"
-    described = read_named_rows(connection, f"DESCRIBE TABLE {table.sql}", doing)
+    with naming_grants(connection, source_grants(table)):
+        described = read_named_rows(connection, f"DESCRIBE TABLE {table.sql}", doing)
     keyed = any(str(row.get("primary key", "N")).upper().startswith("Y") for row in described)
     keys = read_named_rows(connection, f"SHOW PRIMARY KEYS IN TABLE {table.sql}", doing) if keyed else []
     places = {str(key["column_name"]): int(key["key_sequence"]) for key in keys}
@@ -68,6 +72,22 @@ def read_columns(connection: Connection, table: TableName) -> tuple[SourceColumn
     if not columns:
         raise SourceError(f"{doing}: it has none that the connection's role may see.")
     return columns
+
+
+@contextmanager
+def naming_grants(connection: Connection, grants: Sequence[SnowflakeGrant]) -> Iterator[None]:
+    """Let an error of what is under way name the grants that it needs: Snowflake does not say which of them is missing."""
+    try:
+        yield
+    except (AccessError, SourceError) as error:
+        if not grants:
+            raise
+        try:
+            role = read_rows(connection, "SELECT CURRENT_ROLE()", "Reading the session's role")[0][0]
+        except SnowmeltError:
+            raise error from error.__cause__
+        error.args = (f"{error} {describe_missing(grants, str(role or '<role>'))}", *error.args[1:])
+        raise
 
 
 def read_now(connection: Connection) -> str:

@@ -101,7 +101,7 @@ class MigrationDoctorReportOperator(BaseOperator):
         self.log.info("The report:\n%s", build_report(findings))
         wrong = counts[Status.WRONG] + counts[Status.UNKNOWN]
         if wrong:
-            raise AirflowFailException(f"{wrong} checks are wrong; the report above says what repairs each.")
+            raise AirflowFailException(f"{wrong} checks are wrong; the report above says what fixes each.")
         return counts
 
 

@@ -196,7 +196,6 @@ def plan_migration(identity: RunIdentity, request: MigrationRequest, facts: Fact
     :param request: with every column to the letter (`match_columns`).
     :raises ConfigurationError, SchemaError, ValueRefused, SourceError: with everything that stops it.
     """
-    refuse_obstacles(request, facts.obstacles)
     tables, snapshot = facts.tables, facts.snapshot
     columns = plan_fitting_columns(request, tables, snapshot.statistics)
     question = ask_statistics(request, tables, columns, facts.watermark, identity.window)
@@ -231,7 +230,6 @@ def plan_load(identity: RunIdentity, request: MigrationRequest, facts: StagedFac
 
     :raises SchemaError: columns without a safe way; the rules for columns are not those that the files were written by.
     """
-    refuse_obstacles(request, facts.obstacles)
     manifest, location = facts.manifest, facts.location
     columns = plan_manifest_columns(request, manifest, facts.target)
     return Plan(
@@ -265,18 +263,6 @@ def plan_manifest_columns(request: MigrationRequest, manifest: Manifest, target:
             type_table.FileFormat(manifest.file_format),
             long_names=request.policies.long_names,
             schema_drift=request.policies.schema_drift,
-        )
-
-
-def refuse_obstacles(request: MigrationRequest, obstacles: tuple[str, ...]) -> None:
-    """A publish that cannot be is refused before anything is unloaded; the publish looks again.
-
-    :raises ConfigurationError: naming each obstacle.
-    """
-    if obstacles:
-        raise ConfigurationError(
-            f'{request.target_schema}.{request.target_table} cannot be swapped; choose publish "replace", or remove what stops it:',
-            obstacles,
         )
 
 

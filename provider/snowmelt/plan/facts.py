@@ -74,8 +74,6 @@ class Facts:
     """Everything that a plan is decided from."""
 
     tables: TableFacts
-    #: What stops the requested publish, each with what to do.
-    obstacles: tuple[str, ...]
     #: The watermark that an incremental run starts from: the published one, else the target's own highest.
     watermark: str | None
     snapshot: Snapshot
@@ -92,4 +90,3 @@ class StagedFacts:
     manifest: Manifest
     location: Location
     target: TargetFacts
-    obstacles: tuple[str, ...]

@@ -79,7 +79,7 @@ def build_indexes(
                 for statement in build_settings(maintenance_work_mem_mb, parallel_workers):
                     cursor.execute(statement)
                 _build(connection, cursor, step, patience, f"{schema}.{table}")
-        except errors.IntegrityError as error:
+        except (errors.IntegrityError, errors.ProgramLimitExceeded) as error:
             raise constraint_broken(
                 connection,
                 error,
@@ -94,13 +94,13 @@ def build_indexes(
 
 def constraint_broken(
     connection: Connection,
-    error: errors.IntegrityError,
+    error: errors.IntegrityError | errors.ProgramLimitExceeded,
     what: str,
     schema: str,
     staging: str,
     key: Sequence[str],
 ) -> ValueRefused:
-    """The error for rows that break a constraint, with the statement that lists them where the key is made of plain columns.
+    """The error for rows that a constraint or an index does not take, with the statement that lists them where the key is made of plain columns.
 
     The transaction that failed must have ended.
     """
@@ -110,6 +110,11 @@ def constraint_broken(
         with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:
             rows = cursor.execute(duplicates).fetchall()
         examples = describe_duplicates(rows, duplicates)
+    if isinstance(error, errors.ProgramLimitExceeded):  # 54000: a value is too long for a B-tree
+        return ValueRefused(
+            f"{what} cannot take the loaded rows: {describe_answer(error)}. Drop it from the target, build it over md5(column), or exclude the column.",
+            **read_facts(error),
+        )
     return ValueRefused(
         f"{what} does not hold for the loaded rows: {describe_answer(error)}. Correct the source, or drop the constraint from the target.{examples}",
         **read_facts(error),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 from snowmelt.errors import ConfigurationError
+from snowmelt.json_values import Rounded
+from snowmelt.publish.obstacles import PublishIntent
 from snowmelt.types.columns import Column
 from snowmelt.vocabulary import Duplicates, PublishMethod
 
@@ -43,8 +43,10 @@ class KeySet:
     table: str
     #: Keys that were loaded, by the ledger. The table must hold exactly as many.
     expected_rows: int
+    #: What the table held when it was verified (`Contents.state`); None: not recorded.
+    contents: str | None = None
     #: A publish that would remove more than this share of the target is refused.
-    max_delete_percent: int
+    max_delete_percent: int = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,8 @@ class PublishRequest:
     added_columns: tuple[Column, ...] = ()
     #: Rows that were loaded, by the ledger. The staging table must hold exactly as many.
     expected_rows: int | None = None
+    #: What the staging table held when it was verified (`Contents.state`); None: not recorded.
+    contents: str | None = None
     #: Merge: the key, by target names.
     uniqueness_columns: tuple[str, ...] = ()
     #: Merge: rows whose key is in the target already are left as they are.
@@ -78,6 +82,24 @@ class PublishRequest:
     #: Swap: seconds to wait for transactions that began before the load ended and would see only a part of the new table
     #: (REPEATABLE READ and SERIALIZABLE; a running statement is waited for too). None: publish in spite of them.
     snapshot_wait: float | None = 600.0
+
+    @property
+    def target(self) -> str:
+        """The target as a person reads it."""
+        return f"{self.schema}.{self.table}"
+
+    @property
+    def intent(self) -> PublishIntent:
+        """What obstacles depend on."""
+        return PublishIntent(
+            method=self.method,
+            schema=self.schema,
+            table=self.table,
+            columns=self.columns,
+            key=self.uniqueness_columns,
+            deletes=self.keys is not None,
+            inserts_only=self.inserts_only,
+        )
 
     def __post_init__(self) -> None:
         if self.staging == self.table:
@@ -111,7 +133,7 @@ class PublishRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishResult:
-    """What a publish did."""
+    """What a publish did, as the ledger and XComs keep it."""
 
     method: PublishMethod
     #: False: the run was published before, and nothing was done now.
@@ -125,23 +147,9 @@ class PublishResult:
     #: Merge: staged rows that the target had already, to the byte.
     unchanged: int
     #: From the first statement to the last before the commit; of these, holding a lock that keeps readers out.
-    seconds: float
-    locked_seconds: float
+    seconds: Rounded
+    locked_seconds: Rounded
     #: Tries it took to get the lock.
     attempts: int
     #: Before all that: building the staging table's indexes and keys, and its ANALYZE; of the try that published.
-    index_seconds: float = 0.0
-
-    def to_json(self) -> dict[str, Any]:
-        """A plain dict, as it stands in the ledger and in XComs."""
-        return asdict(self) | {
-            "method": self.method.value,
-            "seconds": round(self.seconds, 3),
-            "locked_seconds": round(self.locked_seconds, 3),
-            "index_seconds": round(self.index_seconds, 3),
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> PublishResult:
-        """The result that `to_json` wrote."""
-        return cls(**dict(data) | {"method": PublishMethod(data["method"])})
+    index_seconds: Rounded = 0.0

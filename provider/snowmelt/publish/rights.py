@@ -1,15 +1,19 @@
-"""The rights that a publish needs, by what is configured, and those that the connection's role lacks."""
+"""The rights that a publish needs, by what is configured, and the statements for those that the role lacks. Pure."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
-
-import psycopg
+from typing import Protocol
 
 from snowmelt.config.table import Policies
-from snowmelt.errors import AccessError, Topic, see
+from snowmelt.publish.obstacles import Obstacle, PublishIntent
 from snowmelt.publish.strategies import STRATEGIES
-from snowmelt.rights.postgres import READ_HELD, HeldRights, MissingRight, TargetRights, find_missing
+from snowmelt.rights.postgres import (
+    TargetRights,
+    create_schema,
+    grant_statements,
+    schema_grants,
+    table_grants,
+)
 from snowmelt.vocabulary import Mode, PublishMethod, SchemaDrift
 
 
@@ -54,27 +58,21 @@ def alters_target(publishing: Publishing) -> bool:
     return publish_method(publishing) is not None and (drifts or policies.defer_indexes)
 
 
-def read_missing(
-    connection: psycopg.Connection[Any], rights: TargetRights, schema: str, table: str
-) -> tuple[MissingRight, ...]:
-    """Everything that the role lacks, each with the statement that gives it."""
-    row = connection.execute(READ_HELD, {"schema": schema, "table": table}).fetchone()
-    held = HeldRights.from_row(row)  # type: ignore[arg-type]
-    return find_missing(held, rights, schema, table, connection.info.user)
+def build_statements(obstacle: Obstacle, intent: PublishIntent, role: str) -> tuple[str, ...]:
+    """The statements that give a missing right; none where the obstacle is something else."""
+    schema, table = intent.schema, intent.table
+    if obstacle.kind == "schema":
+        return (create_schema(schema, role),)
+    if obstacle.kind == "schema right":
+        return grant_statements(schema_grants(schema, (obstacle.privilege,)), role)
+    rights = {
+        "owner": TargetRights(owner=True),
+        "right": TargetRights(table=(obstacle.privilege,)),
+    }.get(obstacle.kind)
+    return grant_statements(table_grants(schema, table, rights), role) if rights else ()
 
 
-def refuse_missing(
-    connection: psycopg.Connection[Any], publishing: Publishing, schema: str, table: str
-) -> None:
-    """Stop a run before anything is unloaded.
-
-    :raises AccessError: it names all missing rights and their statements.
-    """
-    rights = publish_rights(publishing)
-    missing = read_missing(connection, rights, schema, table) if rights else ()
-    if missing:
-        listed = "\n".join(f"  - {one}" for one in missing)
-        raise AccessError(
-            f"{schema}.{table} cannot be published into with the rights of the connection's role. Run in PostgreSQL, as the owner of what "
-            f"they name:\n{listed}\n{see(Topic.POSTGRES_GRANT)}"
-        )
+def describe_obstacle(obstacle: Obstacle, intent: PublishIntent, role: str) -> str:
+    """The obstacle as an error shows it: what it is, what to do, and the statements for it."""
+    statements = build_statements(obstacle, intent, role)
+    return f"{obstacle} Run in PostgreSQL: {'; '.join(statements)};" if statements else str(obstacle)

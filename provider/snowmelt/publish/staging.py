@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 from psycopg.rows import tuple_row
 
-from snowmelt.errors import PlanChanged, TargetError
+from snowmelt.errors import PlanChanged, TargetError, VerificationError
+from snowmelt.publish.row_statements import build_contents
 from snowmelt.publish.staging_table import (
     LOCK_NAME,
     READ_MARKED,
@@ -31,6 +33,34 @@ from snowmelt.vocabulary import PublishMethod
 
 Connection = psycopg.Connection[Any]
 Cursor = psycopg.Cursor[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a table holds, without its values."""
+
+    rows: int
+    #: Another as soon as a row is inserted, updated or deleted: see `build_contents`.
+    state: str
+
+
+def read_contents(session: Connection | Cursor, schema: str, table: str) -> Contents:
+    """Count the rows, and sum up where they are and who wrote them."""
+    row = session.execute(build_contents(schema, table)).fetchone()
+    return Contents(int(row[0]), str(row[1])) if row else Contents(0, "0")
+
+
+def check_contents(found: Contents, verified: str | None, where: str) -> None:
+    """Whether a table holds what was verified.
+
+    :param verified: its state then; None: it was verified by a version that did not record it.
+    :raises VerificationError: rows were changed since.
+    """
+    if verified is not None and found.state != verified:
+        raise VerificationError(
+            f"{where} was changed after it was verified: it holds {found.rows:,} rows, but not those that were compared with the source. "
+            "Nothing is published. Start a new run, and see who writes to tables whose names begin with snowmelt_."
+        )
 
 
 def create_staging(

@@ -51,8 +51,10 @@ class StagingMark:
     kind: StagingKind
     #: UTC, ISO 8601.
     created_at: str
-    #: Rows that were taken out of it again: of keys that stood in several rows (first publish of a merge).
+    #: Rows that were taken out of it again: of keys that were in several rows (first publish of a merge).
     surplus: int = 0
+    #: What it held after that (`Contents.state`); None: nothing was taken out.
+    contents: str | None = None
 
     def to_text(self) -> str:
         """The comment."""
@@ -64,6 +66,7 @@ class StagingMark:
                 "kind": self.kind,
                 "created_at": self.created_at,
                 "surplus": self.surplus,
+                "contents": self.contents,
             },
             ensure_ascii=False,
         )
@@ -98,6 +101,7 @@ def parse_mark(comment: str | None) -> StagingMark | None:
         document["kind"],
         document["created_at"],
         document.get("surplus", 0),
+        document.get("contents"),
     )
 
 

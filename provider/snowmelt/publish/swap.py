@@ -28,7 +28,7 @@ from snowmelt.publish.staging_table import build_options
 from snowmelt.publish.strategies import STRATEGIES
 from snowmelt.publish.table_details import IndexDetails, TableDetails, build_grants, build_revokes
 from snowmelt.publish.table_differences import find_differences
-from snowmelt.publish.target import read_details, read_obstacles
+from snowmelt.publish.target import check_publishable, read_details
 from snowmelt.sql.names import postgres_identifier, postgres_literal, shorten_name
 from snowmelt.vocabulary import PublishMethod
 
@@ -232,7 +232,7 @@ def publish_first(
     :param surplus: rows that were taken out of it, of keys that stood in several rows.
     """
     if request.snapshot_wait is not None:
-        wait_for_snapshots(cursor, request.snapshot_wait, where=_where(request))
+        wait_for_snapshots(cursor, request.snapshot_wait, where=request.target)
     present = _read(cursor, request, request.staging)
     taken = cursor.execute(READ_TAKEN, (request.schema, f"{request.table}_pkey")).fetchone()
     locked = time.monotonic()
@@ -256,12 +256,12 @@ def publish_swap(
 
     :param target: as it was read before; it must be the same under the lock.
     """
-    _refuse_obstacles(cursor, request, target)
+    check_publishable(cursor, request.intent)
     present = _read(cursor, request, request.staging)
     missing = plan_indexes(request.schema, request.staging, target, present)
     if missing:
         raise TargetUnavailable(
-            f"{_where(request)} has indexes or keys that the staging table lacks ({', '.join(step.what for step in missing)}): they were "
+            f"{request.target} has indexes or keys that the staging table lacks ({', '.join(step.what for step in missing)}): they were "
             "added meanwhile, or never built. Build them, then publish again."
         )
     for statement in build_prepare(request.schema, request.staging, target, present):
@@ -272,33 +272,26 @@ def publish_swap(
     if differences:
         listed = "\n".join(f"  - {difference}" for difference in differences)
         raise TargetError(
-            f"A swap of {_where(request)} would change more than its rows. Set publish to truncate.\n{listed}"
+            f"A swap of {request.target} would change more than its rows. Set publish to truncate.\n{listed}"
         )
     if request.snapshot_wait is not None:
-        wait_for_snapshots(cursor, request.snapshot_wait, where=_where(request))
+        wait_for_snapshots(cursor, request.snapshot_wait, where=request.target)
 
     def switch() -> None:
         if read_details(cursor, request.schema, request.table) != target:
             raise TargetUnavailable(
-                f"{_where(request)} was changed at the moment of its publish. It is tried again."
+                f"{request.target} was changed at the moment of its publish. It is tried again."
             )
-        _refuse_obstacles(cursor, request, target)
+        check_publishable(cursor, request.intent)
         values = _read_sequences(cursor, request.schema, target, prepared)
         for statement in build_swap(request.schema, request.table, request.staging, target, prepared, values):
             cursor.execute(statement)
 
     lock = build_lock(request.schema, request.table, STRATEGIES[PublishMethod.SWAP].lock)
     _, held = hold_lock(
-        connection, cursor, request.patience, lock, switch, where=_where(request), oid=target.oid
+        connection, cursor, request.patience, lock, switch, where=request.target, oid=target.oid
     )
     return _result(request, rows, before, started, held.since, held.attempts)
-
-
-def _refuse_obstacles(cursor: Cursor, request: PublishRequest, target: TableDetails) -> None:
-    obstacles = read_obstacles(cursor, PublishMethod.SWAP, target.oid)
-    if obstacles:
-        listed = "\n".join(f"  - {obstacle}" for obstacle in obstacles)
-        raise TargetError(f"{_where(request)} cannot be swapped:\n{listed}")
 
 
 def _read_sequences(cursor: Cursor, schema: str, *tables: TableDetails) -> SequenceValues:
@@ -337,7 +330,3 @@ def _result(
         locked_seconds=now - locked,
         attempts=attempts,
     )
-
-
-def _where(request: PublishRequest) -> str:
-    return f"{request.schema}.{request.table}"

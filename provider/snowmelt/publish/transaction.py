@@ -30,7 +30,7 @@ from snowmelt.publish.locks import (
 from snowmelt.publish.request import PublishRequest, PublishResult
 from snowmelt.publish.row_statements import build_count
 from snowmelt.publish.rows import publish_rows
-from snowmelt.publish.staging import check_unchanged, read_mark
+from snowmelt.publish.staging import check_contents, check_unchanged, read_contents, read_mark
 from snowmelt.publish.staging_table import LOCK_NAME
 from snowmelt.publish.strategies import STRATEGIES
 from snowmelt.publish.swap import publish_first, publish_swap
@@ -78,14 +78,10 @@ def publish(
             result = _publish(connection, cursor, request, already_published, started)
             if result.published:
                 before_commit(cursor, result)
-    except errors.IntegrityError as error:
-        key = request.uniqueness_columns
-        name = error.diag.constraint_name
-        what = (
-            f"The constraint {name!r} of {request.schema}.{request.table}"
-            if name
-            else f"A constraint of {request.schema}.{request.table}"
-        )
+    except (errors.IntegrityError, errors.ProgramLimitExceeded) as error:
+        key, name = request.uniqueness_columns, error.diag.constraint_name
+        kind = "index" if isinstance(error, errors.ProgramLimitExceeded) else "constraint"
+        what = f"{'The' if name else 'A'} {kind} {repr(name) + ' ' if name else ''}of {request.target}"
         raise constraint_broken(
             connection, error, what, request.schema, request.staging, key
         ) from None  # it quotes the row
@@ -111,7 +107,7 @@ def _add_columns(connection: Connection, request: PublishRequest) -> None:
                 cursor.execute(statement)
 
         lock = build_lock(request.schema, request.table, "ACCESS EXCLUSIVE", partitioned=target.kind == "p")
-        hold_lock(connection, cursor, request.patience, lock, add, where=_where(request), oid=target.oid)
+        hold_lock(connection, cursor, request.patience, lock, add, where=request.target, oid=target.oid)
 
 
 def _publish(
@@ -125,10 +121,10 @@ def _publish(
     cursor.execute(build_lock_timeout(request.patience.give_up_after))
     try:
         with connection.transaction():
-            cursor.execute(LOCK_NAME, (f"{request.schema}.{request.table}",))
+            cursor.execute(LOCK_NAME, (request.target,))
     except errors.LockNotAvailable as error:
         raise TargetUnavailable(
-            f"Another publish into {_where(request)} has not ended after {request.patience.give_up_after:g} s. It is tried again."
+            f"Another publish into {request.target} has not ended after {request.patience.give_up_after:g} s. It is tried again."
         ) from error
     if already_published is not None and already_published(cursor):
         return _nothing_done(request, started)
@@ -136,7 +132,7 @@ def _publish(
     if staging is None:
         raise TargetError(
             f"The staging table {request.schema}.{request.staging} is not there, so run {request.run_id} cannot be published into "
-            f"{_where(request)}: it was dropped, or it is published already. Look into snowmelt.run; start a new run if it is not."
+            f"{request.target}: it was dropped, or it is published already. Look into snowmelt.run; start a new run if it is not."
         )
     mark = read_mark(staging, request.schema, request.staging, request.run_id, request.table)
     if mark.kind not in {"new", STRATEGIES[request.method].staging_kind}:
@@ -144,21 +140,24 @@ def _publish(
             f"The staging table {request.schema}.{request.staging} was not made for publish = {request.method.value}. Start a new run."
         )
     lock = build_lock(request.schema, request.staging, "ACCESS EXCLUSIVE")
-    rows, _ = hold_lock(
+    contents, _ = hold_lock(
         connection,
         cursor,
         request.patience,
         lock,
-        lambda: _count(cursor, request.schema, request.staging),
+        lambda: read_contents(cursor, request.schema, request.staging),
         where=f"The staging table {request.schema}.{request.staging} (a load is still writing to it)",
         oid=staging.oid,
     )
     cursor.execute(build_idle_timeout(IDLE_BEFORE_LOCK))
+    rows = contents.rows
     if request.expected_rows is not None and rows + mark.surplus != request.expected_rows:
         raise VerificationError(
             f"The staging table {request.schema}.{request.staging} of run {request.run_id} holds {rows:,} rows; by the ledger "
             f"{request.expected_rows:,} were loaded. Nothing is published. Start a new run."
         )
+    where = f"The staging table {request.schema}.{request.staging} of run {request.run_id}"
+    check_contents(contents, mark.contents or request.contents, where)
     before: int | None = None
     with connection.transaction(force_rollback=True):  # gives back the lock of the count at once
         target = read_details(cursor, request.schema, request.table)
@@ -190,7 +189,3 @@ def _nothing_done(request: PublishRequest, started: float) -> PublishResult:
 def _count(cursor: Cursor, schema: str, table: str) -> int:
     row = cursor.execute(build_count(schema, table)).fetchone()
     return int(row[0]) if row else 0
-
-
-def _where(request: PublishRequest) -> str:
-    return f"{request.schema}.{request.table}"

@@ -44,8 +44,6 @@ class PostgresGrant:
     privileges: tuple[str, ...]
     #: `SCHEMA "mart"`, `TABLE "mart"."t"`: kind and quoted name.
     on: str
-    #: What a run does with it.
-    reason: str
 
     def to_sql(self, role: str) -> str:
         """The statement, without a semicolon.
@@ -66,38 +64,37 @@ def ledger_grants(*, exists: bool) -> tuple[PostgresGrant, ...]:
     schema = PostgresGrant(
         LEDGER_RIGHTS.schema,
         f"SCHEMA {postgres_identifier(LEDGER_SCHEMA)}",
-        "the ledger's tables are made by the first run",
     )
     if not exists:
         return (schema,)
     tables = PostgresGrant(
         (*LEDGER_RIGHTS.table, "REFERENCES"),
         f"ALL TABLES IN SCHEMA {postgres_identifier(LEDGER_SCHEMA)}",
-        "reading and writing the ledger, and tables that a later version adds",
     )
     return schema, tables
 
 
-def schema_grants(schema: str) -> tuple[PostgresGrant, ...]:
+def schema_grants(
+    schema: str, privileges: tuple[str, ...] = TargetRights().schema
+) -> tuple[PostgresGrant, ...]:
     """To make staging tables, and targets that are not there yet."""
-    on = f"SCHEMA {postgres_identifier(schema)}"
-    return (PostgresGrant(TargetRights().schema, on, "staging tables and new targets"),)
+    return (PostgresGrant(privileges, f"SCHEMA {postgres_identifier(schema)}"),)
 
 
 def table_grants(schema: str, table: str, rights: TargetRights) -> tuple[PostgresGrant, ...]:
     """To publish into an existing target. An owner has all privileges on its table."""
     on = f"TABLE {postgres_identifier(schema, table)}"
     if rights.owner:
-        return (PostgresGrant((), on, "replacing or changing the target"),)
-    return (PostgresGrant(rights.table, on, "publishing into the target"),) if rights.table else ()
+        return (PostgresGrant((), on),)
+    return (PostgresGrant(rights.table, on),) if rights.table else ()
 
 
 def aws_s3_grants() -> tuple[PostgresGrant, ...]:
     """To let the server import from S3 by itself."""
     schemas = ", ".join(_AWS_S3_SCHEMAS)
     return (
-        PostgresGrant(("USAGE",), f"SCHEMA {schemas}", "`load_method` aws_s3"),
-        PostgresGrant(("EXECUTE",), f"ALL FUNCTIONS IN SCHEMA {schemas}", "`load_method` aws_s3"),
+        PostgresGrant(("USAGE",), f"SCHEMA {schemas}"),
+        PostgresGrant(("EXECUTE",), f"ALL FUNCTIONS IN SCHEMA {schemas}"),
     )
 
 
@@ -168,7 +165,7 @@ def find_missing(
     missing = []
     lacking = tuple(privilege for privilege in rights.schema if privilege not in held.schema)
     if lacking:
-        grant = PostgresGrant(lacking, f"SCHEMA {postgres_identifier(schema)}", "")
+        grant = PostgresGrant(lacking, f"SCHEMA {postgres_identifier(schema)}")
         text = f"the role {role} has no {' and no '.join(lacking)} on the schema {schema}"
         missing.append(MissingRight(text, (grant.to_sql(role),)))
     where = f"{schema}.{table}"

@@ -111,7 +111,7 @@ def grant_statements(grants: Iterable[SnowflakeGrant], role: str) -> tuple[str, 
 
 def describe_missing(grants: Sequence[SnowflakeGrant], role: str) -> str:
     """The end of an error text: the statements that an administrator runs."""
-    return f"Run in Snowflake: {'; '.join(grant_statements(grants, role))}."
+    return f"If a grant is missing, run in Snowflake: {'; '.join(grant_statements(grants, role))}."
 
 
 def _place_grants(database: str, schema: str) -> tuple[SnowflakeGrant, ...]:

@@ -116,11 +116,12 @@ def build_snowflake_table() -> str:
     rows = [
         (
             when,
-            "<br>".join(f"`{_plain(statement)}`" for statement in snowflake.grant_statements(grants, _ROLE)),
+            "<br>".join(f"`{_plain(grant.to_sql(_ROLE))}`" for grant in grants),
+            "<br>".join(grant.reason for grant in grants),
         )
         for when, grants in groups
     ]
-    return _table(("where", "grants"), rows)
+    return _table(("where", "grants", "for"), rows)
 
 
 def _any_filled(strategies: Mapping[PublishMethod, Strategy]) -> Strategy:

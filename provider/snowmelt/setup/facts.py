@@ -26,7 +26,7 @@ READER_ARN = "<ARN_OF_THE_USER_OR_ROLE_OF_AIRFLOW>"
 
 _NAME = (r"[^\x00-\x1f\x7f\x85\u2028\u2029]+", "a name without control characters")
 
-#: Name of a field → what it has to look like, and how that is said.
+#: Name of a field → what it has to look like, and how an error describes that.
 _SHAPES: dict[str, tuple[str, str]] = {
     "aws_account": (r"\d{12}", "12 digits"),
     "bucket_account": (r"\d{12}", "12 digits"),
@@ -89,9 +89,9 @@ class SetupFacts:
         faults = []
         for each in fields(self):
             value = getattr(self, each.name)
-            shape, said = _SHAPES.get(each.name, _NAME)
+            shape, expected = _SHAPES.get(each.name, _NAME)
             if isinstance(value, str) and not re.fullmatch(shape, value):
-                faults.append(f"{each.name}: {value[:80]!r}; expected {said}.")
+                faults.append(f"{each.name}: {value[:80]!r}; expected {expected}.")
         if faults:
             raise ConfigurationError("These values cannot be put into the set-up files:", tuple(faults))
 
@@ -159,17 +159,17 @@ _PRIVATE = "airflow-connections.env"
 
 
 def write_setup(
-    folder: Path, files: Mapping[str, str], *, earlier: Mapping[str, str], force: bool = False
+    folder: Path, files: Mapping[str, str], *, replaceable: Mapping[str, str], force: bool = False
 ) -> list[str]:
     """Write the files that are not there yet, or would change; all or none.
 
-    :param earlier: file name → text that an earlier call may have written: such a file is replaced without `force`.
+    :param replaceable: file name → text that the first call may have written: such a file is replaced without `force`.
     :returns: the names of the files that were written.
     :raises ConfigurationError: a file holds something else, and `force` is not set; nothing was written. All of them are named.
     """
     present = {name: path.read_text(encoding="utf-8") for name in files if (path := folder / name).is_file()}
     changed = [name for name, text in files.items() if present.get(name) != text]
-    kept = [name for name in changed if name in present and present[name] != earlier.get(name)]
+    kept = [name for name in changed if name in present and present[name] != replaceable.get(name)]
     if kept and not force:
         raise ConfigurationError(
             f"{folder} holds files that were changed, or made from another configuration; nothing was written. "

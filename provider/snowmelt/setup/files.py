@@ -135,6 +135,8 @@ def build_setup(config: Config, facts: SetupFacts, *, command: str) -> dict[str,
     scope = plan_scope(config, facts)
     place = scope.place
     bucket = {Principal.SNOWFLAKE: facts.role_arn(facts.iam_role), Principal.AIRFLOW: READER_ARN}
+    if scope.uses_aws_s3:
+        bucket[Principal.DATABASE] = facts.role_arn(facts.rds_role)
     return {
         "STEPS.md": build_steps(scope, command=command),
         "snowflake.sql": build_snowflake_sql(scope),

@@ -38,15 +38,6 @@ _OWNED = """\
 -- GRANT {role} TO CURRENT_USER;"""
 
 
-def plan_grants(scope: SetupScope) -> tuple[PostgresGrant, ...]:
-    """All grants of the role but those on the extension, for exactly what is configured; targets as far as they exist."""
-    return (
-        *ledger_grants(exists=False),
-        *(grant for schema in scope.target_schemas for grant in schema_grants(schema)),
-        *(grant for table, rights in _targets(scope) for grant in _on_target(table, rights)),
-    )
-
-
 def build_postgres_sql(scope: SetupScope) -> str:
     """The whole file; every statement can be repeated, and a target that is not there yet is passed over."""
     name = scope.facts.postgres_role

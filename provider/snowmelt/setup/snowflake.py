@@ -34,11 +34,6 @@ _REPLACED = """\
 -- it is not, take the dashes away, or give --future-grants: SELECT then holds for every object of that kind that is made there."""
 
 
-def plan_grants(scope: SetupScope) -> tuple[SnowflakeGrant, ...]:
-    """All grants of the role, for exactly what is configured."""
-    return (*_warehouse(scope), *_place(scope), *_sources(scope))
-
-
 def build_snowflake_sql(scope: SetupScope) -> str:
     """The whole file; every statement ends in a semicolon and can be repeated."""
     role = scope.facts.snowflake_role

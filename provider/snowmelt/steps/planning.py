@@ -28,15 +28,15 @@ from snowmelt.plan import decide
 from snowmelt.plan.facts import Facts, RunIdentity, Snapshot, StagedFacts, TableFacts, TargetFacts
 from snowmelt.plan.plan import Plan, parse_plan
 from snowmelt.plan.statistics import StatisticsQuestion
-from snowmelt.publish.rights import refuse_missing
-from snowmelt.publish.target import obstacles_to_swap, read_target
+from snowmelt.publish.obstacles import plan_intent
+from snowmelt.publish.target import read_target, refuse_obstacles
 from snowmelt.unload.chunk import read_location
 from snowmelt.unload.chunks import Bucket
 from snowmelt.unload.location import Location
 from snowmelt.unload.manifest import MANIFEST_NAME
 from snowmelt.unload.staged import read_manifest
 from snowmelt.unload.statements import build_source
-from snowmelt.vocabulary import FileFormat, Mode, PublishMethod
+from snowmelt.vocabulary import FileFormat, Mode
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +154,6 @@ def _ledger_row(plan: Plan, request: MigrationRequest, identity: RunIdentity) ->
 
 def _make_plan(sessions: PlanningSessions, request: MigrationRequest, identity: RunIdentity) -> Plan:
     """Read the facts, then decide."""
-    refuse_missing(sessions.postgres, request, request.target_schema, request.target_table)
     if Mode(request.mode) is Mode.LOAD:
         plan = decide.plan_load(identity, request, read_staged_facts(sessions, request))
     else:
@@ -178,8 +177,7 @@ def read_facts(
     :raises SchemaError, ConfigurationError, ValueRefused: as soon as an answer stops the run.
     """
     columns = decide.plan_table_columns(request, tables)
-    obstacles = _read_obstacles(sessions.postgres, request, tables.target)
-    decide.refuse_obstacles(request, obstacles)
+    refuse_obstacles(sessions.postgres, plan_intent(request, columns))
     watermark = tables.target.published_watermark
     highest = decide.ask_target_watermark(request, tables, columns, identity.window)
     if highest is not None:
@@ -194,7 +192,6 @@ def read_facts(
         log.warning(reported)
     return Facts(
         tables,
-        obstacles,
         watermark,
         snapshot,
         buckets=_read_buckets(sessions.snowflake, request, tables, question, snapshot),
@@ -211,7 +208,11 @@ def read_staged_facts(sessions: PlanningSessions, request: MigrationRequest) -> 
     key = location.key(f"{request.staging.prefix}run_{request.run_id}/{MANIFEST_NAME}")
     manifest = read_manifest(sessions.s3(), location.bucket, key)
     target = _read_target(sessions.postgres, request, FileFormat(manifest.file_format))
-    return StagedFacts(manifest, location, target, _read_obstacles(sessions.postgres, request, target))
+    facts = StagedFacts(manifest, location, target)
+    refuse_obstacles(
+        sessions.postgres, plan_intent(request, decide.plan_manifest_columns(request, manifest, target))
+    )
+    return facts
 
 
 def _read_target(
@@ -229,16 +230,6 @@ def _read_target(
         aws_s3_reason=aws_s3_reason(postgres) if file_format is FileFormat.CSV else None,
         published_watermark=watermark,
     )
-
-
-def _read_obstacles(
-    postgres: psycopg.Connection[Any], request: MigrationRequest, target: TargetFacts
-) -> tuple[str, ...]:
-    """What stops the requested publish."""
-    method = PublishMethod(request.publish) if request.publish else None
-    if target.columns is None or method is not PublishMethod.SWAP:
-        return ()
-    return tuple(obstacles_to_swap(postgres, request.target_schema, request.target_table))
 
 
 def _read_location(snowflake: Connection, request: MigrationRequest) -> Location:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,14 +17,16 @@ from psycopg.rows import tuple_row
 from snowmelt.config.sections import Execution
 from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.errors import SnowmeltError, VerificationError
+from snowmelt.json_values import to_json
 from snowmelt.ledger import runs as ledger
 from snowmelt.plan.plan import Plan
 from snowmelt.publish.deferred import defer_indexes, restore_indexes
 from snowmelt.publish.index_build import build_indexes
+from snowmelt.publish.locks import build_lock
 from snowmelt.publish.request import KeySet, LockPatience, PublishRequest, PublishResult
-from snowmelt.publish.row_statements import build_count, build_delete_surplus
-from snowmelt.publish.rows import refuse_keys
-from snowmelt.publish.staging import create_staging, drop_staging, read_mark
+from snowmelt.publish.row_checks import refuse_keys
+from snowmelt.publish.row_statements import build_delete_surplus
+from snowmelt.publish.staging import check_contents, create_staging, drop_staging, read_contents, read_mark
 from snowmelt.publish.staging_table import LOCK_NAME, build_mark
 from snowmelt.publish.target import read_details
 from snowmelt.publish.transaction import publish
@@ -32,34 +35,42 @@ from snowmelt.vocabulary import Duplicates, Mode, Outcome, PublishMethod
 log = logging.getLogger(__name__)
 
 
-def settle_keys(connection: psycopg.Connection[Any], request: PublishRequest) -> None:
+def resolve_keys(connection: psycopg.Connection[Any], request: PublishRequest) -> None:
     """Refuse keys that a merge would refuse, and take out the rows that the last of their key overrules. Safe to repeat.
 
     How many went is kept in the staging table's mark, in the same transaction: the publish counts them with the others.
     Nothing is done for another method, and where the target is there.
 
-    :raises ValueRefused: a key is NULL, or stands in several rows that no watermark tells apart.
+    :raises ValueRefused: a key is NULL, or is in several rows of one watermark.
     """
     if request.method is not PublishMethod.MERGE:
         return
+    where = f"The staging table {request.schema}.{request.staging} of run {request.run_id}"
     with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:
         cursor.execute(LOCK_NAME, (f"{request.schema}.{request.staging}",))
         present = read_details(cursor, request.schema, request.staging)
-        if present is None:  # the publish tells
+        if present is None:  # the publish reports it
             return
         mark = read_mark(present, request.schema, request.staging, request.run_id, request.table)
-        counted = cursor.execute(build_count(request.schema, request.staging)).fetchone()
-        if mark.kind != "new" or mark.surplus or counted != (request.expected_rows,):
+        if mark.kind != "new" or mark.surplus:
             return
+        cursor.execute(build_lock(request.schema, request.staging, "SHARE ROW EXCLUSIVE"))
+        contents = read_contents(cursor, request.schema, request.staging)
+        if contents.rows != request.expected_rows:
+            return
+        check_contents(contents, request.contents, where)
         refuse_keys(cursor, request)
         if request.duplicates is not Duplicates.LAST:
             return
         cursor.execute(build_delete_surplus(request))
         surplus = cursor.rowcount
-        cursor.execute(build_mark(request.schema, request.staging, replace(mark, surplus=surplus)))
+        if surplus:
+            left = read_contents(cursor, request.schema, request.staging)
+            mark = replace(mark, surplus=surplus, contents=left.state)
+            cursor.execute(build_mark(request.schema, request.staging, mark))
     if surplus:
         log.info(
-            "%s rows were taken out of the new table: of keys that stood in several rows the last one stays",
+            "%s rows were taken out of the new table: of a key in several rows the last one stays",
             f"{surplus:,}",
         )
 
@@ -124,15 +135,14 @@ def _publish_run(connection: psycopg.Connection[Any], plan: Plan, execution: Exe
     report = ledger.read_report(connection, plan.run_id) or {}
     if report.get("verified_at") is None:
         raise VerificationError(f"{doing}: the run is not verified. Clear the task `verify`.")
-    expected = int(report["loaded_rows"])
-    if plan.mode == "test":
-        return _end_test(connection, plan, expected)
+    if plan.mode == Mode.TEST:
+        return _finish_test(connection, plan, int(report["loaded_rows"]))
     with connection.cursor() as cursor:
         _refuse_overtaken(cursor, plan)
     key = sorted((column.primary_key, column.target) for column in plan.columns if column.primary_key)
-    request = _request(connection, plan, expected, patience, execution)
+    request = _request(connection, plan, report, patience, execution)
     with postgres_failures(doing):
-        settle_keys(connection, request)
+        resolve_keys(connection, request)
         started = time.monotonic()
         built = build_indexes(
             connection,
@@ -165,13 +175,13 @@ def _publish_run(connection: psycopg.Connection[Any], plan: Plan, execution: Exe
                 restore_indexes(connection, plan.target_schema, plan.target_table, patience, execution)
             raise
         restore_indexes(connection, plan.target_schema, plan.target_table, patience, execution)
-    return ledger.read_published(connection, plan.run_id) or result.to_json()
+    return ledger.read_published(connection, plan.run_id) or to_json(result)
 
 
 def _request(
     connection: psycopg.Connection[Any],
     plan: Plan,
-    expected: int,
+    report: Mapping[str, Any],
     patience: LockPatience,
     execution: Execution,
 ) -> PublishRequest:
@@ -184,7 +194,8 @@ def _request(
         staging=plan.staging_table,
         columns=tuple(column.target for column in plan.columns),
         added_columns=plan.added,
-        expected_rows=expected,
+        expected_rows=int(report["loaded_rows"]),
+        contents=_verified_contents(report),
         uniqueness_columns=tuple(targets.get(name, name) for name in plan.uniqueness_columns),
         inserts_only=plan.inserts_only,
         duplicates=Duplicates(plan.duplicates) if plan.watermark_column in targets else Duplicates.REFUSE,
@@ -207,13 +218,19 @@ def _keys(connection: psycopg.Connection[Any], plan: Plan) -> KeySet | None:
     return KeySet(
         table=plan.keys.staging_table,
         expected_rows=int(report["loaded_rows"]),
+        contents=_verified_contents(report),
         max_delete_percent=plan.max_delete_percent,
     )
 
 
+def _verified_contents(report: Mapping[str, Any]) -> str | None:
+    contents = (report["verification"] or {}).get("staging_contents")
+    return None if contents is None else str(contents)
+
+
 def _refuse_overtaken(cursor: psycopg.Cursor[Any], plan: Plan) -> None:
     """Rows of an older snapshot never go over those of a later one. Loading old files again is asked for, and an append adds."""
-    if plan.mode == "load" or publish_method(plan) is PublishMethod.APPEND:
+    if plan.mode == Mode.LOAD or publish_method(plan) is PublishMethod.APPEND:
         return
     other = ledger.read_overtaken(cursor, plan.run_id)
     if other is not None:
@@ -227,7 +244,7 @@ def _refuse_overtaken(cursor: psycopg.Cursor[Any], plan: Plan) -> None:
 def _record(cursor: psycopg.Cursor[Any], plan: Plan, result: PublishResult) -> None:
     """The ledger's row and the watermark, in the publish transaction."""
     _refuse_overtaken(cursor, plan)
-    ledger.write_published(cursor, plan.run_id, result.to_json())
+    ledger.write_published(cursor, plan.run_id, to_json(result))
     if plan.keys is not None:
         ledger.write_reconciled(cursor, plan.keys.run_id)
     if plan.watermark_column and plan.watermark is not None:
@@ -241,7 +258,7 @@ def _record(cursor: psycopg.Cursor[Any], plan: Plan, result: PublishResult) -> N
         )
 
 
-def _end_test(connection: psycopg.Connection[Any], plan: Plan, rows: int) -> dict[str, Any]:
+def _finish_test(connection: psycopg.Connection[Any], plan: Plan, rows: int) -> dict[str, Any]:
     with postgres_failures(f"Dropping the table of test run {plan.run_id}"):
         drop_staging(connection, plan.target_schema, plan.staging_table)
     ledger.write_outcome(connection, plan.run_id, Outcome.TESTED)

@@ -19,7 +19,7 @@ from snowmelt.errors import SnowmeltError, VerificationError
 from snowmelt.ledger.files import read_counts, read_unexpected_loaded
 from snowmelt.ledger.runs import read_report, write_verification
 from snowmelt.plan.plan import Plan
-from snowmelt.sql.names import postgres_identifier
+from snowmelt.publish.staging import read_contents
 from snowmelt.vocabulary import Verify
 
 
@@ -33,6 +33,8 @@ class Counts:
     unexpected: Sequence[str]
     #: Rows in the staging table, counted.
     table_rows: int
+    #: What that table held when it was counted, for the publish to compare.
+    contents: str = ""
 
 
 def find_differences(plan: Plan, counts: Counts) -> list[str]:
@@ -71,6 +73,7 @@ def summarise_counts(plan: Plan, counts: Counts) -> dict[str, Any]:
         "loaded_rows": int(sum(row["loaded"] for row in counts.chunks)),
         "rejected_rows": int(sum(row["rejected"] for row in counts.chunks)),
         "table_rows": counts.table_rows,
+        "staging_contents": counts.contents,
     }
 
 
@@ -138,13 +141,13 @@ def _verify(
 
 
 def _read_counts(postgres: psycopg.Connection[Any], plan: Plan) -> Counts:
-    table = postgres_identifier(plan.target_schema, plan.staging_table)
     with postgres_failures(f"Counting {plan.target_schema}.{plan.staging_table}"):
-        row = postgres.execute(f"SELECT count(*) FROM {table}").fetchone()
+        contents = read_contents(postgres, plan.target_schema, plan.staging_table)
         return Counts(
             chunks=read_counts(postgres, plan.run_id),
             unexpected=read_unexpected_loaded(postgres, plan.run_id),
-            table_rows=row[0] if row else 0,
+            table_rows=contents.rows,
+            contents=contents.state,
         )
 
 

@@ -13,10 +13,10 @@ import psycopg
 
 from snowmelt.config.fields import WAREHOUSE_SIZES, warehouse_size
 from snowmelt.drivers.postgres_errors import postgres_failures
-from snowmelt.drivers.snowflake import Connection, read_named_rows, read_rows
+from snowmelt.drivers.snowflake import Connection, naming_grants, read_named_rows, read_rows
 from snowmelt.errors import AccessError, ConfigurationError
 from snowmelt.ledger import leftovers as ledger
-from snowmelt.rights.snowflake import describe_missing, warehouse_grants
+from snowmelt.rights.snowflake import warehouse_grants
 from snowmelt.sql.names import snowflake_identifier, snowflake_literal
 
 log = logging.getLogger(__name__)
@@ -63,12 +63,11 @@ def resize_warehouse(
     with postgres_failures(doing), postgres.transaction(), postgres.cursor() as cursor:
         cursor.execute(ledger.LOCK_WAREHOUSE, (name,))
         row = cursor.execute(ledger.READ_ORIGINAL_SIZE, (name,)).fetchone()
-        original = row[0] if row else _read_size(snowflake, name, doing)
+        with naming_grants(snowflake, warehouse_grants(name, resized=True)):
+            original = row[0] if row else _read_size(snowflake, name, doing)
         cursor.execute(ledger.WRITE_RESIZED, (name, run_id, original))
-    try:
+    with naming_grants(snowflake, warehouse_grants(name, resized=True)):
         read_rows(snowflake, build_resize(name, wanted), doing)
-    except AccessError as error:
-        raise AccessError(f"{error} {_missing(snowflake, name)}") from error
     log.info("Warehouse %s: %s → %s for this unload", name, original, wanted)
     return {"warehouse": name, "original": original, "size": wanted}
 
@@ -98,10 +97,5 @@ def _read_size(snowflake: Connection, name: str, doing: str) -> str:
         if row["name"] == name:
             return parse_size(str(row["size"]))
     raise AccessError(
-        f"{doing}: the role does not see the size of the warehouse {name!r}. {_missing(snowflake, name)} Or leave warehouse_size out."
+        f"{doing}: the role does not see the size of the warehouse {name!r}; or leave warehouse_size out."
     )
-
-
-def _missing(snowflake: Connection, name: str) -> str:
-    role = read_rows(snowflake, "SELECT CURRENT_ROLE()", "Reading the session's role")[0][0]
-    return describe_missing(warehouse_grants(name, resized=True), str(role))

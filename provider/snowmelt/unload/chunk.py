@@ -9,6 +9,7 @@ from typing import Any
 
 from snowmelt.drivers.snowflake import (
     Connection,
+    naming_grants,
     read_columns,
     read_named_rows,
     read_result,
@@ -17,6 +18,7 @@ from snowmelt.drivers.snowflake import (
 )
 from snowmelt.errors import ConfigurationError, SourceUnavailable, Topic
 from snowmelt.json_values import to_json
+from snowmelt.rights.snowflake import integration_grants, stage_grants
 from snowmelt.sql.names import parse_identifiers, snowflake_identifier
 from snowmelt.sql.predicate import parse_source_filter
 from snowmelt.types.column_plan import plan_columns
@@ -32,6 +34,9 @@ from snowmelt.unload.statements import (
     build_where,
     parse_unloaded,
 )
+
+#: Database, schema and name; fewer where the session's own are meant.
+_STAGE_PARTS = 3
 
 
 def submit_unload(session: Connection, request: UnloadRequest) -> dict[str, Any]:
@@ -160,7 +165,9 @@ def read_location(connection: Connection, *, bucket: str, stage: str = "", integ
             integration=integration,
             scheme=_read_scheme(connection, integration),
         )
-    rows = read_named_rows(connection, f"DESC STAGE {stage}", f"Reading the stage {stage}")
+    parts = parse_identifiers(stage)
+    with naming_grants(connection, stage_grants(*parts) if len(parts) == _STAGE_PARTS else ()):
+        rows = read_named_rows(connection, f"DESC STAGE {stage}", f"Reading the stage {stage}")
     url = next((str(row["property_value"]) for row in rows if str(row["property"]).upper() == "URL"), "")
     urls = json.loads(url) if url.startswith("[") else [url]
     scheme, _, rest = (urls[0] if urls else "").partition("://")
@@ -183,6 +190,7 @@ def read_location(connection: Connection, *, bucket: str, stage: str = "", integ
 def _read_scheme(connection: Connection, integration: str) -> str:
     """s3, s3gov or s3china, by the integration's STORAGE_PROVIDER."""
     sql = f"DESC INTEGRATION {snowflake_identifier(integration)}"
-    rows = read_named_rows(connection, sql, f"Reading the integration {integration}")
+    with naming_grants(connection, integration_grants(integration)):
+        rows = read_named_rows(connection, sql, f"Reading the integration {integration}")
     found = (str(row["property_value"]) for row in rows if str(row["property"]).upper() == "STORAGE_PROVIDER")
     return next(found, "s3").lower()
