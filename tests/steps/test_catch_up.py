@@ -44,7 +44,7 @@ def test_the_last_row_of_a_key_wins_or_the_run_is_refused(filled):
     filled.run(table)
     assert rows(filled, "id IN (1, 2)") == [(1, "last"), (2, "set")]
     filled.sql("INSERT INTO D VALUES (1, '2026-01-04', 'again'), (1, '2026-01-05', 'twice')")
-    with pytest.raises(ValueRefused, match=r"id = 1 stands in 3 rows"):
+    with pytest.raises(ValueRefused, match=r"id = 1 is in 3 rows"):
         filled.run(table | {"duplicates": "refuse"})
     filled.sql("INSERT INTO D VALUES (1, '2026-01-05', 'a tie')")
     with pytest.raises(
@@ -64,7 +64,7 @@ DOUBLED = (
 def test_the_last_row_of_a_key_wins_in_the_first_run_too(world, key):
     world.sql(f"CREATE TABLE D (ID NUMBER(9,0){key}, AT TIMESTAMP_NTZ(6), V VARCHAR)", DOUBLED)
     table = TABLE | {"source": "D", "target": "c"}
-    with pytest.raises(ValueRefused, match=r"id = 1 stands in 3 rows"):
+    with pytest.raises(ValueRefused, match=r"id = 1 is in 3 rows"):
         world.run(table | {"duplicates": "refuse"})
     assert world.query("SELECT to_regclass('public.c')") == [(None,)]
     result = world.run(table)
@@ -96,7 +96,7 @@ def test_a_key_that_is_null_is_refused_in_the_first_run_too(world):
         "CREATE TABLE D (ID NUMBER(9,0), AT TIMESTAMP_NTZ(6), V VARCHAR)",
         "INSERT INTO D VALUES (NULL, '2026-01-02', 'x'), (2, '2026-01-02', 'y')",
     )
-    with pytest.raises(ValueRefused, match="NULL stands in id in 1 rows"):
+    with pytest.raises(ValueRefused, match="NULL is in id in 1 rows"):
         world.run(TABLE | {"source": "D", "target": "c"})
     assert world.query("SELECT to_regclass('public.c')") == [(None,)]
 

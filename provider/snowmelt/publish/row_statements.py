@@ -95,7 +95,7 @@ def build_null_keys(request: PublishRequest) -> str:
 def build_duplicate_keys(request: PublishRequest) -> str:
     """Rows (key columns as text …, rows): keys that cannot be merged, the most frequent first.
 
-    With duplicates=last these are the keys whose greatest watermark stands in several rows, or in none.
+    With duplicates=last these are the keys whose greatest watermark is in several rows, or is NULL.
     """
     staging = postgres_identifier(request.schema, request.staging)
     keys = request.uniqueness_columns
@@ -147,7 +147,7 @@ def build_delete_surplus(request: PublishRequest) -> str:
 def build_update(request: PublishRequest) -> str:
     """The target's rows of a staged key take the staged values, where these differ in a single byte.
 
-    `*<>` compares rows by their bytes: it needs no equality operator of the type (json has none), and tells 1.0 from 1.00
+    `*<>` compares rows by their bytes: it needs no equality operator of the type (json has none), and 1.0 differs from 1.00
     and -0 from 0, so that after a merge the values are exactly the source's.
     """
     sets = ", ".join(f"{name} = s.{name}" for name in map(postgres_identifier, request.columns))

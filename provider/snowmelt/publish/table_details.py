@@ -1,9 +1,8 @@
 """Everything that makes a PostgreSQL table what it is, beside its rows: read in one statement, so that a swap can carry it over.
 
 Sources: PostgreSQL "System catalogs", "System information functions" (pg_get_indexdef, pg_get_constraintdef, aclexplode).
-Columns of pg_constraint that came after version 15 are read through to_jsonb, which yields NULL where there is none.
-
-GRANT and REVOKE from what aclexplode reads.
+Columns of pg_constraint that came after version 15 are read through to_jsonb, which yields NULL where the column is missing.
+Grants are read by aclexplode, and written as GRANT and REVOKE.
 """
 
 from __future__ import annotations
@@ -288,7 +287,7 @@ def _after(prefix: str, definition: str, what: str) -> str:
     if not definition.startswith(prefix):
         raise TargetError(
             f"The definition of the {what} begins otherwise than expected ({definition[:200]!r}, expected {prefix!r}), so it cannot be "
-            "rebuilt on another table. Set publish to truncate."
+            "rebuilt on another table. Set publish to replace."
         )
     return definition[len(prefix) :]
 

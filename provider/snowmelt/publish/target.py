@@ -65,7 +65,7 @@ class TargetTable:
     bytes: int
 
     def is_unique(self, columns: Sequence[str]) -> bool:
-        """Whether a unique index guarantees that these columns, in any order, tell every row from every other."""
+        """Whether a unique index guarantees that no two rows are equal in these columns, in any order."""
         return bool(columns) and any(set(key) == set(columns) for key in self.unique_keys)
 
 
