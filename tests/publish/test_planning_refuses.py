@@ -57,7 +57,7 @@ def test_planning_refuses_before_the_unload(planning, ddl, table, said):
     ("column", "said"),
     [
         ("bigint GENERATED ALWAYS AS IDENTITY", "GENERATED ALWAYS and takes no values"),
-        ("bigint GENERATED ALWAYS AS (1) STORED", "generated"),
+        ("bigint GENERATED ALWAYS AS (1) STORED", "the target computes this column itself"),
     ],
 )
 def test_a_column_that_takes_no_values_is_refused_before_the_unload(planning, table, column, said):

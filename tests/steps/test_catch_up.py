@@ -48,7 +48,7 @@ def test_the_last_row_of_a_key_wins_or_the_run_is_refused(filled):
         filled.run(table | {"duplicates": "refuse"})
     filled.sql("INSERT INTO D VALUES (1, '2026-01-05', 'a tie')")
     with pytest.raises(
-        ValueRefused, match=r"(?s)keys stand in several rows with the same at.*id = 1 stands in 2 rows"
+        ValueRefused, match=r"(?s)keys are in several rows with the same at.*id = 1 is in 2 rows"
     ):
         filled.run(table)
     assert rows(filled, "id = 1") == [(1, "last")]

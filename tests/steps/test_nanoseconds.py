@@ -210,7 +210,7 @@ def test_rows_of_one_key_that_nanoseconds_alone_would_tell_apart_are_refused(wor
     )
     world.run(CATCH_UP)
     world.sql("INSERT INTO C VALUES (1, '2026-01-01 10:00:00.123456002', 'y')")
-    with pytest.raises(ValueRefused, match=r"(?s)several rows with the same at.*id = 1 stands in 2 rows"):
+    with pytest.raises(ValueRefused, match=r"(?s)several rows with the same at.*id = 1 is in 2 rows"):
         world.run(CATCH_UP)
     assert world.query("SELECT v FROM public.c") == [("x",)]
 

@@ -33,8 +33,9 @@ def build_count(schema: str, table: str) -> str:
 def build_contents(schema: str, table: str) -> str:
     """One row (rows, a number): the number is another as soon as a row is inserted, updated or deleted, whatever is in it.
 
-    It is a sum over each row's place and the transaction that wrote it, so that no value has to be read: a million rows of any
-    width take 0.4 s, their count 0.1 s. A table that is rewritten (VACUUM FULL, CLUSTER) has another number, too.
+    It is a sum over each row's place and the transaction that wrote it, so that no value has to be read. Measured on a million rows
+    of 140 bytes: 1.1 to 2.5 times a plain count; hashing their values takes 13 times. A table that is rewritten (VACUUM FULL,
+    CLUSTER) has another number, too.
     """
     return (
         "SELECT count(*), coalesce(sum(hashtidextended(ctid, xmin::text::bigint)), 0)::text "

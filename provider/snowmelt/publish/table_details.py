@@ -8,7 +8,7 @@ Grants are read by aclexplode, and written as GRANT and REVOKE.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -215,12 +215,18 @@ class TableDetails:
     statistics: tuple[StatisticsDetails, ...]
     sequences: tuple[SequenceDetails, ...]
 
-    def unique_keys(self) -> tuple[tuple[str, ...], ...]:
-        """The column lists that a valid unique index without expression, predicate or deferral covers exactly."""
-        return tuple(
-            index.key
+    def is_unique(self, columns: Sequence[str]) -> bool:
+        """Whether an index guarantees that no two rows are equal in these columns; a row with a NULL in them equals no other.
+
+        It is a valid unique one over these columns or some of them, without expression, predicate or deferral.
+        """
+        return any(
+            index.unique
+            and index.valid
+            and index.plain_key
+            and index.immediate
+            and set(index.key) <= set(columns)
             for index in self.indexes
-            if index.unique and index.valid and index.plain_key and index.immediate
         )
 
     def primary_key(self) -> tuple[str, ...]:
