@@ -82,7 +82,7 @@ def publish(
     except (errors.IntegrityError, errors.ProgramLimitExceeded) as error:
         key, name = request.uniqueness_columns, error.diag.constraint_name
         kind = "index" if isinstance(error, errors.ProgramLimitExceeded) else "constraint"
-        what = f"{'The' if name else 'A'} {kind} {repr(name) + ' ' if name else ''}of {request.target}"
+        what = f"The {kind} {name!r} of {request.target}" if name else f"One {kind} of {request.target}"
         raise constraint_broken(connection, error, what, request.schema, request.staging, key) from error
     if result.published and request.method is PublishMethod.REPLACE:
         with connection.transaction():
