@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from snowmelt.errors import TargetError, VerificationError
+from snowmelt.errors import TargetError, ValueRefused, VerificationError
 from snowmelt.publish.request import KeySet
 from snowmelt.publish.staging import read_contents
 from snowmelt.vocabulary import PublishMethod
@@ -173,3 +173,19 @@ def test_a_run_publishes_what_it_verified(run_world):
     )  # the last of each key: rows were taken out after the verification
     world.sql("INSERT INTO T VALUES (3, 3)")
     assert world.run(table)["inserted"] == 1
+
+
+@pytest.mark.parametrize(
+    ("digests", "said"), [(130, r"index row size \d+ exceeds"), (300, r"index row requires \d+ bytes")]
+)
+@pytest.mark.parametrize("method", [APPEND, PublishMethod.SWAP])
+def test_a_value_that_an_index_cannot_take_is_refused_with_the_reason(world, method, digests, said):
+    connection = world.connect()
+    make(world, connection)
+    connection.execute(f"CREATE INDEX wide ON {world.name(TABLE)} (name)")
+    long = f"(SELECT string_agg(md5(g::text), '') FROM generate_series(1, {digests}) g)"
+    with pytest.raises(
+        ValueRefused, match=rf"index.* cannot take the loaded rows: {said}.*Drop it from the target"
+    ):
+        world.run(connection, TABLE, f"VALUES (9, {long})", method=method)
+    assert len(content(world)) == 3

@@ -1,9 +1,7 @@
-"""Which indexes of a target an append or merge can do without for a while, and the statements that build them again.
+"""Dropping a target's plain indexes before a large append or merge, and building them again, whatever happens in between.
 
 Measured: three B-trees kept during a load cost 4.0 times a plain COPY, built afterwards 1.45 times; that pays where the delta is
 large against the table, and readers can do without the indexes meanwhile.
-
-Dropping a target's plain indexes before a large append or merge, and building them again, whatever happens in between.
 
 What is dropped is recorded in the ledger in the transaction that drops it, and forgotten in the one that builds it again: whoever
 comes next (the same task, the next run into that target, the doctor) finds what is missing.
@@ -28,9 +26,11 @@ from snowmelt.publish.target import read_details
 from snowmelt.sql.names import postgres_identifier, postgres_literal
 from snowmelt.vocabulary import PublishMethod
 
+log = logging.getLogger(__name__)
+
 
 def find_deferrable(target: TableDetails, key: Sequence[str]) -> tuple[IndexDetails, ...]:
-    """Plain indexes: none that guards a rule (unique, constraint), that replication reads, or by which a merge finds its rows.
+    """Plain indexes: not those that guard a rule (unique, constraint), that replication reads, or by which a merge finds its rows.
 
     :param key: the columns that a merge finds rows by; empty for an append.
     """
@@ -68,9 +68,6 @@ def build_again(schema: str, table: str, index: IndexDetails) -> list[str]:
     if index.comment is not None:
         statements.append(f"COMMENT ON INDEX {name} IS {postgres_literal(index.comment)}")
     return statements
-
-
-log = logging.getLogger(__name__)
 
 
 def defer_indexes(connection: psycopg.Connection[Any], request: PublishRequest) -> list[str]:

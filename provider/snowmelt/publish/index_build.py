@@ -73,7 +73,7 @@ def build_indexes(
                 step = steps[0]
                 if step.statements in tried:
                     raise TargetError(
-                        f"The {step.what} of {schema}.{table} cannot be rebuilt the same on {staging}. Set publish to truncate."
+                        f"The {step.what} of {schema}.{table} cannot be rebuilt the same on {staging}. Set publish to replace."
                     )
                 tried.add(step.statements)
                 for statement in build_settings(maintenance_work_mem_mb, parallel_workers):

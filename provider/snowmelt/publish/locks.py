@@ -1,6 +1,4 @@
-"""SQL of waiting: locks with a bound, and the snapshots that are older than a load.
-
-Waiting for locks without holding up others, and for transactions that are older than a load.
+"""Waiting for locks without holding up others, and for transactions that are older than a load.
 
 Whoever waits here must hold no lock on the target, not even a reader's: someone's ALTER TABLE would queue behind it, and every
 reader behind that. Reading the catalog leaves none (looked up in pg_locks, PostgreSQL 15 and 18); counting the rows does, so it is
@@ -22,6 +20,10 @@ from snowmelt.errors import TargetUnavailable, Topic
 from snowmelt.publish.request import LockPatience
 from snowmelt.publish.staging_table import LOCK_CLASS
 from snowmelt.sql.names import postgres_identifier
+
+Connection = psycopg.Connection[Any]
+Cursor = psycopg.Cursor[Any]
+Result = TypeVar("Result")
 
 #: Milliseconds of a session idle in a transaction. Before the lock: the longest pause between two tries fits in.
 #: Under the lock: a worker that freezes there would keep every reader out.
@@ -73,11 +75,6 @@ def build_idle_timeout(milliseconds: int) -> str:
 def build_lock(schema: str, table: str, mode: str, *, partitioned: bool = False) -> str:
     """LOCK TABLE in a mode of PostgreSQL's, such as ACCESS EXCLUSIVE."""
     return f"LOCK TABLE {'' if partitioned else 'ONLY '}{postgres_identifier(schema, table)} IN {mode} MODE"
-
-
-Connection = psycopg.Connection[Any]
-Cursor = psycopg.Cursor[Any]
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a publish is asked to do, and what it says it did."""
+"""A publish: what is requested, and what it did."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class PublishRequest:
     #: Merge: rows whose key is in the target already are left as they are.
     inserts_only: bool = False
     duplicates: Duplicates = Duplicates.REFUSE
-    #: Merge with duplicates=last: target name of the column that tells which row is the last.
+    #: Merge with duplicates=last: target name of the column whose greatest value is in the last row.
     watermark_column: str | None = None
     #: Merge: what the source still has; None: nothing is removed.
     keys: KeySet | None = None
@@ -108,7 +108,7 @@ class PublishRequest:
             )
         if self.method is PublishMethod.MERGE and not self.uniqueness_columns:
             raise ConfigurationError(
-                f"A merge into {self.schema}.{self.table} needs uniqueness_columns: the columns that tell one row from another."
+                f"A merge into {self.schema}.{self.table} needs uniqueness_columns: its unique key."
             )
         missing = [name for name in self.uniqueness_columns if name not in self.columns]
         if self.method is PublishMethod.MERGE and missing:
@@ -138,7 +138,7 @@ class PublishResult:
     method: PublishMethod
     #: False: the run was published before, and nothing was done now.
     published: bool
-    #: Rows of the target before (None when not counted, 0 when there was none) and after.
+    #: Rows of the target before (None when not counted, 0 when it did not exist) and after.
     rows_before: int | None
     rows_after: int | None
     inserted: int

@@ -30,7 +30,7 @@ Cursor = psycopg.Cursor[Any]
 
 
 def refuse_keys(cursor: Cursor, request: PublishRequest) -> None:
-    """Keys that do not tell one row from another: NULLs, and the same key twice.
+    """Keys that are not unique: NULLs, and the same key twice.
 
     :raises ValueRefused: with the columns, or the statement that lists the keys.
     """
@@ -74,7 +74,7 @@ def check_keys(cursor: Cursor, request: PublishRequest) -> None:
 
 
 def check_removed(cursor: Cursor, request: PublishRequest, deleted: int, triggers: Sequence[str]) -> None:
-    """What the source no longer has must be gone, and not be too much; else the whole publish is undone.
+    """The rows that the source no longer has must be removed, and not be too many; else the whole publish is undone.
 
     :param triggers: those of the target that fired.
     :raises VerificationError: with the number of rows and the share they are.

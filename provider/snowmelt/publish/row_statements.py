@@ -33,8 +33,9 @@ def build_count(schema: str, table: str) -> str:
 def build_contents(schema: str, table: str) -> str:
     """One row (rows, a number): the number is another as soon as a row is inserted, updated or deleted, whatever is in it.
 
-    It is a sum over each row's place and the transaction that wrote it, so that no value has to be read: a million rows of any
-    width take 0.4 s, their count 0.1 s. A table that is rewritten (VACUUM FULL, CLUSTER) has another number, too.
+    It is a sum over each row's place and the transaction that wrote it, so that no value has to be read. Measured on a million rows
+    of 140 bytes: 1.1 to 2.5 times a plain count; hashing their values takes 13 times. A table that is rewritten (VACUUM FULL,
+    CLUSTER) has another number, too.
     """
     return (
         "SELECT count(*), coalesce(sum(hashtidextended(ctid, xmin::text::bigint)), 0)::text "
@@ -95,7 +96,7 @@ def build_null_keys(request: PublishRequest) -> str:
 def build_duplicate_keys(request: PublishRequest) -> str:
     """Rows (key columns as text …, rows): keys that cannot be merged, the most frequent first.
 
-    With duplicates=last these are the keys whose greatest watermark stands in several rows, or in none.
+    With duplicates=last these are the keys whose greatest watermark is in several rows, or is NULL.
     """
     staging = postgres_identifier(request.schema, request.staging)
     keys = request.uniqueness_columns
@@ -148,7 +149,7 @@ def build_delete_surplus(request: PublishRequest) -> str:
 def build_update(request: PublishRequest) -> str:
     """The target's rows of a staged key take the staged values, where these differ in a single byte.
 
-    `*<>` compares rows by their bytes: it needs no equality operator of the type (json has none), and tells 1.0 from 1.00
+    `*<>` compares rows by their bytes: it needs no equality operator of the type (json has none), and 1.0 differs from 1.00
     and -0 from 0, so that after a merge the values are exactly the source's.
     """
     sets = ", ".join(f"{name} = s.{name}" for name in map(postgres_identifier, request.columns))

@@ -112,7 +112,7 @@ def create_staging(
 
 
 def list_leftovers(connection: Connection, schema: str | None = None) -> list[Leftover]:
-    """All staging tables that stand in the database (or one schema), those of running runs included.
+    """All staging tables of the database (or one schema), those of running runs included.
 
     A swap takes the mark away with the name, so a published table is never among them.
     """

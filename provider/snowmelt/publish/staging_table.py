@@ -1,6 +1,6 @@
 """Staging tables: their names, the mark in their comment, the SQL that makes them.
 
-A staging table stands in the target's schema, so that a rename publishes it. It is of one of three kinds:
+A staging table is in the target's schema, so that a rename publishes it. It is of one of three kinds:
 
 - `copy`: the whole shape of the existing target but its indexes and keys; a swap makes it the target;
 - `new`: from the planned columns; any method renames it, because there is no target yet;
@@ -74,7 +74,7 @@ class StagingMark:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A staging table that stands in the database."""
+    """A staging table that exists in the database."""
 
     schema: str
     name: str

@@ -77,6 +77,8 @@ class Strategy:
     arrival: Arrival = "exactly"
     #: Whether the role must own the target.
     owner: bool = False
+    #: Whether the target's plain indexes may be dropped for it and built again (defer_indexes).
+    defers_indexes: bool = False
     #: Kind of fact → why it stops this method, and what to do.
     stopped_by: Mapping[str, Advice]
 
@@ -136,8 +138,7 @@ class Strategy:
         if fact.kind == "owner" and not self.owner:
             if intent.added:
                 return _ADDS_COLUMNS
-            merges = self.method in {PublishMethod.APPEND, PublishMethod.MERGE}
-            return _DROPS_INDEXES if intent.defer_indexes and merges else None
+            return _DROPS_INDEXES if intent.defer_indexes and self.defers_indexes else None
         return self.stopped_by.get(fact.kind)
 
 
@@ -331,6 +332,7 @@ STRATEGIES: Mapping[PublishMethod, Strategy] = {
             row_events=("INSERT",),
             statements=_append,
             arrival="written",
+            defers_indexes=True,
             stopped_by=_ROWS,
         ),
         Strategy(
@@ -347,6 +349,7 @@ STRATEGIES: Mapping[PublishMethod, Strategy] = {
             row_events=("INSERT", "UPDATE"),
             statements=_merge,
             arrival="key",
+            defers_indexes=True,
             stopped_by={**_ROWS, **_REWRITTEN, **_KEYED},
         ),
     )

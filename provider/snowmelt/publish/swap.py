@@ -2,8 +2,7 @@
 
 Prepared is everything that needs no lock on the target. What remains for the moment when readers wait: the sequences,
 one DROP TABLE and the renames.
-
-The swap under its lock, and the first publish of a table that was not there.
+A target that does not exist yet is published by the renames alone.
 """
 
 from __future__ import annotations
@@ -31,6 +30,9 @@ from snowmelt.publish.table_differences import find_differences
 from snowmelt.publish.target import check_publishable, read_details
 from snowmelt.sql.names import postgres_identifier, postgres_literal, shorten_name
 from snowmelt.vocabulary import PublishMethod
+
+Connection = psycopg.Connection[Any]
+Cursor = psycopg.Cursor[Any]
 
 #: Name of a sequence → (last_value, is_called)
 SequenceValues = Mapping[str, tuple[int, bool]]
@@ -220,10 +222,6 @@ def _comment(text: str | None) -> str:
     return "NULL" if text is None else postgres_literal(text)
 
 
-Connection = psycopg.Connection[Any]
-Cursor = psycopg.Cursor[Any]
-
-
 def publish_first(
     cursor: Cursor, request: PublishRequest, rows: int, surplus: int, started: float
 ) -> PublishResult:
@@ -272,7 +270,7 @@ def publish_swap(
     if differences:
         listed = "\n".join(f"  - {difference}" for difference in differences)
         raise TargetError(
-            f"A swap of {request.target} would change more than its rows. Set publish to truncate.\n{listed}"
+            f"A swap of {request.target} would change more than its rows. Set publish to replace.\n{listed}"
         )
     if request.snapshot_wait is not None:
         wait_for_snapshots(cursor, request.snapshot_wait, where=request.target)

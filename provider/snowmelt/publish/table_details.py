@@ -1,15 +1,14 @@
 """Everything that makes a PostgreSQL table what it is, beside its rows: read in one statement, so that a swap can carry it over.
 
 Sources: PostgreSQL "System catalogs", "System information functions" (pg_get_indexdef, pg_get_constraintdef, aclexplode).
-Columns of pg_constraint that came after version 15 are read through to_jsonb, which yields NULL where there is none.
-
-GRANT and REVOKE from what aclexplode reads.
+Columns of pg_constraint that came after version 15 are read through to_jsonb, which yields NULL where the column is missing.
+Grants are read by aclexplode, and written as GRANT and REVOKE.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -216,12 +215,18 @@ class TableDetails:
     statistics: tuple[StatisticsDetails, ...]
     sequences: tuple[SequenceDetails, ...]
 
-    def unique_keys(self) -> tuple[tuple[str, ...], ...]:
-        """The column lists that a valid unique index without expression, predicate or deferral covers exactly."""
-        return tuple(
-            index.key
+    def is_unique(self, columns: Sequence[str]) -> bool:
+        """Whether an index guarantees that no two rows are equal in these columns; a row with a NULL in them equals no other.
+
+        It is a valid unique one over these columns or some of them, without expression, predicate or deferral.
+        """
+        return any(
+            index.unique
+            and index.valid
+            and index.plain_key
+            and index.immediate
+            and set(index.key) <= set(columns)
             for index in self.indexes
-            if index.unique and index.valid and index.plain_key and index.immediate
         )
 
     def primary_key(self) -> tuple[str, ...]:
@@ -288,7 +293,7 @@ def _after(prefix: str, definition: str, what: str) -> str:
     if not definition.startswith(prefix):
         raise TargetError(
             f"The definition of the {what} begins otherwise than expected ({definition[:200]!r}, expected {prefix!r}), so it cannot be "
-            "rebuilt on another table. Set publish to truncate."
+            "rebuilt on another table. Set publish to replace."
         )
     return definition[len(prefix) :]
 

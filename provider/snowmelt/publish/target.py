@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -58,16 +58,10 @@ class TargetTable:
     columns: tuple[TargetColumn, ...]
     #: In the key's order; empty without one.
     primary_key: tuple[str, ...]
-    #: Column lists of the valid unique indexes without expression, predicate or deferral, the primary key's included.
-    unique_keys: tuple[tuple[str, ...], ...]
     #: The planner's estimate; None when it was never analysed.
     row_estimate: int | None
     #: With TOAST and indexes.
     bytes: int
-
-    def is_unique(self, columns: Sequence[str]) -> bool:
-        """Whether a unique index guarantees that these columns, in any order, tell every row from every other."""
-        return bool(columns) and any(set(key) == set(columns) for key in self.unique_keys)
 
 
 def describe_target(schema: str, table: str, details: TableDetails, estimate: int, size: int) -> TargetTable:
@@ -93,7 +87,6 @@ def describe_target(schema: str, table: str, details: TableDetails, estimate: in
         owner=details.owner,
         columns=columns,
         primary_key=details.primary_key(),
-        unique_keys=details.unique_keys(),
         row_estimate=None if estimate < 0 else estimate,
         bytes=size,
     )
@@ -182,7 +175,7 @@ def _read_repeated_keys(cursor: Cursor, intent: PublishIntent, target: TableDeta
     key = intent.key
     if not key or set(key) - {column.name for column in target.columns}:
         return []
-    if any(set(unique) == set(key) for unique in target.unique_keys()):
+    if target.is_unique(key):
         return []
     try:
         sql = build_repeated_keys(intent.schema, intent.table, key)

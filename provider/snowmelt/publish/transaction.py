@@ -31,9 +31,10 @@ from snowmelt.publish.request import PublishRequest, PublishResult
 from snowmelt.publish.row_statements import build_count
 from snowmelt.publish.rows import publish_rows
 from snowmelt.publish.staging import check_contents, check_unchanged, read_contents, read_mark
-from snowmelt.publish.staging_table import LOCK_NAME
+from snowmelt.publish.staging_table import LOCK_NAME, StagingMark
 from snowmelt.publish.strategies import STRATEGIES
 from snowmelt.publish.swap import publish_first, publish_swap
+from snowmelt.publish.table_details import TableDetails
 from snowmelt.publish.target import read_details
 from snowmelt.sql.names import postgres_identifier
 from snowmelt.types.columns import build_add_columns
@@ -57,15 +58,15 @@ def publish(
     same transaction and under the lock: keep it short; it may write the ledger and the watermark, and an error in it undoes all.
 
     What readers wait for: swap, one lock_timeout at most plus the renames (`locked_seconds`; measured with a million rows and
-    three B-trees: 11 ms, whatever the size); truncate, append and merge, nothing. A transaction of REPEATABLE READ or above that
+    three B-trees: 11 ms, whatever the size); replace, append and merge, nothing. A transaction of REPEATABLE READ or above that
     began before and reads the table afterwards sees all of the new one after a swap (see `snapshot_wait`), all of the old one
     after the others.
 
     :raises TargetUnavailable: a lock was not to be had, or the target changed at this moment; try again.
-    :raises TargetError: something depends on the target, or the staging table is not there.
+    :raises TargetError: something stops the publish, the staging table is missing, or the target does not hold what was staged.
     :raises PlanChanged: the target was changed since the staging table was made.
-    :raises ValueRefused: rows break a constraint, or a key of a merge is NULL or stands twice; with examples.
-    :raises VerificationError: the staging table does not hold `expected_rows`.
+    :raises ValueRefused: rows break a constraint, or a key of a merge is NULL or repeated; with examples.
+    :raises VerificationError: the staging table does not hold `expected_rows`, or not the rows that were verified.
     """
     if connection.info.transaction_status is not TransactionStatus.IDLE:
         raise ValueError(
@@ -81,7 +82,7 @@ def publish(
     except (errors.IntegrityError, errors.ProgramLimitExceeded) as error:
         key, name = request.uniqueness_columns, error.diag.constraint_name
         kind = "index" if isinstance(error, errors.ProgramLimitExceeded) else "constraint"
-        what = f"{'The' if name else 'A'} {kind} {repr(name) + ' ' if name else ''}of {request.target}"
+        what = f"The {kind} {name!r} of {request.target}" if name else f"One {kind} of {request.target}"
         raise constraint_broken(
             connection, error, what, request.schema, request.staging, key
         ) from None  # it quotes the row
@@ -117,47 +118,11 @@ def _publish(
     already_published: Callable[[Cursor], bool] | None,
     started: float,
 ) -> PublishResult:
-    cursor.execute(build_idle_timeout(IDLE_BEFORE_LOCK))
-    cursor.execute(build_lock_timeout(request.patience.give_up_after))
-    try:
-        with connection.transaction():
-            cursor.execute(LOCK_NAME, (request.target,))
-    except errors.LockNotAvailable as error:
-        raise TargetUnavailable(
-            f"Another publish into {request.target} has not ended after {request.patience.give_up_after:g} s. It is tried again."
-        ) from error
+    _take_turn(connection, cursor, request)
     if already_published is not None and already_published(cursor):
         return _nothing_done(request, started)
-    staging = read_details(cursor, request.schema, request.staging)
-    if staging is None:
-        raise TargetError(
-            f"The staging table {request.schema}.{request.staging} is not there, so run {request.run_id} cannot be published into "
-            f"{request.target}: it was dropped, or it is published already. Look into snowmelt.run; start a new run if it is not."
-        )
-    mark = read_mark(staging, request.schema, request.staging, request.run_id, request.table)
-    if mark.kind not in {"new", STRATEGIES[request.method].staging_kind}:
-        raise TargetError(
-            f"The staging table {request.schema}.{request.staging} was not made for publish = {request.method.value}. Start a new run."
-        )
-    lock = build_lock(request.schema, request.staging, "ACCESS EXCLUSIVE")
-    contents, _ = hold_lock(
-        connection,
-        cursor,
-        request.patience,
-        lock,
-        lambda: read_contents(cursor, request.schema, request.staging),
-        where=f"The staging table {request.schema}.{request.staging} (a load is still writing to it)",
-        oid=staging.oid,
-    )
-    cursor.execute(build_idle_timeout(IDLE_BEFORE_LOCK))
-    rows = contents.rows
-    if request.expected_rows is not None and rows + mark.surplus != request.expected_rows:
-        raise VerificationError(
-            f"The staging table {request.schema}.{request.staging} of run {request.run_id} holds {rows:,} rows; by the ledger "
-            f"{request.expected_rows:,} were loaded. Nothing is published. Start a new run."
-        )
-    where = f"The staging table {request.schema}.{request.staging} of run {request.run_id}"
-    check_contents(contents, mark.contents or request.contents, where)
+    staging, mark = _read_staging(cursor, request)
+    rows = _lock_staging(connection, cursor, request, staging, mark)
     before: int | None = None
     with connection.transaction(force_rollback=True):  # gives back the lock of the count at once
         target = read_details(cursor, request.schema, request.table)
@@ -168,6 +133,59 @@ def _publish(
         return publish_first(cursor, request, rows, mark.surplus, started)
     way = publish_swap if mark.kind == "copy" else publish_rows
     return way(connection, cursor, request, target, rows, before, started)
+
+
+def _take_turn(connection: Connection, cursor: Cursor, request: PublishRequest) -> None:
+    """Publishes of one target follow each other."""
+    cursor.execute(build_idle_timeout(IDLE_BEFORE_LOCK))
+    cursor.execute(build_lock_timeout(request.patience.give_up_after))
+    try:
+        with connection.transaction():
+            cursor.execute(LOCK_NAME, (request.target,))
+    except errors.LockNotAvailable as error:
+        raise TargetUnavailable(
+            f"Another publish into {request.target} has not ended after {request.patience.give_up_after:g} s. It is tried again."
+        ) from error
+
+
+def _read_staging(cursor: Cursor, request: PublishRequest) -> tuple[TableDetails, StagingMark]:
+    staging = read_details(cursor, request.schema, request.staging)
+    if staging is None:
+        raise TargetError(
+            f"The staging table {request.schema}.{request.staging} is missing, so run {request.run_id} cannot be published into "
+            f"{request.target}: it was dropped, or it is published already. Look into snowmelt.run; start a new run if it is not."
+        )
+    mark = read_mark(staging, request.schema, request.staging, request.run_id, request.table)
+    if mark.kind not in {"new", STRATEGIES[request.method].staging_kind}:
+        raise TargetError(
+            f"The staging table {request.schema}.{request.staging} was not made for publish = {request.method.value}. Start a new run."
+        )
+    return staging, mark
+
+
+def _lock_staging(
+    connection: Connection, cursor: Cursor, request: PublishRequest, staging: TableDetails, mark: StagingMark
+) -> int:
+    """Lock the staging table to the end of the transaction; returns its rows, which are those that were verified."""
+    where = f"The staging table {request.schema}.{request.staging}"
+    contents, _ = hold_lock(
+        connection,
+        cursor,
+        request.patience,
+        build_lock(request.schema, request.staging, "ACCESS EXCLUSIVE"),
+        lambda: read_contents(cursor, request.schema, request.staging),
+        where=f"{where} (a load is still writing to it)",
+        oid=staging.oid,
+    )
+    cursor.execute(build_idle_timeout(IDLE_BEFORE_LOCK))
+    where = f"{where} of run {request.run_id}"
+    if request.expected_rows is not None and contents.rows + mark.surplus != request.expected_rows:
+        raise VerificationError(
+            f"{where} holds {contents.rows:,} rows; by the ledger {request.expected_rows:,} were loaded. Nothing is published. "
+            "Start a new run."
+        )
+    check_contents(contents, mark.contents or request.contents, where)
+    return contents.rows
 
 
 def _nothing_done(request: PublishRequest, started: float) -> PublishResult:

@@ -1,6 +1,6 @@
-"""The first publish of a merge: its staging table becomes the target, so it must hold one row for each key already.
+"""From a verified staging table to the published target, for a planned run.
 
-From a loaded staging table to the published target, for a planned run.
+The first publish of a merge renames its staging table, so that it must hold one row for each key already.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from snowmelt.publish.row_checks import refuse_keys
 from snowmelt.publish.row_statements import build_delete_surplus
 from snowmelt.publish.staging import check_contents, create_staging, drop_staging, read_contents, read_mark
 from snowmelt.publish.staging_table import LOCK_NAME, build_mark
+from snowmelt.publish.strategies import STRATEGIES
 from snowmelt.publish.target import read_details
 from snowmelt.publish.transaction import publish
 from snowmelt.vocabulary import Duplicates, Mode, Outcome, PublishMethod
@@ -139,27 +140,11 @@ def _publish_run(connection: psycopg.Connection[Any], plan: Plan, execution: Exe
         return _finish_test(connection, plan, int(report["loaded_rows"]))
     with connection.cursor() as cursor:
         _refuse_overtaken(cursor, plan)
-    key = sorted((column.primary_key, column.target) for column in plan.columns if column.primary_key)
     request = _request(connection, plan, report, patience, execution)
     with postgres_failures(doing):
         resolve_keys(connection, request)
-        started = time.monotonic()
-        built = build_indexes(
-            connection,
-            schema=plan.target_schema,
-            table=plan.target_table,
-            staging=plan.staging_table,
-            run_id=plan.run_id,
-            primary_key=[target for _, target in key],
-            added=[column.target for column in plan.added],
-            maintenance_work_mem_mb=execution.index_memory_mb,
-            parallel_workers=execution.index_workers,
-            patience=patience,
-        )
-        index_seconds = time.monotonic() - started
-        if built:
-            log.info("Built on the staging table in %.1f s: %s", index_seconds, ", ".join(built))
-        if plan.defer_indexes and request.method in {PublishMethod.APPEND, PublishMethod.MERGE}:
+        index_seconds = _build_indexes(connection, plan, patience, execution)
+        if plan.defer_indexes and STRATEGIES[request.method].defers_indexes:
             defer_indexes(connection, request)
         try:
             result = publish(
@@ -170,12 +155,36 @@ def _publish_run(connection: psycopg.Connection[Any], plan: Plan, execution: Exe
                 ),
                 already_published=lambda cursor: ledger.is_published(cursor, plan.run_id),
             )
-        except SnowmeltError:  # refused, not broken: what was dropped for it comes back at once
+        except SnowmeltError:  # refused, not broken: what was dropped for it is built again at once
             if not connection.broken:
                 restore_indexes(connection, plan.target_schema, plan.target_table, patience, execution)
             raise
         restore_indexes(connection, plan.target_schema, plan.target_table, patience, execution)
     return ledger.read_published(connection, plan.run_id) or to_json(result)
+
+
+def _build_indexes(
+    connection: psycopg.Connection[Any], plan: Plan, patience: LockPatience, execution: Execution
+) -> float:
+    """Build the staging table's indexes and keys; returns the seconds that it took."""
+    started = time.monotonic()
+    key = sorted((column.primary_key, column.target) for column in plan.columns if column.primary_key)
+    built = build_indexes(
+        connection,
+        schema=plan.target_schema,
+        table=plan.target_table,
+        staging=plan.staging_table,
+        run_id=plan.run_id,
+        primary_key=[target for _, target in key],
+        added=[column.target for column in plan.added],
+        maintenance_work_mem_mb=execution.index_memory_mb,
+        parallel_workers=execution.index_workers,
+        patience=patience,
+    )
+    seconds = time.monotonic() - started
+    if built:
+        log.info("Built on the staging table in %.1f s: %s", seconds, ", ".join(built))
+    return seconds
 
 
 def _request(
