@@ -134,9 +134,9 @@ def test_defaults():
     }
 
 
-def test_a_table_with_a_watermark_is_caught_up():
+def test_a_table_with_a_watermark_is_copied_incrementally():
     table = {"watermark_column": "LAST_MODIFIED", "uniqueness_columns": ["ID"]}
-    assert parse(config_with(table)).tables[0].mode == "catch_up"
+    assert parse(config_with(table)).tables[0].mode == "incremental"
     assert parse(config_with(table | {"mode": "full"})).tables[0].mode == "full"
 
 
@@ -192,7 +192,7 @@ def test_a_table_overrides_sections():
     assert (parsed.connections.postgres, parsed.connections.aws) == ("reporting", "aws_default")
 
 
-def test_compression_wished_for_other_files_is_left_aside():
+def test_compression_requested_for_other_files_is_ignored():
     staging = {"file_format": "csv", "compression": "gzip"}
     config = parse(
         config_with(tables=[{"source": "A"}, {"source": "B", "load_method": "aws_s3"}], staging=staging)

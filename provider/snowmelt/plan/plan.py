@@ -13,6 +13,7 @@ from snowmelt.sql.names import TableName
 from snowmelt.types.columns import Column
 from snowmelt.unload.chunks import Chunk
 from snowmelt.unload.location import Location
+from snowmelt.vocabulary import Mode
 
 #: In the ledger, beside the plan's fields: a provider that cannot read a plan says so instead of guessing.
 PLAN_VERSION = 1
@@ -168,6 +169,7 @@ class Plan:
         return cls(
             **values
             | {
+                "mode": Mode(values["mode"]),
                 "source": TableName(*values["source"]),
                 "location": Location.from_json(values["location"]),
                 "columns": tuple(Column.from_json(column) for column in values["columns"]),

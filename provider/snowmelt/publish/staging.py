@@ -10,7 +10,6 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from snowmelt.errors import PlanChanged, TargetError
-from snowmelt.publish.request import PublishMethod
 from snowmelt.publish.staging_table import (
     LOCK_NAME,
     READ_MARKED,
@@ -27,6 +26,7 @@ from snowmelt.publish.table_details import TableDetails, build_private
 from snowmelt.publish.table_differences import find_column_differences, find_row_differences
 from snowmelt.publish.target import read_details
 from snowmelt.types.columns import Column
+from snowmelt.vocabulary import PublishMethod
 
 Connection = psycopg.Connection[Any]
 Cursor = psycopg.Cursor[Any]

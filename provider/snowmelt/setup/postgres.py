@@ -10,6 +10,7 @@ from snowmelt.config.table import TableConfig
 from snowmelt.setup.facts import SetupFacts
 from snowmelt.setup.scope import SetupScope
 from snowmelt.sql.names import postgres_block, postgres_identifier, postgres_literal
+from snowmelt.vocabulary import Mode
 
 _LEDGER = "snowmelt"
 
@@ -32,7 +33,7 @@ _SWAPPED = """\
 _ROW_RIGHTS = {
     "merge": ("SELECT", "INSERT", "UPDATE"),
     "merge and delete": ("SELECT", "INSERT", "UPDATE", "DELETE"),
-    "truncate": ("SELECT", "INSERT", "DELETE"),
+    "replace": ("SELECT", "INSERT", "DELETE"),
     "append": ("SELECT", "INSERT"),
 }
 
@@ -89,7 +90,7 @@ def build_rds_sql(facts: SetupFacts) -> str:
 
 def _publish(table: TableConfig) -> str:
     """How the table's own DAG publishes it; a run from the trigger form may choose otherwise."""
-    if table.mode == "catch_up":
+    if table.mode == Mode.INCREMENTAL:
         return "merge and delete" if table.policies.reconcile_deletes else "merge"
     return "" if table.mode in {"unload", "test"} else table.publish
 

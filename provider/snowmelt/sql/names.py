@@ -16,7 +16,6 @@ import hashlib
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 from snowmelt.errors import ConfigurationError
 
@@ -89,9 +88,6 @@ def postgres_block(body: str) -> str:
         tag = f"snowmelt{number}"
     return f"${tag}$\n{body}\n${tag}$"
 
-
-#: What happens to a name that is longer than PostgreSQL takes.
-LongNames = Literal["refuse", "shorten"]
 
 _UNQUOTED = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
 _PRINTED_UNQUOTED = re.compile(r"[A-Z_][A-Z0-9_$]*")

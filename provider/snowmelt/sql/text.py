@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 #: A filter longer than this is a program; Snowflake itself takes a statement of 1 MB.
-MOST_CHARACTERS = 20_000
+MAX_CHARACTERS = 20_000
 #: Deeper than this no person nests; the parser behind recurses.
-MOST_NESTED = 50
+MAX_NESTED = 50
 #: A glimpse of this many characters is enough to find the place.
 SHOWN = 24
 
@@ -98,8 +98,8 @@ def find_text_faults(text: str, *, subqueries: bool = False) -> list[TextFault]:
 
     :param subqueries: words of a query may stand inside brackets.
     """
-    if len(text) > MOST_CHARACTERS:
-        return [TextFault(MOST_CHARACTERS + 1, "…", f"more than {MOST_CHARACTERS:,} characters")]
+    if len(text) > MAX_CHARACTERS:
+        return [TextFault(MAX_CHARACTERS + 1, "…", f"more than {MAX_CHARACTERS:,} characters")]
     faults: list[TextFault] = []
     open_brackets: list[tuple[str, int]] = []
     last = ""
@@ -158,8 +158,8 @@ def _piece_faults(
 def _bracket(piece: str, at: int, open_brackets: list[tuple[str, int]]) -> TextFault | None:
     if piece in _OPEN:
         open_brackets.append((piece, at))
-        if len(open_brackets) > MOST_NESTED:
-            return TextFault(at + 1, piece, f"brackets nested more than {MOST_NESTED} deep")
+        if len(open_brackets) > MAX_NESTED:
+            return TextFault(at + 1, piece, f"brackets nested more than {MAX_NESTED} deep")
     elif piece in _OPEN.values():
         if not open_brackets or _OPEN[open_brackets[-1][0]] != piece:
             return TextFault(at + 1, piece, "a bracket that was never opened")
@@ -216,7 +216,7 @@ def read_between(before: str, text: str, after: str) -> list[exp.Expr | None]:
 
     try:
         statements: list[exp.Expr | None] = parse(
-            f"{before}{text}{after}", read="snowflake", error_message_context=2 * MOST_CHARACTERS
+            f"{before}{text}{after}", read="snowflake", error_message_context=2 * MAX_CHARACTERS
         )
     except ParseError as error:
         raise UnreadableError(_explain(error, before, text)) from error

@@ -19,6 +19,7 @@ from snowmelt.unload.chunk import read_location
 from snowmelt.unload.location import Location
 from snowmelt.unload.manifest import MANIFEST_NAME, Manifest
 from snowmelt.unload.staged import read_manifest
+from snowmelt.vocabulary import Mode
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ def find_unfinished(
     if stored is None or read_published(postgres, request.run_id) is not None:
         return None
     plan = Plan.from_json(stored["plan"])
-    if plan.mode not in {"full", "catch_up", "load"} or (
+    if plan.mode not in {Mode.FULL, Mode.INCREMENTAL, Mode.LOAD} or (
         plan.source,
         plan.target_schema,
         plan.target_table,

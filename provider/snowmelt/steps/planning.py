@@ -37,6 +37,7 @@ from snowmelt.types.narrow import plan_narrow
 from snowmelt.unload.chunk import read_location
 from snowmelt.unload.chunks import whole_table
 from snowmelt.unload.statements import build_source, build_where
+from snowmelt.vocabulary import Mode
 
 __all__ = ["PlanningSessions", "RunIdentity", "plan_run", "read_plan"]
 
@@ -158,7 +159,7 @@ def _make_plan(sessions: PlanningSessions, request: MigrationRequest, identity: 
         watermark=census.watermark or since.before,
         watermark_before=since.before,
     )
-    if request.mode != "catch_up" or not request.policies.reconcile_deletes or target is None:
+    if request.mode != Mode.INCREMENTAL or not request.policies.reconcile_deletes or target is None:
         return plan
     return _with_keys(sessions.snowflake, request, plan)
 

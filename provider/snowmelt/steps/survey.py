@@ -32,6 +32,7 @@ from snowmelt.unload.chunks import (
     whole_table,
 )
 from snowmelt.unload.statements import build_source
+from snowmelt.vocabulary import Mode
 
 log = logging.getLogger(__name__)
 
@@ -61,12 +62,12 @@ def read_since(
     :param window: of a backfill, which takes the rows of that window and leaves the watermark where it is.
     """
     name = request.watermark_column
-    if name is None or request.mode not in {"full", "catch_up"}:
+    if name is None or request.mode not in {Mode.FULL, Mode.INCREMENTAL}:
         return Since(None, "", None)
     type_ = next(column.type for column in source_columns if column.name == name)
     check_ordered(type_, name, "watermark_column")
     highest = build_highest(name, type_)
-    if request.mode == "full":
+    if request.mode == Mode.FULL:
         return Since(None, "", highest)
     if window is not None:
         log.info("Backfilling %s from %s to before %s", name, *window)

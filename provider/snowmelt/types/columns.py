@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from snowmelt.sql.names import near_misses, postgres_identifier, postgres_literal, snowflake_identifier
 from snowmelt.sql.text import find_text_faults
@@ -108,10 +108,6 @@ def _find_tree_faults(selected: exp.Expr, columns: Collection[str]) -> list[str]
         elif name not in columns:
             faults.append(f'the table has no column "{name}".{near_misses(name, columns)}')
     return faults
-
-
-#: What happens to a source column that an existing target does not have.
-SchemaDrift = Literal["fail", "add_columns"]
 
 
 @dataclass(frozen=True, slots=True)
