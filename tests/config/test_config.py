@@ -280,7 +280,7 @@ def test_a_missing_variable_of_one_table_leaves_the_others():
 
 
 @pytest.mark.parametrize("text", ["${", "${}", "${A B}", "${1A}", "${A:=x}", "${A:-${B}}"])
-def test_a_reference_that_is_none(text):
+def test_an_invalid_reference(text):
     (fault,) = faults_of_file(config_with(staging={"bucket": text}))
     assert fault.startswith("s3_staging.bucket: found ")
     assert "expected ${NAME} or ${NAME:-default}" in fault

@@ -83,7 +83,7 @@ TABLE_FAULTS = [
     ({"uniqueness_columns": "ID"}, 'uniqueness_columns: found "ID"; expected a list.'),
     (
         {"uniqueness_columns": ["ID", "ID"]},
-        'uniqueness_columns: found a list of 2; expected each column once. "ID" is there more than once.',
+        'uniqueness_columns: found a list of 2; expected each column once. "ID" is named more than once.',
     ),
     (
         {"uniqueness_columns": ["ID", 3]},
@@ -93,14 +93,14 @@ TABLE_FAULTS = [
         {"source": "BI.DIMPAYER"},
         (
             'source: found "BI.DIMPAYER"; expected one name of Snowflake, of at most 255 characters. '
-            "Database, schema and table are given apart; a name with a dot in it stands in double quotes."
+            "Database, schema and table are given separately; a name with a dot in it needs double quotes."
         ),
     ),
     (
         {"target": "x" * 64},
         (
             f'target: found "{"x" * 64}"; expected one name of PostgreSQL, of at most 63 bytes. '
-            "PostgreSQL would cut it off without a word."
+            "PostgreSQL would truncate it without a message."
         ),
     ),
     (
@@ -127,14 +127,14 @@ TABLE_FAULTS = [
     (
         {"source_filter": "A = 1; DROP TABLE B"},
         (
-            'source_filter: found "A = 1; DROP TABLE B"; expected one Snowflake predicate, as it would stand behind WHERE. '
+            'source_filter: found "A = 1; DROP TABLE B"; expected one Snowflake predicate, as you would write it after WHERE. '
             "It holds a statement separator at character 6: ; DROP TABLE B"
         ),
     ),
     (
         {"source_filter": "WHERE A = 1"},
         (
-            'source_filter: found "WHERE A = 1"; expected one Snowflake predicate, as it would stand behind WHERE. '
+            'source_filter: found "WHERE A = 1"; expected one Snowflake predicate, as you would write it after WHERE. '
             "Leave the word WHERE out."
         ),
     ),
@@ -254,7 +254,7 @@ def test_a_missing_source_names_the_key_that_was_written_instead():
     )
 
 
-def test_a_table_that_is_no_object():
+def test_a_table_that_is_not_an_object():
     (table,) = parse(config_with(tables=["DIMPAYER"])).broken
     assert table.faults == ('sources[0].tables[0]: found "DIMPAYER"; expected an object.',)
 

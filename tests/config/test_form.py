@@ -187,7 +187,7 @@ def test_a_tables_form_is_filled_and_may_be_scheduled():
 
 
 @pytest.mark.parametrize("table", CONFIG.tables, ids=lambda table: table.dag_id)
-def test_the_form_as_it_stands_is_the_configuration(table):
+def test_the_unchanged_form_is_the_configuration(table):
     by_form = parse_request(resolve({}, table), CONFIG, table)
     assert by_form == parse_request({}, CONFIG, table)
     assert (by_form.source, by_form.target_table) == (table.source, table.target_table)

@@ -87,13 +87,13 @@ def faults(parameters, config=CONFIG, table=None):
             {"source_filter": "MAX(A) > 1"},
             (
                 "source_filter: found MAX(A), which looks at many rows: WHERE looks at one; expected one Snowflake predicate, "
-                "as it would stand behind WHERE."
+                "as you would write it after WHERE."
             ),
         ),
         (
             {"source_filter": "A = 1; DROP TABLE B"},
             (
-                'source_filter: found "A = 1; DROP TABLE B"; expected one Snowflake predicate, as it would stand behind WHERE. '
+                'source_filter: found "A = 1; DROP TABLE B"; expected one Snowflake predicate, as you would write it after WHERE. '
                 "It holds a statement separator at character 6: ; DROP TABLE B"
             ),
         ),

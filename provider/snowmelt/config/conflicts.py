@@ -191,7 +191,7 @@ def _subqueries(source_filter: str | None, filter_subqueries: bool) -> Iterator[
         yield (
             "source_filter",
             show_value(source_filter),
-            "one Snowflake predicate, as it would stand behind WHERE",
+            "one Snowflake predicate, as you would write it after WHERE",
             f'It holds {faults[0]}. A subquery needs "filter_subqueries": true.',
         )
 

@@ -65,7 +65,7 @@ def snowflake_name(value: Any) -> str:
         if "." in text:
             raise refuse(
                 expected,
-                "Database, schema and table are given apart; a name with a dot in it stands in double quotes.",
+                "Database, schema and table are given separately; a name with a dot in it needs double quotes.",
             ) from None
         name = text
     if len(name) > SNOWFLAKE_IDENTIFIER_CHARACTERS:
@@ -79,7 +79,7 @@ def written_snowflake_name(name: str) -> str:
 
 
 def column_name(value: Any) -> str:
-    """A source column as it was typed; which column it is, is settled with the table at hand (`match_name`)."""
+    """A source column as it was typed; which column it is, is decided with the table at hand (`match_name`)."""
     expected = f"a column of the source, of at most {SNOWFLAKE_IDENTIFIER_CHARACTERS} characters"
     text = _one_text(value, expected)
     if len(text) > 2 * SNOWFLAKE_IDENTIFIER_CHARACTERS + len('""') or text == '""':
@@ -98,12 +98,12 @@ def target_name(value: Any) -> str:
     elif "." in text or '"' in text:
         raise refuse(
             expected,
-            "Schema and table are given apart; a name with a dot or quote in it stands in double quotes.",
+            "Schema and table are given separately; a name with a dot or quote in it needs double quotes.",
         )
     else:
         name = fold_name(text)
     if len(name.encode()) > POSTGRES_IDENTIFIER_BYTES:
-        raise refuse(expected, "PostgreSQL would cut it off without a word.")
+        raise refuse(expected, "PostgreSQL would truncate it without a message.")
     return name
 
 
@@ -115,7 +115,7 @@ def written_target_name(name: str) -> str:
 
 
 def connection_id(value: Any) -> str:
-    """The id of an Airflow connection; the connection itself never stands in the file."""
+    """The id of an Airflow connection; the connection itself is never in the file."""
     if isinstance(value, str) and _CONNECTION_ID.fullmatch(value.strip()):
         return value.strip()
     raise refuse("the id of an Airflow connection", "Create the connection in Airflow and give its id here.")
@@ -154,7 +154,7 @@ def run_id(value: Any) -> str:
 
 def source_filter(value: Any) -> str | None:
     """One predicate, as far as its characters go: the parser looks at it in the task. Blank: none."""
-    expected = "one Snowflake predicate, as it would stand behind WHERE"
+    expected = "one Snowflake predicate, as you would write it after WHERE"
     if not isinstance(value, str):
         raise refuse(expected)
     text = value.strip()
@@ -207,7 +207,7 @@ def column_list(value: Any) -> Any:
         seen = [item.strip() for item in value]
         twice = next((item for place, item in enumerate(seen) if item in seen[:place]), None)
         if twice is not None:
-            raise refuse("each column once", f'"{twice}" is there more than once.')
+            raise refuse("each column once", f'"{twice}" is named more than once.')
     return value
 
 
@@ -217,7 +217,7 @@ def _one_text(value: Any, expected: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise refuse(expected, "It holds half of a surrogate pair, which is no character.") from None
+        raise refuse(expected, "It contains half of a surrogate pair, which is not a character.") from None
     return value.strip()
 
 

@@ -23,7 +23,7 @@ from snowmelt.config.settings import (
 )
 
 #: A text that every required field of the models takes: it keeps the place of a faulty one while the others are read.
-STAND_IN = "stand-in"
+_PLACEHOLDER = "placeholder"
 
 _KINDS = {
     "tuple_type": "a list",
@@ -62,7 +62,7 @@ def read_model(
 ) -> Reading[SectionT]:
     """Read `raw` as `model`.
 
-    :param place: where `raw` stands in its document.
+    :param place: where `raw` is in its document.
     :param known_faults: places that were found faulty before: nothing more is said about them, and they are not right.
     :param show: what a message shows for the value at a place.
     """
@@ -112,7 +112,7 @@ def _read_good(model: type[Section], raw: dict[str, Any], wrong: Collection[str]
     rest = {key: item for key, item in raw.items() if key not in wrong}
     for name, field in model.model_fields.items():
         if field.is_required() and name not in rest:
-            rest[name] = STAND_IN
+            rest[name] = _PLACEHOLDER
     try:
         value = model.model_validate(rest, context=WRITTEN)
     except ValidationError:  # a required field that takes no text: nothing can be said about the others

@@ -1,6 +1,6 @@
 """The tables of settings in docs/configuration.md, made from the declarations.
 
-`python -m snowmelt.config.reference docs/configuration.md` writes them anew between their markers.
+`python -m snowmelt.config.reference docs/configuration.md` writes them again between their markers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from snowmelt.config.sections import Connections, Execution, FileSettings, S3Sta
 from snowmelt.config.settings import Section, Setting, Whole, Written, find_part, parts_of, setting_of
 from snowmelt.config.table import ColumnsConfig, Mask, SourceEntry, TableEntry
 
-#: Name of a table of the page → the models whose settings it lists, each with what stands before their names.
+#: Name of a table of the page → the models whose settings it lists, each with what precedes their names.
 TABLES: dict[str, tuple[tuple[str, type[Section]], ...]] = {
     "s3_staging": (("", S3Staging),),
     "snowflake_unload": (("", SnowflakeUnload),),

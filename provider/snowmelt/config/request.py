@@ -264,7 +264,7 @@ def _find_filter_faults(text: str | None, policies: Policies) -> Iterable[Fault]
     from snowmelt.sql.predicate import find_filter_faults
 
     return [
-        Fault(("source_filter",), reason, "one Snowflake predicate, as it would stand behind WHERE")
+        Fault(("source_filter",), reason, "one Snowflake predicate, as you would write it after WHERE")
         for reason in find_filter_faults(text, subqueries=policies.filter_subqueries)
     ]
 

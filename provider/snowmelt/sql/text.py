@@ -1,9 +1,9 @@
 """Snowflake's lexical rules, as far as it takes to say that a text cannot reach out of the parentheses around it.
 
-This is the cheap half of the checks: no parser, so a DAG file may run it. `source_filter.py` adds the grammar.
+This is the cheap half of the checks: no parser, so a DAG file may run it. `predicate.py` adds the grammar.
 Sources: Snowflake "String & binary data types" ('' and backslash inside '…', $$…$$), "Identifier requirements".
 
-A configured text between words of ours, as the parser reads it, and where it cannot.
+`read_between` is the other half: a configured text between words of ours, as the parser reads it, and where it cannot.
 """
 
 from __future__ import annotations
@@ -42,33 +42,12 @@ _TOKEN = re.compile(
 #: Words that no name takes without quotes (Snowflake "Reserved & limited keywords") and that begin a query, another
 #: clause or another statement.
 _STATEMENT_WORDS = frozenset(
-    {
-        "ALTER",
-        "CREATE",
-        "DELETE",
-        "DROP",
-        "GRANT",
-        "GROUP",
-        "HAVING",
-        "INSERT",
-        "INTERSECT",
-        "INTO",
-        "JOIN",
-        "LATERAL",
-        "MINUS",
-        "ORDER",
-        "QUALIFY",
-        "REVOKE",
-        "SELECT",
-        "TABLE",
-        "UNION",
-        "UPDATE",
-        "VALUES",
-        "WHERE",
-        "WITH",
-    }
+    """
+    ALTER CREATE DELETE DROP GRANT GROUP HAVING INSERT INTERSECT INTO JOIN LATERAL MINUS ORDER QUALIFY REVOKE SELECT TABLE UNION
+    UPDATE VALUES WHERE WITH
+    """.split()
 )
-#: Of these, what stands inside the brackets of a subquery.
+#: Of these, what is allowed inside the brackets of a subquery.
 _QUERY_WORDS = frozenset(
     {"GROUP", "HAVING", "INTERSECT", "JOIN", "MINUS", "ORDER", "QUALIFY", "SELECT", "UNION", "WHERE"}
 )
@@ -96,7 +75,7 @@ def find_text_faults(text: str, *, subqueries: bool = False) -> list[TextFault]:
     Refused are separators, comments, dollar quotes, stages (@), variables ($, &), placeholders (?), system functions,
     unbalanced quotes and brackets, words that begin a query or another clause, and characters that cannot be seen.
 
-    :param subqueries: words of a query may stand inside brackets.
+    :param subqueries: words of a query are allowed inside brackets.
     """
     if len(text) > MAX_CHARACTERS:
         return [TextFault(MAX_CHARACTERS + 1, "…", f"more than {MAX_CHARACTERS:,} characters")]
