@@ -6,6 +6,7 @@ A rule looks only at settings that are right by themselves; where one of them is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from inspect import signature
 from typing import Any
 
@@ -18,12 +19,8 @@ from snowmelt.vocabulary import Compression, FileFormat, LoadMethod, Mode
 Values = Mapping[str, Any]
 #: (the setting that is to be changed, found, expected, advice).
 Conflict = tuple[str, str, str, str]
+#: Its parameters are the settings that it looks at.
 Rule = Callable[..., Iterator[Conflict]]
-
-#: Each rule with the settings that it looks at, its parameters.
-_RULES: list[tuple[tuple[str, ...], Rule]] = []
-#: Those that hold for the file alone.
-_FILE_RULES: list[tuple[tuple[str, ...], Rule]] = []
 
 
 def find_conflicts(values: Values, place: Place = ()) -> list[Fault]:
@@ -41,29 +38,23 @@ def find_table_conflicts(values: Values, place: Place) -> list[Fault]:
 
     :param values: as of `find_conflicts`, and `publish_given`: whether the table gives one itself.
     """
-    return [*_apply(_RULES, values, place), *_apply(_FILE_RULES, values, place)]
+    return _apply((*_RULES, *_FILE_RULES), values, place)
 
 
-def _apply(rules: Iterable[tuple[tuple[str, ...], Rule]], values: Values, place: Place) -> list[Fault]:
+def _apply(rules: Iterable[Rule], values: Values, place: Place) -> list[Fault]:
     return [
         Fault((*place, name), found, expected, advice)
-        for names, rule in rules
-        if values.keys() >= set(names)
+        for rule in rules
+        if values.keys() >= set(names := _settings_of(rule))
         for name, found, expected, advice in rule(*(values[name] for name in names))
     ]
 
 
-def _rule(rules: list[tuple[tuple[str, ...], Rule]]) -> Callable[[Rule], Rule]:
-    """Adds a rule; what it looks at are its parameters' names."""
-
-    def add(rule: Rule) -> Rule:
-        rules.append((tuple(signature(rule).parameters), rule))
-        return rule
-
-    return add
+@cache
+def _settings_of(rule: Rule) -> tuple[str, ...]:
+    return tuple(signature(rule).parameters)
 
 
-@_rule(_RULES)
 def _unique_key(mode: Mode, uniqueness_columns: tuple[str, ...]) -> Iterator[Conflict]:
     if mode == Mode.INCREMENTAL and not uniqueness_columns:
         yield (
@@ -74,7 +65,6 @@ def _unique_key(mode: Mode, uniqueness_columns: tuple[str, ...]) -> Iterator[Con
         )
 
 
-@_rule(_RULES)
 def _watermark(mode: Mode, watermark_column: str | None) -> Iterator[Conflict]:
     if mode == Mode.INCREMENTAL and not watermark_column:
         yield (
@@ -85,7 +75,6 @@ def _watermark(mode: Mode, watermark_column: str | None) -> Iterator[Conflict]:
         )
 
 
-@_rule(_RULES)
 def _aws_s3_format(load_method: LoadMethod, file_format: FileFormat) -> Iterator[Conflict]:
     if load_method == LoadMethod.AWS_S3 and file_format == FileFormat.PARQUET:
         yield (
@@ -96,7 +85,6 @@ def _aws_s3_format(load_method: LoadMethod, file_format: FileFormat) -> Iterator
         )
 
 
-@_rule(_RULES)
 def _compression(compression: Compression | None, file_format: FileFormat) -> Iterator[Conflict]:
     if compression is not None and compression not in COMPRESSIONS[file_format]:
         yield (
@@ -107,7 +95,6 @@ def _compression(compression: Compression | None, file_format: FileFormat) -> It
         )
 
 
-@_rule(_RULES)
 def _aws_s3_compression(
     compression: Compression | None, file_format: FileFormat, load_method: LoadMethod
 ) -> Iterator[Conflict]:
@@ -121,7 +108,6 @@ def _aws_s3_compression(
         )
 
 
-@_rule(_RULES)
 def _run_id(mode: Mode, run_id: str | None) -> Iterator[Conflict]:
     if mode == Mode.LOAD and not run_id:
         yield (
@@ -139,7 +125,6 @@ def _run_id(mode: Mode, run_id: str | None) -> Iterator[Conflict]:
         )
 
 
-@_rule(_RULES)
 def _row_limit(mode: Mode, row_limit: int | None) -> Iterator[Conflict]:
     if mode == Mode.TEST and not row_limit:
         yield "row_limit", "none", "the number of rows that mode test copies", "1000 is a good start."
@@ -152,7 +137,6 @@ def _row_limit(mode: Mode, row_limit: int | None) -> Iterator[Conflict]:
         )
 
 
-@_rule(_RULES)
 def _cleanup(cleanup_after_load: bool, stage_name: str | None, aws_cleanup: str | None) -> Iterator[Conflict]:
     if cleanup_after_load and not stage_name and not aws_cleanup:
         yield (
@@ -163,7 +147,6 @@ def _cleanup(cleanup_after_load: bool, stage_name: str | None, aws_cleanup: str 
         )
 
 
-@_rule(_FILE_RULES)
 def _publish(mode: Mode, publish: str, publish_given: bool) -> Iterator[Conflict]:
     if publish_given and mode in {Mode.INCREMENTAL, Mode.UNLOAD, Mode.TEST}:
         yield (
@@ -174,7 +157,6 @@ def _publish(mode: Mode, publish: str, publish_given: bool) -> Iterator[Conflict
         )
 
 
-@_rule(_FILE_RULES)
 def _scheduled_load(mode: Mode, schedule: str | None) -> Iterator[Conflict]:
     if mode == Mode.LOAD and schedule is not None:
         yield (
@@ -185,7 +167,6 @@ def _scheduled_load(mode: Mode, schedule: str | None) -> Iterator[Conflict]:
         )
 
 
-@_rule(_FILE_RULES)
 def _subqueries(source_filter: str | None, filter_subqueries: bool) -> Iterator[Conflict]:
     if source_filter and not filter_subqueries and (faults := find_text_faults(source_filter)):
         yield (
@@ -196,7 +177,6 @@ def _subqueries(source_filter: str | None, filter_subqueries: bool) -> Iterator[
         )
 
 
-@_rule(_FILE_RULES)
 def _long_name(target_table: str) -> Iterator[Conflict]:
     if not fits_postgres(target_table):
         yield (
@@ -205,3 +185,17 @@ def _long_name(target_table: str) -> Iterator[Conflict]:
             f"at most {POSTGRES_IDENTIFIER_BYTES} bytes",
             'Give a target, or "long_names": "shorten".',
         )
+
+
+_RULES: tuple[Rule, ...] = (
+    _unique_key,
+    _watermark,
+    _aws_s3_format,
+    _compression,
+    _aws_s3_compression,
+    _run_id,
+    _row_limit,
+    _cleanup,
+)
+#: Those that hold for the file alone.
+_FILE_RULES: tuple[Rule, ...] = (_publish, _scheduled_load, _subqueries, _long_name)

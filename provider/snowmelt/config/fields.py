@@ -22,12 +22,10 @@ from snowmelt.sql.text import MAX_CHARACTERS, find_text_faults
 from snowmelt.types.type_names import parse_postgres_type, parse_snowflake_type
 
 _PRINTED_UNQUOTED = re.compile(r"[A-Z_][A-Z0-9_$]*")
-#: Airflow's own rule for connection ids, without the slash and colon of an address.
-_CONNECTION_ID = re.compile(r"[\w#!().-]{1,250}")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 #: Airflow's `allowed_run_id_pattern`, and its longest run id.
-MAX_RUN_ID_CHARACTERS = 250
-RUN_ID_PATTERN = r"^[A-Za-z0-9_.~:+-]+$"
+_MAX_RUN_ID_CHARACTERS = 250
+RUN_ID_PATTERN = rf"^[A-Za-z0-9_.~:+-]{{1,{_MAX_RUN_ID_CHARACTERS}}}$"
 #: Snowflake's names of sizes, as ALTER WAREHOUSE takes them, and how people write them.
 WAREHOUSE_SIZES = (
     *("XSMALL", "SMALL", "MEDIUM", "LARGE", "XLARGE", "XXLARGE", "XXXLARGE"),
@@ -114,13 +112,6 @@ def written_target_name(name: str) -> str:
     return name
 
 
-def connection_id(value: Any) -> str:
-    """The id of an Airflow connection; the connection itself is never in the file."""
-    if isinstance(value, str) and _CONNECTION_ID.fullmatch(value.strip()):
-        return value.strip()
-    raise refuse("the id of an Airflow connection", "Create the connection in Airflow and give its id here.")
-
-
 def bucket_name(value: Any) -> str:
     """An S3 bucket's name."""
     if isinstance(value, str) and value.strip().startswith(("s3://", "arn:", "http")):
@@ -138,18 +129,6 @@ def warehouse_size(value: Any) -> str:
         if size in WAREHOUSE_SIZES:
             return size
     raise refuse(f"one of {', '.join(WAREHOUSE_SIZES)}")
-
-
-def run_id(value: Any) -> str:
-    """The id of a run."""
-    if (
-        isinstance(value, str)
-        and len(value) <= MAX_RUN_ID_CHARACTERS
-        and re.fullmatch(RUN_ID_PATTERN, value.strip())
-        and ".." not in value
-    ):
-        return value.strip()
-    raise refuse("the id of an earlier run: letters, digits and any of _.~:+-", "The runs page lists them.")
 
 
 def source_filter(value: Any) -> str | None:
@@ -211,6 +190,17 @@ def column_list(value: Any) -> Any:
     return value
 
 
+def _matching(pattern: str, expected: str, advice: str) -> Callable[[Any], str]:
+    """The reader of a text of one line that a pattern matches as a whole."""
+
+    def read(value: Any) -> str:
+        if isinstance(value, str) and re.fullmatch(pattern, value.strip()):
+            return value.strip()
+        raise refuse(expected, advice)
+
+    return read
+
+
 def _one_text(value: Any, expected: str) -> str:
     if not isinstance(value, str) or not value.strip() or "\x00" in value:
         raise refuse(expected)
@@ -245,10 +235,29 @@ Filter = Annotated[
         {"type": ["string", "null"], "format": "multiline", "maxLength": MAX_CHARACTERS},
     ),
 ]
-ConnectionId = Annotated[str, Written(connection_id, "id")]
+#: By Airflow's own rule, without the slash and colon of an address. The connection itself is never in the file.
+ConnectionId = Annotated[
+    str,
+    Written(
+        _matching(
+            r"[\w#!().-]{1,250}",
+            "the id of an Airflow connection",
+            "Create the connection in Airflow and give its id here.",
+        ),
+        "id",
+    ),
+]
 BucketName = Annotated[str, Written(bucket_name, "text")]
 WarehouseSize = Annotated[str, Written(warehouse_size, "size")]
 RunId = Annotated[
     str,
-    Written(run_id, "id", {"type": "string", "pattern": RUN_ID_PATTERN, "maxLength": MAX_RUN_ID_CHARACTERS}),
+    Written(
+        _matching(
+            rf"(?!.*\.\.){RUN_ID_PATTERN}",
+            "the id of an earlier run: letters, digits and any of _.~:+-",
+            "The runs page lists them.",
+        ),
+        "id",
+        {"type": "string", "pattern": RUN_ID_PATTERN},
+    ),
 ]
