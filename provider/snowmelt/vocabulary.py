@@ -20,6 +20,11 @@ class Word(StrEnum):
         name = _ALIASES.get(cls.__name__, {}).get(str(value))
         return None if name is None else cls(name)
 
+    @classmethod
+    def old_words(cls) -> dict[str, str]:
+        """Each word of an earlier version that is still understood → the word to write today."""
+        return dict(_ALIASES.get(cls.__name__, {}))
+
 
 class Mode(Word):
     """What a run does."""

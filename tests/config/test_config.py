@@ -134,9 +134,9 @@ def test_defaults():
     }
 
 
-def test_a_table_with_a_watermark_is_caught_up():
+def test_a_table_with_a_watermark_is_copied_incrementally():
     table = {"watermark_column": "LAST_MODIFIED", "uniqueness_columns": ["ID"]}
-    assert parse(config_with(table)).tables[0].mode == "catch_up"
+    assert parse(config_with(table)).tables[0].mode == "incremental"
     assert parse(config_with(table | {"mode": "full"})).tables[0].mode == "full"
 
 
@@ -192,7 +192,7 @@ def test_a_table_overrides_sections():
     assert (parsed.connections.postgres, parsed.connections.aws) == ("reporting", "aws_default")
 
 
-def test_compression_wished_for_other_files_is_left_aside():
+def test_compression_requested_for_other_files_is_ignored():
     staging = {"file_format": "csv", "compression": "gzip"}
     config = parse(
         config_with(tables=[{"source": "A"}, {"source": "B", "load_method": "aws_s3"}], staging=staging)
@@ -280,7 +280,7 @@ def test_a_missing_variable_of_one_table_leaves_the_others():
 
 
 @pytest.mark.parametrize("text", ["${", "${}", "${A B}", "${1A}", "${A:=x}", "${A:-${B}}"])
-def test_a_reference_that_is_none(text):
+def test_an_invalid_reference(text):
     (fault,) = faults_of_file(config_with(staging={"bucket": text}))
     assert fault.startswith("s3_staging.bucket: found ")
     assert "expected ${NAME} or ${NAME:-default}" in fault

@@ -101,7 +101,7 @@ def test_two_tables_with_one_target_break_the_later_one():
     )
 
 
-def test_dag_ids_that_only_look_alike_are_told_apart():
+def test_dag_ids_that_only_look_alike_are_kept_apart():
     config = parse(config_with(tables=[{"source": "A", "target": "a b"}, {"source": "A", "target": "a_b"}]))
     assert [table.dag_id for table in config.tables] == [
         "migrate__analytics__a_b_7e0713d3",
@@ -197,28 +197,28 @@ def test_an_integration_alone_will_do_but_then_somebody_has_to_clean_up():
         (
             '{\n  "s3_staging": {"bucket": "a",},\n}',
             (
-                "found no JSON at line 2, column 32 (Expecting property name enclosed in double quotes); expected JSON. "
+                "found invalid JSON at line 2, column 32 (Expecting property name enclosed in double quotes); expected JSON. "
                 "JSON allows no comma after the last entry."
             ),
         ),
         (
             '{\n  // the bucket\n  "s3_staging": {}\n}',
             (
-                "found no JSON at line 2, column 3 (Expecting property name enclosed in double quotes); expected JSON. "
+                "found invalid JSON at line 2, column 3 (Expecting property name enclosed in double quotes); expected JSON. "
                 "JSON has no comments: move it to the documentation."
             ),
         ),
         (
             "{'a': 1}",
             (
-                "found no JSON at line 1, column 2 (Expecting property name enclosed in double quotes); expected JSON. "
+                "found invalid JSON at line 1, column 2 (Expecting property name enclosed in double quotes); expected JSON. "
                 'JSON takes double quotes: "…".'
             ),
         ),
         (
             '{"a": 1\n "b": 2}',
             (
-                "found no JSON at line 2, column 2 (Expecting ',' delimiter); expected JSON. "
+                "found invalid JSON at line 2, column 2 (Expecting ',' delimiter); expected JSON. "
                 "Look at this place and the one just before it: a comma, quote or bracket is missing or too much."
             ),
         ),
@@ -242,9 +242,9 @@ def test_a_byte_order_mark_is_left_out():
     assert parse_config("\ufeff" + json.dumps(MINIMAL), {}).broken == ()
 
 
-def test_half_a_surrogate_pair_is_no_name():
+def test_half_a_surrogate_pair_is_not_a_name():
     (fault,) = faults_of_table({"source": "A\ud800"})
     assert fault == (
         'sources[0].tables[0].source: found "A\\ud800"; expected one name of Snowflake, of at most 255 characters. '
-        "It holds half of a surrogate pair, which is no character."
+        "It contains half of a surrogate pair, which is not a character."
     )

@@ -48,7 +48,7 @@ def test_patterns(written, kept):
         ("{source_table", "The character '{' is not safe in an S3 key here."),
         (
             "s3://b/{source_table}",
-            "Give the path below the bucket alone; the bucket stands in s3_staging.bucket.",
+            "Give the path below the bucket alone; the bucket is in s3_staging.bucket.",
         ),
     ],
 )

@@ -56,17 +56,17 @@ TABLE_FAULTS = [
     ({"max_file_size_mb": 5000}, "max_file_size_mb: found 5000; expected a whole number from 1 to 4,768."),
     ({"enabled": "yes"}, 'enabled: found "yes"; expected true or false.'),
     (
-        {"mode": "cathc_up"},
-        'mode: found "cathc_up"; expected one of full, catch_up, unload, load, test. Did you mean "catch_up"?',
+        {"mode": "incremetal"},
+        'mode: found "incremetal"; expected one of full, incremental, unload, load, test. Did you mean "incremental"?',
     ),
     (
         {"chunk_row": 5},
         (
-            "chunk_row: found a key that is not known; expected one of bad_rows, quarantine_limit, nanoseconds, schema_drift, "
-            "long_names, watermark_overlap, duplicates, inserts_only, reconcile_deletes, max_delete_percent, defer_indexes, verify, "
-            "filter_subqueries, source, target, enabled, mode, source_filter, chunking_column, chunk_rows, uniqueness_columns, "
-            "watermark_column, publish, row_limit, load_method, file_format, compression, max_file_size_mb, "
-            'cleanup_after_load, narrow_numbers, columns, schedule, connections, execution. Did you mean "chunk_rows"?'
+            "chunk_row: found a key that is not known; expected one of source, target, mode, source_filter, uniqueness_columns, "
+            "watermark_column, publish, row_limit, chunking_column, chunk_rows, load_method, narrow_numbers, file_format, compression, "
+            "max_file_size_mb, cleanup_after_load, enabled, columns, schedule, connections, execution, bad_rows, quarantine_limit, "
+            "nanoseconds, schema_drift, long_names, watermark_overlap, duplicates, inserts_only, reconcile_deletes, "
+            'max_delete_percent, defer_indexes, verify, filter_subqueries. Did you mean "chunk_rows"?'
         ),
     ),
     (
@@ -83,7 +83,7 @@ TABLE_FAULTS = [
     ({"uniqueness_columns": "ID"}, 'uniqueness_columns: found "ID"; expected a list.'),
     (
         {"uniqueness_columns": ["ID", "ID"]},
-        'uniqueness_columns: found a list of 2; expected each column once. "ID" is there more than once.',
+        'uniqueness_columns: found a list of 2; expected each column once. "ID" is named more than once.',
     ),
     (
         {"uniqueness_columns": ["ID", 3]},
@@ -93,14 +93,14 @@ TABLE_FAULTS = [
         {"source": "BI.DIMPAYER"},
         (
             'source: found "BI.DIMPAYER"; expected one name of Snowflake, of at most 255 characters. '
-            "Database, schema and table are given apart; a name with a dot in it stands in double quotes."
+            "Database, schema and table are given separately; a name with a dot in it needs double quotes."
         ),
     ),
     (
         {"target": "x" * 64},
         (
             f'target: found "{"x" * 64}"; expected one name of PostgreSQL, of at most 63 bytes. '
-            "PostgreSQL would cut it off without a word."
+            "PostgreSQL would truncate it without a message."
         ),
     ),
     (
@@ -127,14 +127,14 @@ TABLE_FAULTS = [
     (
         {"source_filter": "A = 1; DROP TABLE B"},
         (
-            'source_filter: found "A = 1; DROP TABLE B"; expected one Snowflake predicate, as it would stand behind WHERE. '
+            'source_filter: found "A = 1; DROP TABLE B"; expected one Snowflake predicate, as you would write it after WHERE. '
             "It holds a statement separator at character 6: ; DROP TABLE B"
         ),
     ),
     (
         {"source_filter": "WHERE A = 1"},
         (
-            'source_filter: found "WHERE A = 1"; expected one Snowflake predicate, as it would stand behind WHERE. '
+            'source_filter: found "WHERE A = 1"; expected one Snowflake predicate, as you would write it after WHERE. '
             "Leave the word WHERE out."
         ),
     ),
@@ -153,17 +153,17 @@ TABLE_FAULTS = [
         ),
     ),
     (
-        {"mode": "catch_up", "uniqueness_columns": ["ID"]},
+        {"mode": "incremental", "uniqueness_columns": ["ID"]},
         (
-            "watermark_column: found none; expected a column that grows with every change, since mode catch_up copies what is "
-            'new by it. Name it, or choose mode "full".'
+            "watermark_column: found none; expected a column that grows with every change, since mode incremental copies what is "
+            'beyond its last value. Name it, or choose mode "full".'
         ),
     ),
     (
         {"watermark_column": "LAST_MODIFIED"},
         (
-            "uniqueness_columns: found none; expected the columns that tell one row from another, since mode catch_up merges by "
-            'them. Name them, or choose mode "full".'
+            "uniqueness_columns: found none; expected the columns of the unique key, since mode incremental merges by "
+            'it. Name them, or choose mode "full".'
         ),
     ),
     (
@@ -189,7 +189,7 @@ TABLE_FAULTS = [
     ),
     (
         {"mode": "test"},
-        "row_limit: found none; expected a number of rows, since mode test copies so many. 1000 is a good start.",
+        "row_limit: found none; expected the number of rows that mode test copies. 1000 is a good start.",
     ),
     (
         {"row_limit": 10},
@@ -209,7 +209,7 @@ TABLE_FAULTS = [
         {"mode": "unload", "publish": "append"},
         (
             'publish: found "append" with mode "unload"; expected publish with mode full (or load) only. Leave publish out: '
-            "catch_up merges by uniqueness_columns, unload and test leave the target alone."
+            "incremental merges by uniqueness_columns, unload and test leave the target alone."
         ),
     ),
 ]
@@ -225,7 +225,7 @@ def test_all_faults_of_a_table_at_once():
     faults = faults_of_table(
         {
             "chunk_rows": 0,
-            "mode": "catch_up",
+            "mode": "incremental",
             "publsh": "swap",
             "columns": {"include": [""]},
             "load_method": "aws_s3",
@@ -242,7 +242,7 @@ def test_all_faults_of_a_table_at_once():
 
 
 def test_a_rule_across_fields_says_nothing_where_one_of_them_is_faulty():
-    (fault,) = faults_of_table({"mode": "catch_up", "uniqueness_columns": ["A"], "watermark_column": 7})
+    (fault,) = faults_of_table({"mode": "incremental", "uniqueness_columns": ["A"], "watermark_column": 7})
     assert fault.startswith("sources[0].tables[0].watermark_column: found 7;")
 
 
@@ -254,7 +254,7 @@ def test_a_missing_source_names_the_key_that_was_written_instead():
     )
 
 
-def test_a_table_that_is_no_object():
+def test_a_table_that_is_not_an_object():
     (table,) = parse(config_with(tables=["DIMPAYER"])).broken
     assert table.faults == ('sources[0].tables[0]: found "DIMPAYER"; expected an object.',)
 

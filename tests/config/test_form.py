@@ -99,19 +99,19 @@ def test_sections_and_their_order():
             "uniqueness_columns",
             "watermark_column",
             "publish",
+            "row_limit",
             "reconcile_deletes",
             "verify",
-            "row_limit",
             "run_id",
         ],
         "Tuning": [
             "chunking_column",
             "chunk_rows",
-            "file_format",
             "load_method",
+            "narrow_numbers",
+            "file_format",
             "max_file_size_mb",
             "cleanup_after_load",
-            "narrow_numbers",
         ],
     }
 
@@ -167,7 +167,7 @@ def test_a_tables_form_is_filled_and_may_be_scheduled():
         "source_table": '"Visit Calls"',
         "target_schema": "public",
         "target_table": '"VISITS"',
-        "mode": "catch_up",
+        "mode": "incremental",
         "source_filter": "A = 1",
         "chunking_column": "Visit Id",
         "chunk_rows": 50_000,
@@ -187,7 +187,7 @@ def test_a_tables_form_is_filled_and_may_be_scheduled():
 
 
 @pytest.mark.parametrize("table", CONFIG.tables, ids=lambda table: table.dag_id)
-def test_the_form_as_it_stands_is_the_configuration(table):
+def test_the_unchanged_form_is_the_configuration(table):
     by_form = parse_request(resolve({}, table), CONFIG, table)
     assert by_form == parse_request({}, CONFIG, table)
     assert (by_form.source, by_form.target_table) == (table.source, table.target_table)
@@ -200,7 +200,7 @@ def test_a_form_without_a_usable_file():
 @pytest.mark.parametrize(
     "given",
     [
-        {"mode": "catch_up", "uniqueness_columns": ["Visit Id", "LINE"], "watermark_column": "T"},
+        {"mode": "incremental", "uniqueness_columns": ["Visit Id", "LINE"], "watermark_column": "T"},
         {"mode": "load", "run_id": "20250102T020000_1a2b3c4d"},
         {"mode": "test", "row_limit": 1000},
         {"source_filter": '"A" = 1\nAND b', "target_table": "", "run_id": "", "uniqueness_columns": None},

@@ -200,7 +200,7 @@ def test_a_table_whose_configuration_is_broken_is_not_copied_without_its_rules()
     assert faults(SOURCE, config) == (
         (
             "source_table: found ANALYTICS.BI.VISITS, whose configuration is broken (include/config/s3copyconfig.json, "
-            "sources[0].tables[0]); expected rules for its columns that can be read. Mend it there, or columns that should be "
+            "sources[0].tables[0]); expected rules for its columns that can be read. Correct it there, or columns that should be "
             "masked or left out would be copied."
         ),
     )
@@ -227,13 +227,13 @@ def test_gzip_is_left_aside_where_the_database_fetches_the_files():
 
 @pytest.mark.parametrize(
     ("mode", "publish"),
-    [("full", "append"), ("load", "append"), ("catch_up", None), ("unload", None), ("test", None)],
+    [("full", "append"), ("load", "append"), ("incremental", None), ("unload", None), ("test", None)],
 )
 def test_publish_is_kept_only_where_it_is_looked_at(mode, publish):
     needed = {
         "load": {"run_id": "r1"},
         "test": {"row_limit": 5},
-        "catch_up": {"uniqueness_columns": ["ID"], "watermark_column": "T"},
+        "incremental": {"uniqueness_columns": ["ID"], "watermark_column": "T"},
     }
     request = parse_request(SOURCE | {"mode": mode, "publish": "append"} | needed.get(mode, {}), CONFIG)
     assert request.publish == publish

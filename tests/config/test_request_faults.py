@@ -66,10 +66,10 @@ def faults(parameters, config=CONFIG, table=None):
             ),
         ),
         (
-            {"mode": "catch_up", "watermark_column": "T"},
+            {"mode": "incremental", "watermark_column": "T"},
             (
-                "uniqueness_columns: found none; expected the columns that tell one row from another, since mode catch_up merges "
-                'by them. Name them, or choose mode "full".'
+                "uniqueness_columns: found none; expected the columns of the unique key, since mode incremental merges "
+                'by it. Name them, or choose mode "full".'
             ),
         ),
         (
@@ -81,19 +81,19 @@ def faults(parameters, config=CONFIG, table=None):
         ),
         (
             {"mode": "test", "row_limit": 0},
-            "row_limit: found none; expected a number of rows, since mode test copies so many. 1000 is a good start.",
+            "row_limit: found none; expected the number of rows that mode test copies. 1000 is a good start.",
         ),
         (
             {"source_filter": "MAX(A) > 1"},
             (
                 "source_filter: found MAX(A), which looks at many rows: WHERE looks at one; expected one Snowflake predicate, "
-                "as it would stand behind WHERE."
+                "as you would write it after WHERE."
             ),
         ),
         (
             {"source_filter": "A = 1; DROP TABLE B"},
             (
-                'source_filter: found "A = 1; DROP TABLE B"; expected one Snowflake predicate, as it would stand behind WHERE. '
+                'source_filter: found "A = 1; DROP TABLE B"; expected one Snowflake predicate, as you would write it after WHERE. '
                 "It holds a statement separator at character 6: ; DROP TABLE B"
             ),
         ),

@@ -89,7 +89,7 @@ CHANGES = [
     ({"chunk_rows": 6}, "chunk_rows: 5000000 → 6"),
     ({"source_filter": "A = 1"}, 'source_filter: null → "A = 1"'),
     ({"uniqueness_columns": ["A", "B"]}, 'uniqueness_columns: [] → ["A", "B"]'),
-    ({"publish": "truncate"}, 'publish: "swap" → "truncate"'),
+    ({"publish": "replace"}, 'publish: "swap" → "replace"'),
     ({"target_schema": "other"}, 'target_schema: "public" → "other"'),
     ({"max_file_size_mb": 16}, "max_file_size_mb: 100 → 16"),
 ]

@@ -6,8 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from snowmelt.config.fields import SCHEDULE_PRESETS
-from snowmelt.config.schedules import find_longest_gap
+from snowmelt.config.schedules import SCHEDULE_PRESETS, find_longest_gap
 
 
 @pytest.mark.parametrize(

@@ -63,12 +63,12 @@ def test_missing_parts_come_from_the_defaults_to_the_letter():
         ("a.b.größe", "not a name that Snowflake reads"),
     ],
 )
-def test_what_is_no_table_name_is_refused(text, words):
+def test_an_invalid_table_name_is_refused(text, words):
     with pytest.raises(ConfigurationError, match=words):
         parse_table_name(text)
 
 
-def test_a_table_name_prints_as_a_person_would_write_it_and_stands_quoted_in_sql():
+def test_a_table_name_prints_as_a_person_would_write_it_and_is_quoted_in_sql():
     name = TableName("ANALYTICS", "BI", 'My "Table"')
     assert str(name) == 'ANALYTICS.BI."My ""Table"""'
     assert name.sql == '"ANALYTICS"."BI"."My ""Table"""'

@@ -113,7 +113,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("text", "fault"), REFUSED)
-def test_what_is_no_filter(text, fault):
+def test_an_invalid_filter(text, fault):
     with pytest.raises(ConfigurationError) as raised:
         parse_source_filter(text)
     assert raised.value.faults

@@ -1,61 +1,82 @@
-"""Rules across fields: what each value allows alone, and what not together. The same for a configured table and a form.
+"""Rules across settings: what each value allows alone, and what not together. The same for a configured table and a form.
 
-A rule looks only at fields that are right by themselves; where one of them is faulty, it says nothing.
+A rule looks only at settings that are right by themselves; where one of them is faulty, it says nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
+from inspect import signature
 from typing import Any
 
 from snowmelt.config.faults import Fault, Place, show_value
 from snowmelt.config.sections import COMPRESSIONS
+from snowmelt.sql.names import POSTGRES_IDENTIFIER_BYTES, fits_postgres
+from snowmelt.sql.text import find_text_faults
+from snowmelt.vocabulary import Compression, FileFormat, LoadMethod, Mode
 
 Values = Mapping[str, Any]
-#: (the field that is to be changed, found, expected, advice).
+#: (the setting that is to be changed, found, expected, advice).
 Conflict = tuple[str, str, str, str]
+#: Its parameters are the settings that it looks at.
+Rule = Callable[..., Iterator[Conflict]]
 
 
 def find_conflicts(values: Values, place: Place = ()) -> list[Fault]:
     """Every rule that the values break.
 
-    :param values: field → value of those that are right. Known are mode, uniqueness_columns, watermark_column,
-        file_format, load_method, compression (None: no wish), bad_rows, run_id, row_limit, cleanup_after_load,
-        stage_name and aws_cleanup.
-    :param place: where these fields stand.
+    :param values: setting → value of those that are right; a value of None was not given. Beside a run's settings the rules
+        look at stage_name and aws_cleanup.
+    :param place: where these settings are.
     """
-    faults: list[Fault] = []
-    for needed, rule in _RULES:
-        if needed <= values.keys():
-            faults.extend(
-                Fault((*place, field), found, expected, advice)
-                for field, found, expected, advice in rule(values)
-            )
-    return faults
+    return _apply(_RULES, values, place)
 
 
-def _catch_up_keys(values: Values) -> Iterator[Conflict]:
-    if values["mode"] == "catch_up" and not values["uniqueness_columns"]:
+def find_table_conflicts(values: Values, place: Place) -> list[Fault]:
+    """Every rule that a table of the file breaks, those for the file alone included.
+
+    :param values: as of `find_conflicts`, and `publish_given`: whether the table gives one itself.
+    """
+    return _apply((*_RULES, *_FILE_RULES), values, place)
+
+
+def _apply(rules: Iterable[Rule], values: Values, place: Place) -> list[Fault]:
+    return [
+        Fault((*place, name), found, expected, advice)
+        for rule in rules
+        if values.keys() >= set(names := _settings_of(rule))
+        for name, found, expected, advice in rule(*(values[name] for name in names))
+    ]
+
+
+@cache
+def _settings_of(rule: Rule) -> tuple[str, ...]:
+    return tuple(signature(rule).parameters)
+
+
+def _unique_key(mode: Mode, uniqueness_columns: tuple[str, ...]) -> Iterator[Conflict]:
+    if mode == Mode.INCREMENTAL and not uniqueness_columns:
         yield (
             "uniqueness_columns",
             "none",
-            "the columns that tell one row from another, since mode catch_up merges by them",
+            "the columns of the unique key, since mode incremental merges by it",
             'Name them, or choose mode "full".',
         )
 
 
-def _catch_up_watermark(values: Values) -> Iterator[Conflict]:
-    if values["mode"] == "catch_up" and not values["watermark_column"]:
+def _watermark(mode: Mode, watermark_column: str | None) -> Iterator[Conflict]:
+    if mode == Mode.INCREMENTAL and not watermark_column:
         yield (
             "watermark_column",
             "none",
-            "a column that grows with every change, since mode catch_up copies what is new by it",
+            "a column that grows with every change, since mode incremental copies what is beyond its last value",
             'Name it, or choose mode "full".',
         )
 
 
-def _aws_s3_format(values: Values) -> Iterator[Conflict]:
-    if values["load_method"] == "aws_s3" and values["file_format"] == "parquet":
+def _aws_s3_format(load_method: LoadMethod, file_format: FileFormat) -> Iterator[Conflict]:
+    if load_method == LoadMethod.AWS_S3 and file_format == FileFormat.PARQUET:
         yield (
             "load_method",
             '"aws_s3" with file_format "parquet"',
@@ -64,23 +85,21 @@ def _aws_s3_format(values: Values) -> Iterator[Conflict]:
         )
 
 
-def _compression(values: Values) -> Iterator[Conflict]:
-    wished, file_format = values["compression"], values["file_format"]
-    if wished is not None and wished not in COMPRESSIONS[file_format]:
+def _compression(compression: Compression | None, file_format: FileFormat) -> Iterator[Conflict]:
+    if compression is not None and compression not in COMPRESSIONS[file_format]:
         yield (
             "compression",
-            f'"{wished}" with file_format "{file_format}"',
+            f'"{compression}" with file_format "{file_format}"',
             f"one of {', '.join(COMPRESSIONS[file_format])} for {file_format}",
             "Leave it out to get the best one.",
         )
 
 
-def _aws_s3_compression(values: Values) -> Iterator[Conflict]:
-    if (
-        values["load_method"] == "aws_s3"
-        and values["file_format"] == "csv"
-        and values["compression"] == "gzip"
-    ):
+def _aws_s3_compression(
+    compression: Compression | None, file_format: FileFormat, load_method: LoadMethod
+) -> Iterator[Conflict]:
+    wanted = (LoadMethod.AWS_S3, FileFormat.CSV, Compression.GZIP)
+    if (load_method, file_format, compression) == wanted:
         yield (
             "compression",
             '"gzip" with load_method "aws_s3"',
@@ -89,16 +108,15 @@ def _aws_s3_compression(values: Values) -> Iterator[Conflict]:
         )
 
 
-def _run_id(values: Values) -> Iterator[Conflict]:
-    mode, run_id = values["mode"], values["run_id"]
-    if mode == "load" and not run_id:
+def _run_id(mode: Mode, run_id: str | None) -> Iterator[Conflict]:
+    if mode == Mode.LOAD and not run_id:
         yield (
             "run_id",
             "none",
             "the id of an earlier run, since mode load takes the files of that run",
             "The runs page lists them.",
         )
-    if mode != "load" and run_id:
+    if mode != Mode.LOAD and run_id:
         yield (
             "run_id",
             f"{show_value(run_id)} with mode {show_value(mode)}",
@@ -107,16 +125,10 @@ def _run_id(values: Values) -> Iterator[Conflict]:
         )
 
 
-def _row_limit(values: Values) -> Iterator[Conflict]:
-    mode, row_limit = values["mode"], values["row_limit"]
-    if mode == "test" and not row_limit:
-        yield (
-            "row_limit",
-            "none",
-            "a number of rows, since mode test copies so many",
-            "1000 is a good start.",
-        )
-    if mode != "test" and row_limit:
+def _row_limit(mode: Mode, row_limit: int | None) -> Iterator[Conflict]:
+    if mode == Mode.TEST and not row_limit:
+        yield "row_limit", "none", "the number of rows that mode test copies", "1000 is a good start."
+    if mode != Mode.TEST and row_limit:
         yield (
             "row_limit",
             f"{row_limit} with mode {show_value(mode)}",
@@ -125,8 +137,8 @@ def _row_limit(values: Values) -> Iterator[Conflict]:
         )
 
 
-def _cleanup(values: Values) -> Iterator[Conflict]:
-    if values["cleanup_after_load"] and not values["stage_name"] and not values["aws_cleanup"]:
+def _cleanup(cleanup_after_load: bool, stage_name: str | None, aws_cleanup: str | None) -> Iterator[Conflict]:
+    if cleanup_after_load and not stage_name and not aws_cleanup:
         yield (
             "cleanup_after_load",
             "true, with neither a stage nor connections.aws_cleanup",
@@ -135,13 +147,55 @@ def _cleanup(values: Values) -> Iterator[Conflict]:
         )
 
 
-_RULES: tuple[tuple[frozenset[str], Callable[[Values], Iterator[Conflict]]], ...] = (
-    (frozenset({"mode", "uniqueness_columns"}), _catch_up_keys),
-    (frozenset({"mode", "watermark_column"}), _catch_up_watermark),
-    (frozenset({"load_method", "file_format"}), _aws_s3_format),
-    (frozenset({"compression", "file_format"}), _compression),
-    (frozenset({"compression", "file_format", "load_method"}), _aws_s3_compression),
-    (frozenset({"mode", "run_id"}), _run_id),
-    (frozenset({"mode", "row_limit"}), _row_limit),
-    (frozenset({"cleanup_after_load", "stage_name", "aws_cleanup"}), _cleanup),
+def _publish(mode: Mode, publish: str, publish_given: bool) -> Iterator[Conflict]:
+    if publish_given and mode in {Mode.INCREMENTAL, Mode.UNLOAD, Mode.TEST}:
+        yield (
+            "publish",
+            f"{show_value(publish)} with mode {show_value(mode)}",
+            "publish with mode full (or load) only",
+            "Leave publish out: incremental merges by uniqueness_columns, unload and test leave the target alone.",
+        )
+
+
+def _scheduled_load(mode: Mode, schedule: str | None) -> Iterator[Conflict]:
+    if mode == Mode.LOAD and schedule is not None:
+        yield (
+            "mode",
+            '"load" with a schedule',
+            "a mode that needs no run_id",
+            'Mode load takes an earlier run from the trigger form. Give "schedule": null, or choose mode "full".',
+        )
+
+
+def _subqueries(source_filter: str | None, filter_subqueries: bool) -> Iterator[Conflict]:
+    if source_filter and not filter_subqueries and (faults := find_text_faults(source_filter)):
+        yield (
+            "source_filter",
+            show_value(source_filter),
+            "one Snowflake predicate, as you would write it after WHERE",
+            f'It holds {faults[0]}. A subquery needs "filter_subqueries": true.',
+        )
+
+
+def _long_name(target_table: str) -> Iterator[Conflict]:
+    if not fits_postgres(target_table):
+        yield (
+            "target",
+            f"a name of {len(target_table.encode())} bytes, from the source's",
+            f"at most {POSTGRES_IDENTIFIER_BYTES} bytes",
+            'Give a target, or "long_names": "shorten".',
+        )
+
+
+_RULES: tuple[Rule, ...] = (
+    _unique_key,
+    _watermark,
+    _aws_s3_format,
+    _compression,
+    _aws_s3_compression,
+    _run_id,
+    _row_limit,
+    _cleanup,
 )
+#: Those that hold for the file alone.
+_FILE_RULES: tuple[Rule, ...] = (_publish, _scheduled_load, _subqueries, _long_name)

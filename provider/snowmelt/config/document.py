@@ -51,7 +51,7 @@ def parse_json(text: str) -> JsonDocument:
         value = json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_object)
     except json.JSONDecodeError as slip:
         where = f"line {slip.lineno}, column {slip.colno}"
-        fault = Fault((), f"no JSON at {where} ({slip.msg})", "JSON", _advice(slip))
+        fault = Fault((), f"invalid JSON at {where} ({slip.msg})", "JSON", _advice(slip))
         return JsonDocument(None, (fault,))
     except RecursionError:
         return JsonDocument(None, (Fault((), "thousands of nested brackets", "a JSON object"),))
@@ -94,7 +94,7 @@ class FilledDocument:
 
     value: Any
     faults: tuple[Fault, ...]
-    #: The texts that held a reference, as they stand in the file: a message shows these instead of what the
+    #: The texts that held a reference, as they are in the file: a message shows these instead of what the
     #: environment gave, which may be a secret.
     written: Mapping[Place, str]
 
@@ -102,7 +102,7 @@ class FilledDocument:
 def fill_environment(document: Any, environment: Mapping[str, str]) -> FilledDocument:
     """Fill every text value; keys are left alone.
 
-    As in a shell, the default also stands in for a variable that is set and empty. A variable that is not set and has
+    As in a shell, the default also replaces a variable that is set and empty. A variable that is not set and has
     no default is a fault; the text then stays as it was written.
     """
     faults: list[Fault] = []

@@ -41,9 +41,9 @@ class Fault:
 
     #: Where: keys and positions from the top of the document.
     place: Place
-    #: What stands there.
+    #: What is there.
     found: str
-    #: What may stand there.
+    #: What may be there.
     expected: str
     #: What to do about it; may be empty.
     advice: str = ""

@@ -1,19 +1,16 @@
-"""How one value of the configuration file or of the trigger form is read: text in, value out, or what was expected.
+"""How one text of the configuration file or of the trigger form is read: text in, value out, or what was expected.
 
-Each function here makes a pydantic validator. What it refuses becomes a `snowmelt` error that carries the words of a
-fault (see `readings.py`).
+Each kind of text is a type with its reader beside it (`SnowflakeName`, `Column`, `RunId` …).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import Annotated, Any
 
-from pydantic_core import PydanticCustomError
-
-from snowmelt.config.faults import suggest
-from snowmelt.errors import ConfigurationError
+from snowmelt.config.settings import Written, refuse
+from snowmelt.errors import ConfigurationError, SchemaError
 from snowmelt.sql.names import (
     POSTGRES_IDENTIFIER_BYTES,
     SNOWFLAKE_IDENTIFIER_CHARACTERS,
@@ -21,105 +18,28 @@ from snowmelt.sql.names import (
     parse_identifier,
     snowflake_identifier,
 )
-
-ERROR_TYPE = "snowmelt"
-
-#: MB are 1,048,576 bytes here, as in Snowflake's own default (16777216 bytes are 16 MB).
-BYTES_PER_MB = 1024 * 1024
-#: Snowflake's MAX_FILE_SIZE ends at 5 GB, read as 5,000,000,000 bytes.
-MOST_FILE_MB = 5_000_000_000 // BYTES_PER_MB
-
-Reader = Callable[[Any], Any]
+from snowmelt.sql.text import MAX_CHARACTERS, find_text_faults
+from snowmelt.types.type_names import parse_postgres_type, parse_snowflake_type
 
 _PRINTED_UNQUOTED = re.compile(r"[A-Z_][A-Z0-9_$]*")
-#: Airflow's own rule for connection ids, without the slash and colon of an address.
-_CONNECTION_ID = re.compile(r"[\w#!().-]{1,250}")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 #: Airflow's `allowed_run_id_pattern`, and its longest run id.
-MOST_RUN_ID_CHARACTERS = 250
-RUN_ID_PATTERN = r"^[A-Za-z0-9_.~:+-]+$"
-_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
-#: Airflow's own presets; @once and @continuous make no sense for a table.
-SCHEDULE_PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
-_CRON_FIELDS = 5
+_MAX_RUN_ID_CHARACTERS = 250
+RUN_ID_PATTERN = rf"^[A-Za-z0-9_.~:+-]{{1,{_MAX_RUN_ID_CHARACTERS}}}$"
 #: Snowflake's names of sizes, as ALTER WAREHOUSE takes them, and how people write them.
 WAREHOUSE_SIZES = (
-    "XSMALL",
-    "SMALL",
-    "MEDIUM",
-    "LARGE",
-    "XLARGE",
-    "XXLARGE",
-    "XXXLARGE",
-    "X4LARGE",
-    "X5LARGE",
-    "X6LARGE",
+    *("XSMALL", "SMALL", "MEDIUM", "LARGE", "XLARGE", "XXLARGE", "XXXLARGE"),
+    *("X4LARGE", "X5LARGE", "X6LARGE"),
 )
 _OTHER_SIZES = {
     "2XLARGE": "XXLARGE",
+    "X2LARGE": "XXLARGE",
     "3XLARGE": "XXXLARGE",
+    "X3LARGE": "XXXLARGE",
     "4XLARGE": "X4LARGE",
     "5XLARGE": "X5LARGE",
     "6XLARGE": "X6LARGE",
-    "X2LARGE": "XXLARGE",
-    "X3LARGE": "XXXLARGE",
 }
-
-
-def refuse(expected: str, advice: str = "") -> PydanticCustomError:
-    """The error of a value that is not what was expected."""
-    return PydanticCustomError(ERROR_TYPE, "expected {expected}", {"expected": expected, "advice": advice})
-
-
-def optional(reader: Reader) -> Reader:
-    """The same reader, for a value that may be null."""
-
-    def read(value: Any) -> Any:
-        return None if value is None else reader(value)
-
-    return read
-
-
-def whole_number(low: int, high: int) -> Reader:
-    """A whole number between two bounds; digits in a text are taken too, since `${VAR}` can only fill a text."""
-    expected = f"a whole number from {low:,} to {high:,}"
-
-    def read(value: Any) -> int:
-        if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
-            value = int(value)
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise refuse(expected)
-        return value
-
-    return read
-
-
-def file_size_mb(value: Any) -> int:
-    """The upper bound of a file, in MB."""
-    return int(whole_number(1, MOST_FILE_MB)(value))
-
-
-def flag(value: Any) -> bool:
-    """True or false; the two words in a text are taken too, since `${VAR}` can only fill a text."""
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.strip().lower() in {"true", "false"}:
-        return value.strip().lower() == "true"
-    raise refuse("true or false")
-
-
-def one_of(words: Sequence[str]) -> Reader:
-    """One of a few words, to the letter."""
-    expected = f"one of {', '.join(words)}"
-
-    def read(value: Any) -> str:
-        if isinstance(value, str) and value.strip() in words:
-            return value.strip()
-        raise refuse(expected, suggest(value, words) if isinstance(value, str) else "")
-
-    return read
 
 
 def plain_text(value: Any) -> str:
@@ -143,7 +63,7 @@ def snowflake_name(value: Any) -> str:
         if "." in text:
             raise refuse(
                 expected,
-                "Database, schema and table are given apart; a name with a dot in it stands in double quotes.",
+                "Database, schema and table are given separately; a name with a dot in it needs double quotes.",
             ) from None
         name = text
     if len(name) > SNOWFLAKE_IDENTIFIER_CHARACTERS:
@@ -157,7 +77,7 @@ def written_snowflake_name(name: str) -> str:
 
 
 def column_name(value: Any) -> str:
-    """A source column as it was typed; which column it is, is settled with the table at hand (`match_name`)."""
+    """A source column as it was typed; which column it is, is decided with the table at hand (`match_name`)."""
     expected = f"a column of the source, of at most {SNOWFLAKE_IDENTIFIER_CHARACTERS} characters"
     text = _one_text(value, expected)
     if len(text) > 2 * SNOWFLAKE_IDENTIFIER_CHARACTERS + len('""') or text == '""':
@@ -176,12 +96,12 @@ def target_name(value: Any) -> str:
     elif "." in text or '"' in text:
         raise refuse(
             expected,
-            "Schema and table are given apart; a name with a dot or quote in it stands in double quotes.",
+            "Schema and table are given separately; a name with a dot or quote in it needs double quotes.",
         )
     else:
         name = fold_name(text)
     if len(name.encode()) > POSTGRES_IDENTIFIER_BYTES:
-        raise refuse(expected, "PostgreSQL would cut it off without a word.")
+        raise refuse(expected, "PostgreSQL would truncate it without a message.")
     return name
 
 
@@ -190,13 +110,6 @@ def written_target_name(name: str) -> str:
     if "." in name or '"' in name or fold_name(name) != name or name != name.strip():
         return '"' + name.replace('"', '""') + '"'
     return name
-
-
-def connection_id(value: Any) -> str:
-    """The id of an Airflow connection; the connection itself never stands in the file."""
-    if isinstance(value, str) and _CONNECTION_ID.fullmatch(value.strip()):
-        return value.strip()
-    raise refuse("the id of an Airflow connection", "Create the connection in Airflow and give its id here.")
 
 
 def bucket_name(value: Any) -> str:
@@ -218,45 +131,74 @@ def warehouse_size(value: Any) -> str:
     raise refuse(f"one of {', '.join(WAREHOUSE_SIZES)}")
 
 
-def run_id(value: Any) -> str:
-    """The id of a run."""
-    if (
-        isinstance(value, str)
-        and len(value) <= MOST_RUN_ID_CHARACTERS
-        and re.fullmatch(RUN_ID_PATTERN, value.strip())
-        and ".." not in value
-    ):
-        return value.strip()
-    raise refuse("the id of an earlier run: letters, digits and any of _.~:+-", "The runs page lists them.")
-
-
-def schedule(value: Any) -> str:
-    """A cron expression of five fields, or one of Airflow's presets; in UTC."""
-    expected = (
-        f"five cron fields (minute hour day month weekday), one of {', '.join(SCHEDULE_PRESETS)}, or null"
-    )
+def source_filter(value: Any) -> str | None:
+    """One predicate, as far as its characters go: the parser looks at it in the task. Blank: none."""
+    expected = "one Snowflake predicate, as you would write it after WHERE"
     if not isinstance(value, str):
         raise refuse(expected)
-    text = " ".join(value.split())
-    if text in SCHEDULE_PRESETS:
-        return text
-    if text.startswith("@") or len(text.split()) != _CRON_FIELDS:
-        raise refuse(expected, suggest(text, SCHEDULE_PRESETS) if text.startswith("@") else "")
-    from datetime import UTC, datetime
+    text = value.strip()
+    faults = find_text_faults(text, subqueries=True)  # whether they are allowed is another setting
+    if text and faults:
+        advice = "Leave the word WHERE out." if text[:5].upper() == "WHERE" else f"It holds {faults[0]}"
+        raise refuse(expected, advice)
+    return text or None
 
-    from croniter import (  # type: ignore[import-untyped]
-        CroniterBadCronError,
-        CroniterBadDateError,
-        croniter,
+
+def expression(value: Any) -> str:
+    """One Snowflake expression, as far as its characters go; the parser looks at it in the task."""
+    expected = 'one Snowflake expression, such as SHA2("Name")'
+    if not isinstance(value, str) or not value.strip():
+        raise refuse(expected)
+    faults = find_text_faults(value.strip())
+    if faults:
+        raise refuse(expected, f"It holds {faults[0]}")
+    return value.strip()
+
+
+def postgres_type(value: Any) -> str:
+    """A type of PostgreSQL, as PostgreSQL writes it."""
+    return _type_name(value, parse_postgres_type, "a type of PostgreSQL, such as numeric(18,2)")
+
+
+def snowflake_type(value: Any) -> str:
+    """A type of Snowflake, as Snowflake writes it."""
+    return _type_name(
+        value,
+        parse_snowflake_type,
+        "the Snowflake type of the expression's result, such as VARCHAR(64)",
     )
 
+
+def _type_name(value: Any, parse: Callable[[str], object], expected: str) -> str:
+    if not isinstance(value, str):
+        raise refuse(expected)
     try:
-        croniter(text, datetime(2024, 1, 1, tzinfo=UTC)).get_next()
-    except CroniterBadCronError:
-        raise refuse(expected) from None
-    except CroniterBadDateError:
-        raise refuse(expected, "This one names a date that never comes.") from None
-    return text
+        return str(parse(value))
+    except SchemaError as error:
+        raise refuse(expected, str(error)) from None
+
+
+def column_list(value: Any) -> Any:
+    """A list that names each column once."""
+    if value is None:
+        return ()
+    if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
+        seen = [item.strip() for item in value]
+        twice = next((item for place, item in enumerate(seen) if item in seen[:place]), None)
+        if twice is not None:
+            raise refuse("each column once", f'"{twice}" is named more than once.')
+    return value
+
+
+def _matching(pattern: str, expected: str, advice: str) -> Callable[[Any], str]:
+    """The reader of a text of one line that a pattern matches as a whole."""
+
+    def read(value: Any) -> str:
+        if isinstance(value, str) and re.fullmatch(pattern, value.strip()):
+            return value.strip()
+        raise refuse(expected, advice)
+
+    return read
 
 
 def _one_text(value: Any, expected: str) -> str:
@@ -265,5 +207,57 @@ def _one_text(value: Any, expected: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise refuse(expected, "It holds half of a surrogate pair, which is no character.") from None
+        raise refuse(expected, "It contains half of a surrogate pair, which is not a character.") from None
     return value.strip()
+
+
+#: The longest name of 255 characters, each of them a quote, in quotes.
+_MAX_WRITTEN_NAME = 520
+#: Something that can be seen, and no NUL. (A Param's pattern is searched for, not matched from the start.)
+_NAME = {
+    "type": "string",
+    "minLength": 1,
+    "pattern": r"^[^\x00]*[^\s\x00][^\x00]*$",
+    "maxLength": _MAX_WRITTEN_NAME,
+}
+
+Text = Annotated[str, Written(plain_text, "text")]
+SnowflakeName = Annotated[str, Written(snowflake_name, "name", _NAME)]
+TargetName = Annotated[str, Written(target_name, "name", _NAME)]
+Column = Annotated[str, Written(column_name, "column", _NAME)]
+_COLUMNS = {"type": ["array", "null"], "items": {"type": "string", "maxLength": _MAX_WRITTEN_NAME}}
+Columns = Annotated[tuple[Column, ...], Written(column_list, "list of columns", _COLUMNS)]
+Filter = Annotated[
+    str | None,
+    Written(
+        lambda value: None if value is None else source_filter(value),
+        "predicate",
+        {"type": ["string", "null"], "format": "multiline", "maxLength": MAX_CHARACTERS},
+    ),
+]
+#: By Airflow's own rule, without the slash and colon of an address. The connection itself is never in the file.
+ConnectionId = Annotated[
+    str,
+    Written(
+        _matching(
+            r"[\w#!().-]{1,250}",
+            "the id of an Airflow connection",
+            "Create the connection in Airflow and give its id here.",
+        ),
+        "id",
+    ),
+]
+BucketName = Annotated[str, Written(bucket_name, "text")]
+WarehouseSize = Annotated[str, Written(warehouse_size, "size")]
+RunId = Annotated[
+    str,
+    Written(
+        _matching(
+            rf"(?!.*\.\.){RUN_ID_PATTERN}",
+            "the id of an earlier run: letters, digits and any of _.~:+-",
+            "The runs page lists them.",
+        ),
+        "id",
+        {"type": "string", "pattern": RUN_ID_PATTERN},
+    ),
+]

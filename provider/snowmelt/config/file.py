@@ -40,6 +40,8 @@ class Config:
     tables: tuple[TableConfig, ...]
     #: The tables, and whole sources, that are not.
     broken: tuple[BrokenTable, ...]
+    #: Old words in it, which still work, each with its place and the word to write.
+    warnings: tuple[str, ...] = ()
 
     def table(self, dag_id: str) -> TableConfig | None:
         """The table of a DAG."""
@@ -73,7 +75,7 @@ def parse_config(text: str, environment: Mapping[str, str], *, origin: str = DEF
     show = _show(filled)
     sections = read_sections(filled.value, [fault.place for fault in known], show)
     sources = filled.value.get("sources")
-    tables, broken = read_tables(
+    tables, broken, warnings = read_tables(
         sources if isinstance(sources, list) else [],
         sections,
         known_faults=[fault for fault in known if _is_below_sources(fault)],
@@ -90,7 +92,7 @@ def parse_config(text: str, environment: Mapping[str, str], *, origin: str = DEF
         raise _unusable(
             origin, (*faults, *dict.fromkeys(fault for table in broken for fault in table.faults))
         )
-    return Config(origin, staging, unload, connections, execution, tables, broken)
+    return Config(origin, staging, unload, connections, execution, tables, broken, warnings)
 
 
 def _unusable(origin: str, faults: Iterable[Fault | str]) -> ConfigurationError:

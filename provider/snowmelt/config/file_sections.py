@@ -10,13 +10,14 @@ from snowmelt.config.conflicts import find_conflicts
 from snowmelt.config.faults import Fault, Place
 from snowmelt.config.reading import Reading, Show, read_model
 from snowmelt.config.sections import Connections, Execution, S3Staging, SnowflakeUnload
+from snowmelt.config.settings import SectionT
 
 _STAGE_PARTS = ("stage_name", "stage_database", "stage_schema")
 
 
 @dataclass(frozen=True, slots=True)
 class FileSections:
-    """What stands in the file beside `sources`."""
+    """What is in the file beside `sources`."""
 
     staging: Reading[S3Staging]
     unload: Reading[SnowflakeUnload]
@@ -26,11 +27,9 @@ class FileSections:
     @property
     def faults(self) -> tuple[Fault, ...]:
         """Everything that is wrong in them."""
+        readings = (self.staging, self.unload, self.connections, self.execution)
         return (
-            *self.staging.faults,
-            *self.unload.faults,
-            *self.connections.faults,
-            *self.execution.faults,
+            *(fault for reading in readings for fault in reading.faults),
             *_staging_conflicts(self.staging.good),
             *_stage_conflicts(self.unload.good),
         )
@@ -38,27 +37,15 @@ class FileSections:
 
 def read_sections(document: Mapping[str, Any], known_faults: Collection[Place], show: Show) -> FileSections:
     """Read the sections; one that is missing is read as an empty one."""
+
+    def read(model: type[SectionT], key: str) -> Reading[SectionT]:
+        return read_model(model, document.get(key, {}), (key,), known_faults=known_faults, show=show)
+
     return FileSections(
-        read_model(
-            S3Staging, document.get("s3_staging", {}), ("s3_staging",), known_faults=known_faults, show=show
-        ),
-        read_model(
-            SnowflakeUnload,
-            document.get("snowflake_unload", {}),
-            ("snowflake_unload",),
-            known_faults=known_faults,
-            show=show,
-        ),
-        read_model(
-            Connections,
-            document.get("connections", {}),
-            ("connections",),
-            known_faults=known_faults,
-            show=show,
-        ),
-        read_model(
-            Execution, document.get("execution", {}), ("execution",), known_faults=known_faults, show=show
-        ),
+        read(S3Staging, "s3_staging"),
+        read(SnowflakeUnload, "snowflake_unload"),
+        read(Connections, "connections"),
+        read(Execution, "execution"),
     )
 
 

@@ -1,12 +1,14 @@
-"""Where a table's files stand in the bucket: the pattern of the prefix, and what it becomes for one table."""
+"""Where a table's files are in the bucket: the pattern of the prefix, and what it becomes for one table."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from typing import Annotated
 
 from snowmelt.config.faults import suggest
-from snowmelt.config.fields import plain_text, refuse
+from snowmelt.config.fields import plain_text
+from snowmelt.config.settings import Written, refuse
 from snowmelt.sql.names import TableName
 
 PLACEHOLDERS = ("source_database", "source_schema", "source_table", "target_schema", "target_table")
@@ -17,7 +19,7 @@ DEFAULT_PATTERN = "{source_database}/{source_schema}/{source_table}/"
 _PIECE = re.compile(r"\{(?P<name>[^{}]*)\}|(?P<text>[A-Za-z0-9_.=-]+)|(?P<slash>/)|(?P<other>.)", re.DOTALL)
 _SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
 #: A rendered name is cut here: an S3 key has at most 1024 bytes, and three names, the run and the file share them.
-MOST_NAME_CHARACTERS = 200
+MAX_NAME_CHARACTERS = 200
 _HASH_DIGITS = 16
 
 
@@ -31,9 +33,7 @@ def prefix_pattern(value: object) -> str:
     expected = f"folders made of {', '.join('{' + name + '}' for name in PLACEHOLDERS)} and plain letters"
     text = plain_text(value)
     if text.startswith("s3:"):
-        raise refuse(
-            expected, "Give the path below the bucket alone; the bucket stands in s3_staging.bucket."
-        )
+        raise refuse(expected, "Give the path below the bucket alone; the bucket is in s3_staging.bucket.")
     if text.startswith("/"):
         raise refuse(expected, "Delete the leading slash: an S3 key has none.")
     names: list[str] = []
@@ -58,6 +58,9 @@ def prefix_pattern(value: object) -> str:
             expected, "It has to hold {source_table} or {target_table}, or all tables share one folder."
         )
     return text.rstrip("/") + "/"
+
+
+PrefixPattern = Annotated[str, Written(prefix_pattern, "text")]
 
 
 def render_prefix(pattern: str, source: TableName, target_schema: str, target_table: str) -> str:
@@ -90,12 +93,12 @@ def render_name(name: str) -> str:
         if pieces[place] == "." and pieces[place - 1].endswith((".", "=2E")):
             pieces[place] = "=2E"
     text = "".join(pieces)
-    if len(text) <= MOST_NAME_CHARACTERS:
+    if len(text) <= MAX_NAME_CHARACTERS:
         return text
     tail = "=h" + hashlib.sha256(raw).hexdigest()[:_HASH_DIGITS]
     head = ""
     for piece in pieces:
-        if len(head) + len(piece) + len(tail) > MOST_NAME_CHARACTERS:
+        if len(head) + len(piece) + len(tail) > MAX_NAME_CHARACTERS:
             break
         head += piece
     return head + tail

@@ -1,4 +1,4 @@
-"""Secrets in a place where none may stand: found by the key's name or by the value's looks, never shown."""
+"""Secrets in a place that must not hold any: found by the key's name or by the value's looks, never shown."""
 
 from __future__ import annotations
 
@@ -9,54 +9,19 @@ from snowmelt.config.faults import ACCESS_KEY, PEM, URL_PASSWORD, Fault, Place
 
 #: Names of keys (letters and digits only, lower case) whose value is a secret whatever it looks like.
 _SECRET_NAMES = frozenset(
-    {
-        "accesskey",
-        "accesskeyid",
-        "apikey",
-        "awsaccesskey",
-        "awsaccesskeyid",
-        "awskeyid",
-        "awssecretaccesskey",
-        "awssecretkey",
-        "awssessiontoken",
-        "awstoken",
-        "clientsecret",
-        "connectionstring",
-        "connectionuri",
-        "credential",
-        "credentials",
-        "dsn",
-        "oauthtoken",
-        "passphrase",
-        "passwd",
-        "password",
-        "privatekey",
-        "privatekeycontent",
-        "privatekeyfile",
-        "privatekeypassphrase",
-        "pwd",
-        "secret",
-        "secretaccesskey",
-        "secretkey",
-        "sessiontoken",
-        "snowflakepassword",
-        "token",
-    }
+    """
+    accesskey accesskeyid apikey awsaccesskey awsaccesskeyid awskeyid awssecretaccesskey awssecretkey awssessiontoken awstoken
+    clientsecret connectionstring connectionuri credential credentials dsn oauthtoken passphrase passwd password privatekey
+    privatekeycontent privatekeyfile privatekeypassphrase pwd secret secretaccesskey secretkey sessiontoken snowflakepassword
+    token
+    """.split()
 )
 #: Objects whose keys are names of columns: a column may be called PASSWORD, and is masked or left out there.
 _KEYED_BY_COLUMN = (("columns", "rename"), ("columns", "type"), ("columns", "mask"))
 #: Ends of an environment variable's name that say the same.
 _SECRET_ENDS = (
-    "ACCESS_KEY",
-    "ACCESS_KEY_ID",
-    "API_KEY",
-    "PASSPHRASE",
-    "PASSWD",
-    "PASSWORD",
-    "PRIVATE_KEY",
-    "SECRET",
-    "SECRET_KEY",
-    "TOKEN",
+    *("ACCESS_KEY", "ACCESS_KEY_ID", "API_KEY", "PASSPHRASE", "PASSWD"),
+    *("PASSWORD", "PRIVATE_KEY", "SECRET", "SECRET_KEY", "TOKEN"),
 )
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)")
 

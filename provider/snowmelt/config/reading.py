@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from snowmelt.config.faults import Fault, Place, show_value, suggest
-from snowmelt.config.fields import ERROR_TYPE
+from snowmelt.config.faults import Fault, Place, show_place, show_value, suggest
+from snowmelt.config.settings import (
+    ERROR_TYPE,
+    WRITTEN,
+    Section,
+    SectionT,
+    Written,
+    describe,
+    find_part,
+    parts_of,
+    setting_of,
+)
 
 #: A text that every required field of the models takes: it keeps the place of a faulty one while the others are read.
-STAND_IN = "stand-in"
+_PLACEHOLDER = "placeholder"
 
 _KINDS = {
     "tuple_type": "a list",
@@ -25,40 +35,34 @@ _KINDS = {
 }
 
 
-class Section(BaseModel):
-    """The base of all models: frozen, and no key beyond the known ones."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-ModelT = TypeVar("ModelT", bound=Section)
-
 #: How a place's value is shown; the default shows the value itself.
 Show = Callable[[Place, Any], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading(Generic[ModelT]):
+class Reading(Generic[SectionT]):
     """What came out of reading a model."""
 
     #: None when there are faults.
-    value: ModelT | None
+    value: SectionT | None
     faults: tuple[Fault, ...]
     #: The fields that are right, those left to their default included: what rules across fields may look at.
     good: Mapping[str, Any]
+    #: Old words that are written there; they are understood.
+    warnings: tuple[str, ...] = ()
 
 
 def read_model(
-    model: type[ModelT],
+    model: type[SectionT],
     raw: Any,
     place: Place = (),
     *,
     known_faults: Collection[Place] = (),
     show: Show | None = None,
-) -> Reading[ModelT]:
+) -> Reading[SectionT]:
     """Read `raw` as `model`.
 
-    :param place: where `raw` stands in its document.
+    :param place: where `raw` is in its document.
     :param known_faults: places that were found faulty before: nothing more is said about them, and they are not right.
     :param show: what a message shows for the value at a place.
     """
@@ -70,13 +74,14 @@ def read_model(
         for known in known_faults
         if len(known) > len(place) and known[: len(place)] == place
     }
+    warnings = _find_old_words(model, raw, place)
     try:
-        value = model.model_validate(raw)
+        value = model.model_validate(raw, context=WRITTEN)
     except ValidationError as error:
         details = error.errors(include_url=False)
     else:
         if not broken:
-            return Reading(value, (), _fields(value))
+            return Reading(value, (), _fields(value), warnings)
         details = []
     faults = []
     for detail in details:
@@ -84,7 +89,19 @@ def read_model(
         if not any(spot[: len(known)] == known for known in known_faults):
             faults.append(_fault(model, detail, spot, raw, show_found))
     wrong = broken | {str(detail["loc"][0]) for detail in details if detail["loc"]}
-    return Reading(None, tuple(faults), _read_good(model, raw, wrong))
+    return Reading(None, tuple(faults), _read_good(model, raw, wrong), warnings)
+
+
+def _find_old_words(model: type[Section], raw: Mapping[str, Any], place: Place) -> tuple[str, ...]:
+    warnings = []
+    for name in raw.keys() & model.model_fields.keys():
+        written = find_part(model.model_fields[name], Written)
+        old_words = written.vocabulary.old_words() if written and written.vocabulary else {}
+        word = old_words.get(str(raw[name]).strip())
+        if word is not None:
+            where = show_place((*place, name))
+            warnings.append(f'{where}: "{raw[name]}" is an old word, which still works. Write "{word}".')
+    return tuple(warnings)
 
 
 def _fields(value: Section) -> dict[str, Any]:
@@ -95,35 +112,31 @@ def _read_good(model: type[Section], raw: dict[str, Any], wrong: Collection[str]
     rest = {key: item for key, item in raw.items() if key not in wrong}
     for name, field in model.model_fields.items():
         if field.is_required() and name not in rest:
-            rest[name] = STAND_IN
+            rest[name] = _PLACEHOLDER
     try:
-        value = model.model_validate(rest)
+        value = model.model_validate(rest, context=WRITTEN)
     except ValidationError:  # a required field that takes no text: nothing can be said about the others
         return {}
     return {name: item for name, item in _fields(value).items() if name not in wrong}
 
 
 def _fault(model: type[Section], detail: ErrorDetails, spot: Place, raw: Any, show: Show) -> Fault:
-    kind = detail["type"]
-    context = detail.get("ctx", {})
+    kind, within = detail["type"], detail["loc"][:-1]
+    known = _model_at(model, within).model_fields
+    name = str(spot[-1]) if detail["loc"] else ""
     if kind == "extra_forbidden":
-        names = list(_model_at(model, detail["loc"][:-1]).model_fields)
-        name = str(spot[-1])
-        near = suggest(name, names) or "Correct its name or delete it."
-        return Fault(spot, "a key that is not known", f"one of {', '.join(names)}", near)
+        near = suggest(name, known) or "Correct its name or delete it."
+        return Fault(spot, "a key that is not known", f"one of {', '.join(known)}", near)
     if kind == "missing":
-        known = _model_at(model, detail["loc"][:-1]).model_fields
-        meaning = known[str(spot[-1])].description or "a value"
-        siblings = [key for key in _value_at(raw, detail["loc"][:-1]) if key not in known]
-        return Fault(spot, "nothing", meaning, _renamed(str(spot[-1]), siblings))
+        siblings = [key for key in _value_at(raw, within) if key not in known]
+        near = suggest(name, siblings).replace("Did you mean", "Is it what was written as")
+        return Fault(spot, "nothing", setting_of(known[name]).meaning, near or "Give it.")
+    found = show(spot, detail["input"])
     if kind == ERROR_TYPE:
-        return Fault(spot, show(spot, detail["input"]), context["expected"], context["advice"])
-    return Fault(spot, show(spot, detail["input"]), _KINDS.get(kind, detail["msg"]))
-
-
-def _renamed(name: str, unknown: Collection[str]) -> str:
-    near = suggest(name, unknown)
-    return near.replace("Did you mean", "Is it what was written as") if near else "Give it."
+        context = detail.get("ctx", {})
+        return Fault(spot, found, context["expected"], context["advice"])
+    expected = describe(known[name]) if name in known else ""
+    return Fault(spot, found, _KINDS.get(kind) or expected or detail["msg"])
 
 
 def _value_at(raw: Any, place: Place) -> Any:
@@ -136,19 +149,10 @@ def _model_at(model: type[BaseModel], place: Place) -> type[BaseModel]:
     """The model that reads the object at `place`, following fields that are models, and maps of models."""
     for step in place:
         field = model.model_fields.get(str(step))
-        if field is None:
-            continue
-        inner = _model_in(field.annotation)
-        if inner is not None:
-            model = inner
+        inner = None if field is None else next(filter(_is_model, parts_of(field)), None)
+        model = inner or model
     return model
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for argument in getattr(annotation, "__args__", ()):
-        found = _model_in(argument)
-        if found is not None:
-            return found
-    return None
+def _is_model(part: Any) -> bool:
+    return isinstance(part, type) and issubclass(part, BaseModel)

@@ -7,18 +7,30 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from snowmelt.config.conflicts import find_conflicts
 from snowmelt.config.faults import Fault, show_value
-from snowmelt.config.fields import BYTES_PER_MB
 from snowmelt.config.file import Config
-from snowmelt.config.parameters import POLICIES, RequestParameters, default_parameters, fill_parameters
+from snowmelt.config.parameters import (
+    POLICIES,
+    EarlierRun,
+    RequestParameters,
+    default_parameters,
+    fill_parameters,
+)
 from snowmelt.config.prefixes import render_prefix
-from snowmelt.config.reading import Section, read_model
-from snowmelt.config.sections import Compression, Connections, FileFormat, choose_compression
-from snowmelt.config.table import LoadMethod, Mode, Policies, Publish, TableConfig
+from snowmelt.config.reading import read_model
+from snowmelt.config.sections import (
+    BYTES_PER_MB,
+    Connections,
+    FileSettings,
+    SnowflakeUnload,
+    choose_compression,
+)
+from snowmelt.config.table import CopySettings, Names, Policies, TableConfig
 from snowmelt.errors import ConfigurationError
 from snowmelt.sql.names import (
     POSTGRES_IDENTIFIER_BYTES,
@@ -31,6 +43,9 @@ from snowmelt.sql.names import (
     snowflake_identifier,
 )
 from snowmelt.types.columns import ColumnRules
+from snowmelt.vocabulary import Compression, LongNames, Mode, PublishMethod
+
+log = logging.getLogger(__name__)
 
 #: Parts of a request that can change without another result, or another set of files.
 _NOT_DEFINING = frozenset(
@@ -38,20 +53,12 @@ _NOT_DEFINING = frozenset(
 )
 
 
-class Staging(Section):
-    """Where a run's files stand, and by what Snowflake writes them."""
+class Staging(SnowflakeUnload):
+    """Where a run's files are, and by what Snowflake writes them."""
 
     bucket: str
     #: The table's folder; ends in a slash. The run's own folder follows.
     prefix: str
-    #: Names as Snowflake stores them; None: not used.
-    storage_integration: str | None
-    stage_database: str | None
-    stage_schema: str | None
-    stage_name: str | None
-    warehouse: str | None
-    warehouse_size: str | None
-    statement_timeout_s: int | None = None
 
     @property
     def stage(self) -> str:
@@ -61,48 +68,19 @@ class Staging(Section):
         return snowflake_identifier(self.stage_database, self.stage_schema, self.stage_name)
 
 
-class MigrationRequest(Section):
-    """What one run does. Plain values; `to_json` and `from_json` keep all of it."""
+class MigrationRequest(EarlierRun, FileSettings, CopySettings, Names):
+    """What one run does: every setting of the table, decided. Plain values; `to_json` and `from_json` keep all of it.
 
-    #: As Snowflake stores them.
-    source_database: str
-    source_schema: str
-    source_table: str
-    #: As PostgreSQL stores them.
-    target_schema: str
-    target_table: str
-    mode: Mode
-    #: One predicate of Snowflake, checked.
-    source_filter: str | None
-    #: Columns as they were typed; `match_columns` says which they are.
-    chunking_column: str | None
-    #: Rows aimed at in a chunk; without a chunking_column there is one chunk.
-    chunk_rows: int
-    uniqueness_columns: tuple[str, ...]
-    watermark_column: str | None
-    #: None: the mode does not publish by it (catch_up merges; unload and test leave the target alone).
-    publish: Publish | None
-    #: Rows to copy, in mode test; else None.
-    row_limit: int | None
-    file_format: FileFormat
+    Columns are as they were typed; `match_columns` says which they are.
+    """
+
+    #: None: the mode does not publish by it (incremental merges; unload and test leave the target alone).
+    publish: PublishMethod | None  # type: ignore[assignment]  # wider than what a person may choose
     compression: Compression
-    load_method: LoadMethod
-    #: In MB of 1,048,576 bytes.
-    max_file_size_mb: int
-    cleanup_after_load: bool
-    #: Whether whole numbers of a new table get the smallest type that takes their values.
-    narrow_numbers: bool
-    #: An earlier run, whose files mode load takes; else None.
-    run_id: str | None
     columns: ColumnRules
     policies: Policies
     staging: Staging
     connections: Connections
-
-    @property
-    def source(self) -> TableName:
-        """The table in Snowflake."""
-        return TableName(self.source_database, self.source_schema, self.source_table)
 
     @property
     def max_file_bytes(self) -> int:
@@ -110,7 +88,7 @@ class MigrationRequest(Section):
         return self.max_file_size_mb * BYTES_PER_MB
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values, as they stand in the ledger."""
+        """Plain JSON values, as they are in the ledger."""
         return self.model_dump(mode="json")
 
     @classmethod
@@ -188,12 +166,16 @@ def parse_request(
     column that is masked there is masked in every copy, whoever triggers it. The connections are the DAG's own, since its
     tasks are built with them.
 
+    Old words, in the parameters and in the table's configuration, are understood and logged as warnings.
+
     :param parameters: of the run; what is missing is at its default.
     :param table: the table of the DAG; None for `migrate_table`.
     :raises ConfigurationError: with all faults at once.
     """
     filled = fill_parameters(parameters, default_parameters(config, table))
     reading = read_model(RequestParameters, filled)
+    for warning in (*_warnings_of(config, table), *reading.warnings):
+        log.warning("%s", warning)
     values = dict(reading.good)
     faults = list(reading.faults)
     configured = None
@@ -205,7 +187,6 @@ def parse_request(
     if "target_table" in values and values["target_table"] is None and "source_table" in values:
         values["target_table"] = _name_target(values["source_table"], policies, faults)
     around = {
-        "bad_rows": policies.bad_rows,
         "stage_name": config.snowflake_unload.stage_name,
         "aws_cleanup": connections.aws_cleanup,
     }
@@ -214,6 +195,10 @@ def parse_request(
     if faults:
         raise ConfigurationError("The parameters of this run do not go together:", tuple(map(str, faults)))
     return _build(values, config, configured, policies, connections)
+
+
+def _warnings_of(config: Config, table: TableConfig | None) -> list[str]:
+    return [text for text in config.warnings if table is not None and text.startswith(f"{table.path}.")]
 
 
 def _find_configured(
@@ -232,7 +217,7 @@ def _find_configured(
                 ("source_table",),
                 f"{source}, whose configuration is broken ({config.origin}, {broken[0].path})",
                 "rules for its columns that can be read",
-                "Mend it there, or columns that should be masked or left out would be copied.",
+                "Correct it there, or columns that should be masked or left out would be copied.",
             )
         )
         return None
@@ -260,7 +245,7 @@ def _name_target(source_table: str, policies: Policies, faults: list[Fault]) -> 
     name = fold_name(source_table)
     if fits_postgres(name):
         return name
-    if policies.long_names == "shorten":
+    if policies.long_names == LongNames.SHORTEN:
         return shorten_name(name, ())
     faults.append(
         Fault(
@@ -279,7 +264,7 @@ def _find_filter_faults(text: str | None, policies: Policies) -> Iterable[Fault]
     from snowmelt.sql.predicate import find_filter_faults
 
     return [
-        Fault(("source_filter",), reason, "one Snowflake predicate, as it would stand behind WHERE")
+        Fault(("source_filter",), reason, "one Snowflake predicate, as you would write it after WHERE")
         for reason in find_filter_faults(text, subqueries=policies.filter_subqueries)
     ]
 
@@ -293,25 +278,18 @@ def _build(
 ) -> MigrationRequest:
     source = TableName(values["source_database"], values["source_schema"], values["source_table"])
     staging = config.s3_staging
-    wished = configured.compression if configured else staging.compression
-    columns = configured.columns.rules() if configured else ColumnRules()
-    chosen = {name: values[name] for name in POLICIES}
-    values = {name: value for name, value in values.items() if name not in POLICIES}
+    requested = configured.compression if configured else staging.compression
+    publishes = values["mode"] in {Mode.FULL, Mode.LOAD}
+    decided = {
+        "publish": values["publish"] if publishes else None,
+        "row_limit": values["row_limit"] or None,
+        "compression": choose_compression(values["file_format"], values["load_method"], requested),
+    }
+    prefix = render_prefix(staging.prefix_pattern, source, values["target_schema"], values["target_table"])
     return MigrationRequest(
-        **{
-            **values,
-            "publish": values["publish"] if values["mode"] in {"full", "load"} else None,
-            "row_limit": values["row_limit"] or None,
-            "compression": choose_compression(values["file_format"], values["load_method"], wished),
-        },
-        columns=columns,
-        policies=policies.model_copy(update=chosen),
-        staging=Staging(
-            bucket=staging.bucket,
-            prefix=render_prefix(
-                staging.prefix_pattern, source, values["target_schema"], values["target_table"]
-            ),
-            **config.snowflake_unload.model_dump(),
-        ),
+        **{name: value for name, value in values.items() if name not in POLICIES} | decided,
+        columns=configured.columns.rules() if configured else ColumnRules(),
+        policies=policies.model_copy(update={name: values[name] for name in POLICIES}),
+        staging=Staging(bucket=staging.bucket, prefix=prefix, **dict(config.snowflake_unload)),
         connections=connections,
     )

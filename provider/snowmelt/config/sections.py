@@ -1,174 +1,167 @@
-"""The sections of the configuration file that hold for all tables.
-
-Section `execution`: how hard a run may lean on Airflow and on PostgreSQL. Nothing here changes what is copied.
-"""
+"""The sections of the configuration file that hold for all tables."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
-
-from pydantic import BeforeValidator, Field
+from typing import Annotated
 
 from snowmelt.config.fields import (
-    bucket_name,
-    connection_id,
-    file_size_mb,
-    flag,
-    one_of,
-    optional,
-    plain_text,
-    snowflake_name,
-    warehouse_size,
-    whole_number,
+    WAREHOUSE_SIZES,
+    BucketName,
+    ConnectionId,
+    SnowflakeName,
+    Text,
+    WarehouseSize,
 )
-from snowmelt.config.prefixes import DEFAULT_PATTERN, prefix_pattern
-from snowmelt.config.reading import Section
+from snowmelt.config.prefixes import DEFAULT_PATTERN, PLACEHOLDERS, PrefixPattern
+from snowmelt.config.settings import Flag, Section, Whole, choice, setting
+from snowmelt.vocabulary import Compression, FileFormat, LoadMethod
 
-FileFormat = Literal["parquet", "csv"]
-Compression = Literal["snappy", "gzip", "none"]
+#: MB are 1,048,576 bytes here, as in Snowflake's own default (16777216 bytes are 16 MB).
+BYTES_PER_MB = 1024 * 1024
+#: Snowflake's MAX_FILE_SIZE ends at 5 GB, read as 5,000,000,000 bytes.
+MAX_FILE_MB = 5_000_000_000 // BYTES_PER_MB
+MAX_ROWS = 10**15
+#: Airflow keeps priorities in an integer of 32 bits, and adds those of the tasks downstream.
+_MAX_PRIORITY = 1_000_000
+_MAX_SECONDS = 7 * 24 * 3600
+DEFAULT_FINGERPRINT_ROWS = 50_000_000
 
-DEFAULT_FILE_MB = 100
+_Seconds = Annotated[int, Whole(1, _MAX_SECONDS)]
+_Tasks = Annotated[int, Whole(1, 1000)]
 
-FileFormatField = Annotated[FileFormat, BeforeValidator(one_of(get_args(FileFormat)))]
-CompressionField = Annotated[Compression | None, BeforeValidator(optional(one_of(get_args(Compression))))]
-FileSizeField = Annotated[int, BeforeValidator(file_size_mb)]
-FlagField = Annotated[bool, BeforeValidator(flag)]
-SnowflakeNameField = Annotated[str, BeforeValidator(snowflake_name)]
-OptionalSnowflakeNameField = Annotated[str | None, BeforeValidator(optional(snowflake_name))]
-ConnectionField = Annotated[str, BeforeValidator(connection_id)]
-OptionalConnectionField = Annotated[str | None, BeforeValidator(optional(connection_id))]
+#: What Snowmelt can load again, of what Snowflake can write.
+COMPRESSIONS: dict[FileFormat, tuple[Compression, ...]] = {
+    FileFormat.PARQUET: (Compression.SNAPPY, Compression.NONE),
+    FileFormat.CSV: (Compression.GZIP, Compression.NONE),
+}
 
 
-PrefixPatternField = Annotated[str, BeforeValidator(prefix_pattern)]
-WarehouseSizeField = Annotated[str | None, BeforeValidator(optional(warehouse_size))]
+class FileSettings(Section):
+    """What staged files are like: `s3_staging` says it for all tables, a table or a run for itself."""
+
+    file_format: Annotated[
+        FileFormat,
+        choice({FileFormat.PARQUET: "keeps types and is small", FileFormat.CSV: "what aws_s3 can load"}),
+    ] = setting(
+        FileFormat.PARQUET,
+        "The format of staged files.",
+        form=("Tuning", "File format"),
+    )
+    compression: Annotated[Compression, choice(Compression)] | None = setting(
+        None,
+        "The compression of the files.",
+        details="Parquet takes `snappy` (its default) and `none`. CSV takes `gzip` (its default with `load_method` `copy`) and `none` "
+        "(its default otherwise).",
+        unset="the best",
+    )
+    max_file_size_mb: Annotated[int, Whole(1, MAX_FILE_MB)] = setting(
+        100,
+        "An upper bound for Snowflake; one MB is 1,048,576 bytes.",
+        form=("Tuning", "Maximum file size (MB)"),
+    )
+    cleanup_after_load: Flag = setting(
+        False,
+        "Delete a run's files once it is published and verified; its report stays.",
+        form=("Tuning", "Delete staged files"),
+    )
 
 
-class S3Staging(Section):
-    """Section `s3_staging`: where the files stand in between, and what they are like."""
+class _Bucket(Section):
+    bucket: BucketName = setting(..., "The name of an S3 bucket, without `s3://`.")
+    prefix_pattern: PrefixPattern = setting(
+        DEFAULT_PATTERN,
+        "A table's folder.",
+        details=f"Placeholders: {', '.join(f'`{name}`' for name in PLACEHOLDERS)}; one of the two tables has to be among them. In a "
+        f"name, any byte but letters, digits, `_`, `-` and `.` is written `=XX`.",
+    )
 
-    #: The bucket's name, without s3://.
-    bucket: Annotated[str, BeforeValidator(bucket_name)] = Field(description="the name of an S3 bucket")
-    #: Folders of a table, with placeholders; ends in a slash.
-    prefix_pattern: PrefixPatternField = DEFAULT_PATTERN
-    file_format: FileFormatField = "parquet"
-    #: None: the best for the format and the way of loading (`choose_compression`).
-    compression: CompressionField = None
-    #: The upper bound of a file, in MB of 1,048,576 bytes.
-    max_file_size_mb: FileSizeField = DEFAULT_FILE_MB
-    #: Whether the files of a run are removed once it is published and verified.
-    cleanup_after_load: FlagField = False
+
+class S3Staging(FileSettings, _Bucket):
+    """Section `s3_staging`: where the files are in between, and what they are like."""
 
 
 class SnowflakeUnload(Section):
     """Section `snowflake_unload`: by which stage and warehouse Snowflake writes the files. Names as Snowflake stores them."""
 
-    storage_integration: OptionalSnowflakeNameField = None
-    stage_name: OptionalSnowflakeNameField = None
-    stage_database: OptionalSnowflakeNameField = None
-    stage_schema: OptionalSnowflakeNameField = None
-    #: None: the connection's.
-    warehouse: OptionalSnowflakeNameField = None
-    #: The size it is set to for the unload; None: as it is.
-    warehouse_size: WarehouseSizeField = None
-    #: Seconds after which Snowflake cancels a statement of Snowmelt's; None: the account's own limit.
-    statement_timeout_s: Annotated[int | None, BeforeValidator(optional(whole_number(1, 604_800)))] = None
+    storage_integration: SnowflakeName | None = setting(
+        None, "Lets Snowflake write into the bucket by its own role."
+    )
+    stage_name: SnowflakeName | None = setting(
+        None, "The external stage, made with that integration. Given together with the next two."
+    )
+    stage_database: SnowflakeName | None = setting(None, "The stage's database.")
+    stage_schema: SnowflakeName | None = setting(None, "The stage's schema.")
+    warehouse: SnowflakeName | None = setting(None, "The warehouse that unloads.", unset="the connection's")
+    warehouse_size: WarehouseSize | None = setting(
+        None,
+        "The warehouse's size during the unload.",
+        details=f"One of {', '.join(f'`{size}`' for size in WAREHOUSE_SIZES)}; `2X-Large` and the like are understood. The size is "
+        f"restored when the last run that changed it has unloaded.",
+        unset="as it is",
+    )
+    statement_timeout_s: _Seconds | None = setting(
+        None, "Seconds after which Snowflake cancels a statement of Snowmelt's.", unset="the account's"
+    )
 
 
 class Connections(Section):
     """Section `connections`: ids of Airflow connections, which alone hold keys and passwords."""
 
-    snowflake: ConnectionField = "snowflake_default"
-    #: Reads the bucket, no more.
-    aws: ConnectionField = "aws_default"
-    postgres: ConnectionField = "postgres_default"
-    #: May remove objects. None: Snowflake removes them through the stage.
-    aws_cleanup: OptionalConnectionField = None
-
-
-class ConnectionOverrides(Section):
-    """A table's own `connections`; what is not given is as in the file's section."""
-
-    snowflake: OptionalConnectionField = None
-    aws: OptionalConnectionField = None
-    postgres: OptionalConnectionField = None
-    aws_cleanup: OptionalConnectionField = None
-
-    def over(self, connections: Connections) -> Connections:
-        """The connections of a table."""
-        return connections.model_copy(update=self.model_dump(exclude_none=True))
-
-
-def choose_compression(file_format: FileFormat, load_method: str, wished: Compression | None) -> Compression:
-    """The compression of a run's files.
-
-    Snappy for Parquet. None for CSV unless it is streamed for certain (load_method copy), where it is gzip: aws_s3
-    reads gzip only with a Content-Encoding that Snowflake does not set. A wish that the format or aws_s3 cannot take is
-    one for other files and is left aside.
-    """
-    if file_format == "csv" and load_method == "aws_s3":
-        return "none"
-    if wished is not None and wished in COMPRESSIONS[file_format]:
-        return wished
-    if file_format == "parquet":
-        return "snappy"
-    return "gzip" if load_method == "copy" else "none"
-
-
-#: What Snowmelt can load again, of what Snowflake can write.
-COMPRESSIONS: dict[FileFormat, tuple[Compression, ...]] = {
-    "parquet": ("snappy", "none"),
-    "csv": ("gzip", "none"),
-}
-
-
-DEFAULT_FINGERPRINT_ROWS = 50_000_000
-#: Airflow keeps priorities in an integer of 32 bits, and adds those of the tasks downstream.
-_MOST_PRIORITY = 1_000_000
-_MOST_SECONDS = 7 * 24 * 3600
-
-_Seconds = Annotated[int, BeforeValidator(whole_number(1, _MOST_SECONDS))]
-_Tasks = Annotated[int | None, BeforeValidator(optional(whole_number(1, 1000)))]
-_Pool = Annotated[str | None, BeforeValidator(optional(plain_text))]
+    snowflake: ConnectionId = setting("snowflake_default", "Reads the source, writes and removes the files.")
+    aws: ConnectionId = setting("aws_default", "Reads the bucket, no more.")
+    postgres: ConnectionId = setting("postgres_default", "Loads and publishes; keeps the ledger.")
+    aws_cleanup: ConnectionId | None = setting(
+        None, "May remove objects. Only needed where there is no stage, by which Snowflake removes them."
+    )
 
 
 class Execution(Section):
-    """How the tasks of a table run. A table's own `execution` holds over the file's."""
+    """Section `execution`: how much a run may take of Airflow and of PostgreSQL. Nothing here changes what is copied."""
 
-    #: The Airflow pool of the unload and load tasks; None: Airflow's default pool.
-    pool: _Pool = None
-    #: Airflow's priority_weight of all tasks.
-    priority: Annotated[int, BeforeValidator(whole_number(1, _MOST_PRIORITY))] = 1
-    #: Unloads and loads of one run at the same time; None: as many as Airflow has room for.
-    parallel_unloads: _Tasks = None
-    parallel_loads: _Tasks = None
-    #: Fingerprints are compared up to so many rows; beyond, and with 0, counts alone.
-    fingerprint_rows: Annotated[int, BeforeValidator(whole_number(0, 10**15))] = DEFAULT_FINGERPRINT_ROWS
-    #: Seconds that readers of the target can be kept waiting by a publish that itself waits for its lock.
-    lock_timeout_s: _Seconds = 3
-    #: Seconds from the first try for the lock to the last.
-    lock_patience_s: _Seconds = 900
-    #: Seconds that a swap waits for transactions which began before the load ended; 0: it does not.
-    snapshot_wait_s: Annotated[int, BeforeValidator(whole_number(0, _MOST_SECONDS))] = 600
-    #: max_parallel_maintenance_workers of an index build; None: the server's setting.
-    index_workers: Annotated[int | None, BeforeValidator(optional(whole_number(0, 64)))] = None
-    #: maintenance_work_mem of an index build, in MB; None: the server's setting.
-    index_memory_mb: Annotated[int | None, BeforeValidator(optional(whole_number(1, 1_000_000)))] = None
+    pool: Text | None = setting(
+        None,
+        "The Airflow pool of the unload and load tasks. It has to exist.",
+        unset="Airflow's default pool",
+    )
+    priority: Annotated[int, Whole(1, _MAX_PRIORITY)] = setting(1, "Airflow's priority weight of all tasks.")
+    parallel_unloads: _Tasks | None = setting(
+        None, "Chunks of a run that are unloaded at the same time.", unset="no limit"
+    )
+    parallel_loads: _Tasks | None = setting(
+        None, "Files (or batches) of a run that are loaded at the same time.", unset="no limit"
+    )
+    fingerprint_rows: Annotated[int, Whole(0, MAX_ROWS)] = setting(
+        DEFAULT_FINGERPRINT_ROWS,
+        "Fingerprints are compared up to this number of rows; beyond, and with 0, counts alone.",
+    )
+    lock_timeout_s: _Seconds = setting(
+        3, "Seconds that readers can be kept waiting by a publish that itself waits for its lock."
+    )
+    lock_patience_s: _Seconds = setting(900, "Seconds from the first try for the lock to the last.")
+    snapshot_wait_s: Annotated[int, Whole(0, _MAX_SECONDS)] = setting(
+        600, "Seconds that a swap waits for transactions that began before the load ended; 0: it does not."
+    )
+    index_workers: Annotated[int, Whole(0, 64)] | None = setting(
+        None, "Parallel workers of an index build (`max_parallel_maintenance_workers`).", unset="the server's"
+    )
+    index_memory_mb: Annotated[int, Whole(1, 1_000_000)] | None = setting(
+        None, "Memory of an index build (`maintenance_work_mem`), in MB.", unset="the server's"
+    )
 
 
-class ExecutionOverrides(Section):
-    """A table's own `execution`; what is not given is as in the file's section."""
+def choose_compression(
+    file_format: FileFormat, load_method: LoadMethod, requested: Compression | None
+) -> Compression:
+    """The compression of a run's files.
 
-    pool: _Pool = None
-    priority: Annotated[int | None, BeforeValidator(optional(whole_number(1, _MOST_PRIORITY)))] = None
-    parallel_unloads: _Tasks = None
-    parallel_loads: _Tasks = None
-    fingerprint_rows: Annotated[int | None, BeforeValidator(optional(whole_number(0, 10**15)))] = None
-    lock_timeout_s: Annotated[int | None, BeforeValidator(optional(whole_number(1, _MOST_SECONDS)))] = None
-    lock_patience_s: Annotated[int | None, BeforeValidator(optional(whole_number(1, _MOST_SECONDS)))] = None
-    snapshot_wait_s: Annotated[int | None, BeforeValidator(optional(whole_number(0, _MOST_SECONDS)))] = None
-    index_workers: Annotated[int | None, BeforeValidator(optional(whole_number(0, 64)))] = None
-    index_memory_mb: Annotated[int | None, BeforeValidator(optional(whole_number(1, 1_000_000)))] = None
-
-    def over(self, execution: Execution) -> Execution:
-        """The execution of a table."""
-        return execution.model_copy(update=self.model_dump(exclude_none=True))
+    Snappy for Parquet. None for CSV unless it is certainly streamed (load_method copy), where it is gzip: aws_s3 reads
+    gzip only with a Content-Encoding that Snowflake does not set. What is requested, and the format or aws_s3 cannot take,
+    is meant for other files and is ignored.
+    """
+    if file_format is FileFormat.CSV and load_method is LoadMethod.AWS_S3:
+        return Compression.NONE
+    if requested is not None and requested in COMPRESSIONS[file_format]:
+        return requested
+    if file_format is FileFormat.PARQUET:
+        return Compression.SNAPPY
+    return Compression.GZIP if load_method is LoadMethod.COPY else Compression.NONE

@@ -1,301 +1,346 @@
-"""A table's `columns`: which are copied, under what name and type, and what stands in for them.
+"""The settings of a table: how it is copied, what happens to what does not fit, and the rules for its columns.
 
-A source and a table as the file gives them, and the table as the rest of Snowmelt sees it: everything settled.
+A source and a table as the file gives them are models made of these declarations; so is a run's form (parameters.py) and
+its request (request.py). `TableConfig` is a configured table, complete.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
-
-from pydantic import BeforeValidator, Field
+from typing import TYPE_CHECKING, Annotated, Any
 
 from snowmelt.config import fields
-from snowmelt.config.fields import column_name, refuse, target_name
-from snowmelt.config.reading import Section
-from snowmelt.config.sections import (
-    Compression,
-    CompressionField,
-    ConnectionOverrides,
-    Connections,
-    Execution,
-    ExecutionOverrides,
-    FileFormat,
-    FlagField,
-    SnowflakeNameField,
-)
-from snowmelt.errors import SchemaError
+from snowmelt.config.fields import Column, Columns, Filter, SnowflakeName, TargetName, Text
+from snowmelt.config.schedules import DEFAULT_SCHEDULE, Schedule
+from snowmelt.config.sections import MAX_ROWS, Connections, Execution, FileSettings
+from snowmelt.config.settings import Flag, Section, Whole, Written, choice, make_model, setting
 from snowmelt.sql.names import TableName
-from snowmelt.sql.text import find_text_faults
+from snowmelt.vocabulary import (
+    BadRows,
+    Compression,
+    Duplicates,
+    LoadMethod,
+    LongNames,
+    Mode,
+    Nanoseconds,
+    PublishMethod,
+    SchemaDrift,
+    Verify,
+)
 
 if TYPE_CHECKING:
     from snowmelt.types.columns import ColumnRules
 
+_MAX_OVERLAP = 10**12
 
-def _postgres_type(value: Any) -> str:
-    from snowmelt.types.type_names import parse_postgres_type
-
-    expected = "a type of PostgreSQL, such as numeric(18,2)"
-    if not isinstance(value, str):
-        raise refuse(expected)
-    try:
-        return str(parse_postgres_type(value))
-    except SchemaError as error:
-        raise refuse(expected, str(error)) from None
+PostgresTypeName = Annotated[str, Written(fields.postgres_type, "type")]
+SnowflakeTypeName = Annotated[str, Written(fields.snowflake_type, "type")]
 
 
-def _snowflake_type(value: Any) -> str:
-    from snowmelt.types.type_names import parse_snowflake_type
+class Names(Section):
+    """The table and where it goes. Names are as Snowflake and PostgreSQL store them."""
 
-    expected = "the Snowflake type of the expression's result, such as VARCHAR(64)"
-    if not isinstance(value, str):
-        raise refuse(expected)
-    try:
-        return str(parse_snowflake_type(value))
-    except SchemaError as error:
-        raise refuse(expected, str(error)) from None
-
-
-def _expression(value: Any) -> str:
-    expected = 'one Snowflake expression, such as SHA2("Name")'
-    if not isinstance(value, str) or not value.strip():
-        raise refuse(expected)
-    faults = find_text_faults(value.strip())
-    if faults:
-        raise refuse(expected, f"It holds {faults[0]}")
-    return value.strip()
-
-
-def _unlike(value: Any) -> Any:
-    if value is None:
-        return ()
-    if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
-        seen = [item.strip() for item in value]
-        twice = next((item for place, item in enumerate(seen) if item in seen[:place]), None)
-        if twice is not None:
-            raise refuse("each column once", f'"{twice}" is there more than once.')
-    return value
-
-
-ColumnField = Annotated[str, BeforeValidator(column_name)]
-OptionalColumnField = Annotated[
-    str | None, BeforeValidator(lambda value: None if value is None else column_name(value))
-]
-ColumnsField = Annotated[tuple[ColumnField, ...], BeforeValidator(_unlike)]
-
-
-class Mask(Section):
-    """What is copied in place of a column."""
-
-    #: A Snowflake expression over columns of the same table.
-    expression: Annotated[str, BeforeValidator(_expression)] = Field(description="one Snowflake expression")
-    #: The Snowflake type of its result.
-    type: Annotated[str, BeforeValidator(_snowflake_type)] = Field(
-        description="the Snowflake type of the result"
+    source_database: SnowflakeName = setting(
+        ...,
+        'The database in Snowflake. Written as you would write it there: `ANALYTICS` and `analytics` are the same, `"My Name"` in '
+        "quotes is exact.",
+        form=("Source", "Source database"),
     )
-
-
-class ColumnsConfig(Section):
-    """The rules for a table's columns. Source columns are named to the letter, or as Snowflake reads them."""
-
-    #: Only these are copied; all where empty.
-    include: ColumnsField = ()
-    exclude: ColumnsField = ()
-    #: Source column → target column, to the letter.
-    rename: dict[ColumnField, Annotated[str, BeforeValidator(target_name)]] = Field(default_factory=dict)
-    #: Source column → PostgreSQL type.
-    type: dict[ColumnField, Annotated[str, BeforeValidator(_postgres_type)]] = Field(default_factory=dict)
-    mask: dict[ColumnField, Mask] = Field(default_factory=dict)
-    #: TIMESTAMP_TZ columns whose offset goes into a second column, `<target>_offset`, in minutes.
-    keep_offset: ColumnsField = ()
-    #: Columns of an existing target that no source column fills.
-    target_only: Annotated[
-        tuple[Annotated[str, BeforeValidator(target_name)], ...], BeforeValidator(_unlike)
-    ] = ()
-
-    def rules(self) -> ColumnRules:
-        """The rules as the planning of columns takes them."""
-        from snowmelt.types.columns import ColumnRules, MaskRule
-
-        return ColumnRules(
-            include=self.include,
-            exclude=self.exclude,
-            rename=dict(self.rename),
-            type=dict(self.type),
-            mask={name: MaskRule(mask.expression, mask.type) for name, mask in self.mask.items()},
-            keep_offset=self.keep_offset,
-            target_only=self.target_only,
-        )
-
-
-Mode = Literal["full", "catch_up", "unload", "load", "test"]
-Publish = Literal["swap", "truncate", "append"]
-LoadMethod = Literal["auto", "copy", "aws_s3"]
-BadRows = Literal["reject", "quarantine"]
-Nanoseconds = Literal["refuse", "truncate"]
-SchemaDrift = Literal["fail", "add_columns"]
-LongNames = Literal["refuse", "shorten"]
-Duplicates = Literal["last", "refuse"]
-Verify = Literal["fingerprint", "counts"]
-
-DEFAULT_CHUNK_ROWS = 5_000_000
-MOST_ROWS = 10**15
-DEFAULT_SCHEDULE = "0 2 * * *"
-DEFAULT_QUARANTINE_LIMIT = 1000
-DEFAULT_TARGET_SCHEMA = "public"
-DEFAULT_DELETE_PERCENT = 10
-
-
-def _filter(value: Any) -> str | None:
-    expected = "one Snowflake predicate, as it would stand behind WHERE"
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise fields.refuse(expected)
-    text = value.strip()
-    if not text:
-        return None
-    faults = find_text_faults(text, subqueries=True)  # whether they are allowed is another field's say
-    if faults:
-        advice = "Leave the word WHERE out." if text[:5].upper() == "WHERE" else f"It holds {faults[0]}"
-        raise fields.refuse(expected, advice)
-    return text
-
-
-ModeField = Annotated[Mode, BeforeValidator(fields.one_of(get_args(Mode)))]
-PublishField = Annotated[Publish, BeforeValidator(fields.one_of(get_args(Publish)))]
-LoadMethodField = Annotated[LoadMethod, BeforeValidator(fields.one_of(get_args(LoadMethod)))]
-FilterField = Annotated[str | None, BeforeValidator(_filter)]
-RowsField = Annotated[int, BeforeValidator(fields.whole_number(1, MOST_ROWS))]
-VerifyField = Annotated[Verify, BeforeValidator(fields.one_of(get_args(Verify)))]
-TargetField = Annotated[str, BeforeValidator(fields.target_name)]
-_ScheduleField = Annotated[str | None, BeforeValidator(fields.optional(fields.schedule))]
-_OptionalFormat = Annotated[
-    FileFormat | None, BeforeValidator(fields.optional(fields.one_of(get_args(FileFormat))))
-]
-
-
-class Policies(Section):
-    """What happens to what does not fit by itself."""
-
-    #: A row that PostgreSQL cannot hold: the load fails, or the row is set aside in snowmelt.rejected_row.
-    bad_rows: Annotated[BadRows, BeforeValidator(fields.one_of(get_args(BadRows)))] = "reject"
-    #: Rows set aside per run before it fails all the same.
-    quarantine_limit: RowsField = DEFAULT_QUARANTINE_LIMIT
-    #: Digits of a second beyond the sixth, which PostgreSQL does not have.
-    nanoseconds: Annotated[Nanoseconds, BeforeValidator(fields.one_of(get_args(Nanoseconds)))] = "refuse"
-    #: A source column that the existing target does not have.
-    schema_drift: Annotated[SchemaDrift, BeforeValidator(fields.one_of(get_args(SchemaDrift)))] = "fail"
-    #: A name of more than 63 bytes.
-    long_names: Annotated[LongNames, BeforeValidator(fields.one_of(get_args(LongNames)))] = "refuse"
-    #: How far a catch-up reaches back behind the last watermark: seconds, days of a DATE, or units of a NUMBER. None: an
-    #: hour, a day, nothing.
-    watermark_overlap: Annotated[
-        int | None, BeforeValidator(fields.optional(fields.whole_number(0, 10**12)))
-    ] = None
-    #: Catch-up: one key in several rows of a delta. The row of the greatest watermark wins, or the run is refused.
-    duplicates: Annotated[Duplicates, BeforeValidator(fields.one_of(get_args(Duplicates)))] = "last"
-    #: Catch-up: rows whose key the target has are left as they are.
-    inserts_only: FlagField = False
-    #: Catch-up: remove rows whose key the source no longer has.
-    reconcile_deletes: FlagField = False
-    #: A run that would remove more than this share of the target, in percent, is refused.
-    max_delete_percent: Annotated[int, BeforeValidator(fields.whole_number(0, 100))] = DEFAULT_DELETE_PERCENT
-    #: Append and catch-up: drop the target's plain indexes first and build them again afterwards.
-    defer_indexes: FlagField = False
-    #: What has to agree before anything is published.
-    verify: VerifyField = "fingerprint"
-    #: The source_filter may ask other objects by subqueries.
-    filter_subqueries: FlagField = False
-
-
-class SourceEntry(Section):
-    """One of `sources[]` as the file gives it; its tables are read one by one."""
-
-    source_name: Annotated[str, BeforeValidator(fields.plain_text)] = Field(
-        description="a short name for this source; it stands in the ids of its DAGs"
+    source_schema: SnowflakeName = setting(
+        ..., "The schema in Snowflake. Written as the database is.", form=("Source", "Source schema")
     )
-    enabled: FlagField = True
-    source_database: SnowflakeNameField = Field(description="the database in Snowflake")
-    source_schema: SnowflakeNameField = Field(description="the schema in Snowflake")
-    target_schema: TargetField = DEFAULT_TARGET_SCHEMA
-    #: For its tables that give none themselves.
-    schedule: _ScheduleField = DEFAULT_SCHEDULE
-    tables: tuple[Any, ...] = Field(description="a list of tables")
-
-
-class TableEntry(Policies):
-    """One of `tables[]` as the file gives it; what is None is settled from the source or the file's sections."""
-
-    source: SnowflakeNameField = Field(description="the table's name in Snowflake")
-    #: None: the folded source name.
-    target: Annotated[str | None, BeforeValidator(fields.optional(fields.target_name))] = None
-    enabled: FlagField = True
-    #: None: catch_up when there is a watermark_column, else full.
-    mode: Annotated[Mode | None, BeforeValidator(fields.optional(fields.one_of(get_args(Mode))))] = None
-    source_filter: FilterField = None
-    chunking_column: OptionalColumnField = None
-    chunk_rows: RowsField = DEFAULT_CHUNK_ROWS
-    uniqueness_columns: ColumnsField = ()
-    watermark_column: OptionalColumnField = None
-    publish: PublishField = "swap"
-    #: Rows of a run in mode test.
-    row_limit: Annotated[int | None, BeforeValidator(fields.optional(fields.whole_number(1, MOST_ROWS)))] = (
-        None
+    source_table: SnowflakeName = setting(
+        ..., "The table's name in Snowflake. Written as the database is.", form=("Source", "Source table")
     )
-    load_method: LoadMethodField = "auto"
-    #: None: as in s3_staging; so are the next three.
-    file_format: _OptionalFormat = None
-    compression: CompressionField = None
-    max_file_size_mb: Annotated[int | None, BeforeValidator(fields.optional(fields.file_size_mb))] = None
-    cleanup_after_load: Annotated[bool | None, BeforeValidator(fields.optional(fields.flag))] = None
-    #: Whole numbers of a new table get the smallest type that takes their values.
-    narrow_numbers: FlagField = False
-    columns: ColumnsConfig = ColumnsConfig()
-    schedule: _ScheduleField = None
-    connections: ConnectionOverrides = ConnectionOverrides()
-    execution: ExecutionOverrides = ExecutionOverrides()
-
-
-class TableConfig(Section):
-    """A configured table, complete."""
-
-    #: Where it stands in the file: `sources[0].tables[2]`.
-    path: str
-    dag_id: str
-    source_name: str
-    #: To the letter, as Snowflake stores them.
-    source_database: str
-    source_schema: str
-    source_table: str
-    #: To the letter, as PostgreSQL stores them.
-    target_schema: str
-    target_table: str
-    #: Whether both the source and the table are.
-    enabled: bool
-    #: Cron or preset, in UTC; None: only when triggered.
-    schedule: str | None
-    mode: Mode
-    source_filter: str | None
-    chunking_column: str | None
-    #: Rows aimed at in a chunk; without a chunking_column there is one chunk.
-    chunk_rows: int
-    uniqueness_columns: tuple[str, ...]
-    watermark_column: str | None
-    publish: Publish
-    row_limit: int | None
-    load_method: LoadMethod
-    file_format: FileFormat
-    #: As wished; `choose_compression` settles it.
-    compression: Compression | None
-    max_file_size_mb: int
-    cleanup_after_load: bool
-    narrow_numbers: bool
-    columns: ColumnsConfig
-    policies: Policies
-    connections: Connections
-    execution: Execution
+    target_schema: TargetName = setting(
+        "public", "The schema in PostgreSQL. It has to exist.", form=("Target", "Target schema")
+    )
+    target_table: TargetName = setting(
+        ...,
+        'The table in PostgreSQL; created when missing. All upper case folds to lower case; `"DIMPAYER"` in quotes is exact. '
+        "Empty: the source's name, folded in the same way.",
+        unset="the source's, folded",
+        form=("Target", "Target table"),
+    )
 
     @property
     def source(self) -> TableName:
         """The table in Snowflake."""
         return TableName(self.source_database, self.source_schema, self.source_table)
+
+
+class CopySettings(Section):
+    """How a table is copied."""
+
+    mode: Annotated[
+        Mode,
+        choice(
+            {
+                Mode.FULL: "everything, published at once",
+                Mode.INCREMENTAL: "rows beyond the last published watermark, merged by the unique key",
+                Mode.UNLOAD: "files only",
+                Mode.LOAD: "the files of an earlier run",
+                Mode.TEST: "some rows through every step, nothing published",
+            }
+        ),
+    ] = setting(
+        Mode.FULL,
+        "What a run does.",
+        details='In the file, mode `load` needs `"schedule": null`, since only the form can name the run. `catch_up` is the old word '
+        "for `incremental`.",
+        unset="`incremental` with a `watermark_column`, else `full`",
+        form=("How", "Mode"),
+    )
+    source_filter: Filter = setting(
+        None,
+        "One Snowflake condition, without the word WHERE: `LAST_MODIFIED >= '2024-01-01'`. Empty: every row.",
+        details="No query (see `filter_subqueries`), no comment, no variable, and only functions of Snowflake's own that look at the "
+        "row: a view takes the rest. The current date may be used; each chunk reads it again, and a run in which that changed "
+        "the rows stops before it publishes.",
+        form=("How", "Filter"),
+    )
+    uniqueness_columns: Columns = setting(
+        (),
+        "The columns of the unique key, one on each line in the form. Needed for **incremental**, which merges by it.",
+        form=("How", "Unique key"),
+    )
+    watermark_column: Column | None = setting(
+        None,
+        "A date, time or number column that grows with every change. Needed for **incremental**, which copies what is beyond "
+        "its last published value.",
+        form=("How", "Watermark column"),
+    )
+    publish: Annotated[
+        PublishMethod,
+        choice(
+            {
+                PublishMethod.SWAP: "a new table takes the place of the old one in one step",
+                PublishMethod.REPLACE: "all rows of the old table are replaced, which keeps its views and triggers and grows meanwhile",
+                PublishMethod.APPEND: "the rows are added to the table",
+            }
+        ),
+    ] = setting(
+        PublishMethod.SWAP,
+        "How modes **full** and **load** publish.",
+        details="`replace` is DELETE and INSERT in one transaction, for tables that views, triggers or publications hold in place: no "
+        "reader waits, and until vacuum has cleared the old rows the table takes twice its room. In the file, not to be given "
+        "with another mode. `truncate` is the old word for `replace`.",
+        form=("How", "Publish method"),
+    )
+    row_limit: Annotated[int, Whole(0, MAX_ROWS)] | None = setting(
+        None,
+        "Rows that mode **test** copies. Needed there, empty or 0 in any other.",
+        form=("How", "Row limit"),
+    )
+    chunking_column: Column | None = setting(
+        None,
+        "The column whose ranges are the chunks of the unload: a number, date, time or text, best the one that the table is "
+        "loaded or clustered by. Empty: one chunk.",
+        form=("Tuning", "Chunking column"),
+    )
+    chunk_rows: Annotated[int, Whole(1, MAX_ROWS)] = setting(
+        5_000_000,
+        "The number of rows to aim at in a chunk. Used only with a chunking column.",
+        form=("Tuning", "Rows per chunk"),
+    )
+    load_method: Annotated[
+        LoadMethod,
+        choice(
+            {
+                LoadMethod.AUTO: "the best that works",
+                LoadMethod.COPY: "streamed through Airflow",
+                LoadMethod.AWS_S3: "fetched by the database (CSV on RDS or Aurora)",
+            }
+        ),
+    ] = setting(
+        LoadMethod.AUTO,
+        "How staged files get into PostgreSQL.",
+        form=("Tuning", "Load method"),
+    )
+    narrow_numbers: Flag = setting(
+        False,
+        "For a table that is created: NUMBER(p,0) columns become smallint, integer or bigint where all their values fit. Not "
+        "in mode **load**.",
+        details="The planning's one statement asks for the values of the snapshot. With an existing target, a value that does not fit "
+        "stops the run at planning, with the ALTER that would take it.",
+        form=("Tuning", "Narrow integer types"),
+    )
+
+
+class Policies(Section):
+    """What happens to what does not fit by itself."""
+
+    bad_rows: Annotated[BadRows, choice(BadRows)] = setting(
+        BadRows.REJECT,
+        "What happens to a row that PostgreSQL cannot hold.",
+        details="The load fails and names file, row, column and value, or the row is set aside in `snowmelt.rejected_row` with them.",
+    )
+    quarantine_limit: Annotated[int, Whole(1, MAX_ROWS)] = setting(
+        1000, "Rows of a run that may be set aside before the load fails all the same."
+    )
+    nanoseconds: Annotated[Nanoseconds, choice(Nanoseconds)] = setting(
+        Nanoseconds.REFUSE,
+        "What happens to digits of a second beyond the sixth, which PostgreSQL does not have.",
+    )
+    schema_drift: Annotated[SchemaDrift, choice(SchemaDrift)] = setting(
+        SchemaDrift.FAIL, "What happens to a source column that the existing target does not have."
+    )
+    long_names: Annotated[LongNames, choice(LongNames)] = setting(
+        LongNames.REFUSE, "What happens to a name of more than 63 bytes."
+    )
+    watermark_overlap: Annotated[int, Whole(0, _MAX_OVERLAP)] | None = setting(
+        None,
+        "How far mode **incremental** reaches back behind the last watermark, for rows that were committed late.",
+        details="Seconds of a timestamp, days of a DATE, units of a NUMBER.",
+        unset="an hour, a day, nothing",
+    )
+    duplicates: Annotated[Duplicates, choice(Duplicates)] = setting(
+        Duplicates.LAST,
+        "Mode **incremental**: what happens when one key is in several rows of a run.",
+        details="The row of the greatest watermark wins (two of the same are refused), or the run is refused.",
+    )
+    inserts_only: Flag = setting(
+        False, "Mode **incremental**: rows whose key the target has are left as they are."
+    )
+    reconcile_deletes: Flag = setting(
+        False,
+        "Mode **incremental**: the keys of all rows are unloaded too, and rows of the target whose key is not among them are "
+        "deleted. A run that would delete more than the table's `max_delete_percent` stops.",
+        details="See docs/nightly.md.",
+        form=("How", "Delete rows missing from the source"),
+    )
+    max_delete_percent: Annotated[int, Whole(0, 100)] = setting(
+        10, "A run that would delete more than this share of the target, in percent, is refused."
+    )
+    defer_indexes: Flag = setting(
+        False,
+        "Publish method **append** and mode **incremental**: drop the target's plain indexes first and build them again "
+        "afterwards.",
+        details="Pays for large increments; readers go without them meanwhile.",
+    )
+    verify: Annotated[
+        Verify,
+        choice(
+            {
+                Verify.FINGERPRINT: "every value, by hashes that both databases compute",
+                Verify.COUNTS: "numbers of rows alone",
+            }
+        ),
+    ] = setting(
+        Verify.FINGERPRINT,
+        "What has to agree before anything is published.",
+        details="See docs/verification.md.",
+        form=("How", "Verification"),
+    )
+    filter_subqueries: Flag = setting(
+        False,
+        "The `source_filter` may ask other tables by subqueries.",
+        details="They are read at the moment of each statement, not at the snapshot; a run in which that changed the rows stops before "
+        "it publishes. A view is the better way.",
+    )
+
+
+class Mask(Section):
+    """What is copied in place of a column."""
+
+    expression: Annotated[str, Written(fields.expression, "text")] = setting(
+        ..., 'One Snowflake expression over the row. Such as `SHA2("Name")`.'
+    )
+    type: SnowflakeTypeName = setting(..., "The Snowflake type of the result. Such as `VARCHAR(64)`.")
+
+
+class ColumnsConfig(Section):
+    """The rules for a table's columns. Source columns are named to the letter, or as Snowflake reads them."""
+
+    include: Columns = setting((), "Only these are copied.", unset="all")
+    exclude: Columns = setting((), "These are not copied.")
+    rename: dict[Column, TargetName] = setting({}, "The column's name in PostgreSQL, to the letter.")
+    type: dict[Column, PostgresTypeName] = setting(
+        {}, "Its PostgreSQL type, where the default is not wanted (docs/types.md)."
+    )
+    mask: dict[Column, Mask] = setting({}, "What is copied in its place, from two keys.")
+    keep_offset: Columns = setting(
+        (), "TIMESTAMP_TZ columns whose offset goes into a second column, `<target>_offset`, in minutes."
+    )
+    target_only: Annotated[tuple[TargetName, ...], Written(fields.column_list, "list of columns")] = setting(
+        (),
+        "Columns of an existing target, by their names in PostgreSQL, that no source column fills.",
+        details="New rows get their default there, or NULL. Any other column of the target that nothing fills stops the run at "
+        "planning, unless it has a default, an identity or an expression of its own: after a full copy it would be NULL in "
+        "every row.",
+    )
+
+    def rules(self) -> ColumnRules:
+        """The rules as the planning of columns takes them."""
+        from snowmelt.types.columns import ColumnRules, MaskRule
+
+        masks = {name: MaskRule(mask.expression, mask.type) for name, mask in self.mask.items()}
+        return ColumnRules(**dict(self) | {"mask": masks})
+
+
+ConnectionOverrides = make_model("ConnectionOverrides", Connections, optional=None)
+ExecutionOverrides = make_model("ExecutionOverrides", Execution, optional=None)
+
+
+class _SourceOnly(Section):
+    source_name: Text = setting(..., "A short name for this source; it is part of the ids of its DAGs.")
+    enabled: Flag = setting(True, "False disables all its tables.")
+    schedule: Schedule | None = setting(
+        DEFAULT_SCHEDULE,
+        "For its tables that give none.",
+        details="Five fields, in UTC, or `@hourly`, `@daily`, `@weekly`, `@monthly`, `@quarterly`, `@yearly`; null: only when "
+        "triggered.",
+    )
+    tables: tuple[Any, ...] = setting(..., "A list of tables: see below.")
+
+
+class _TableOnly(Section):
+    enabled: Flag = setting(True, "False: no DAG is made for it.")
+    columns: ColumnsConfig = setting(
+        ColumnsConfig(), "The rules for its columns: see below.", unset="all columns"
+    )
+    schedule: Schedule | None = setting(None, "As in `sources[]`.", unset="the source's")
+    connections: ConnectionOverrides = setting(  # type: ignore[valid-type]
+        ConnectionOverrides(), "The keys of `connections` that differ.", unset="the file's"
+    )
+    execution: ExecutionOverrides = setting(  # type: ignore[valid-type]
+        ExecutionOverrides(), "The keys of `execution` that differ.", unset="the file's"
+    )
+
+
+#: What a source gives to all its tables.
+OF_SOURCE = ("source_database", "source_schema", "target_schema")
+#: One of `sources[]` as the file gives it; its tables are read one by one.
+SourceEntry = make_model(
+    "SourceEntry",
+    *(_SourceOnly, Names),
+    fields=("source_name", *OF_SOURCE, "enabled", "schedule", "tables"),
+)
+
+_TABLE = (Names, CopySettings, FileSettings, _TableOnly, Policies)
+#: One of `tables[]` as the file gives it; what is None is decided by its source, the file's sections or a rule.
+TableEntry = make_model(
+    "TableEntry",
+    *_TABLE,
+    fields=[name for part in _TABLE for name in part.model_fields if name not in OF_SOURCE],
+    optional={"target_table", "mode", *FileSettings.model_fields},
+    renamed={"source_table": "source", "target_table": "target"},
+)
+
+
+class TableConfig(FileSettings, CopySettings, Names):
+    """A configured table, complete."""
+
+    #: Where it is in the file: `sources[0].tables[2]`.
+    path: str
+    dag_id: str
+    source_name: str
+    #: Whether both the source and the table are.
+    enabled: bool
+    #: Cron or preset, in UTC; None: only when triggered.
+    schedule: str | None
+    #: As requested; `choose_compression` decides.
+    compression: Compression | None
+    columns: ColumnsConfig
+    policies: Policies
+    connections: Connections
+    execution: Execution

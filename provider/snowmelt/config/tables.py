@@ -1,30 +1,29 @@
-"""The id of a configured table's DAG.
+"""The `sources[]` of the file → tables that can be used and tables that cannot, each on its own.
 
-A table of the file with everything settled that it leaves to its source, to the sections or to a rule.
-
-The `sources[]` of the file → tables that can be used and tables that cannot, each on its own.
+What a table leaves to its source, to the sections or to a rule is resolved here; so is the id of its DAG.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from snowmelt.config.conflicts import find_conflicts
+from snowmelt.config.conflicts import find_table_conflicts
 from snowmelt.config.faults import Fault, Place, show_place, show_value
 from snowmelt.config.file_sections import FileSections
 from snowmelt.config.prefixes import render_prefix
 from snowmelt.config.reading import Reading, Show, read_model
-from snowmelt.config.sections import COMPRESSIONS
-from snowmelt.config.table import Policies, SourceEntry, TableConfig, TableEntry
-from snowmelt.sql.names import POSTGRES_IDENTIFIER_BYTES, TableName, fits_postgres, fold_name, shorten_name
-from snowmelt.sql.text import find_text_faults
+from snowmelt.config.sections import COMPRESSIONS, FileSettings
+from snowmelt.config.settings import Section, override
+from snowmelt.config.table import OF_SOURCE, Policies, SourceEntry, TableConfig, TableEntry
+from snowmelt.sql.names import TableName, fold_name, shorten_name
+from snowmelt.vocabulary import LoadMethod, LongNames, Mode
 
 #: Airflow's longest key.
-MOST_CHARACTERS = 250
+_MAX_CHARACTERS = 250
 _HASH_DIGITS = 8
 _OTHER = re.compile(r"[^A-Za-z0-9_.-]|(?<=\.)\.")
 
@@ -37,134 +36,85 @@ def build_dag_id(source_name: str, target: str) -> str:
     """
     plain = f"migrate__{source_name}__{target}"
     dag_id = _OTHER.sub("_", plain)
-    if dag_id == plain and len(plain) <= MOST_CHARACTERS:
+    if dag_id == plain and len(plain) <= _MAX_CHARACTERS:
         return plain
     digest = hashlib.sha256(f"{source_name}\x00{target}".encode()).hexdigest()[:_HASH_DIGITS]
-    return f"{dag_id[: MOST_CHARACTERS - _HASH_DIGITS - 1].rstrip('.')}_{digest}"
+    return f"{dag_id[: _MAX_CHARACTERS - _HASH_DIGITS - 1].rstrip('.')}_{digest}"
 
 
-#: Keys that a table leaves to `s3_staging`.
-_FROM_STAGING = ("file_format", "compression", "max_file_size_mb", "cleanup_after_load")
-_FROM_SOURCE = ("source_name", "source_database", "source_schema", "target_schema")
-
-
-def settle_table(
+def resolve_table(
     source: Mapping[str, Any], entry: Mapping[str, Any], given: Collection[str], sections: FileSections
 ) -> dict[str, Any]:
-    """Every field of a TableConfig (but path and dag_id) that can be told, and what the rules across fields look at.
+    """Every field of a TableConfig (but path and dag_id) that is known, and what the rules across settings look at.
 
-    A field that rests on a faulty one is left out.
+    A table's own value holds over its source's, that over the section's, and that over the default. A field that rests on a
+    faulty one is left out.
 
     :param source: right fields of the source.
     :param entry: right fields of the table.
     :param given: the keys that the table itself has.
     """
-    values = dict(entry)
-    values.update(_settle_staging(values, sections.staging.good))
-    values.update({key: source[key] for key in _FROM_SOURCE if key in source})
+    values = dict(entry) | {"publish_given": "publish" in given}
+    values.update(_resolve_files(values, sections.staging.good))
+    values.update({key: source[key] for key in ("source_name", *OF_SOURCE) if key in source})
     if "enabled" in values:
         values["enabled"] = values["enabled"] and source.get("enabled", True)
-    if "schedule" not in given and "schedule" in values:
-        del values["schedule"]
+    if "schedule" not in given:
+        values.pop("schedule", None)
         values.update({key: source[key] for key in ("schedule",) if key in source})
-    if "mode" in values and values["mode"] is None:
-        del values["mode"]
-        if "watermark_column" in values:
-            values["mode"] = "catch_up" if values["watermark_column"] else "full"
     if "source" in values:
         values["source_table"] = values["source"]
-    target = _settle_target(values)
-    if target is not None:
-        values["target_table"] = target
-    if values.keys() >= Policies.model_fields.keys():
-        values["policies"] = Policies(**{key: values[key] for key in Policies.model_fields})
-    _settle_overrides(values, sections)
+    values.update(_resolve_rules(values))
+    for key, section in (("connections", sections.connections), ("execution", sections.execution)):
+        overrides = values.pop(key, None)
+        if overrides is not None and section.value is not None:
+            values[key] = override(section.value, overrides)
+    if "connections" in values:
+        values["aws_cleanup"] = values["connections"].aws_cleanup
     if "stage_name" in sections.unload.good:
         values["stage_name"] = sections.unload.good["stage_name"]
     return values
 
 
-def _settle_overrides(values: dict[str, Any], sections: FileSections) -> None:
-    connections, execution = values.pop("connections", None), values.pop("execution", None)
-    if connections is not None and sections.connections.value is not None:
-        values["connections"] = connections.over(sections.connections.value)
-        values["aws_cleanup"] = values["connections"].aws_cleanup
-    if execution is not None and sections.execution.value is not None:
-        values["execution"] = execution.over(sections.execution.value)
+def _resolve_rules(values: dict[str, Any]) -> dict[str, Any]:
+    """What is decided by rules: the mode by the watermark, the target's name by the source's."""
+    resolved: dict[str, Any] = {}
+    if "mode" in values and values["mode"] is None:
+        del values["mode"]
+        if "watermark_column" in values:
+            resolved["mode"] = Mode.INCREMENTAL if values["watermark_column"] else Mode.FULL
+    if values.get("target") is not None:
+        resolved["target_table"] = values["target"]
+    elif {"source", "target", "long_names"} <= values.keys():
+        name = fold_name(values["source"])
+        shorten = values["long_names"] == LongNames.SHORTEN
+        resolved["target_table"] = shorten_name(name, ()) if shorten else name
+    if values.keys() >= Policies.model_fields.keys():
+        resolved["policies"] = Policies(**{key: values[key] for key in Policies.model_fields})
+    return resolved
 
 
-def _settle_staging(values: dict[str, Any], staging: Mapping[str, Any]) -> dict[str, Any]:
-    settled: dict[str, Any] = {}
-    for key in _FROM_STAGING:
+def _resolve_files(values: dict[str, Any], staging: Mapping[str, Any]) -> dict[str, Any]:
+    resolved: dict[str, Any] = {}
+    for key in FileSettings.model_fields:
         if key in values and values[key] is None:
             del values[key]
             if key in staging:
-                settled[key] = staging[key]
-    file_format = settled.get("file_format", values.get("file_format"))
-    if "compression" in settled and (
-        (file_format is not None and settled["compression"] not in COMPRESSIONS[file_format])
-        or values.get("load_method") == "aws_s3"
+                resolved[key] = staging[key]
+    file_format = resolved.get("file_format", values.get("file_format"))
+    if "compression" in resolved and (
+        (file_format is not None and resolved["compression"] not in COMPRESSIONS[file_format])
+        or values.get("load_method") == LoadMethod.AWS_S3
     ):
-        settled["compression"] = None  # the section's wish is for the files of the section's own kind
-    return settled
-
-
-def _settle_target(values: Mapping[str, Any]) -> str | None:
-    if values.get("target") is not None:
-        return str(values["target"])
-    if not {"source", "target", "long_names"} <= values.keys():
-        return None
-    name = fold_name(values["source"])
-    return shorten_name(name, ()) if values["long_names"] == "shorten" else name
-
-
-def find_table_conflicts(values: Mapping[str, Any], given: Collection[str], place: Place) -> list[Fault]:
-    """The rules across fields that hold for the file alone, beside those of `conflicts.py`."""
-    return [
-        Fault((*place, key), found, expected, advice)
-        for key, found, expected, advice in _rules(values, given)
-    ]
-
-
-def _rules(values: Mapping[str, Any], given: Collection[str]) -> Iterator[tuple[str, str, str, str]]:
-    mode = values.get("mode")
-    if "publish" in given and "publish" in values and mode in {"catch_up", "unload", "test"}:
-        yield (
-            "publish",
-            f"{show_value(values['publish'])} with mode {show_value(mode)}",
-            "publish with mode full (or load) only",
-            "Leave publish out: catch_up merges by uniqueness_columns, unload and test leave the target alone.",
-        )
-    if mode == "load" and values.get("schedule") is not None:
-        yield (
-            "mode",
-            '"load" with a schedule',
-            "a mode that needs no run_id",
-            'Mode load takes an earlier run from the trigger form. Give "schedule": null, or choose mode "full".',
-        )
-    text = values.get("source_filter")
-    if text and not values.get("filter_subqueries") and (faults := find_text_faults(text)):
-        yield (
-            "source_filter",
-            show_value(text),
-            "one Snowflake predicate, as it would stand behind WHERE",
-            f'It holds {faults[0]}. A subquery needs "filter_subqueries": true.',
-        )
-    target = values.get("target_table")
-    if target is not None and not fits_postgres(target):
-        yield (
-            "target",
-            f"a name of {len(target.encode())} bytes, from the source's",
-            f"at most {POSTGRES_IDENTIFIER_BYTES} bytes",
-            'Give a target, or "long_names": "shorten".',
-        )
+        resolved["compression"] = None  # the section's is for files of the section's own format
+    return resolved
 
 
 @dataclass(frozen=True, slots=True)
 class BrokenTable:
     """A table, or a whole source, that the file does not describe well enough to copy it."""
 
-    #: Where it stands: `sources[0].tables[2]`.
+    #: Where it is in the file: `sources[0].tables[2]`.
     path: str
     #: What a person calls it: the id its DAG would have where that is known, else the path.
     name: str
@@ -184,29 +134,33 @@ class _Taken:
 
 @dataclass(frozen=True, slots=True)
 class _Context:
+    """What every table is read with."""
+
     sections: FileSections
     known: Sequence[Fault]
     show: Show
-    taken: _Taken
+    taken: _Taken = field(default_factory=_Taken)
+    warnings: list[str] = field(default_factory=list)
 
 
 def read_tables(
     sources: list[Any], sections: FileSections, *, known_faults: Sequence[Fault], show: Show
-) -> tuple[tuple[TableConfig, ...], tuple[BrokenTable, ...]]:
+) -> tuple[tuple[TableConfig, ...], tuple[BrokenTable, ...], tuple[str, ...]]:
     """Read every table by itself; a faulty source breaks its own tables alone.
 
-    :param known_faults: what was found before below `sources`: it breaks the table, or the source, that it stands in.
+    :param known_faults: what was found before below `sources`: it breaks the table, or the source, that it is in.
+    :returns: the tables that are right, those that are not, and the old words in any of them.
     """
     tables: list[TableConfig] = []
     broken: list[BrokenTable] = []
-    context = _Context(sections, known_faults, show, _Taken())
+    context = _Context(sections, known_faults, show)
     for position, raw in enumerate(sources):
         for result in _read_source(raw, ("sources", position), context):
             if isinstance(result, TableConfig):
                 tables.append(result)
             else:
                 broken.append(result)
-    return tuple(tables), tuple(broken)
+    return tuple(tables), tuple(broken), tuple(context.warnings)
 
 
 def _read_source(raw: Any, place: Place, context: _Context) -> list[TableConfig | BrokenTable]:
@@ -244,20 +198,16 @@ def _in_table(fault: Fault, place: Place) -> bool:
 
 
 def _read_table(
-    source: Reading[SourceEntry], raw: Any, place: Place, context: _Context
+    source: Reading[Section], raw: Any, place: Place, context: _Context
 ) -> TableConfig | BrokenTable:
     known = [fault for fault in context.known if fault.place[: len(place)] == place]
     entry = read_model(
         TableEntry, raw, place, known_faults=[fault.place for fault in known], show=context.show
     )
     given = frozenset(raw) if isinstance(raw, dict) else frozenset()
-    values = settle_table(source.good, entry.good, given, context.sections)
-    faults = [
-        *known,
-        *entry.faults,
-        *find_conflicts(values, place),
-        *find_table_conflicts(values, given, place),
-    ]
+    values = resolve_table(source.good, entry.good, given, context.sections)
+    context.warnings.extend(entry.warnings)
+    faults = [*known, *entry.faults, *find_table_conflicts(values, place)]
     name = show_place(place)
     if {"source_name", "target_table"} <= values.keys():
         name = build_dag_id(values["source_name"], values["target_table"])
@@ -272,8 +222,8 @@ def _read_table(
         return BrokenTable(
             show_place(place), name, (), table_name
         )  # what it rests on is broken, and says so itself
-    settled = {key: values[key] for key in TableConfig.model_fields if key in values}
-    return TableConfig.model_construct(**(settled | {"path": show_place(place), "dag_id": name}))
+    resolved = {key: values[key] for key in TableConfig.model_fields if key in values}
+    return TableConfig.model_construct(**(resolved | {"path": show_place(place), "dag_id": name}))
 
 
 def _take_dag_id(dag_id: str, place: Place, taken: _Taken) -> list[Fault]:

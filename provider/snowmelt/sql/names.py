@@ -16,7 +16,6 @@ import hashlib
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 from snowmelt.errors import ConfigurationError
 
@@ -48,7 +47,7 @@ def snowflake_identifier(*parts: str) -> str:
 def postgres_identifier(*parts: str) -> str:
     """`("public", "Visit")` → `"public"."Visit"`; each part is taken to the letter.
 
-    :raises ConfigurationError: PostgreSQL would cut the name without a word.
+    :raises ConfigurationError: PostgreSQL would truncate the name without a message.
     """
     for part in parts:
         if len(part.encode()) > POSTGRES_IDENTIFIER_BYTES:
@@ -62,7 +61,7 @@ def snowflake_literal(text: str) -> str:
     """A string literal of Snowflake, in which backslash and quote are escaped."""
     if "\x00" in text:
         raise ConfigurationError(
-            f"The text {text[:40]!r} holds a NUL character, which cannot stand in a Snowflake statement."
+            f"The text {text[:40]!r} contains a NUL character, which a Snowflake statement cannot contain."
         )
     return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
@@ -78,7 +77,7 @@ def postgres_literal(text: str) -> str:
 
 
 def postgres_block(body: str) -> str:
-    """A text in dollar quotes, for the body of a DO; the tag is one that does not stand in the text."""
+    """A text in dollar quotes, for the body of a DO; the tag is one that is not in the text."""
     if "\x00" in body:
         raise ConfigurationError(
             "The body of a DO block holds a NUL character, which PostgreSQL cannot hold."
@@ -89,9 +88,6 @@ def postgres_block(body: str) -> str:
         tag = f"snowmelt{number}"
     return f"${tag}$\n{body}\n${tag}$"
 
-
-#: What happens to a name that is longer than PostgreSQL takes.
-LongNames = Literal["refuse", "shorten"]
 
 _UNQUOTED = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
 _PRINTED_UNQUOTED = re.compile(r"[A-Z_][A-Z0-9_$]*")
@@ -109,7 +105,7 @@ class TableName:
 
     @property
     def sql(self) -> str:
-        """The name as it stands in a statement, every part quoted."""
+        """The name as it is written in a statement, every part quoted."""
         return snowflake_identifier(self.database, self.schema, self.table)
 
     def __str__(self) -> str:
@@ -126,9 +122,7 @@ def parse_identifier(text: str) -> str:
     """
     parts = parse_identifiers(text)
     if len(parts) != 1:
-        raise ConfigurationError(
-            f"{text!r} is not one name. A name with a dot in it stands in double quotes."
-        )
+        raise ConfigurationError(f"{text!r} is not one name. A name with a dot in it needs double quotes.")
     return parts[0]
 
 
@@ -137,7 +131,7 @@ def parse_table_name(text: str, *, database: str | None = None, schema: str | No
 
     :param database: taken where the text names none, to the letter.
     :param schema: likewise.
-    :raises ConfigurationError: when the text is no table's name, or a part is missing.
+    :raises ConfigurationError: the text is not a table's name, or a part is missing.
     """
     parts: list[str | None] = list(parse_identifiers(text))
     given = 3 - len(parts)

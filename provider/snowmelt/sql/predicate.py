@@ -1,15 +1,15 @@
-"""`source_filter`: the one free SQL text, checked to be a single predicate before it stands inside `WHERE ( … )`.
+"""`source_filter`: the one free SQL text, checked to be a single predicate before it is put inside `WHERE ( … )`.
 
-Two independent readings have to agree that it is harmless: Snowflake's lexical rules (`sql_text.py`: nothing may reach out
+Two independent readings have to agree that it is harmless: Snowflake's lexical rules (`text.py`: nothing may reach out
 of the parentheses) and a parser (this module: one boolean expression over the row, no query, no side effect).
 The text itself is passed on, not what the parser would write: the parser judges and changes nothing.
 
-Decided: only functions of Snowflake's own that are known to be harmless may be called (`filter_functions.py`), and no other
+Decided: only functions of Snowflake's own that are known to be harmless may be called (`functions.py`), and no other
 object may be asked unless the configuration says so (`filter_subqueries`): a subquery reads at another moment than the
 snapshot, and again for each chunk. A view does both better.
-A leading WHERE is refused with a hint, as what is stored and shown is then exactly what stands in the statement.
+A leading WHERE is refused with a hint, as what is stored and shown is then exactly what is in the statement.
 The current date and time are allowed (`"DAY" >= DATEADD(day, -30, CURRENT_DATE())`): each chunk's statement reads them
-anew, and the count of rows over all chunks stops a run in which they moved. RANDOM and its like are refused, since no two
+again, and the count of rows over all chunks stops a run in which they moved. RANDOM and its like are refused, since no two
 chunks would agree on them.
 
 This module imports the parser (about 0.3 s): it belongs into a task, never into a DAG file.
@@ -42,7 +42,7 @@ _BOOLEAN = (
     exp.Bracket,
 )
 _BOOLEAN_TYPES = {exp.DType.BOOLEAN, exp.DType.VARIANT, exp.DType.UNKNOWN}
-#: Kinds of nodes that may stand nowhere, and how each is called.
+#: Kinds of nodes that are allowed nowhere, and how each is called.
 _REFUSED_ANYWHERE: tuple[tuple[tuple[type, ...], str], ...] = (
     ((exp.Values, exp.UDTF, exp.Lateral), "a table function or list of rows, {0}: use a view instead"),
     ((exp.DML, exp.DDL, exp.Command, exp.Use, exp.Set, exp.Into), "a statement, {0}"),
@@ -106,7 +106,7 @@ _REFUSED_BEGINNINGS = (
 
 @dataclass(frozen=True, slots=True)
 class SourceFilter:
-    """A predicate that may stand inside `WHERE ( … )` and nowhere else."""
+    """A predicate that may be put inside `WHERE ( … )` and nowhere else."""
 
     #: As it was written, without spaces around it.
     sql: str

@@ -1,9 +1,9 @@
 """Snowflake's lexical rules, as far as it takes to say that a text cannot reach out of the parentheses around it.
 
-This is the cheap half of the checks: no parser, so a DAG file may run it. `source_filter.py` adds the grammar.
+This is the cheap half of the checks: no parser, so a DAG file may run it. `predicate.py` adds the grammar.
 Sources: Snowflake "String & binary data types" ('' and backslash inside '…', $$…$$), "Identifier requirements".
 
-A configured text between words of ours, as the parser reads it, and where it cannot.
+`read_between` is the other half: a configured text between words of ours, as the parser reads it, and where it cannot.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 #: A filter longer than this is a program; Snowflake itself takes a statement of 1 MB.
-MOST_CHARACTERS = 20_000
+MAX_CHARACTERS = 20_000
 #: Deeper than this no person nests; the parser behind recurses.
-MOST_NESTED = 50
+MAX_NESTED = 50
 #: A glimpse of this many characters is enough to find the place.
 SHOWN = 24
 
@@ -42,33 +42,12 @@ _TOKEN = re.compile(
 #: Words that no name takes without quotes (Snowflake "Reserved & limited keywords") and that begin a query, another
 #: clause or another statement.
 _STATEMENT_WORDS = frozenset(
-    {
-        "ALTER",
-        "CREATE",
-        "DELETE",
-        "DROP",
-        "GRANT",
-        "GROUP",
-        "HAVING",
-        "INSERT",
-        "INTERSECT",
-        "INTO",
-        "JOIN",
-        "LATERAL",
-        "MINUS",
-        "ORDER",
-        "QUALIFY",
-        "REVOKE",
-        "SELECT",
-        "TABLE",
-        "UNION",
-        "UPDATE",
-        "VALUES",
-        "WHERE",
-        "WITH",
-    }
+    """
+    ALTER CREATE DELETE DROP GRANT GROUP HAVING INSERT INTERSECT INTO JOIN LATERAL MINUS ORDER QUALIFY REVOKE SELECT TABLE UNION
+    UPDATE VALUES WHERE WITH
+    """.split()
 )
-#: Of these, what stands inside the brackets of a subquery.
+#: Of these, what is allowed inside the brackets of a subquery.
 _QUERY_WORDS = frozenset(
     {"GROUP", "HAVING", "INTERSECT", "JOIN", "MINUS", "ORDER", "QUALIFY", "SELECT", "UNION", "WHERE"}
 )
@@ -96,10 +75,10 @@ def find_text_faults(text: str, *, subqueries: bool = False) -> list[TextFault]:
     Refused are separators, comments, dollar quotes, stages (@), variables ($, &), placeholders (?), system functions,
     unbalanced quotes and brackets, words that begin a query or another clause, and characters that cannot be seen.
 
-    :param subqueries: words of a query may stand inside brackets.
+    :param subqueries: words of a query are allowed inside brackets.
     """
-    if len(text) > MOST_CHARACTERS:
-        return [TextFault(MOST_CHARACTERS + 1, "…", f"more than {MOST_CHARACTERS:,} characters")]
+    if len(text) > MAX_CHARACTERS:
+        return [TextFault(MAX_CHARACTERS + 1, "…", f"more than {MAX_CHARACTERS:,} characters")]
     faults: list[TextFault] = []
     open_brackets: list[tuple[str, int]] = []
     last = ""
@@ -158,8 +137,8 @@ def _piece_faults(
 def _bracket(piece: str, at: int, open_brackets: list[tuple[str, int]]) -> TextFault | None:
     if piece in _OPEN:
         open_brackets.append((piece, at))
-        if len(open_brackets) > MOST_NESTED:
-            return TextFault(at + 1, piece, f"brackets nested more than {MOST_NESTED} deep")
+        if len(open_brackets) > MAX_NESTED:
+            return TextFault(at + 1, piece, f"brackets nested more than {MAX_NESTED} deep")
     elif piece in _OPEN.values():
         if not open_brackets or _OPEN[open_brackets[-1][0]] != piece:
             return TextFault(at + 1, piece, "a bracket that was never opened")
@@ -216,7 +195,7 @@ def read_between(before: str, text: str, after: str) -> list[exp.Expr | None]:
 
     try:
         statements: list[exp.Expr | None] = parse(
-            f"{before}{text}{after}", read="snowflake", error_message_context=2 * MOST_CHARACTERS
+            f"{before}{text}{after}", read="snowflake", error_message_context=2 * MAX_CHARACTERS
         )
     except ParseError as error:
         raise UnreadableError(_explain(error, before, text)) from error

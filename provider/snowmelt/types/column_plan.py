@@ -13,13 +13,12 @@ from dataclasses import replace
 from typing import TypeVar
 
 from snowmelt.errors import SchemaError
-from snowmelt.sql.names import LongNames, match_name
+from snowmelt.sql.names import match_name
 from snowmelt.types.columns import (
     Column,
     ColumnPlan,
     ColumnRules,
     Draft,
-    SchemaDrift,
     SourceColumn,
     TargetColumn,
 )
@@ -28,6 +27,7 @@ from snowmelt.types.places import place_columns
 from snowmelt.types.snowflake_type import loses_nanoseconds, nanosecond_predicate, offset_expression
 from snowmelt.types.type_names import parse_snowflake_type
 from snowmelt.types.type_table import FileFormat
+from snowmelt.vocabulary import LongNames, SchemaDrift
 
 #: PostgreSQL "Limits".
 POSTGRES_COLUMNS = 1600
@@ -39,8 +39,8 @@ def plan_columns(
     rules: ColumnRules,
     file_format: FileFormat,
     *,
-    long_names: LongNames = "refuse",
-    schema_drift: SchemaDrift = "fail",
+    long_names: LongNames = LongNames.REFUSE,
+    schema_drift: SchemaDrift = SchemaDrift.FAIL,
 ) -> ColumnPlan:
     """Find a place and a safe way for every column that is copied.
 
@@ -77,8 +77,8 @@ def plan_staged_columns(
     rules: ColumnRules | None,
     file_format: FileFormat,
     *,
-    long_names: LongNames = "refuse",
-    schema_drift: SchemaDrift = "fail",
+    long_names: LongNames = LongNames.REFUSE,
+    schema_drift: SchemaDrift = SchemaDrift.FAIL,
 ) -> ColumnPlan:
     """Find a place and a safe way for every column of the files.
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import model_validator
 
@@ -110,10 +110,6 @@ def _find_tree_faults(selected: exp.Expr, columns: Collection[str]) -> list[str]
         elif name not in columns:
             faults.append(f'the table has no column "{name}".{near_misses(name, columns)}')
     return faults
-
-
-#: What happens to a source column that an existing target does not have.
-SchemaDrift = Literal["fail", "add_columns"]
 
 
 @dataclass(frozen=True, slots=True)

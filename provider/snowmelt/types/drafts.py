@@ -14,7 +14,6 @@ from snowmelt.errors import SchemaError
 from snowmelt.sql.names import (
     POSTGRES_IDENTIFIER_BYTES,
     SNOWFLAKE_IDENTIFIER_CHARACTERS,
-    LongNames,
     fits_postgres,
     fold_name,
     match_name,
@@ -26,6 +25,7 @@ from snowmelt.types.columns import ColumnRules, Draft, MaskRule, SourceColumn, f
 from snowmelt.types.snowflake_type import offset_expression
 from snowmelt.types.type_names import PostgresType, SnowflakeType, parse_postgres_type, parse_snowflake_type
 from snowmelt.types.type_table import form_of
+from snowmelt.vocabulary import LongNames
 
 SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 #: Minutes east of UTC, -720..840, go into a smallint.
@@ -220,7 +220,7 @@ def _find_name_faults(name: str, long_names: LongNames) -> list[str]:
         return [
             f'"{name}" is a system column of every PostgreSQL table. Give it another name (columns.rename).'
         ]
-    if not fits_postgres(name) and long_names == "refuse":
+    if not fits_postgres(name) and long_names == LongNames.REFUSE:
         length = f"the name has {len(name.encode())} bytes, PostgreSQL takes {POSTGRES_IDENTIFIER_BYTES}."
         return [f"{length} Give it another (columns.rename) or set long_names to shorten."]
     return []

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from snowmelt.sql.names import near_misses
-from snowmelt.types.columns import Column, Draft, SchemaDrift, TargetColumn
+from snowmelt.types.columns import Column, Draft, TargetColumn
 from snowmelt.types.snowflake_type import Outcome, allowed_target, default_target, select_expression
 from snowmelt.types.type_names import PostgresType
 from snowmelt.types.type_table import FileFormat, Form, form_of
+from snowmelt.vocabulary import SchemaDrift
 
 #: The end of a text in CSV that is longer than its column.
 UNFIT_END = "!"
@@ -68,7 +69,7 @@ def _place_in_existing(
         target = targets.pop(draft.target, None)
         if target is not None:
             columns.extend(_into(draft, target, file_format, faults))
-        elif schema_drift == "fail":
+        elif schema_drift == SchemaDrift.FAIL:
             faults.append(_no_place(draft, [target.name for target in target_columns]))
         elif draft.sound:
             kind = draft.wanted_type or default_target(draft.type)
