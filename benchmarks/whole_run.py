@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 from benchmarks.apart import resident
 from snowmelt.config.file import parse_config
 from snowmelt.config.request import parse_request
+from snowmelt.drivers.snowflake_session import SESSION_PARAMETERS
 from snowmelt.ledger import files as ledger_files
 from snowmelt.operators.plan import MigrationPlanOperator
 from snowmelt.plan.plan import Plan
@@ -37,7 +38,6 @@ from snowmelt.steps.register import Gathered, gather_files
 from snowmelt.steps.verify import verify_run
 from snowmelt.unload.manifest import StagedChunk, StagedFile
 from snowmelt.unload.staged import look_for_chunks
-from snowmelt.unload.statements import SESSION_PARAMETERS
 from tests.steps.runs import World
 
 ROWS_OF_FILE = 10

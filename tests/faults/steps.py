@@ -86,7 +86,7 @@ def open_world(job: Job) -> World:
     from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
     from botocore.config import Config
 
-    from snowmelt.unload.statements import SESSION_PARAMETERS
+    from snowmelt.drivers.snowflake_session import SESSION_PARAMETERS
 
     connection = SnowflakeHook(
         snowflake_conn_id="snowflake_default", session_parameters=SESSION_PARAMETERS

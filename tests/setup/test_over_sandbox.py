@@ -16,9 +16,9 @@ from sandbox.s3.users import POLICIES
 from snowmelt.airflow.doctor import Doctor, run_check
 from snowmelt.config.file import parse_config
 from snowmelt.doctor.findings import CHECKS, Status
+from snowmelt.drivers.snowflake_session import SESSION_PARAMETERS
 from snowmelt.setup.facts import SetupFacts
 from snowmelt.setup.files import build_setup
-from snowmelt.unload.statements import SESSION_PARAMETERS
 from tests.steps.runs import World
 
 TABLES = {

@@ -15,15 +15,6 @@ from snowmelt.unload.csv_dialect import csv_file_format
 from snowmelt.unload.location import Location
 from snowmelt.unload.manifest import StagedFile
 
-#: What every session of Snowmelt sets. UTC: no session time zone may touch a value. No narrowing: with it, Snowflake
-#: picks each file's integer type by the values in that file, so that two files of one unload differ in schema.
-SESSION_PARAMETERS = {
-    "TIMEZONE": "UTC",
-    "ENABLE_UNLOAD_PHYSICAL_TYPE_OPTIMIZATION": "FALSE",
-    "BINARY_OUTPUT_FORMAT": "HEX",
-    "WEEK_START": "1",
-}
-
 #: Snowflake's longest QUERY_TAG, in characters.
 QUERY_TAG_LENGTH = 2000
 
