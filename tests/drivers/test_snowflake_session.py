@@ -85,7 +85,7 @@ def test_a_parameter_that_cannot_be_set_stops_the_task_and_is_named(sandbox, sta
 
 def test_every_pinned_parameter_is_documented_with_its_value():
     page = (Path(__file__).parents[2] / "docs" / "live-account.md").read_text(encoding="utf-8")
-    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| `(.*)` \|$", page, re.MULTILINE))
+    rows = dict(re.findall(r"^\| `([A-Z0-9_]+)` \| `(.*)` \|$", page, re.MULTILINE))
     assert rows == dict(SESSION_PARAMETERS)
 
 
