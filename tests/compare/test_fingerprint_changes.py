@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from snowmelt.compare.canonical import LOOSE, kind_of
+from snowmelt.compare.canonical import APPROXIMATE, comparison_of
 from snowmelt.compare.differences import find_fingerprint_differences
 from snowmelt.compare.fingerprint import build_target_fingerprint, parse_fingerprint
 from tests.compare.fingerprint_cases import CASES, column
@@ -16,7 +16,7 @@ __all__ = ["postgres"]
 
 NAMES = [f"c{place}" for place in range(len(CASES))]
 COLUMNS = [column(name.upper(), case.source, case.target) for name, case in zip(NAMES, CASES, strict=True)]
-EXACT = [place for place, each in enumerate(COLUMNS) if kind_of(each) not in LOOSE]
+EXACT = [place for place, each in enumerate(COLUMNS) if comparison_of(each) not in APPROXIMATE]
 
 
 @pytest.fixture(params=range(3))

@@ -6,9 +6,9 @@ import pytest
 
 from snowmelt.types.column_plan import plan_columns
 from snowmelt.types.columns import ColumnRules, MaskRule, SourceColumn
-from snowmelt.types.snowflake_type import comparable_expression
+from snowmelt.types.expressions import comparable_expression
 from snowmelt.types.type_names import parse_snowflake_type
-from snowmelt.types.type_table import FileFormat
+from snowmelt.vocabulary import FileFormat
 
 
 def staged(kind, file_format="parquet", **rules):

@@ -22,7 +22,7 @@ from enum import StrEnum
 
 from snowmelt.types.columns import Column
 from snowmelt.types.type_names import parse_postgres_type, parse_snowflake_type
-from snowmelt.types.type_table import Form
+from snowmelt.types.type_table import Comparison, row_of
 
 #: Octets of a text or of bytes that stand in a token as they are; a longer value stands there as its MD5, so that the
 #: row's text stays far below the longest text of Snowflake, whatever the columns.
@@ -31,26 +31,8 @@ LONGEST = 1000
 SUMMED_DIGITS = 26
 
 
-class Kind(StrEnum):
-    """How the values of a column are compared."""
-
-    INTEGER = "integer"
-    DECIMAL = "decimal"
-    BOOLEAN = "boolean"
-    DATE = "date"
-    TIME = "time"
-    INSTANT = "instant"  #: timestamps of all three kinds
-    FLOAT = "float"
-    TEXT = "text"
-    BYTES = "bytes"
-    UUID = "uuid"
-    INTEGERS = "integers"  #: a vector of integers
-    JSON = "json"  #: into jsonb: only the shape is compared
-    PRESENCE = "presence"  #: only which values are NULL
-
-
-#: Kinds whose values are not in the row's hash to the letter.
-LOOSE = frozenset({Kind.JSON, Kind.PRESENCE})
+#: What is not in the row's hash to the letter.
+APPROXIMATE = frozenset({Comparison.JSON, Comparison.PRESENCE})
 
 
 class Measure(StrEnum):
@@ -81,12 +63,12 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Numbered:
+class NumberedColumn:
     """A column with its place, from 0: its aliases are SM_C<place>, SM_K<place>, SM_F<place>."""
 
     column: Column
     place: int
-    kind: Kind
+    kind: Comparison
     #: The Snowflake expression of what is compared: an integer for times and instants, and so on.
     value: str
 
@@ -122,30 +104,10 @@ class Numbered:
         return "1" + "0" * power if power >= 0 else "0." + "0" * (-power - 1) + "1"
 
 
-_BY_FORM = {
-    Form.INTEGER: Kind.INTEGER,
-    Form.DECIMAL: Kind.DECIMAL,
-    Form.DOUBLE: Kind.FLOAT,
-    Form.BOOLEAN: Kind.BOOLEAN,
-    Form.DATE: Kind.DATE,
-    Form.EPOCH_US: Kind.INSTANT,
-    Form.TIME_US: Kind.TIME,
-    Form.TEXT: Kind.TEXT,
-    Form.BYTES: Kind.BYTES,
-    Form.EWKT: Kind.TEXT,
-}
-
-
-def kind_of(column: Column) -> Kind:
-    """How the column's values are compared. A JSON column of the target type json or text is compared as the text it is."""
-    target = parse_postgres_type(column.target_type).name
-    if column.form is Form.JSON:
-        return Kind.JSON if target == "jsonb" else Kind.TEXT
-    if column.form is Form.UUID:
-        return Kind.UUID if target == "uuid" else Kind.TEXT
-    if column.form is Form.VECTOR:
-        return Kind.INTEGERS if target == "integer[]" else Kind.PRESENCE
-    return _BY_FORM[column.form]
+def comparison_of(column: Column) -> Comparison:
+    """How the column's values are compared, by its source type and the type that they went into."""
+    row = row_of(parse_snowflake_type(column.source_type))
+    return row.compared_into.get(parse_postgres_type(column.target_type).name, row.compared)
 
 
 #: A float is cut at powers of two into integers below 2^49, fifteen digits: each of the steps (a product with a power

@@ -11,9 +11,8 @@ from collections.abc import Callable
 
 from snowmelt.compare.canonical import (
     LONGEST,
-    Kind,
     Measure,
-    Numbered,
+    NumberedColumn,
     Side,
     float_class,
     float_parts,
@@ -21,17 +20,18 @@ from snowmelt.compare.canonical import (
 )
 from snowmelt.sql.names import postgres_identifier
 from snowmelt.types.type_names import parse_postgres_type
+from snowmelt.types.type_table import Comparison
 
 _CLOSED = "'|'"
 _INTEGERS = frozenset({"smallint", "integer", "bigint"})
 
 
-def target_side(column: Numbered) -> Side:
+def target_side(column: NumberedColumn) -> Side:
     """The column as PostgreSQL computes it; the token's parts are arguments of `concat`."""
     return _SIDES[column.kind](column)
 
 
-def _name(column: Numbered) -> str:
+def _name(column: NumberedColumn) -> str:
     return postgres_identifier(column.column.target)
 
 
@@ -52,12 +52,12 @@ def _spread(alias: str, value: str) -> tuple[tuple[Measure, str], ...]:
     )
 
 
-def _whole(column: Numbered, value: str) -> Side:
+def _whole(column: NumberedColumn, value: str) -> Side:
     alias = column.alias
     return Side(((alias, value),), (alias, _CLOSED), _spread(alias, alias))
 
 
-def _number(column: Numbered) -> Side:
+def _number(column: NumberedColumn) -> Side:
     target = parse_postgres_type(column.column.target_type)
     _, scale = column.digits
     value = _name(column)
@@ -77,19 +77,19 @@ def _number(column: Numbered) -> Side:
     return Side(side.inner, side.token, (*side.measures[:3], total, large), derived)
 
 
-def _boolean(column: Numbered) -> Side:
+def _boolean(column: NumberedColumn) -> Side:
     return _whole(column, f"CAST({_name(column)} AS integer)")
 
 
-def _date(column: Numbered) -> Side:
+def _date(column: NumberedColumn) -> Side:
     return _whole(column, f"{_name(column)} - DATE '1970-01-01'")
 
 
-def _microseconds(column: Numbered) -> Side:
+def _microseconds(column: NumberedColumn) -> Side:
     return _whole(column, f"CAST(extract(epoch FROM {_name(column)}) * 1000000 AS bigint)")
 
 
-def _float(column: Numbered) -> Side:
+def _float(column: NumberedColumn) -> Side:
     alias, class_, value = column.alias, column.second, _name(column)
     finite = f"abs({value}) < 'Infinity'::float8"
 
@@ -122,27 +122,27 @@ def _float(column: Numbered) -> Side:
     )
 
 
-def _octets(column: Numbered, value: str, shown: str) -> Side:
+def _octets(column: NumberedColumn, value: str, shown: str) -> Side:
     alias, octets = column.alias, column.second
     content = f"CASE WHEN {octets} <= {LONGEST} THEN {shown} ELSE md5({shown}) END"
     inner = ((alias, value), (octets, f"octet_length({value})"))
     return Side(inner, (octets, "':'", content), _spread(octets, octets))
 
 
-def _varchar(column: Numbered) -> Side:
+def _varchar(column: NumberedColumn) -> Side:
     return _octets(column, _text(_name(column)), column.alias)
 
 
-def _bytea(column: Numbered) -> Side:
+def _bytea(column: NumberedColumn) -> Side:
     return _octets(column, _name(column), f"encode({column.alias}, 'hex')")
 
 
-def _as_is(column: Numbered) -> Side:
+def _as_is(column: NumberedColumn) -> Side:
     alias = column.alias
     return Side(((alias, _name(column)),), (alias, _CLOSED), (_count(alias),))
 
 
-def _json(column: Numbered) -> Side:
+def _json(column: NumberedColumn) -> Side:
     alias, shape = column.alias, column.third
     kind = f"translate(left({alias}, 1), '123456789-', '0000000000')"
     bare = f"replace(replace({alias}, '\"', ''), ',', '')"
@@ -154,24 +154,24 @@ def _json(column: Numbered) -> Side:
     )
 
 
-def _presence(column: Numbered) -> Side:
+def _presence(column: NumberedColumn) -> Side:
     alias = column.alias
     value = f"CASE WHEN {_name(column)} IS NOT NULL THEN 1 END"
     return Side(((alias, value),), (alias, _CLOSED), (_count(alias),))
 
 
-_SIDES: dict[Kind, Callable[[Numbered], Side]] = {
-    Kind.INTEGER: _number,
-    Kind.DECIMAL: _number,
-    Kind.BOOLEAN: _boolean,
-    Kind.DATE: _date,
-    Kind.TIME: _microseconds,
-    Kind.INSTANT: _microseconds,
-    Kind.FLOAT: _float,
-    Kind.TEXT: _varchar,
-    Kind.BYTES: _bytea,
-    Kind.UUID: _as_is,
-    Kind.INTEGERS: _as_is,
-    Kind.JSON: _json,
-    Kind.PRESENCE: _presence,
+_SIDES: dict[Comparison, Callable[[NumberedColumn], Side]] = {
+    Comparison.INTEGER: _number,
+    Comparison.DECIMAL: _number,
+    Comparison.BOOLEAN: _boolean,
+    Comparison.DATE: _date,
+    Comparison.TIME: _microseconds,
+    Comparison.INSTANT: _microseconds,
+    Comparison.FLOAT: _float,
+    Comparison.TEXT: _varchar,
+    Comparison.BYTES: _bytea,
+    Comparison.UUID: _as_is,
+    Comparison.INTEGERS: _as_is,
+    Comparison.JSON: _json,
+    Comparison.PRESENCE: _presence,
 }

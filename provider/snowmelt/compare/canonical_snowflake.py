@@ -11,19 +11,19 @@ from collections.abc import Callable
 
 from snowmelt.compare.canonical import (
     LONGEST,
-    Kind,
     Measure,
-    Numbered,
+    NumberedColumn,
     Side,
     float_class,
     float_parts,
     float_scaled,
 )
+from snowmelt.types.type_table import Comparison
 
 _CLOSED = "|| '|'"
 
 
-def source_side(column: Numbered) -> Side:
+def source_side(column: NumberedColumn) -> Side:
     """The column as Snowflake computes it; the token is one expression that is never NULL."""
     return _SIDES[column.kind](column)
 
@@ -45,12 +45,12 @@ def _spread(alias: str, value: str) -> tuple[tuple[Measure, str], ...]:
     )
 
 
-def _whole(column: Numbered, value: str) -> Side:
+def _whole(column: NumberedColumn, value: str) -> Side:
     alias = column.alias
     return Side(((alias, value),), (f"COALESCE({_text(alias)}, '') {_CLOSED}",), _spread(alias, alias))
 
 
-def _number(column: Numbered) -> Side:
+def _number(column: NumberedColumn) -> Side:
     side = _whole(column, column.value)
     below, alias = column.summed_below, column.alias
     if below is None:
@@ -60,19 +60,19 @@ def _number(column: Numbered) -> Side:
     return Side(side.inner, side.token, (*side.measures[:3], (Measure.TOTAL, total), (Measure.LARGE, large)))
 
 
-def _boolean(column: Numbered) -> Side:
+def _boolean(column: NumberedColumn) -> Side:
     return _whole(column, f"CAST({column.value} AS INTEGER)")
 
 
-def _date(column: Numbered) -> Side:
+def _date(column: NumberedColumn) -> Side:
     return _whole(column, f"DATEDIFF(DAY, '1970-01-01'::DATE, {column.value})")
 
 
-def _as_is(column: Numbered) -> Side:
+def _as_is(column: NumberedColumn) -> Side:
     return _whole(column, column.value)
 
 
-def _float(column: Numbered) -> Side:
+def _float(column: NumberedColumn) -> Side:
     alias, class_ = column.alias, column.second
     value = f"CAST({column.value} AS FLOAT)"
     finite = f"{value} <> 'NaN'::FLOAT AND {value} <> 'inf'::FLOAT AND {value} <> '-inf'::FLOAT"
@@ -99,33 +99,33 @@ def _float(column: Numbered) -> Side:
     )
 
 
-def _octets(column: Numbered, shown: str) -> Side:
+def _octets(column: NumberedColumn, shown: str) -> Side:
     alias = column.alias
     octets = f"OCTET_LENGTH({alias})"
     token = f"COALESCE({_text(octets)} || ':' || IFF({octets} <= {LONGEST}, {shown}, MD5({shown})), ':')"
     return Side(((alias, column.value),), (token,), _spread(alias, octets))
 
 
-def _varchar(column: Numbered) -> Side:
+def _varchar(column: NumberedColumn) -> Side:
     return _octets(column, column.alias)
 
 
-def _binary(column: Numbered) -> Side:
+def _binary(column: NumberedColumn) -> Side:
     return _octets(column, f"HEX_ENCODE({column.alias}, 0)")
 
 
-def _uuid(column: Numbered) -> Side:
+def _uuid(column: NumberedColumn) -> Side:
     alias = column.alias
     return Side(((alias, f"LOWER({column.value})"),), (f"COALESCE({alias}, '') {_CLOSED}",), (_count(alias),))
 
 
-def _integers(column: Numbered) -> Side:
+def _integers(column: NumberedColumn) -> Side:
     alias = column.alias
     value = f"TRANSLATE({column.value}, '[]', '{{}}')"
     return Side(((alias, value),), (f"COALESCE({alias}, '') {_CLOSED}",), (_count(alias),))
 
 
-def _json(column: Numbered) -> Side:
+def _json(column: NumberedColumn) -> Side:
     alias = column.alias
     shape = f"OCTET_LENGTH({alias}) - OCTET_LENGTH(REPLACE(REPLACE({alias}, '\"', ''), ',', ''))"
     kind = f"TRANSLATE(LEFT({alias}, 1), '123456789-', '0000000000')"
@@ -133,24 +133,24 @@ def _json(column: Numbered) -> Side:
     return Side(((alias, column.value),), (token,), (_count(alias), (Measure.TOTAL, _text(f"SUM({shape})"))))
 
 
-def _presence(column: Numbered) -> Side:
+def _presence(column: NumberedColumn) -> Side:
     alias = column.alias
     value = f"CASE WHEN {column.value} IS NOT NULL THEN 1 END"
     return Side(((alias, value),), (f"IFF({alias} IS NULL, '|', '1|')",), (_count(alias),))
 
 
-_SIDES: dict[Kind, Callable[[Numbered], Side]] = {
-    Kind.INTEGER: _number,
-    Kind.DECIMAL: _number,
-    Kind.BOOLEAN: _boolean,
-    Kind.DATE: _date,
-    Kind.TIME: _as_is,
-    Kind.INSTANT: _as_is,
-    Kind.FLOAT: _float,
-    Kind.TEXT: _varchar,
-    Kind.BYTES: _binary,
-    Kind.UUID: _uuid,
-    Kind.INTEGERS: _integers,
-    Kind.JSON: _json,
-    Kind.PRESENCE: _presence,
+_SIDES: dict[Comparison, Callable[[NumberedColumn], Side]] = {
+    Comparison.INTEGER: _number,
+    Comparison.DECIMAL: _number,
+    Comparison.BOOLEAN: _boolean,
+    Comparison.DATE: _date,
+    Comparison.TIME: _as_is,
+    Comparison.INSTANT: _as_is,
+    Comparison.FLOAT: _float,
+    Comparison.TEXT: _varchar,
+    Comparison.BYTES: _binary,
+    Comparison.UUID: _uuid,
+    Comparison.INTEGERS: _integers,
+    Comparison.JSON: _json,
+    Comparison.PRESENCE: _presence,
 }

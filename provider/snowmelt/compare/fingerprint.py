@@ -22,13 +22,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from snowmelt.compare.canonical import Kind, Measure, Numbered, Side, kind_of
+from snowmelt.compare.canonical import Measure, NumberedColumn, Side, comparison_of
 from snowmelt.compare.canonical_postgres import target_side
 from snowmelt.compare.canonical_snowflake import source_side
 from snowmelt.sql.names import postgres_identifier, postgres_literal
 from snowmelt.types.columns import Column
-from snowmelt.types.snowflake_type import comparable_expression
+from snowmelt.types.expressions import comparable_expression
 from snowmelt.types.type_names import SnowflakeType, parse_snowflake_type
+from snowmelt.types.type_table import Comparison
 from snowmelt.unload.chunks import Chunk
 
 #: A number as measured; None where the column has no value.
@@ -47,7 +48,7 @@ class ColumnFingerprint:
 
     #: The column's name in the source.
     name: str
-    kind: Kind
+    kind: Comparison
     measures: Mapping[Measure, Value]
     #: The hash of its values alone, 64 bits; None where it was not asked for.
     hash: int | None = None
@@ -114,13 +115,13 @@ def build_target_fingerprint(
     return _statement("CAST(count(*) AS text)", hashes, sides, once, f"{table_sql}{condition}", group)
 
 
-def number_columns(columns: Sequence[Column]) -> tuple[Numbered, ...]:
+def number_columns(columns: Sequence[Column]) -> tuple[NumberedColumn, ...]:
     """The columns with their places and kinds."""
     return tuple(
-        Numbered(
+        NumberedColumn(
             column,
             place,
-            kind_of(column),
+            comparison_of(column),
             comparable_expression(parse_snowflake_type(column.source_type), column.value),
         )
         for place, column in enumerate(columns)
@@ -192,16 +193,16 @@ def _hash(text: str | None) -> int:
     return int(text or 0) % _MODULUS
 
 
-def _value(kind: Kind, measure: Measure, text: str | None) -> Value:
+def _value(kind: Comparison, measure: Measure, text: str | None) -> Value:
     if text is None:
         return None
-    if kind is Kind.FLOAT and measure in {Measure.LOW, Measure.HIGH}:
+    if kind is Comparison.FLOAT and measure in {Measure.LOW, Measure.HIGH}:
         # PostgreSQL gives the eight bytes, Snowflake 17 digits.
         bare = str(text).removeprefix("x")
         return float(struct.unpack(">d", bytes.fromhex(bare))[0]) if bare != text else float(text)
     return (
         Decimal(text)
-        if kind is Kind.DECIMAL and measure in {Measure.LOW, Measure.HIGH, Measure.TOTAL}
+        if kind is Comparison.DECIMAL and measure in {Measure.LOW, Measure.HIGH, Measure.TOTAL}
         else int(text)
     )
 
@@ -230,26 +231,26 @@ class ChunkGroups:
 
 
 @dataclass(frozen=True, slots=True)
-class Untold:
+class ChunksUnknown:
     """Why a difference cannot be named with its chunk."""
 
     reason: str
 
 
-def group_chunks(chunks: Sequence[Chunk], columns: Sequence[Column]) -> ChunkGroups | Untold:
+def group_chunks(chunks: Sequence[Chunk], columns: Sequence[Column]) -> ChunkGroups | ChunksUnknown:
     """The expressions that tell the chunks apart, or the reason why PostgreSQL cannot."""
     if len(chunks) <= 1:
-        return Untold("the run has one chunk")
+        return ChunksUnknown("the run has one chunk")
     written = [(chunk, translate_predicate(chunk.predicate, columns)) for chunk in chunks]
     for _, predicate in written:
-        if isinstance(predicate, Untold):
+        if isinstance(predicate, ChunksUnknown):
             return predicate
     source = " ".join(f"WHEN {chunk.predicate} THEN {chunk.index}" for chunk in chunks)
     target = " ".join(f"WHEN {predicate} THEN {chunk.index}" for chunk, predicate in written)
     return ChunkGroups(f"CASE {source} ELSE -1 END", f"CASE {target} ELSE -1 END")
 
 
-def translate_predicate(predicate: str, columns: Sequence[Column]) -> str | Untold:
+def translate_predicate(predicate: str, columns: Sequence[Column]) -> str | ChunksUnknown:
     """A chunk's predicate as PostgreSQL writes it over the target's column, exactly."""
     terms: list[str] = []
     alternative = ""
@@ -260,38 +261,38 @@ def translate_predicate(predicate: str, columns: Sequence[Column]) -> str | Unto
     while rest:
         match = _TERM.match(rest)
         if match is None:
-            return Untold(f"the chunk's predicate {predicate} is of a form that is not known")
+            return ChunksUnknown(f"the chunk's predicate {predicate} is of a form that is not known")
         rest = rest[match.end() :]
         term = _term(match, columns)
-        if isinstance(term, Untold):
+        if isinstance(term, ChunksUnknown):
             return term
         terms.append(term)
         if rest and not rest.startswith(" AND "):
-            return Untold(f"the chunk's predicate {predicate} is of a form that is not known")
+            return ChunksUnknown(f"the chunk's predicate {predicate} is of a form that is not known")
         rest = rest.removeprefix(" AND ")
     if not alternative:
-        return " AND ".join(terms) if terms else Untold("a chunk has no predicate")
+        return " AND ".join(terms) if terms else ChunksUnknown("a chunk has no predicate")
     null = _TERM.fullmatch(alternative)
-    term = Untold("") if null is None else _term(null, columns)
-    if isinstance(term, Untold) or not terms:
-        return Untold(f"the chunk's predicate {predicate} is of a form that is not known")
+    term = ChunksUnknown("") if null is None else _term(null, columns)
+    if isinstance(term, ChunksUnknown) or not terms:
+        return ChunksUnknown(f"the chunk's predicate {predicate} is of a form that is not known")
     return f"({' AND '.join(terms)} OR {term})"
 
 
-def _term(match: re.Match[str], columns: Sequence[Column]) -> str | Untold:
+def _term(match: re.Match[str], columns: Sequence[Column]) -> str | ChunksUnknown:
     name = match["name"][1:-1].replace('""', '"')
     column = next((column for column in columns if column.source == name), None)
     if column is None:
-        return Untold(f'the chunking column "{name}" is not copied')
+        return ChunksUnknown(f'the chunking column "{name}" is not copied')
     kind = parse_snowflake_type(column.source_type)
     if column.derived:
-        return Untold(f'the chunking column "{name}" is masked')
+        return ChunksUnknown(f'the chunking column "{name}" is masked')
     target = postgres_identifier(column.target)
     if match["operator"].startswith("IS"):
         return f"{target} {match['operator']}"
     literal = _literal(match["literal"] or "", kind)
     if literal is None:
-        return Untold(f'a bound of the chunking column "{name}" has digits beyond the microsecond')
+        return ChunksUnknown(f'a bound of the chunking column "{name}" has digits beyond the microsecond')
     collation = ' COLLATE "C"' if kind.name == "VARCHAR" else ""
     return f"{target}{collation} {match['operator']} {literal}"
 

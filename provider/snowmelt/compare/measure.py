@@ -10,11 +10,11 @@ from typing import Any
 
 import psycopg
 
-from snowmelt.compare.differences import find_fingerprint_differences, list_loose
+from snowmelt.compare.differences import find_fingerprint_differences, list_approximate
 from snowmelt.compare.fingerprint import (
     ChunkGroups,
+    ChunksUnknown,
     Fingerprint,
-    Untold,
     build_source_fingerprint,
     build_target_fingerprint,
     group_chunks,
@@ -98,7 +98,7 @@ def verify_fingerprint(
         "rows": source.rows,
         "hash": f"{source.hash:016x}",
         "columns": len(plan.columns),
-        "loosely": list(list_loose(source)),
+        "loosely": list(list_approximate(source)),
         "seconds": round(time.monotonic() - began, 3),
     }
 
@@ -184,7 +184,7 @@ def _describe(both: _Both, differences: Sequence[str]) -> str:
 def _find_chunks(both: _Both) -> tuple[list[Chunk], str]:
     """The chunks that differ, or why they cannot be told."""
     groups = group_chunks(both.plan.chunks, both.columns)
-    if isinstance(groups, Untold):
+    if isinstance(groups, ChunksUnknown):
         return [], f"by chunk it cannot be told: {groups.reason}"
     source, target = _read_groups(both, groups)
     return [
@@ -212,7 +212,7 @@ def _find_by_column(both: _Both, chunk: Chunk | None) -> list[str]:
     """The differences in one chunk, or in the whole table, with a hash for each column."""
     predicate = "" if chunk is None else chunk.predicate
     translated = translate_predicate(predicate, both.columns) if predicate else ""
-    condition = "" if isinstance(translated, Untold) else translated
+    condition = "" if isinstance(translated, ChunksUnknown) else translated
     found: list[str] = []
     for at in range(0, len(both.columns), HASHED_COLUMNS):
         columns = both.columns[at : at + HASHED_COLUMNS]

@@ -35,7 +35,7 @@ from snowmelt.publish.staging_table import LOCK_NAME
 from snowmelt.publish.swap import publish_first, publish_swap
 from snowmelt.publish.target import read_details
 from snowmelt.sql.names import postgres_identifier
-from snowmelt.types.columns import build_add_columns
+from snowmelt.types.ddl import build_add_columns
 
 Connection = psycopg.Connection[Any]
 Cursor = psycopg.Cursor[Any]

@@ -15,11 +15,11 @@ from snowmelt.load.rejects import RejectPolicy
 from snowmelt.load.target import LoadColumn, LoadTarget
 from snowmelt.publish.target import read_target
 from snowmelt.steps.load import LoadJob
-from snowmelt.types.column_plan import plan_staged_columns
 from snowmelt.types.columns import Column
-from snowmelt.types.type_table import FileFormat
+from snowmelt.types.staged_columns import plan_staged_columns
 from snowmelt.unload.manifest import Manifest, StagedChunk, StagedFile
 from snowmelt.unload.staged import look_for_chunks, parse_s3_url, read_manifest
+from snowmelt.vocabulary import FileFormat
 
 ManifestLike = str | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 

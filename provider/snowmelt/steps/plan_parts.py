@@ -19,10 +19,11 @@ from snowmelt.plan.plan import max_file_bytes
 from snowmelt.publish.staging_table import staging_name
 from snowmelt.publish.target import TargetTable
 from snowmelt.steps.survey import Window
-from snowmelt.types.column_plan import plan_columns, plan_staged_columns
+from snowmelt.types.column_plan import plan_columns
 from snowmelt.types.columns import ColumnPlan, SourceColumn
-from snowmelt.types.type_table import FileFormat
+from snowmelt.types.staged_columns import plan_staged_columns
 from snowmelt.unload.manifest import Manifest
+from snowmelt.vocabulary import FileFormat, LongNames, SchemaDrift
 
 log = logging.getLogger(__name__)
 
@@ -102,8 +103,8 @@ def settle_columns(
             target.columns if target is not None else None,
             request.columns,
             FileFormat(request.file_format),
-            long_names=request.policies.long_names,
-            schema_drift=request.policies.schema_drift,
+            long_names=LongNames(request.policies.long_names),
+            schema_drift=SchemaDrift(request.policies.schema_drift),
         )
 
 
@@ -120,8 +121,8 @@ def settle_staged_columns(
             target.columns if target is not None else None,
             request.columns,
             FileFormat(manifest.file_format),
-            long_names=request.policies.long_names,
-            schema_drift=request.policies.schema_drift,
+            long_names=LongNames(request.policies.long_names),
+            schema_drift=SchemaDrift(request.policies.schema_drift),
         )
 
 

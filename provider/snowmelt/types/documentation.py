@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
-from snowmelt.types.snowflake_type import Outcome, allowed_target, default_target
+from snowmelt.types.target_types import Outcome, allowed_target, default_target
 from snowmelt.types.type_names import parse_postgres_type, parse_snowflake_type
 from snowmelt.types.type_table import ARROW_TYPES, TYPE_TABLE, ArrowKind, TypeRow
 
 _TOP = """\
 # Types
 
-Made from the type table in `provider/snowmelt/core/columns/type_table.py` by `python -m snowmelt.types.documentation > docs/types.md`.
+Made from the type table in `provider/snowmelt/types/type_table.py` by `python -m snowmelt.types.documentation > docs/types.md`.
 A test fails when the two differ. How values travel: Snowflake selects the expression below into a staged file, the file's
 value goes into the PostgreSQL type. Nothing passes through a float, a local time zone or a display format on the way.
 """
@@ -46,10 +46,10 @@ _BOTTOM = """\
 - **Integers in Parquet.** The unload casts whole numbers of up to 18 digits, times and instants, so that the files hold integers
   and not DECIMAL; every value fits. Files without the cast load as well, and those whose integers were narrowed file by file.
 - **Narrow numbers.** `narrow_numbers` gives the NUMBER(p,0) columns of a new table the smallest integer type that takes their values.
-- **CSV and varchar(n).** PostgreSQL's COPY cuts off spaces beyond varchar(n) without a word. Where the target is shorter than the
-  source, a text that is too long is given an end that is no space in the unload, so that it is refused. Mode `load` refuses CSV
+- **CSV and varchar(n).** PostgreSQL's COPY cuts off spaces beyond varchar(n) without an error. Where the target is shorter than the
+  source, the unload adds `!` to a text that is too long, so that it is refused. Mode `load` refuses CSV
   files that were unloaded for another length.
-- **CSV and years.** A year beyond 1 to 9999 is given an end that says so in the unload, so that PostgreSQL refuses it, whatever
+- **CSV and years.** The unload adds a remark to a year beyond 1 to 9999, so that PostgreSQL refuses it, whatever
   Snowflake prints for it. Instants count in UTC: 9999-12-31 23:00 -08:00 is in the year 10000.
 - **Rows that do not fit.** `bad_rows: reject` (the default) rolls the file back and names file, row, column and value;
   `quarantine` sets such rows aside in `snowmelt.rejected_row`, by each way in, up to `quarantine_limit` rows of the run.
@@ -60,7 +60,7 @@ _BOTTOM = """\
 
 ## Types without a way
 
-MAP, FILE, DECFLOAT, intervals, structured OBJECT(…), ARRAY(…) and VECTOR of other elements, and any type not named above are refused
+MAP, FILE, DECFLOAT, intervals, structured OBJECT(…), ARRAY(…) and VECTOR of other elements, and any type not named above, are refused
 at planning by name. Three ways out: leave the column out (`columns.exclude`); cast it in a view and copy the view; or convert it by
 `columns.mask`:
 

@@ -132,7 +132,7 @@ def _vector(text: str, arguments: list[str]) -> SnowflakeType:
         if 1 <= dimension <= VECTOR_DIMENSIONS:
             return SnowflakeType("VECTOR", dimension=dimension, element=arguments[0])
     raise SchemaError(
-        f"{text} is no type of Snowflake: VECTOR takes INT or FLOAT and a dimension from 1 to {VECTOR_DIMENSIONS}."
+        f"{text} is not a type of Snowflake: VECTOR takes INT or FLOAT and a dimension from 1 to {VECTOR_DIMENSIONS}."
     )
 
 
@@ -148,13 +148,15 @@ def _with_numbers(text: str, written: str, name: str, numbers: list[int]) -> Sno
         scale = numbers[1] if len(numbers) > 1 else 0
         if not (1 <= precision <= NUMBER_DIGITS and 0 <= scale <= NUMBER_SCALE):
             raise SchemaError(
-                f"{text} is no type of Snowflake: NUMBER takes 1 to 38 digits, 0 to 37 of them after the point."
+                f"{text} is not a type of Snowflake: NUMBER takes 1 to 38 digits, 0 to 37 of them after the point."
             )
         return SnowflakeType("NUMBER", precision=precision, scale=scale)
     if name in _TIMES:
         digits = SECOND_DIGITS if first is None else first
         if digits > SECOND_DIGITS:
-            raise SchemaError(f"{text} is no type of Snowflake: a second has at most {SECOND_DIGITS} digits.")
+            raise SchemaError(
+                f"{text} is not a type of Snowflake: a second has at most {SECOND_DIGITS} digits."
+            )
         return SnowflakeType(name, precision=digits)
     if name in {"VARCHAR", "CHAR"}:
         return SnowflakeType("VARCHAR", length=first or (1 if name == "CHAR" else VARCHAR_DEFAULT_LENGTH))
@@ -247,7 +249,7 @@ def parse_postgres_type(text: str) -> PostgresType:
         arguments = (1,)
     if name == "numeric" and len(arguments) == 1:
         arguments = (*arguments, 0)
-    most, low, high = _POSTGRES_ARGUMENTS.get(name, (0, 0, 0) if name in _POSTGRES_PLAIN else (9, -9, 10**9))
-    if len(arguments) > most or not all(low <= number <= high for number in arguments[:1]):
-        raise SchemaError(f"{text} is no type of PostgreSQL: its numbers are out of range.")
+    limit, low, high = _POSTGRES_ARGUMENTS.get(name, (0, 0, 0) if name in _POSTGRES_PLAIN else (9, -9, 10**9))
+    if len(arguments) > limit or not all(low <= number <= high for number in arguments[:1]):
+        raise SchemaError(f"{text} is not a type of PostgreSQL: its numbers are out of range.")
     return PostgresType(name + match["array"], arguments)

@@ -21,11 +21,11 @@ from snowmelt.sql.names import TableName, parse_identifiers, snowflake_identifie
 from snowmelt.sql.predicate import parse_source_filter
 from snowmelt.types.column_plan import plan_columns
 from snowmelt.types.columns import Column, ColumnRules
-from snowmelt.types.type_table import FileFormat
 from snowmelt.unload.chunks import Chunk
 from snowmelt.unload.location import Location
 from snowmelt.unload.manifest import StagedChunk
 from snowmelt.unload.statements import build_select, build_source, build_unload, build_where, parse_unloaded
+from snowmelt.vocabulary import FileFormat
 
 
 @dataclass(frozen=True, slots=True)
