@@ -40,6 +40,7 @@ KNOWN: dict[str, Parameter] = {
     "ROWS_PER_RESULTSET": Parameter(int, "0"),
     "STATEMENT_QUEUED_TIMEOUT_IN_SECONDS": Parameter(int, "0"),
     "STATEMENT_TIMEOUT_IN_SECONDS": Parameter(int, "172800", "0: no limit"),
+    "STRICT_JSON_OUTPUT": Parameter(bool, "false"),
     "TIMESTAMP_INPUT_FORMAT": Parameter(str, "AUTO"),
     "TIMESTAMP_LTZ_OUTPUT_FORMAT": Parameter(str, ""),
     "TIMESTAMP_NTZ_OUTPUT_FORMAT": Parameter(str, "YYYY-MM-DD HH24:MI:SS.FF3"),

@@ -254,6 +254,7 @@ def build_formats(session: Session, query: Query) -> Formats:
         date=parameters["DATE_OUTPUT_FORMAT"],
         time=parameters["TIME_OUTPUT_FORMAT"],
         now=query.started,
+        strict_json=parameters.flag("STRICT_JSON_OUTPUT"),
         constants={
             "CURRENT_ROLE": session.role,
             "CURRENT_WAREHOUSE": session.warehouse,

@@ -1,0 +1,74 @@
+"""What Snowflake's documentation says of session parameters, files and time travel: each test names its page.
+
+Pages are below docs.snowflake.com/en.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import requests
+import snowflake.connector
+
+from tests.sandbox.snowflake_server import Server, free_port, start, stop, wait_for
+
+
+VALUES = (
+    "OBJECT_CONSTRUCT('d', '2024-01-02'::DATE, 'f', 1.23::FLOAT, 'n', '2024-01-02 03:04:05.123456789'::TIMESTAMP_NTZ,"
+    " 't', '20:57:01.123456'::TIME, 'z', '2024-01-02 03:04:05.1 +02:00'::TIMESTAMP_TZ)"
+)
+
+
+def test_typed_values_inside_objects_are_printed_by_the_session_s_output_formats(client):
+    """sql-reference/parameters (*_OUTPUT_FORMAT), user-guide/data-types-semistructured (16 digits of a FLOAT)."""
+    client.rows(f"CREATE TABLE T AS SELECT {VALUES} AS V")
+    expected = {
+        "d": "2024-01-02",
+        "n": "2024-01-02 03:04:05.123",
+        "t": "20:57:01",
+        "z": "2024-01-02 03:04:05.100 +0200",
+    }
+    printed = client.one("SELECT TO_JSON(V) FROM T")
+    assert {k: v for k, v in json.loads(printed).items() if k != "f"} == expected
+    assert '"f":1.230000000000000e+00' in printed
+    assert client.one("SELECT V FROM T") == printed
+    client.rows(
+        "ALTER SESSION SET DATE_OUTPUT_FORMAT = 'DD/MM/YYYY', TIME_OUTPUT_FORMAT = 'HH24:MI:SS.FF9',"
+        " TIMESTAMP_NTZ_OUTPUT_FORMAT = 'YYYY-MM-DD HH24:MI:SS.FF9', TIMESTAMP_TZ_OUTPUT_FORMAT = 'HH24:MI TZH'"
+    )
+    assert json.loads(client.one("SELECT TO_JSON(V) FROM T")) == {
+        "d": "02/01/2024",
+        "f": 1.23,
+        "n": "2024-01-02 03:04:05.123456789",
+        "t": "20:57:01.123456000",
+        "z": "03:04 +02",
+    }
+
+
+def test_a_typed_value_comes_out_of_a_variant_as_it_went_in(client):
+    """user-guide/data-types-semistructured: VARIANT keeps the type of a value; only its printing loses digits."""
+    client.rows(
+        "CREATE TABLE T AS SELECT '2024-01-02 03:04:05.123456'::TIMESTAMP_NTZ::VARIANT N, (0.1::FLOAT + 0.2::FLOAT)::VARIANT F"
+    )
+    assert client.one("SELECT TO_VARCHAR(N::TIMESTAMP_NTZ, 'HH24:MI:SS.FF6') FROM T") == "03:04:05.123456"
+    assert client.one("SELECT F::FLOAT FROM T") == 0.1 + 0.2
+    assert client.one("SELECT TYPEOF(N), TYPEOF(F) FROM T") == ("TIMESTAMP_NTZ", "DOUBLE")
+    assert client.one("SELECT N::VARCHAR FROM T") == "2024-01-02 03:04:05.123"
+
+
+def test_json_that_was_parsed_is_printed_as_it_was(client):
+    """Texts that look like times are texts, and a number keeps its digits."""
+    text = '{"a":"2024-01-02 03:04:05.123456789","b":1.5}'
+    assert client.one(f"SELECT TO_JSON(PARSE_JSON('{text}'))") == text
+
+
+def test_the_null_of_an_array_is_undefined(client):
+    """user-guide/semistructured-considerations, sql-reference/parameters (STRICT_JSON_OUTPUT)."""
+    client.rows("CREATE TABLE T AS SELECT ARRAY_CONSTRUCT(1, NULL, PARSE_JSON('null'), 'x') A")
+    assert client.one("SELECT TO_JSON(A) FROM T") == '[1,undefined,null,"x"]'
+    assert client.one("SELECT A[1] IS NULL FROM T") is True
+    client.rows("ALTER SESSION SET STRICT_JSON_OUTPUT = TRUE")
+    assert client.one("SELECT TO_JSON(A) FROM T") == '[1,null,null,"x"]'
