@@ -72,3 +72,35 @@ def test_the_null_of_an_array_is_undefined(client):
     assert client.one("SELECT A[1] IS NULL FROM T") is True
     client.rows("ALTER SESSION SET STRICT_JSON_OUTPUT = TRUE")
     assert client.one("SELECT TO_JSON(A) FROM T") == '[1,null,null,"x"]'
+
+
+@pytest.fixture
+def set_default(client) -> Iterator[Callable[[str, str], None]]:
+    """ALTER ACCOUNT or ALTER USER … SET, taken back afterwards."""
+    undo = []
+
+    def change(whose: str, setting: str) -> None:
+        undo.append(f"ALTER {whose} UNSET {setting.partition('=')[0]}")
+        client.rows(f"ALTER {whose} SET {setting}")
+
+    yield change
+    for statement in undo:
+        client.rows(statement)
+
+
+def test_a_session_s_parameter_hides_its_user_s_and_that_the_account_s(client, set_default):
+    """sql-reference/parameters, "Parameter hierarchy and types"."""
+
+    def shown() -> tuple[str, str]:
+        [row] = client.rows("SHOW PARAMETERS LIKE 'TIME_OUTPUT_FORMAT'")
+        return row[1], row[3]
+
+    assert shown() == ("HH24:MI:SS", "")
+    set_default("ACCOUNT", "TIME_OUTPUT_FORMAT = 'HH24'")
+    assert shown() == ("HH24", "ACCOUNT")
+    set_default("USER TESTER", "TIME_OUTPUT_FORMAT = 'MI'")
+    assert shown() == ("MI", "USER")
+    assert client.one("SELECT '01:02:03'::TIME::VARCHAR") == "02"
+    client.rows("ALTER SESSION SET TIME_OUTPUT_FORMAT = 'SS'")
+    assert shown() == ("SS", "SESSION")
+    assert client.again(user="other").one("SELECT '01:02:03'::TIME::VARCHAR") == "01"

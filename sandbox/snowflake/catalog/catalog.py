@@ -141,6 +141,8 @@ class Catalog:
     integrations: dict[str, Integration] = field(default_factory=dict)
     warehouses: dict[str, Warehouse] = field(default_factory=dict)
     roles: list[str] = field(default_factory=lambda: ["ACCOUNTADMIN", "PUBLIC", "SYSADMIN"])
+    #: session parameters set for the account (key "") and for users
+    parameters: dict[str, dict[str, str]] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def database(self, name: str) -> Database:
@@ -179,6 +181,10 @@ class Catalog:
     def tables(self) -> list[Table]:
         return [t for d in self.databases.values() for s in d.schemas.values() for t in s.tables.values()]
 
+    def session_defaults(self, user: str = "") -> dict[str, str]:
+        """The session parameters set for a user; of the account without one."""
+        return self.parameters.setdefault(user, {})
+
     def storages(self) -> set[str]:
         """Every DuckDB table that a table or a version of one still needs."""
         tables = self.tables()
@@ -191,6 +197,7 @@ class Catalog:
                 "integrations": {k: asdict(v) for k, v in self.integrations.items()},
                 "warehouses": {k: asdict(v) for k, v in self.warehouses.items()},
                 "roles": self.roles,
+                "parameters": self.parameters,
             }
         partial = path.with_suffix(".partial")
         partial.write_text(json.dumps(state))
@@ -207,6 +214,7 @@ def load(path: Path) -> Catalog:
     catalog.integrations = {k: Integration(**v) for k, v in state["integrations"].items()}
     catalog.warehouses = {k: Warehouse(**v) for k, v in state["warehouses"].items()}
     catalog.roles = state["roles"]
+    catalog.parameters = state.get("parameters", {})
     return catalog
 
 

@@ -79,10 +79,12 @@ def parse_value(name: str, text: str) -> str:
 
 
 class Parameters:
-    """The session's values over the account's defaults."""
+    """The session's values over its user's over the account's (docs.snowflake.com/en/sql-reference/parameters)."""
 
-    def __init__(self) -> None:
+    def __init__(self, user: dict[str, str] | None = None, account: dict[str, str] | None = None) -> None:
         self.values: dict[str, str] = {}
+        self._user = {} if user is None else user
+        self._account = {} if account is None else account
 
     def set(self, name: str, text: str) -> None:
         self.values[name] = parse_value(name, text)
@@ -92,7 +94,15 @@ class Parameters:
         self.values.pop(name, None)
 
     def __getitem__(self, name: str) -> str:
-        return self.values.get(name, KNOWN[name].default)
+        for values in (self.values, self._user, self._account):
+            if name in values:
+                return values[name]
+        return KNOWN[name].default
+
+    def level(self, name: str) -> str:
+        """Where the value is set, as SHOW PARAMETERS prints it; empty for the default."""
+        levels = {"SESSION": self.values, "USER": self._user, "ACCOUNT": self._account}
+        return next((level for level, values in levels.items() if name in values), "")
 
     def flag(self, name: str) -> bool:
         return self[name] == "true"

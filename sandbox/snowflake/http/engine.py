@@ -9,6 +9,7 @@ from typing import Any
 from sandbox.snowflake import errors
 from sandbox.snowflake.catalog.buckets import Objects
 from sandbox.snowflake.catalog.names import split_parts
+from sandbox.snowflake.catalog.parameters import Parameters
 from sandbox.snowflake.catalog.queries import Queries, Query, StatementLog
 from sandbox.snowflake.catalog.results import Result
 from sandbox.snowflake.catalog.session import Session, Sessions
@@ -34,6 +35,7 @@ class Engine:
         session = self.sessions.open(user=user.upper(), role=role, account=account.upper(), client=client)
         session.warehouse = _folded(wanted.get("warehouse"))
         catalog = self.store.catalog
+        session.parameters = Parameters(catalog.session_defaults(session.user), catalog.session_defaults())
         database, schema = _folded(wanted.get("database")), _folded(wanted.get("schema"))
         if database in catalog.databases:
             session.database = database
