@@ -135,6 +135,8 @@ def from_driver(error: BaseException) -> SnowflakeError:
         return cancelled()
     text = _PHYSICAL.sub("the table", text)
     first_line = text.split("\n\nLINE", maxsplit=1)[0]
+    if found := re.search(r'Could not parse string "(.*?)" according to format', first_line, re.DOTALL):
+        return SnowflakeError(100096, "22007", f"Can't parse '{found[1]}' with the format that holds for it")
     if found := re.search(r"String '.*' is too long and would be truncated", first_line, re.DOTALL):
         return SnowflakeError(100078, "22000", found[0])
     if isinstance(error, duckdb.ConstraintException) and (

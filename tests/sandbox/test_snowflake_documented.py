@@ -104,3 +104,19 @@ def test_a_session_s_parameter_hides_its_user_s_and_that_the_account_s(client, s
     client.rows("ALTER SESSION SET TIME_OUTPUT_FORMAT = 'SS'")
     assert shown() == ("SS", "SESSION")
     assert client.again(user="other").one("SELECT '01:02:03'::TIME::VARCHAR") == "01"
+
+
+def test_texts_are_read_by_the_input_formats(client):
+    """sql-reference/parameters: DATE_INPUT_FORMAT, TIME_INPUT_FORMAT, TIMESTAMP_INPUT_FORMAT."""
+    client.rows(
+        "ALTER SESSION SET DATE_INPUT_FORMAT = 'YYYY-DD-MM', TIME_INPUT_FORMAT = 'HH24.MI',"
+        " TIMESTAMP_INPUT_FORMAT = 'DD-MON-YYYY HH24:MI:SS'"
+    )
+    assert client.one("SELECT '2024-02-01'::DATE::VARCHAR") == "2024-01-02"
+    assert client.one("SELECT TO_DATE('2024-02-01')::VARCHAR") == "2024-01-02"
+    assert client.one("SELECT '03.04'::TIME::VARCHAR") == "03:04:00"
+    assert client.one("SELECT '02-JAN-2024 03:04:05'::TIMESTAMP_NTZ::VARCHAR") == "2024-01-02 03:04:05.000"
+    refused = client.refused("SELECT '2024-01-02 03:04:05'::TIMESTAMP_NTZ")
+    assert (refused.errno, refused.sqlstate) == (100096, "22007")
+    assert client.one("SELECT TRY_TO_DATE('2024-31-31')") is None
+    assert client.one("SELECT TO_DATE('2024-01-02', 'YYYY-MM-DD')::VARCHAR") == "2024-01-02"

@@ -10,7 +10,7 @@ from sandbox.snowflake.catalog.companions import OFFSET
 from sandbox.snowflake.catalog.sftypes import SEMI_STRUCTURED, SfType
 from sandbox.snowflake.rewriting import variants
 from sandbox.snowflake.rewriting.companion_values import offset_of
-from sandbox.snowflake.rewriting.datetime_formats import Formats, build_format
+from sandbox.snowflake.rewriting.datetime_formats import Formats, build_format, build_strptime
 from sandbox.snowflake.rewriting.expressions import (
     call,
     companions_in,
@@ -53,12 +53,18 @@ def _convert(
             text = to_text(formats, value)
             return call("left", text, number(target.length)) if explicit and target.length else text
         case "TIMESTAMP_NTZ" | "TIMESTAMP_LTZ" | "TIMESTAMP_TZ":
+            if name == "TEXT" and formats.timestamp_input.upper() != "AUTO":
+                return duck_cast(
+                    parse_text(value, formats.timestamp_input, safe=safe), target.duckdb, safe=safe
+                )
             return _to_timestamp(value, name, target, safe=safe)
         case "DATE" | "TIME":
             if name == "TIMESTAMP_TZ":
                 value = wall_clock(value)
             elif name in SEMI_STRUCTURED:
                 value = scalar(value)
+            elif name == "TEXT" and (model := _input_model(formats, target)) != "AUTO":
+                value = parse_text(value, model, safe=safe)
             elif name == "TEXT" and target.name == "DATE":
                 value = duck_cast(value, "TIMESTAMP", safe=safe)
             return duck_cast(value, target.duckdb, safe=safe)
@@ -74,6 +80,18 @@ def _convert(
     if name in SEMI_STRUCTURED:
         value = scalar(value)
     return duck_cast(value, target.duckdb, safe=safe)
+
+
+def _input_model(formats: Formats, target: SfType) -> str:
+    """The session's format for texts of a type (docs.snowflake.com/en/sql-reference/parameters, *_INPUT_FORMAT)."""
+    return (formats.date_input if target.name == "DATE" else formats.time_input).upper()
+
+
+def parse_text(value: exp.Expression, model: str, *, safe: bool = False) -> exp.Expression:
+    """A text by its model, down to the microsecond: DuckDB's own nanoseconds end in the year 2262."""
+    if ".%f" in (form := build_strptime(model)):
+        value = call("SF_SIX_DIGITS", value)
+    return call("try_strptime" if safe else "strptime", value, exp.Literal.string(form))
 
 
 def scalar(value: exp.Expression) -> exp.Expression:

@@ -254,6 +254,9 @@ def build_formats(session: Session, query: Query) -> Formats:
         date=parameters["DATE_OUTPUT_FORMAT"],
         time=parameters["TIME_OUTPUT_FORMAT"],
         now=query.started,
+        date_input=parameters["DATE_INPUT_FORMAT"],
+        time_input=parameters["TIME_INPUT_FORMAT"],
+        timestamp_input=parameters["TIMESTAMP_INPUT_FORMAT"],
         strict_json=parameters.flag("STRICT_JSON_OUTPUT"),
         constants={
             "CURRENT_ROLE": session.role,
