@@ -120,3 +120,15 @@ def test_texts_are_read_by_the_input_formats(client):
     assert (refused.errno, refused.sqlstate) == (100096, "22007")
     assert client.one("SELECT TRY_TO_DATE('2024-31-31')") is None
     assert client.one("SELECT TO_DATE('2024-01-02', 'YYYY-MM-DD')::VARCHAR") == "2024-01-02"
+
+
+def test_quoted_names_are_upper_case_where_their_case_is_ignored(client):
+    """sql-reference/parameters, QUOTED_IDENTIFIERS_IGNORE_CASE: stored and resolved in upper case."""
+    client.rows('CREATE TABLE "Mixed" ("Visit Id" NUMBER)')
+    client.rows("ALTER SESSION SET QUOTED_IDENTIFIERS_IGNORE_CASE = TRUE")
+    assert client.refused('SELECT "Visit Id" FROM "Mixed"').errno == 2003
+    client.rows('CREATE TABLE "Other" ("Visit Id" NUMBER)')
+    assert [c.name for c in client.run('SELECT "visit id" FROM "other"').description] == ["VISIT ID"]
+    client.rows("ALTER SESSION UNSET QUOTED_IDENTIFIERS_IGNORE_CASE")
+    assert client.rows('SELECT "VISIT ID" FROM OTHER') == []
+    assert client.refused('SELECT "Visit Id" FROM OTHER').errno == 904

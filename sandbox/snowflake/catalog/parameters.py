@@ -73,8 +73,6 @@ def parse_value(name: str, text: str) -> str:
         raise errors.compilation(1008, "22023", f"invalid value [{text}] for parameter 'TIMEZONE'")
     if name == "TIMESTAMP_TYPE_MAPPING" and text.upper() != "TIMESTAMP_NTZ":
         raise errors.NotImplementedHere(f"TIMESTAMP_TYPE_MAPPING = {text}")
-    if name == "QUOTED_IDENTIFIERS_IGNORE_CASE" and text.lower() == "true":
-        raise errors.NotImplementedHere("QUOTED_IDENTIFIERS_IGNORE_CASE = TRUE")
     return text
 
 

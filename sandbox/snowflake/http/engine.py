@@ -16,6 +16,7 @@ from sandbox.snowflake.catalog.session import Session, Sessions
 from sandbox.snowflake.catalog.store import Store
 from sandbox.snowflake.http.handlers import run
 from sandbox.snowflake.rewriting import bindings
+from sandbox.snowflake.rewriting.scanner import upper_quoted
 from sandbox.snowflake.sql.faults import before_statement
 from sandbox.snowflake.sql.statement import Statement
 
@@ -115,6 +116,8 @@ class Engine:
             before_statement(query)
             query.check()
             text = bindings.apply(query.text, bound)
+            if session.parameters.flag("QUOTED_IDENTIFIERS_IGNORE_CASE"):
+                text = upper_quoted(text)
             statement = Statement(
                 self.store, session, query, self.queries, self.objects, connection, text, describe_only
             )
