@@ -132,3 +132,13 @@ def test_quoted_names_are_upper_case_where_their_case_is_ignored(client):
     client.rows("ALTER SESSION UNSET QUOTED_IDENTIFIERS_IGNORE_CASE")
     assert client.rows('SELECT "VISIT ID" FROM OTHER') == []
     assert client.refused('SELECT "Visit Id" FROM OTHER').errno == 904
+
+
+def test_a_result_has_no_more_rows_than_the_parameter_says(client):
+    """sql-reference/parameters, ROWS_PER_RESULTSET: 0 is no limit."""
+    client.rows("CREATE TABLE T AS SELECT SEQ4() N FROM TABLE(GENERATOR(ROWCOUNT => 10))")
+    client.rows("ALTER SESSION SET ROWS_PER_RESULTSET = 3")
+    assert len(client.rows("SELECT * FROM T")) == 3
+    assert client.one("SELECT COUNT(*) FROM T") == 10
+    client.rows("ALTER SESSION SET ROWS_PER_RESULTSET = 0")
+    assert len(client.rows("SELECT * FROM T")) == 10

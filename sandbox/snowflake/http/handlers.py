@@ -112,6 +112,9 @@ def run(statement: Statement) -> Result:
         statement.query.check()
         result = handler(statement)
         statement.query.check()
+        limit = statement.session.parameters.number("ROWS_PER_RESULTSET")  # 0: no limit
+        if limit:
+            result.table = result.table.slice(0, limit)
         return result
     except Exception as error:
         reason = statement.query.stop_reason
