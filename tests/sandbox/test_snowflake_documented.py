@@ -142,3 +142,22 @@ def test_a_result_has_no_more_rows_than_the_parameter_says(client):
     assert client.one("SELECT COUNT(*) FROM T") == 10
     client.rows("ALTER SESSION SET ROWS_PER_RESULTSET = 0")
     assert len(client.rows("SELECT * FROM T")) == 10
+
+
+def test_csv_encloses_the_text_of_null(client, bucket):
+    """user-guide/data-unload-considerations, its example: NULL_IF = ('null') gives 1,'null','NULL value'."""
+    client.rows(
+        f"CREATE STORAGE INTEGRATION IF NOT EXISTS DOCUMENTED TYPE = EXTERNAL_STAGE STORAGE_PROVIDER = 'S3' ENABLED = TRUE"
+        f" STORAGE_AWS_ROLE_ARN = 'arn:aws:iam::0:role/r' STORAGE_ALLOWED_LOCATIONS = ('s3://{bucket.name}/')"
+    )
+    for options, line in (
+        ("NULL_IF = ('null') FIELD_OPTIONALLY_ENCLOSED_BY = ''''", "1,'null','NULL value'\n"),
+        ("NULL_IF = () FIELD_OPTIONALLY_ENCLOSED_BY = ''''", "1,,'NULL value'\n"),
+        ("NULL_IF = ('null')", "1,null,NULL value\n"),
+    ):
+        client.rows(
+            f"COPY INTO 's3://{bucket.name}/{client.database}/' FROM (SELECT 1, NULL::VARCHAR, 'NULL value')"
+            f" STORAGE_INTEGRATION = DOCUMENTED OVERWRITE = TRUE FILE_FORMAT = (TYPE = CSV COMPRESSION = NONE {options})"
+        )
+        [found] = bucket.objects.filter(Prefix=f"{client.database}/")
+        assert found.get()["Body"].read().decode() == line

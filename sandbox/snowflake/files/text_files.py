@@ -51,8 +51,14 @@ def build_csv_line(
 
 
 def _field(key: str, kind: SfType, beside: dict[Companion, str], form: Format, formats: Formats) -> str:
+    """A field. NULL is the first text of NULL_IF, enclosed where FIELD_OPTIONALLY_ENCLOSED_BY is set.
+
+    docs.snowflake.com/en/user-guide/data-unload-considerations shows it: `1,'null','NULL value'`.
+    """
     text = _escaped(_text(key, kind, beside, form, formats), kind, form)
     null = form.null_if[0] if form.null_if else ""
+    if null and form.field_optionally_enclosed_by is not None:  # a text like any other
+        null = f"{form.field_optionally_enclosed_by}{null}{form.field_optionally_enclosed_by}"
     return f"coalesce({text}, {literal(null)})"
 
 
