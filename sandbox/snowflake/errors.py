@@ -87,6 +87,11 @@ def no_time_travel(table: str) -> SnowflakeError:
     )
 
 
+def future_data(table: str) -> SnowflakeError:
+    """The text is Snowflake's; its number is documented nowhere, and this one is ours."""
+    return SnowflakeError(2115, "02000", f"Future data is not yet available for table {table}.")
+
+
 def cancelled() -> SnowflakeError:
     return SnowflakeError(604, "57014", "SQL execution canceled")
 

@@ -161,3 +161,11 @@ def test_csv_encloses_the_text_of_null(client, bucket):
         )
         [found] = bucket.objects.filter(Prefix=f"{client.database}/")
         assert found.get()["Body"].read().decode() == line
+
+
+def test_a_time_ahead_of_the_clock_is_refused(client):
+    """sql-reference/constructs/at-before: no data of the future."""
+    client.rows("CREATE TABLE T (N NUMBER)")
+    refused = client.refused("SELECT * FROM T AT (TIMESTAMP => DATEADD(HOUR, 1, CURRENT_TIMESTAMP()))")
+    assert "Future data is not yet available for table T." in refused.msg
+    assert client.rows("SELECT * FROM T AT (TIMESTAMP => CURRENT_TIMESTAMP())") == []
