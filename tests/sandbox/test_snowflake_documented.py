@@ -169,3 +169,18 @@ def test_a_time_ahead_of_the_clock_is_refused(client):
     refused = client.refused("SELECT * FROM T AT (TIMESTAMP => DATEADD(HOUR, 1, CURRENT_TIMESTAMP()))")
     assert "Future data is not yet available for table T." in refused.msg
     assert client.rows("SELECT * FROM T AT (TIMESTAMP => CURRENT_TIMESTAMP())") == []
+
+
+def test_a_status_can_be_no_data(client):
+    """The connector's QueryStatus.NO_DATA: the service has nothing about a query yet; it counts as running."""
+    cursor = client.connection.cursor()
+    cursor.execute_async("SELECT 'told nothing of'")
+    address = f"https://localhost:{client.server.port}/sandbox/faults"
+    rule = {"kind": "no_data", "match": "told nothing of", "count": 2}
+    requests.post(address, json=[rule], timeout=5).raise_for_status()
+    try:
+        found = [client.connection.get_query_status(cursor.sfqid) for _ in range(2)]
+    finally:
+        requests.post(address, json=[], timeout=5).raise_for_status()
+    assert found == [snowflake.connector.constants.QueryStatus.NO_DATA] * 2
+    assert client.connection.is_still_running(found[0])
