@@ -15,7 +15,6 @@ import snowflake.connector
 
 from tests.sandbox.snowflake_server import Server, free_port, start, stop, wait_for
 
-
 VALUES = (
     "OBJECT_CONSTRUCT('d', '2024-01-02'::DATE, 'f', 1.23::FLOAT, 'n', '2024-01-02 03:04:05.123456789'::TIMESTAMP_NTZ,"
     " 't', '20:57:01.123456'::TIME, 'z', '2024-01-02 03:04:05.1 +02:00'::TIMESTAMP_TZ)"
@@ -184,3 +183,26 @@ def test_a_status_can_be_no_data(client):
         requests.post(address, json=[], timeout=5).raise_for_status()
     assert found == [snowflake.connector.constants.QueryStatus.NO_DATA] * 2
     assert client.connection.is_still_running(found[0])
+
+
+@pytest.mark.parametrize(("abort", "status"), [("TRUE", "ABORTED"), ("FALSE", "RUNNING")])
+def test_a_query_whose_session_is_gone_ends_where_detached_queries_are_aborted(
+    tmp_path, s3_endpoint, abort, status
+):
+    """sql-reference/parameters, ABORT_DETACHED_QUERY; the server here waits one second in the place of five minutes."""
+    port, log = free_port(), tmp_path / "statements.jsonl"
+    process = start(
+        ["-m", "sandbox.snowflake", "--port", str(port), "--s3-endpoint", s3_endpoint, "--statement-log", str(log),
+         "--detached-seconds", "1"],
+        tmp_path / "log",
+    )  # fmt: skip
+    try:
+        wait_for(f"http://localhost:{port}/health", process, tmp_path / "log")
+        server = Server(port, process, s3_endpoint, log, tls=False)
+        connection = server.connect(session_parameters={"ABORT_DETACHED_QUERY": abort == "TRUE"})
+        connection.cursor().execute_async("SELECT SYSTEM$WAIT(60)")
+        time.sleep(3)
+        found = [entry["status"] for entry in server.entries() if "SYSTEM$WAIT" in entry["sql"]]
+        assert found[-1] == status
+    finally:
+        stop(process)

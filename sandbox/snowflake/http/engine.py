@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,20 @@ from sandbox.snowflake.sql.faults import before_statement
 from sandbox.snowflake.sql.statement import Statement
 
 
+#: An asynchronous query of a session that is gone ends after so many seconds where ABORT_DETACHED_QUERY is set
+#: (docs.snowflake.com/en/sql-reference/parameters).
+DETACHED_SECONDS = 300.0
+
+
 class Engine:
-    def __init__(self, folder: Path | None, s3_endpoint: str | None, log: Path | None) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        s3_endpoint: str | None,
+        log: Path | None,
+        detached_seconds: float = DETACHED_SECONDS,
+    ) -> None:
+        self.detached_seconds = detached_seconds
         self.store = Store(folder)
         self.objects = Objects(s3_endpoint)
         self.sessions = Sessions()
@@ -81,6 +94,8 @@ class Engine:
             timer.start()
         result: Result | None = None
         error: errors.SnowflakeError | None = None
+        if asynchronous:
+            threading.Thread(target=self._abort_detached, args=(query,), daemon=True).start()
         try:
             if asynchronous:
                 result = self._execute(query, bound, asynchronous, describe_only)
@@ -100,6 +115,14 @@ class Engine:
             self.queries.finish(query, result, error)
             running = self.queries.running()
             self.store.sweep(min((q.started for q in running), default=float("inf")))
+
+    def _abort_detached(self, query: Query) -> None:
+        """Cancel the query once its session has been silent for too long, if the session asks for that."""
+        while not query.done.wait(min(1.0, self.detached_seconds / 4)):
+            silent = time.time() - query.session.seen
+            if silent > self.detached_seconds and query.session.parameters.flag("ABORT_DETACHED_QUERY"):
+                query.cancel(errors.cancelled())
+                return
 
     def _execute(
         self, query: Query, bound: dict[str, Any], asynchronous: bool, describe_only: bool
