@@ -206,3 +206,15 @@ def test_a_query_whose_session_is_gone_ends_where_detached_queries_are_aborted(
         assert found[-1] == status
     finally:
         stop(process)
+
+
+def test_texts_of_different_collations_cannot_be_put_together(client):
+    """sql-reference/collation: LOWER and its like keep a collation, CAST drops it."""
+    client.rows("CREATE TABLE T (A VARCHAR COLLATE 'en-ci', B VARCHAR COLLATE 'de', C VARCHAR)")
+    client.rows("INSERT INTO T VALUES ('a', 'b', 'c')")
+    for expression in ("A || B", "CONCAT(A, B)", "CONCAT(LOWER(A), '/', LEFT(B, 1))"):
+        refused = client.refused(f"SELECT {expression} FROM T")
+        assert refused.errno == 2322
+        assert "Incompatible collations: 'en-ci', 'de'" in refused.msg
+    for expression in ("A || C", "A || 'b'", "A::VARCHAR || B::VARCHAR"):
+        client.rows(f"SELECT {expression} FROM T")

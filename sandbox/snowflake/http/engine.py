@@ -21,7 +21,6 @@ from sandbox.snowflake.rewriting.scanner import upper_quoted
 from sandbox.snowflake.sql.faults import before_statement
 from sandbox.snowflake.sql.statement import Statement
 
-
 #: An asynchronous query of a session that is gone ends after so many seconds where ABORT_DETACHED_QUERY is set
 #: (docs.snowflake.com/en/sql-reference/parameters).
 DETACHED_SECONDS = 300.0

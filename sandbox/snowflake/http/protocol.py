@@ -13,8 +13,8 @@ from sandbox.snowflake.catalog import results
 from sandbox.snowflake.catalog.queries import Query
 from sandbox.snowflake.catalog.results import Result
 from sandbox.snowflake.catalog.session import Session
-from sandbox.snowflake.sql.faults import has_no_data
 from sandbox.snowflake.errors import SnowflakeError
+from sandbox.snowflake.sql.faults import has_no_data
 
 #: Answered when a statement is still running; the client asks again at getResultUrl.
 IN_PROGRESS = "333333"

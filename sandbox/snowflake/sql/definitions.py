@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlglot import exp
@@ -69,7 +69,7 @@ def _column_constraint(scanner: Scanner, column: Column, into: Definition) -> No
     elif scanner.accept("UNIQUE"):
         into.unique_keys.append([column.name])
     elif scanner.accept("COLLATE"):
-        scanner.string()
+        column.type = replace(column.type, collation=scanner.string() or None)
     elif scanner.accept("REFERENCES"):
         scanner.name()
         if scanner.peek().text == "(":
