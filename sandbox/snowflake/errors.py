@@ -87,6 +87,11 @@ def no_time_travel(table: str) -> SnowflakeError:
     )
 
 
+def unsupported_time_travel(what: str, name: str) -> SnowflakeError:
+    """An object without time travel. Snowflake documents neither number nor text of this error: both are ours."""
+    return SnowflakeError(2, "0A000", f"Unsupported feature 'TIME TRAVEL' for {what} {name}.")
+
+
 def future_data(table: str) -> SnowflakeError:
     """The text is Snowflake's; its number is documented nowhere, and this one is ours."""
     return SnowflakeError(2115, "02000", f"Future data is not yet available for table {table}.")

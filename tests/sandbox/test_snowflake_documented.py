@@ -218,3 +218,25 @@ def test_texts_of_different_collations_cannot_be_put_together(client):
         assert "Incompatible collations: 'en-ci', 'de'" in refused.msg
     for expression in ("A || C", "A || 'b'", "A::VARCHAR || B::VARCHAR"):
         client.rows(f"SELECT {expression} FROM T")
+
+
+def test_imported_databases_and_materialized_views_have_no_time_travel(client):
+    """user-guide/data-share-consumers, user-guide/views-materialized."""
+    shared = f"IMPORTED_{client.database}"
+    client.rows("CREATE TABLE T AS SELECT 1 N")
+    client.rows("CREATE MATERIALIZED VIEW M AS SELECT N FROM T")
+    client.rows(f"CREATE DATABASE {shared} FROM SHARE PROVIDER.{client.database}")
+    try:
+        for name in (f"{shared}.S.T", f"{client.database}.S.M"):
+            assert client.one(f"SELECT N FROM {name}") == 1
+            refused = client.refused(f"SELECT N FROM {name} AT (OFFSET => 0)")
+            assert "Unsupported feature 'TIME TRAVEL'" in refused.msg
+            assert refused.errno != 707
+    finally:
+        client.rows(f"DROP DATABASE {shared}")
+        client.rows(f"USE SCHEMA {client.database}.S")
+    assert client.one("SELECT N FROM T AT (OFFSET => 0)") == 1
+    found = client.rows(
+        "SELECT TABLE_NAME, TABLE_TYPE FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'S'"
+    )
+    assert ("M", "MATERIALIZED VIEW") in found

@@ -52,6 +52,7 @@ class Table:
     query: str = ""  # a view's SELECT
     comment: str = ""
     transient: bool = False
+    materialized: bool = False  # a materialized view
     temporary_of: int | None = None  # the session that a temporary table belongs to
     retention_days: int | None = None  # None: the account's (1)
     clustering: str = ""
@@ -130,6 +131,7 @@ class Database:
     created: float
     comment: str = ""
     retention_days: int = 1
+    imported: bool = False  # made from a share: read only, without time travel
     schemas: dict[str, Schema] = field(default_factory=dict)
 
 

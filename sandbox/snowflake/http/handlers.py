@@ -51,7 +51,7 @@ HANDLERS: list[tuple[str, Handler]] = [
     (r"ROLLBACK ", session_statements.rollback),
     (r"USE ", namespaces.use),
     (_CREATE + r"((TRANSIENT|TEMP|TEMPORARY|LOCAL|GLOBAL|VOLATILE) )*TABLE ", tables.create_table),
-    (_CREATE + r"((SECURE|TEMP|TEMPORARY|RECURSIVE|LOCAL) )*VIEW ", tables.create_view),
+    (_CREATE + r"((SECURE|TEMP|TEMPORARY|RECURSIVE|LOCAL|MATERIALIZED) )*VIEW ", tables.create_view),
     (_CREATE + r"((TEMP|TEMPORARY) )?STAGE ", stages.create),
     (_CREATE + r"((TEMP|TEMPORARY) )?FILE FORMAT ", stages.create_file_format),
     (_CREATE + r"STORAGE INTEGRATION ", integrations.create),

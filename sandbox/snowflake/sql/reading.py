@@ -115,6 +115,8 @@ class Reader:
         self.read.append(name)
         with self.store.publishing:
             found = self.find(name, written)
+            if when is not None:
+                self._check_time_travel(name, found, written)
             if found.kind == "VIEW":
                 query = dialect.parse_one(found.query)
                 fold(query)
@@ -180,6 +182,16 @@ class Reader:
         return self.arrow_relation(found.result.table, outputs)
 
     # -- time travel
+
+    def _check_time_travel(self, name: ObjectName, found: Table, written: str) -> None:
+        """Imported databases and materialized views have none.
+
+        docs.snowflake.com/en/user-guide/data-share-consumers, …/user-guide/views-materialized.
+        """
+        if self.store.catalog.database(name.database).imported:
+            raise errors.unsupported_time_travel("an object of an imported database,", written)
+        if found.materialized:
+            raise errors.unsupported_time_travel("the materialized view", written)
 
     def _at(self, table: Table, when: exp.Expression | None, written: str) -> tuple[str, Table]:
         if when is None:

@@ -179,9 +179,11 @@ def create_view(statement: Statement) -> Result:
     scanner = statement.scanner()
     scanner.expect("CREATE")
     replace = scanner.accept("OR", "REPLACE")
+    materialized = False
     while not scanner.accept("VIEW"):
         word = scanner.next().text.upper()
-        if word not in {"SECURE", "TEMP", "TEMPORARY", "RECURSIVE", "LOCAL"}:
+        materialized = materialized or word == "MATERIALIZED"
+        if word not in {"SECURE", "TEMP", "TEMPORARY", "RECURSIVE", "LOCAL", "MATERIALIZED"}:
             scanner.at -= 1
             raise scanner.unexpected()
     unless = scanner.accept("IF", "NOT", "EXISTS")
@@ -208,7 +210,7 @@ def create_view(statement: Statement) -> Result:
         [Column(n, c.type) for n, c in zip(names or [c.name for c in found], found, strict=True)],
         time.time(),
     )
-    view.query = query
+    view.query, view.materialized = query, materialized
     apply_options(view, options)
     _place(statement, name, view, replace=replace)
     return status_result(f"View {show(name.name)} successfully created.")
