@@ -240,3 +240,22 @@ def test_imported_databases_and_materialized_views_have_no_time_travel(client):
         "SELECT TABLE_NAME, TABLE_TYPE FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'S'"
     )
     assert ("M", "MATERIALIZED VIEW") in found
+
+
+def test_a_computed_column_is_virtual(client):
+    """sql-reference/sql/desc-table (kind is COLUMN or VIRTUAL), sql-reference/sql/create-table (`AS (expr)`)."""
+    client.rows(
+        "CREATE TABLE T (A NUMBER(10,0), B NUMBER(12,0) AS (A * 2), C VARCHAR AS ('x' || A::VARCHAR))"
+    )
+    client.rows("INSERT INTO T VALUES (1), (2)")
+    assert client.rows("SELECT * FROM T ORDER BY A") == [(1, 2, "x1"), (2, 4, "x2")]
+    assert client.one("SELECT U.C FROM T AS U WHERE B > 2") == "x2"
+    described = {row[0]: (row[2], row[8]) for row in client.rows("DESCRIBE TABLE T")}
+    assert described == {
+        "A": ("COLUMN", None),
+        "B": ("VIRTUAL", "A * 2"),
+        "C": ("VIRTUAL", "'x' || A::VARCHAR"),
+    }
+    client.rows("ALTER TABLE T ADD COLUMN D NUMBER DEFAULT 7")
+    client.rows("UPDATE T SET A = 5 WHERE A = 1")
+    assert client.rows("SELECT * FROM T ORDER BY A") == [(2, 4, "x2", 7), (5, 10, "x5", 7)]

@@ -28,6 +28,7 @@ class Column:
     comment: str | None = None
     #: A masking policy that is declared and shown by DESCRIBE. It masks nothing here.
     policy: str | None = None
+    expression: str = ""  # of a computed column, which is stored nowhere
 
 
 @dataclass

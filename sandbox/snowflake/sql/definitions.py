@@ -61,6 +61,8 @@ def _column_constraint(scanner: Scanner, column: Column, into: Definition) -> No
         column.nullable = True
     elif scanner.accept("DEFAULT"):
         column.default = _expression(scanner)
+    elif scanner.accept("AS"):
+        column.expression = scanner.parenthesised()
     elif scanner.accept("COMMENT"):
         column.comment = scanner.string()
     elif scanner.accept("PRIMARY", "KEY"):
