@@ -259,3 +259,19 @@ def test_a_computed_column_is_virtual(client):
     client.rows("ALTER TABLE T ADD COLUMN D NUMBER DEFAULT 7")
     client.rows("UPDATE T SET A = 5 WHERE A = 1")
     assert client.rows("SELECT * FROM T ORDER BY A") == [(2, 4, "x2", 7), (5, 10, "x5", 7)]
+
+
+def test_timestamp_is_the_type_that_the_mapping_names(client):
+    """sql-reference/parameters, TIMESTAMP_TYPE_MAPPING: TIMESTAMP and TO_TIMESTAMP follow it, DATETIME does not."""
+    client.rows("ALTER SESSION SET TIMESTAMP_TYPE_MAPPING = 'TIMESTAMP_LTZ', TIMEZONE = 'Europe/Paris'")
+    client.rows("CREATE TABLE T (A TIMESTAMP, B TIMESTAMP_NTZ, C TIMESTAMP(3), D DATETIME)")
+    assert [row[1] for row in client.rows("DESCRIBE TABLE T")] == [
+        "TIMESTAMP_LTZ(9)",
+        "TIMESTAMP_NTZ(9)",
+        "TIMESTAMP_LTZ(3)",
+        "TIMESTAMP_NTZ(9)",
+    ]
+    for expression in ("'2024-01-02 03:04:05'::TIMESTAMP", "TO_TIMESTAMP('2024-01-02 03:04:05')"):
+        assert client.one(f"SELECT {expression}::VARCHAR") == "2024-01-02 03:04:05.000 +0100"
+    refused = client.refused("ALTER SESSION SET TIMESTAMP_TYPE_MAPPING = 'TIMESTAMP'")
+    assert "invalid value [TIMESTAMP]" in refused.msg

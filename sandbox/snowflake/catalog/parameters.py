@@ -6,6 +6,7 @@ import zoneinfo
 from dataclasses import dataclass
 
 from sandbox.snowflake import errors
+from sandbox.snowflake.catalog.sftypes import TIMESTAMPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,10 @@ def parse_value(name: str, text: str) -> str:
         raise errors.compilation(1008, "22023", f"invalid value [{text}] for parameter '{name}'")
     if name == "TIMEZONE" and text not in zoneinfo.available_timezones():
         raise errors.compilation(1008, "22023", f"invalid value [{text}] for parameter 'TIMEZONE'")
-    if name == "TIMESTAMP_TYPE_MAPPING" and text.upper() != "TIMESTAMP_NTZ":
-        raise errors.NotImplementedHere(f"TIMESTAMP_TYPE_MAPPING = {text}")
+    if name == "TIMESTAMP_TYPE_MAPPING":
+        if text.upper() not in TIMESTAMPS:
+            raise errors.compilation(1008, "22023", f"invalid value [{text}] for parameter '{name}'")
+        return text.upper()
     return text
 
 

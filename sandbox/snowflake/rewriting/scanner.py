@@ -68,8 +68,10 @@ def upper_quoted(text: str) -> str:
 class Scanner:
     """A cursor over a statement's tokens; keywords are compared without regard to case."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, timestamp_type: str = "TIMESTAMP_NTZ") -> None:
         self.text = text
+        #: what the type TIMESTAMP means
+        self.timestamp_type = timestamp_type
         self.tokens = [
             Token(str(m.lastgroup), m[0], m.start(), m.end())
             for m in _TOKEN.finditer(text)

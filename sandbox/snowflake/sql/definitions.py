@@ -12,6 +12,7 @@ from sandbox.snowflake import errors
 from sandbox.snowflake.catalog import sftypes
 from sandbox.snowflake.catalog.catalog import Column
 from sandbox.snowflake.catalog.sftypes import SfType
+from sandbox.snowflake.rewriting.dialect import map_timestamp
 from sandbox.snowflake.rewriting.scanner import Scanner
 
 _ENDS = {"NOT", "NULL", "DEFAULT", "COMMENT", "PRIMARY", "UNIQUE", "REFERENCES", "CONSTRAINT", "COLLATE", "AUTOINCREMENT",
@@ -38,9 +39,11 @@ def read_type(scanner: Scanner) -> SfType:
         end = scanner.tokens[scanner.at - 1].end
     text = scanner.text[start:end]
     try:
-        return sftypes.from_ast(exp.DataType.build(text, dialect="snowflake"))
+        kind = exp.DataType.build(text, dialect="snowflake")
     except SqlglotError:
         raise errors.compilation(1003, "42000", f"Unsupported data type '{text}'.") from None
+    map_timestamp(kind, scanner.timestamp_type)
+    return sftypes.from_ast(kind)
 
 
 def read_column(scanner: Scanner, into: Definition) -> Column:
