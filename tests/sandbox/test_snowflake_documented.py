@@ -275,3 +275,26 @@ def test_timestamp_is_the_type_that_the_mapping_names(client):
         assert client.one(f"SELECT {expression}::VARCHAR") == "2024-01-02 03:04:05.000 +0100"
     refused = client.refused("ALTER SESSION SET TIMESTAMP_TYPE_MAPPING = 'TIMESTAMP'")
     assert "invalid value [TIMESTAMP]" in refused.msg
+
+
+def test_an_external_table_has_virtual_columns_alone_and_no_time_travel(client, bucket):
+    """user-guide/tables-external-intro, sql-reference/sql/desc-table."""
+    client.rows(
+        f"CREATE STORAGE INTEGRATION IF NOT EXISTS DOCUMENTED TYPE = EXTERNAL_STAGE STORAGE_PROVIDER = 'S3' ENABLED = TRUE"
+        f" STORAGE_AWS_ROLE_ARN = 'arn:aws:iam::0:role/r' STORAGE_ALLOWED_LOCATIONS = ('s3://{bucket.name}/')"
+    )
+    client.rows(
+        f"CREATE STAGE ST URL = 's3://{bucket.name}/{client.database}/' STORAGE_INTEGRATION = DOCUMENTED"
+    )
+    client.rows("COPY INTO @ST/e/ FROM (SELECT 7 ID, 'x' NAME) HEADER = TRUE FILE_FORMAT = (TYPE = PARQUET)")
+    client.rows(
+        "CREATE EXTERNAL TABLE E (ID NUMBER AS (VALUE:ID::NUMBER), NAME VARCHAR AS (VALUE:NAME::VARCHAR))"
+        " LOCATION = @ST/e/ FILE_FORMAT = (TYPE = PARQUET)"
+    )
+    assert client.rows("SELECT ID, NAME FROM E") == [(7, "x")]
+    assert [(row[0], row[2]) for row in client.rows("DESCRIBE TABLE E")] == [
+        ("VALUE", "VIRTUAL"),
+        ("ID", "VIRTUAL"),
+        ("NAME", "VIRTUAL"),
+    ]
+    assert "Unsupported feature 'TIME TRAVEL'" in client.refused("SELECT ID FROM E AT (OFFSET => 0)").msg

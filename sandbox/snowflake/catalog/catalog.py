@@ -53,6 +53,7 @@ class Table:
     query: str = ""  # a view's SELECT
     comment: str = ""
     transient: bool = False
+    external: bool = False  # over files: no time travel, every column is virtual
     materialized: bool = False  # a materialized view
     temporary_of: int | None = None  # the session that a temporary table belongs to
     retention_days: int | None = None  # None: the account's (1)

@@ -210,12 +210,14 @@ class Reader:
     # -- time travel
 
     def _check_time_travel(self, name: ObjectName, found: Table, written: str) -> None:
-        """Imported databases and materialized views have none.
+        """Imported databases, external tables and materialized views have none.
 
         docs.snowflake.com/en/user-guide/data-share-consumers, …/user-guide/views-materialized.
         """
         if self.store.catalog.database(name.database).imported:
             raise errors.unsupported_time_travel("an object of an imported database,", written)
+        if found.external:
+            raise errors.unsupported_time_travel("the external table", written)
         if found.materialized:
             raise errors.unsupported_time_travel("the materialized view", written)
 
