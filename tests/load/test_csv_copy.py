@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from snowmelt.errors import ConfigurationError, StagingError
-from snowmelt.load.csv_copy import Imported, build_aws_s3_options, build_csv_copy, parse_imported
+from snowmelt.load.csv import Imported, build_aws_s3_options, build_csv_copy, parse_imported
 from snowmelt.load.target import LoadColumn, LoadTarget
 from snowmelt.types.type_names import parse_postgres_type
 from snowmelt.types.type_table import Form
@@ -14,10 +14,10 @@ def test_the_two_sides_of_the_dialect():
     assert csv_file_format("gzip") == (
         "(TYPE = CSV COMPRESSION = GZIP FIELD_DELIMITER = ',' RECORD_DELIMITER = '\\n' "
         "FIELD_OPTIONALLY_ENCLOSED_BY = '\"' ESCAPE = NONE ESCAPE_UNENCLOSED_FIELD = NONE "
-        "NULL_IF = ('\\\\N') EMPTY_FIELD_AS_NULL = FALSE)"
+        "NULL_IF = () EMPTY_FIELD_AS_NULL = FALSE)"
     )
     assert build_aws_s3_options() == (
-        "(FORMAT csv, DELIMITER ',', QUOTE '\"', ESCAPE '\"', NULL '\\N', ENCODING 'UTF8')"
+        "(FORMAT csv, DELIMITER ',', QUOTE '\"', ESCAPE '\"', NULL '', ENCODING 'UTF8')"
     )
 
 
@@ -28,7 +28,7 @@ def test_names_are_quoted():
     )
     assert build_csv_copy(LoadTarget("bi", 'o"; DROP', columns)) == (
         'COPY "bi"."o""; DROP" ("id", "Visit ""Id""") FROM STDIN '
-        "(FORMAT csv, DELIMITER ',', QUOTE '\"', ESCAPE '\"', NULL '\\N', ENCODING 'UTF8')"
+        "(FORMAT csv, DELIMITER ',', QUOTE '\"', ESCAPE '\"', NULL '', ENCODING 'UTF8')"
     )
 
 

@@ -1,13 +1,12 @@
-"""A CSV file in S3 into a COPY: streamed and decompressed here, or fetched by the server itself through aws_s3.
+"""The rows of a CSV file as COPY takes them: streamed from S3 and decompressed here, or fetched by the server through aws_s3.
 
 Sources: Amazon RDS "Importing data from Amazon S3" (aws_s3.table_import_from_s3; gzip only under `Content-Encoding: gzip`).
-
-The rows of a CSV file as COPY takes them: streamed from S3 by us, or fetched by the server itself through aws_s3.
 """
 
 from __future__ import annotations
 
 import io
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ import pyarrow as pa
 
 from snowmelt.errors import ConfigurationError, StagingError, Topic, see
 from snowmelt.load.copy_stream import Ahead, Piece, send_copy
-from snowmelt.load.csv_copy import Imported, build_aws_s3_options, build_csv_copy, parse_imported
 from snowmelt.load.csv_records import (
     CsvBlock,
     find_codec,
@@ -31,6 +29,7 @@ from snowmelt.load.rejects import RejectedRow, keep_value
 from snowmelt.load.rows import ProgressCall, ServerFault
 from snowmelt.load.s3_object import S3Object
 from snowmelt.load.target import LoadTarget
+from snowmelt.unload.csv_dialect import COPY_OPTIONS
 
 #: Bytes of a GET, and of what is decompressed at a time.
 FETCH_BYTES = 8 << 20
@@ -39,6 +38,45 @@ _GZIP_WINDOW = 31
 
 #: All parts are parameters: no name, key or option stands in the statement's text.
 IMPORT_FROM_S3 = "SELECT aws_s3.table_import_from_s3(%s, %s, %s, aws_commons.create_s3_uri(%s, %s, %s))"
+
+
+#: `table_import_from_s3` answers in words; stand-ins may answer with the number alone.
+_IMPORTED = re.compile(
+    r"(?P<rows>\d+)(?: rows imported into relation .* from file .* of (?P<bytes>\d+) bytes)?", re.DOTALL
+)
+
+
+def build_csv_copy(target: LoadTarget) -> str:
+    """The COPY statement that takes the dialect from the client, with an explicit column list."""
+    return f"COPY {target.name} ({target.column_list}) FROM STDIN ({COPY_OPTIONS})"
+
+
+def build_aws_s3_options() -> str:
+    """The `options` argument of `aws_s3.table_import_from_s3`: COPY's own text in parentheses."""
+    return f"({COPY_OPTIONS})"
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What `aws_s3.table_import_from_s3` said that it did."""
+
+    rows: int
+    #: None where the answer was the bare number of rows.
+    bytes: int | None
+
+
+def parse_imported(answer: object) -> Imported:
+    """The rows and bytes of `87701673 rows imported into relation "t" from file x.csv of 6539180310 bytes`.
+
+    :raises StagingError: when the answer says neither; the transaction must then be rolled back.
+    """
+    match = _IMPORTED.fullmatch(str(answer).strip())
+    if match is None:
+        raise StagingError(
+            f"aws_s3.table_import_from_s3 answered {str(answer)[:200]!r}, from which no row count can be read. "
+            "Nothing was committed; load with load_method copy."
+        )
+    return Imported(int(match["rows"]), int(match["bytes"]) if match["bytes"] else None)
 
 
 def read_csv(source: S3Object, compression: str) -> Iterator[Piece]:

@@ -1,4 +1,4 @@
-"""CSV text into records, and a record into its values, by the dialect of csv_copy.py. For files that a COPY has refused.
+"""CSV text into records, and a record into its values, by the dialect of unload/csv_dialect.py. For files that a COPY has refused.
 
 A record ends at a line feed outside of quotes. COPY counts lines, those inside of quotes too, but for the first record:
 before it has seen how lines end, it counts carriage returns there (PostgreSQL's copyfromparse.c calls that "a little fragile").
@@ -18,7 +18,6 @@ from snowmelt.types.type_table import Form
 BLOCK_BYTES = 1 << 20
 
 _FIELD = re.compile(rb'(?:"(?P<text>[^"]*(?:""[^"]*)*)"|(?P<bare>[^",\n]*))(?P<end>,|\n|\Z)')
-_NULL = rb"\N"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +101,14 @@ def parse_record(record: CsvRecord, columns: Sequence[LoadColumn]) -> dict[str, 
             break
         text = match["text"]
         values.append(
-            text.replace(b'""', b'"')
-            if text is not None
-            else None
-            if match["bare"] == _NULL
-            else match["bare"]
+            text.replace(b'""', b'"') if text is not None else None if not match["bare"] else match["bare"]
         )
         place = match.end()
         if match["end"] != b",":
             break
     row = {column.file_name: _unmark(value, column) for column, value in zip(columns, values, strict=False)}
     more = values[len(columns) :]
-    return row | {"(more)": b",".join(value or _NULL for value in more)} if more else row
+    return row | {"(more)": b",".join(value or b"" for value in more)} if more else row
 
 
 def _unmark(value: bytes | None, column: LoadColumn) -> bytes | None:
