@@ -214,7 +214,7 @@ def open_world(dsn: str) -> Iterator[World]:
 
     from sandbox.demo_data import surroundings
 
-    hook = SnowflakeHook(snowflake_conn_id="snowflake_default", session_parameters=SESSION_PARAMETERS)
+    hook = SnowflakeHook(snowflake_conn_id="snowflake_default", session_parameters=dict(SESSION_PARAMETERS))
     session, schema = hook.get_conn(), f"B{uuid.uuid4().hex[:10].upper()}"
     world = CountedWorld(
         session, s3_client("AIRFLOW_READER"), dsn, os.environ["SNOWMELT_SANDBOX_S3_BUCKET"], schema

@@ -36,7 +36,7 @@ def snowflake(sandbox):
     from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 
     connection = SnowflakeHook(
-        snowflake_conn_id="snowflake_default", session_parameters=SESSION_PARAMETERS
+        snowflake_conn_id="snowflake_default", session_parameters=dict(SESSION_PARAMETERS)
     ).get_conn()
     yield connection
     connection.close()

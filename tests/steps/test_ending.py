@@ -22,7 +22,7 @@ def world(sandbox):
     from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 
     connection = SnowflakeHook(
-        snowflake_conn_id="snowflake_default", session_parameters=SESSION_PARAMETERS
+        snowflake_conn_id="snowflake_default", session_parameters=dict(SESSION_PARAMETERS)
     ).get_conn()
     dsn = sandbox.create_database("test_report")
     made = World(connection, sandbox.s3("AIRFLOW_READER"), dsn, sandbox.bucket, "REPORTS")

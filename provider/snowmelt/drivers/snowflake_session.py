@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from snowmelt.drivers.snowflake import Connection, read_named_rows, read_rows
@@ -25,40 +26,42 @@ _ZONED = f"{_LOCAL} TZHTZM"
 
 #: Parameter → value. Times print nine digits, because TO_JSON prints the times inside a VARIANT, OBJECT or ARRAY by these formats.
 #: Texts are read by AUTO, which takes every form that Snowmelt writes. ENABLE_UNLOAD_PHYSICAL_TYPE_OPTIMIZATION would pick
-#: each file's number types by the values in that file.
-SESSION_PARAMETERS: dict[str, str] = {
-    "ABORT_DETACHED_QUERY": "FALSE",  # TRUE ends an unload five minutes after the task that submitted it has left
-    "AUTOCOMMIT": "TRUE",
-    "BINARY_INPUT_FORMAT": "HEX",
-    "BINARY_OUTPUT_FORMAT": "HEX",
-    "DATE_INPUT_FORMAT": "AUTO",
-    "DATE_OUTPUT_FORMAT": "YYYY-MM-DD",
-    "DEFAULT_NULL_ORDERING": "LAST",
-    "ENABLE_UNLOAD_PHYSICAL_TYPE_OPTIMIZATION": "FALSE",
-    "ERROR_ON_NONDETERMINISTIC_MERGE": "TRUE",
-    "ERROR_ON_NONDETERMINISTIC_UPDATE": "TRUE",
-    "GEOGRAPHY_OUTPUT_FORMAT": "GeoJSON",
-    "GEOMETRY_OUTPUT_FORMAT": "GeoJSON",
-    "JSON_INDENT": "0",
-    "MULTI_STATEMENT_COUNT": "1",  # one statement a request, whatever a text holds
-    "QUOTED_IDENTIFIERS_IGNORE_CASE": "FALSE",  # TRUE reads "Visit Id" as VISIT ID
-    "ROWS_PER_RESULTSET": "0",  # no limit
-    "SEARCH_PATH": "$current, $public",
-    "STRICT_JSON_OUTPUT": "FALSE",  # both are read; one of them, so that files of one run are alike
-    "TIMESTAMP_DAY_IS_ALWAYS_24H": "FALSE",
-    "TIMESTAMP_INPUT_FORMAT": "AUTO",
-    "TIMESTAMP_LTZ_OUTPUT_FORMAT": _ZONED,
-    "TIMESTAMP_NTZ_OUTPUT_FORMAT": _LOCAL,
-    "TIMESTAMP_OUTPUT_FORMAT": _ZONED,
-    "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
-    "TIMESTAMP_TZ_OUTPUT_FORMAT": _ZONED,
-    "TIMEZONE": "UTC",
-    "TIME_INPUT_FORMAT": "AUTO",
-    "TIME_OUTPUT_FORMAT": "HH24:MI:SS.FF9",
-    "TWO_DIGIT_CENTURY_START": "1970",
-    "WEEK_OF_YEAR_POLICY": "0",
-    "WEEK_START": "1",
-}
+#: each file's number types by the values in that file. Read-only: the connector writes into the dict that it is given.
+SESSION_PARAMETERS: Mapping[str, str] = MappingProxyType(
+    {
+        "ABORT_DETACHED_QUERY": "FALSE",  # TRUE ends an unload five minutes after the task that submitted it has left
+        "AUTOCOMMIT": "TRUE",
+        "BINARY_INPUT_FORMAT": "HEX",
+        "BINARY_OUTPUT_FORMAT": "HEX",
+        "DATE_INPUT_FORMAT": "AUTO",
+        "DATE_OUTPUT_FORMAT": "YYYY-MM-DD",
+        "DEFAULT_NULL_ORDERING": "LAST",
+        "ENABLE_UNLOAD_PHYSICAL_TYPE_OPTIMIZATION": "FALSE",
+        "ERROR_ON_NONDETERMINISTIC_MERGE": "TRUE",
+        "ERROR_ON_NONDETERMINISTIC_UPDATE": "TRUE",
+        "GEOGRAPHY_OUTPUT_FORMAT": "GeoJSON",
+        "GEOMETRY_OUTPUT_FORMAT": "GeoJSON",
+        "JSON_INDENT": "0",
+        "MULTI_STATEMENT_COUNT": "1",  # one statement a request, whatever a text holds
+        "QUOTED_IDENTIFIERS_IGNORE_CASE": "FALSE",  # TRUE reads "Visit Id" as VISIT ID
+        "ROWS_PER_RESULTSET": "0",  # no limit
+        "SEARCH_PATH": "$current, $public",
+        "STRICT_JSON_OUTPUT": "FALSE",  # both are read; one of them, so that files of one run are alike
+        "TIMESTAMP_DAY_IS_ALWAYS_24H": "FALSE",
+        "TIMESTAMP_INPUT_FORMAT": "AUTO",
+        "TIMESTAMP_LTZ_OUTPUT_FORMAT": _ZONED,
+        "TIMESTAMP_NTZ_OUTPUT_FORMAT": _LOCAL,
+        "TIMESTAMP_OUTPUT_FORMAT": _ZONED,
+        "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
+        "TIMESTAMP_TZ_OUTPUT_FORMAT": _ZONED,
+        "TIMEZONE": "UTC",
+        "TIME_INPUT_FORMAT": "AUTO",
+        "TIME_OUTPUT_FORMAT": "HH24:MI:SS.FF9",
+        "TWO_DIGIT_CENTURY_START": "1970",
+        "WEEK_OF_YEAR_POLICY": "0",
+        "WEEK_START": "1",
+    }
+)
 
 #: Parameters that have to be empty, and are not sent: no value of theirs means "none". This one shows shared views as
 #: another account would see them.
