@@ -58,8 +58,8 @@ class Side:
     token: tuple[str, ...]
     #: Aggregates over the aliases; each gives a text.
     measures: tuple[tuple[Measure, str], ...]
-    #: Computed once a row from the aliases of `inner`.
-    derived: tuple[tuple[str, str], ...] = ()
+    #: Computed once a row, step by step, each step from the aliases of `inner` and of the steps before.
+    derived: tuple[tuple[tuple[str, str], ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +125,9 @@ def float_class(value: str, finite: str) -> str:
     :param finite: a predicate that is true for what is no NaN and not infinite.
     """
     bits = FLOAT_CLASS_BITS
-    large = " ".join(
-        f"WHEN ABS({value}) < POWER(2, {49 + bits * k}) THEN {k}" for k in range(1, FLOAT_CLASSES)
-    )
+    large = " ".join(f"WHEN ABS({value})<POWER(2,{49 + bits * k}) THEN {k}" for k in range(1, FLOAT_CLASSES))
     small = " ".join(
-        f"WHEN ABS({value}) >= POWER(2, {-46 - bits * k}) THEN {-k}" for k in range(1, FLOAT_CLASSES)
+        f"WHEN ABS({value})>=POWER(2,{-46 - bits * k}) THEN {-k}" for k in range(1, FLOAT_CLASSES)
     )
     return (
         f"CASE WHEN NOT ({finite}) THEN NULL WHEN {value} = 0 THEN 0 "
@@ -144,6 +142,22 @@ def float_parts(value: str) -> tuple[str, str, str]:
     whole = f"TRUNC({value})"
     next_places = f"({value} - {whole}) * {FLOAT_PART}"
     return whole, f"TRUNC({next_places})", f"TRUNC(({next_places} - TRUNC({next_places})) * {FLOAT_PART})"
+
+
+def float_link(value: str) -> tuple[str, str, str, str]:
+    """A float in short, where its exact token would be too long: two predicates, and integral floats for what fulfils them.
+
+    Below 2^49 these are the whole part and the next 49 binary places, so floats that differ by more than 2^-49 differ here.
+    From there to 2^95 it is the whole part of the float divided by 2^46. The same text for both databases.
+    """
+    whole = f"TRUNC({value})"
+    places = f"TRUNC(({value} - {whole}) * {FLOAT_PART})"
+    return (
+        f"ABS({value}) < {FLOAT_PART}",
+        whole,
+        places,
+        f"TRUNC({value} * POWER(2, -46))",
+    )
 
 
 def float_scaled(value: str, class_: str) -> str:

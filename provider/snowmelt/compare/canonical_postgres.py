@@ -8,6 +8,7 @@ functions" (`trim_scale`), "String functions" (`concat` takes NULL as empty; at 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from snowmelt.compare.canonical import (
     LONGEST,
@@ -15,6 +16,7 @@ from snowmelt.compare.canonical import (
     NumberedColumn,
     Side,
     float_class,
+    float_link,
     float_parts,
     float_scaled,
 )
@@ -29,6 +31,19 @@ _INTEGERS = frozenset({"smallint", "integer", "bigint"})
 def target_side(column: NumberedColumn) -> Side:
     """The column as PostgreSQL computes it; the token's parts are arguments of `concat`."""
     return _SIDES[column.kind](column)
+
+
+def target_link(column: NumberedColumn) -> Side:
+    """The column without measures, in short, for the hash that ties all columns of a row together."""
+    if column.kind is not Comparison.FLOAT:
+        return replace(target_side(column), measures=())
+    alias = column.alias
+    small, whole, places, large = float_link(alias)
+    token = (
+        f"CASE WHEN {small} THEN concat(CAST({whole} AS bigint), ':', CAST({places} AS bigint)) "
+        f"WHEN abs({alias}) < POWER(2, 95) THEN CAST(CAST({large} AS bigint) AS text) WHEN {alias} IS NOT NULL THEN 'x' END"
+    )
+    return Side(((alias, _name(column)),), (token, _CLOSED), ())
 
 
 def _name(column: NumberedColumn) -> str:
@@ -73,7 +88,7 @@ def _number(column: NumberedColumn) -> Side:
     summed = column.third
     total = (Measure.TOTAL, _text(f"sum({summed})"))
     large = (Measure.LARGE, _text(f"count({alias}) - count({summed})"))
-    derived = ((summed, f"CASE WHEN abs({alias}) < {below} THEN {alias} END"),)
+    derived = (((summed, f"CASE WHEN abs({alias}) < {below} THEN {alias} END"),),)
     return Side(side.inner, side.token, (*side.measures[:3], total, large), derived)
 
 
@@ -91,7 +106,7 @@ def _microseconds(column: NumberedColumn) -> Side:
 
 def _float(column: NumberedColumn) -> Side:
     alias, class_, value = column.alias, column.second, _name(column)
-    finite = f"abs({value}) < 'Infinity'::float8"
+    finite = f"abs({alias}) < 'Infinity'::float8"
 
     scaled = column.third
     parts = ", ':', ".join(f"CAST({part} AS bigint)" for part in float_parts(scaled))
@@ -108,7 +123,7 @@ def _float(column: NumberedColumn) -> Side:
         return _text(f"count(CASE WHEN {alias} = '{value}'::float8 THEN 1 END)")
 
     return Side(
-        ((alias, value), (class_, float_class(value, finite))),
+        ((alias, value),),
         (token, _CLOSED),
         (
             _count(alias),
@@ -118,7 +133,7 @@ def _float(column: NumberedColumn) -> Side:
             (Measure.INFINITE, counted("Infinity")),
             (Measure.NEGATIVE_INFINITE, counted("-Infinity")),
         ),
-        ((scaled, float_scaled(alias, class_)),),
+        (((class_, float_class(alias, finite)),), ((scaled, float_scaled(alias, class_)),)),
     )
 
 
@@ -150,7 +165,7 @@ def _json(column: NumberedColumn) -> Side:
         ((alias, _text(_name(column))),),
         (kind, shape, _CLOSED),
         (_count(alias), (Measure.TOTAL, _text(f"sum({shape})"))),
-        ((shape, f"octet_length({alias}) - octet_length({bare})"),),
+        (((shape, f"octet_length({alias}) - octet_length({bare})"),),),
     )
 
 

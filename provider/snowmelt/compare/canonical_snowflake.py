@@ -8,6 +8,7 @@ fixed-point number becomes text with all digits of its scale), "Data type conver
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from snowmelt.compare.canonical import (
     LONGEST,
@@ -15,9 +16,12 @@ from snowmelt.compare.canonical import (
     NumberedColumn,
     Side,
     float_class,
+    float_link,
     float_parts,
     float_scaled,
 )
+from snowmelt.types.expressions import uncollated
+from snowmelt.types.type_names import parse_snowflake_type
 from snowmelt.types.type_table import Comparison
 
 _CLOSED = "|| '|'"
@@ -26,6 +30,20 @@ _CLOSED = "|| '|'"
 def source_side(column: NumberedColumn) -> Side:
     """The column as Snowflake computes it; the token is one expression that is never NULL."""
     return _SIDES[column.kind](column)
+
+
+def source_link(column: NumberedColumn) -> Side:
+    """The column without measures, in short, for the hash that ties all columns of a row together."""
+    if column.kind is not Comparison.FLOAT:
+        return replace(source_side(column), measures=())
+    alias = column.alias
+    small, *numbers, large = float_link(alias)
+    parts = " || ':' || ".join(_text(f"CAST({number} AS NUMBER(38,0))") for number in numbers)
+    token = (
+        f"CASE WHEN {small} THEN {parts} WHEN ABS({alias}) < POWER(2, 95) THEN {_text(f'CAST({large} AS NUMBER(38,0))')} "
+        f"WHEN {alias} IS NOT NULL THEN 'x' ELSE '' END {_CLOSED}"
+    )
+    return Side(((alias, f"CAST({column.value} AS FLOAT)"),), (token,), ())
 
 
 def _text(expression: str) -> str:
@@ -75,7 +93,7 @@ def _as_is(column: NumberedColumn) -> Side:
 def _float(column: NumberedColumn) -> Side:
     alias, class_ = column.alias, column.second
     value = f"CAST({column.value} AS FLOAT)"
-    finite = f"{value} <> 'NaN'::FLOAT AND {value} <> 'inf'::FLOAT AND {value} <> '-inf'::FLOAT"
+    finite = f"{alias} <> 'NaN'::FLOAT AND {alias} <> 'inf'::FLOAT AND {alias} <> '-inf'::FLOAT"
 
     scaled = column.third
     parts = " || ':' || ".join(_text(f"CAST({part} AS NUMBER(38,0))") for part in float_parts(scaled))
@@ -85,7 +103,7 @@ def _float(column: NumberedColumn) -> Side:
     )
     shown = f"IFF({class_} IS NOT NULL, {alias}, NULL)"
     return Side(
-        ((alias, value), (class_, float_class(value, finite))),
+        ((alias, value),),
         (token,),
         (
             _count(alias),
@@ -95,23 +113,27 @@ def _float(column: NumberedColumn) -> Side:
             (Measure.INFINITE, _text(f"COUNT(IFF({alias} = 'inf'::FLOAT, 1, NULL))")),
             (Measure.NEGATIVE_INFINITE, _text(f"COUNT(IFF({alias} = '-inf'::FLOAT, 1, NULL))")),
         ),
-        ((scaled, float_scaled(alias, class_)),),
+        (((class_, float_class(alias, finite)),), ((scaled, float_scaled(alias, class_)),)),
     )
 
 
-def _octets(column: NumberedColumn, shown: str) -> Side:
+def _octets(column: NumberedColumn, value: str, shown: str) -> Side:
     alias = column.alias
     octets = f"OCTET_LENGTH({alias})"
     token = f"COALESCE({_text(octets)} || ':' || IFF({octets} <= {LONGEST}, {shown}, MD5({shown})), ':')"
-    return Side(((alias, column.value),), (token,), _spread(alias, octets))
+    return Side(((alias, value),), (token,), _spread(alias, octets))
 
 
 def _varchar(column: NumberedColumn) -> Side:
-    return _octets(column, column.alias)
+    """A cast drops the collation: texts of two collations cannot be put together (002322), and one of them hides case."""
+    source = parse_snowflake_type(column.column.source_type)
+    if source.name != "VARCHAR":
+        return _octets(column, column.value, column.alias)
+    return _octets(column, uncollated(column.value, source), column.alias)
 
 
 def _binary(column: NumberedColumn) -> Side:
-    return _octets(column, f"HEX_ENCODE({column.alias}, 0)")
+    return _octets(column, column.value, f"HEX_ENCODE({column.alias}, 0)")
 
 
 def _uuid(column: NumberedColumn) -> Side:

@@ -51,6 +51,16 @@ _BOTTOM = """\
   files that were unloaded for another length.
 - **CSV and years.** The unload adds a remark to a year beyond 1 to 9999, so that PostgreSQL refuses it, whatever
   Snowflake prints for it. Instants count in UTC: 9999-12-31 23:00 -08:00 is in the year 10000.
+- **CSV and NULL.** NULL is nothing between two delimiters, an empty text is `""`: Snowflake puts a text for NULL (NULL_IF) in quotes,
+  where PostgreSQL would take it as a text.
+- **Times inside VARIANT, OBJECT and ARRAY.** TO_JSON prints them by the session's output formats, which Snowmelt pins:
+  `2024-02-01 03:04:05.123456789`, with the offset `+0200` for a TIMESTAMP_TZ, in UTC for a TIMESTAMP_LTZ, `20:57:01.123456789` for a TIME.
+- **FLOATs inside VARIANT, OBJECT and ARRAY.** TO_JSON prints 16 significant digits, and a double needs 17: 0.1 + 0.2 arrives as
+  0.3. The last bit of about half of all doubles is lost, a relative error below 1e-15. Whole and decimal numbers keep all digits.
+  Where the last bit matters, copy the FLOAT as a column of its own, from a view: `SELECT ID, V, V:x::FLOAT AS X FROM RAW_EVENTS`.
+- **Collations.** A collation changes no value. Texts are compared by their bytes: in fingerprints, in bounds of chunks and in watermarks.
+- **Computed columns** (kind VIRTUAL in DESCRIBE TABLE, as all columns of external tables) are copied with their values. Leave one out
+  by `columns.exclude`.
 - **Rows that do not fit.** `bad_rows: reject` (the default) rolls the file back and names file, row, column and value;
   `quarantine` sets such rows aside in `snowmelt.rejected_row`, by each way in, up to `quarantine_limit` rows of the run.
 - **Encodings.** Files are UTF-8. A database in another encoding gets each text converted by PostgreSQL; a character that it does
@@ -84,13 +94,12 @@ at planning by name. Three ways out: leave the column out (`columns.exclude`); c
 - TO_VARCHAR of a FLOAT with the format TME is taken to print 17 significant digits, and the sign of a negative zero. Parquet carries
   the 8 bytes as they are: choose it where FLOATs matter.
 - Snowflake advises against years before 1582 and beyond 9999. They are carried as Snowflake counts them.
-- TO_JSON of a FLOAT inside a VARIANT, of a VECTOR's elements, and ST_ASEWKT of coordinates are taken to print digits that
-  read back as the same number.
-- An undefined element of an ARRAY, and NaN inside a VARIANT, are no JSON: PostgreSQL refuses them.
+- TO_JSON of a VECTOR's elements, and ST_ASEWKT of coordinates are taken to print digits that read back as the same number.
+- NaN and the infinities inside a VARIANT are not JSON: PostgreSQL refuses them.
 - BINARY in Parquet is taken to be written as bytes. Text in its place is refused by the loader.
 
 Sources: Snowflake's documentation on DATE_PART, DATEDIFF, DATE_TRUNC, CONVERT_TIMEZONE, SQL format models, TO_JSON, HEX_ENCODE,
-ST_ASEWKT, vector data types, UUID data type, date and time data types; PostgreSQL's on character, numeric and date/time types.
+ST_ASEWKT, semi-structured data types, collation, data unloading, vector data types, UUID data type, date and time data types; PostgreSQL's on character, numeric and date/time types.
 """
 
 #: Source types and target types of the verdict table: one of each kind, and those on the edge.

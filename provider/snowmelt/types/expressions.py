@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from snowmelt.types.type_names import SnowflakeType
+from snowmelt.types.type_names import VARCHAR_DEFAULT_LENGTH, SnowflakeType
 from snowmelt.types.type_table import MICROSECOND_DIGITS, MICROSECONDS_DIGITS, Form, TypeRow, row_of
 from snowmelt.vocabulary import FileFormat
 
@@ -62,3 +62,8 @@ def offset_expression(value_sql: str) -> str:
     """
     utc = f"CAST(CONVERT_TIMEZONE('UTC', {value_sql}) AS TIMESTAMP_NTZ)"
     return f"DATEDIFF(MINUTE, {utc}, CAST({value_sql} AS TIMESTAMP_NTZ))"
+
+
+def uncollated(value_sql: str, source: SnowflakeType) -> str:
+    """A text without its collation: a cast drops it ("Collation support"), and texts are compared by their bytes."""
+    return f"CAST({value_sql} AS VARCHAR({max(source.length or 0, VARCHAR_DEFAULT_LENGTH)}))"

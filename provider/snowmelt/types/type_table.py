@@ -19,6 +19,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from snowmelt.errors import SchemaError
+from snowmelt.sql.names import snowflake_literal
 from snowmelt.types.type_names import PostgresType, SnowflakeType
 
 
@@ -145,10 +146,19 @@ _FLOAT_TEXT = (
     "CASE WHEN {c} = 'NaN'::FLOAT THEN 'NaN' WHEN {c} = 'inf'::FLOAT THEN 'Infinity' "
     "WHEN {c} = '-inf'::FLOAT THEN '-Infinity' ELSE TO_VARCHAR({c}, 'TME') END"
 )
+_STRING_OR_UNDEFINED = r'(undefined|"(\\.|[^"\\])*")'
+#: An ARRAY prints SQL NULL as `undefined`, which is not JSON. Every string and every `undefined` is marked by a character that
+#: JSON text never holds bare; a marked `undefined` becomes null, and the marks go. What is inside of a string stays.
+_MARKED = f"REGEXP_REPLACE(TO_JSON({{c}}), {snowflake_literal(_STRING_OR_UNDEFINED)}, '\\\\1' || CHR(1))"
+_JSON = (
+    "IFF(CONTAINS(TO_JSON({c}), 'undefined'), "
+    f"REPLACE(REPLACE({_MARKED}, 'undefined' || CHR(1), 'null'), CHR(1), ''), TO_JSON({{c}}))"
+)
 _BEYOND = "Years 1 to 9999 by each way. Parquet carries what lies beyond as it is; CSV refuses it."
 _JSON_NOTE = (
-    "Numbers keep all their digits; jsonb writes them without exponents, and -0 as 0. A JSON null stays a JSON null, "
-    "a SQL NULL stays a SQL NULL. What JSON cannot say (undefined, NaN) is refused while loading."
+    "Whole and decimal numbers keep all their digits, a FLOAT has 16; jsonb writes them without exponents, and -0 as 0. A JSON null "
+    "stays a JSON null, a SQL NULL stays a SQL NULL; a SQL NULL inside an ARRAY becomes a JSON null. NaN and the infinities are "
+    "not JSON and are refused while loading."
 )
 
 
@@ -306,8 +316,8 @@ TYPE_TABLE: tuple[TypeRow, ...] = (
             name,
             name,
             Form.JSON,
-            "TO_JSON({c})",
-            "TO_JSON({c})",
+            _JSON,
+            _JSON,
             _TEXT,
             ("jsonb", "json", "text"),
             Comparison.JSON,
