@@ -24,7 +24,7 @@ from snowmelt.types.columns import Column
 from snowmelt.types.type_names import parse_postgres_type, parse_snowflake_type
 from snowmelt.types.type_table import Comparison, row_of
 
-#: Octets of a text or of bytes that stand in a token as they are; a longer value stands there as its MD5, so that the
+#: Octets of a text or of bytes that are in a token as they are; of a longer value it has the MD5, so that the
 #: row's text stays far below the longest text of Snowflake, whatever the columns.
 LONGEST = 1000
 #: Digits that may be added up: Snowflake's sum has 38, which leaves twelve for the rows.

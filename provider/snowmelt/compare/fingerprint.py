@@ -74,7 +74,7 @@ def build_source_fingerprint(
 ) -> str:
     """The statement that computes a fingerprint in Snowflake.
 
-    :param source_sql: what stands behind FROM: the quoted table with its AT clause.
+    :param source_sql: what follows FROM: the quoted table with its AT clause.
     :param where: a Snowflake predicate over the table's columns, or empty.
     :param column_hashes: also hash each column by itself: an MD5 for each value instead of one for each row.
     :param group: a Snowflake expression over the table's columns; one fingerprint is computed for each of its values.

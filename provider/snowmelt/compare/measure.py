@@ -71,7 +71,7 @@ def verify_fingerprint(
     `reason` when nothing was compared, `rows`, `hash`, `columns`, the columns that are compared approximately, `seconds`.
 
     :param rejected: rows that were set aside while loading; None: as the ledger says.
-    :raises VerificationError: naming each column and, where they can be told, the chunks, with both values.
+    :raises VerificationError: naming each column and, where they are known, the chunks, with both values.
     """
     reason = find_obstacle(postgres, plan, rejected)
     if reason:
@@ -154,7 +154,7 @@ def _read_both(both: _Both, source_sql: str, target_sql: str) -> tuple[list[Any]
 
 
 def _describe(both: _Both, differences: Sequence[str]) -> str:
-    """The whole message: the differences by chunk and column where the chunks can be told, else of the table."""
+    """The whole message: the differences by chunk and column where the chunks are known, else of the table."""
     plan = both.plan
     chunks, note = _find_chunks(both)
     named = [
@@ -182,7 +182,7 @@ def _describe(both: _Both, differences: Sequence[str]) -> str:
 
 
 def _find_chunks(both: _Both) -> tuple[list[Chunk], str]:
-    """The chunks that differ, or why they cannot be told."""
+    """The chunks that differ, or why they are not known."""
     groups = group_chunks(both.plan.chunks, both.columns)
     if isinstance(groups, ChunksUnknown):
         return [], f"the chunk is not known: {groups.reason}"

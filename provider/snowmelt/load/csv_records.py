@@ -22,7 +22,7 @@ _FIELD = re.compile(rb'(?:"(?P<text>[^"]*(?:""[^"]*)*)"|(?P<bare>[^",\n]*))(?P<e
 
 @dataclass(frozen=True, slots=True)
 class CsvRecord:
-    """One row as it stands in the file, its line feed included."""
+    """One row as it is in the file, its line feed included."""
 
     data: bytes
 
@@ -52,7 +52,7 @@ class CsvBlock:
 
 
 def split_records(pieces: Iterable[bytes]) -> Iterator[CsvRecord]:
-    """The records of a text that comes in pieces; what stands behind the last line feed is one, too."""
+    """The records of a text that comes in pieces; what follows the last line feed is one, too."""
     lines: list[bytes] = []
     rest: list[bytes] = []
     quotes = 0
@@ -90,7 +90,7 @@ def gather_blocks(records: Iterable[CsvRecord], block_bytes: int = BLOCK_BYTES) 
 def parse_record(record: CsvRecord, columns: Sequence[LoadColumn]) -> dict[str, bytes | None]:
     r"""The values of a record by the file's column names; NULL is None, a text is without its quotes.
 
-    A record with another number of values than columns keeps what it has; what is too much stands under "(more)".
+    A record with another number of values than columns keeps what it has; what is too much is under "(more)".
     """
     values: list[bytes | None] = []
     place = 0

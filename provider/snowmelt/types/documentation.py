@@ -14,7 +14,8 @@ _TOP = """\
 
 Made from the type table in `provider/snowmelt/types/type_table.py` by `python -m snowmelt.types.documentation > docs/types.md`.
 A test fails when the two differ. How values travel: Snowflake selects the expression below into a staged file, the file's
-value goes into the PostgreSQL type. Nothing passes through a float, a local time zone or a display format on the way.
+value goes into the PostgreSQL type. No value passes through a float or a local time zone on the way. A display format matters
+only to times inside VARIANT, OBJECT and ARRAY, where it is pinned.
 """
 
 _EXPRESSIONS = """\

@@ -196,7 +196,7 @@ TYPE_TABLE: tuple[TypeRow, ...] = (
         Comparison.INTEGER,
         default=_whole_number,
         casts=_BY_DIGITS,
-        note="p ≤ 4 smallint, ≤ 9 integer, ≤ 18 bigint, else numeric(p,0). INT and its kin are NUMBER(38,0).",
+        note="p ≤ 4 smallint, ≤ 9 integer, ≤ 18 bigint, else numeric(p,0). INT, INTEGER, BIGINT and the like are NUMBER(38,0).",
     ),
     TypeRow(
         "NUMBER(p,s), s > 0",
