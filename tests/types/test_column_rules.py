@@ -114,7 +114,8 @@ def test_a_mask_gives_a_type_without_a_way_a_way():
         [source("M", "MAP(VARCHAR, NUMBER(38,0))")],
         rules=ColumnRules(mask={"M": MaskRule('CAST("M" AS VARIANT)', "VARIANT")}),
     ).columns
-    assert (column.select, column.target_type) == ('TO_JSON((CAST("M" AS VARIANT)))', "jsonb")
+    assert column.select.endswith(""", CHR(1), ''), TO_JSON((CAST("M" AS VARIANT))))""")
+    assert column.target_type == "jsonb"
 
 
 def test_a_wrong_mask_is_named():

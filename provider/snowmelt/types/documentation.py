@@ -60,6 +60,7 @@ _BOTTOM = """\
   0.3. The last bit of about half of all doubles is lost, a relative error below 1e-15. Whole and decimal numbers keep all digits.
   Where the last bit matters, copy the FLOAT as a column of its own, from a view: `SELECT ID, V, V:x::FLOAT AS X FROM RAW_EVENTS`.
 - **Collations.** A collation changes no value. Texts are compared by their bytes: in fingerprints, in bounds of chunks and in watermarks.
+  Unique keys are compared in PostgreSQL: two keys that a case-insensitive collation takes for one stay two.
 - **Computed columns** (kind VIRTUAL in DESCRIBE TABLE, as all columns of external tables) are copied with their values. Leave one out
   by `columns.exclude`.
 - **Rows that do not fit.** `bad_rows: reject` (the default) rolls the file back and names file, row, column and value;
