@@ -67,22 +67,32 @@ SESSION_PARAMETERS: Mapping[str, str] = MappingProxyType(
 #: another account would see them.
 _EMPTY = ("SIMULATED_DATA_SHARING_CONSUMER",)
 
+_ROW_LIMIT = "ROWS_PER_RESULTSET"
+
 
 def pin_session(connection: Connection) -> None:
     """Hold the parameters of a session that was just opened against `SESSION_PARAMETERS`, and set those that differ.
 
     :raises ConfigurationError: one of them cannot be set; it names the parameter, its value and where that comes from.
     """
-    rows = read_named_rows(
-        connection, "SHOW PARAMETERS IN SESSION", "Reading the parameters of the Snowflake session"
-    )
-    found = {str(row["key"]).upper(): row for row in rows}
+    found = _read_parameters(connection)
+    limit = found.get(_ROW_LIMIT, {"value": None})
+    if str(limit["value"]) != SESSION_PARAMETERS[_ROW_LIMIT]:  # it may have cut off what SHOW PARAMETERS gave
+        _set(connection, _ROW_LIMIT, SESSION_PARAMETERS[_ROW_LIMIT], limit)
+        found = _read_parameters(connection)
     for name, wanted in {**SESSION_PARAMETERS, **dict.fromkeys(_EMPTY, "")}.items():
         row = found.get(name)
         if row is None:
             log.debug("The account has no session parameter %s", name)
         elif _differs(row, wanted):
             _set(connection, name, wanted, row)
+
+
+def _read_parameters(connection: Connection) -> dict[str, dict[str, Any]]:
+    rows = read_named_rows(
+        connection, "SHOW PARAMETERS IN SESSION", "Reading the parameters of the Snowflake session"
+    )
+    return {str(row["key"]).upper(): row for row in rows}
 
 
 def _differs(row: Mapping[str, Any], wanted: str) -> bool:
