@@ -16,7 +16,7 @@ from snowmelt.load.target import LoadColumn, LoadTarget
 from snowmelt.types.column_plan import plan_columns
 from snowmelt.types.columns import Column, ColumnRules, SourceColumn
 from snowmelt.types.type_names import parse_snowflake_type
-from snowmelt.types.type_table import FileFormat
+from snowmelt.vocabulary import FileFormat
 
 #: From a random generator and the first and last row's numbers to the column's values.
 Maker = Callable[[np.random.Generator, int, int], pa.Array]

@@ -26,6 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.apart import resident
+from snowmelt.drivers.snowflake_session import SESSION_PARAMETERS
 from snowmelt.json_values import from_json, to_json
 from snowmelt.ledger import files as ledger_files
 from snowmelt.plan.plan import Plan
@@ -36,7 +37,6 @@ from snowmelt.steps.register import RegisteredFiles, register_files
 from snowmelt.steps.verify import verify_run
 from snowmelt.unload.manifest import StagedChunk, StagedFile
 from snowmelt.unload.staged import look_for_chunks
-from snowmelt.unload.statements import SESSION_PARAMETERS
 from tests.steps.runs import World
 
 ROWS_OF_FILE = 10
@@ -203,7 +203,7 @@ def open_world(dsn: str) -> Iterator[World]:
 
     from sandbox.demo_data import surroundings
 
-    hook = SnowflakeHook(snowflake_conn_id="snowflake_default", session_parameters=SESSION_PARAMETERS)
+    hook = SnowflakeHook(snowflake_conn_id="snowflake_default", session_parameters=dict(SESSION_PARAMETERS))
     session, schema = hook.get_conn(), f"B{uuid.uuid4().hex[:10].upper()}"
     world = CountedWorld(
         session, s3_client("AIRFLOW_READER"), dsn, os.environ["SNOWMELT_SANDBOX_S3_BUCKET"], schema

@@ -144,10 +144,10 @@ def source_session(sandbox):
     from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 
     from sandbox.demo_data import surroundings
-    from snowmelt.unload.statements import SESSION_PARAMETERS
+    from snowmelt.drivers.snowflake_session import SESSION_PARAMETERS
 
     connection = SnowflakeHook(
-        snowflake_conn_id="snowflake_default", session_parameters=SESSION_PARAMETERS
+        snowflake_conn_id="snowflake_default", session_parameters=dict(SESSION_PARAMETERS)
     ).get_conn()
     with connection.cursor() as cursor:
         for statement in [*surroundings(sandbox.bucket), "CREATE DATABASE IF NOT EXISTS TESTS"]:

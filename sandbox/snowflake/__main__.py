@@ -11,7 +11,7 @@ from pathlib import Path
 import uvicorn
 
 from sandbox.snowflake.http.app import Application
-from sandbox.snowflake.http.engine import Engine
+from sandbox.snowflake.http.engine import DETACHED_SECONDS, Engine
 
 
 class _Server(uvicorn.Server):
@@ -37,8 +37,14 @@ def main() -> None:
     parser.add_argument(
         "--db-path", type=Path, help="keep everything in this folder; in memory when left out"
     )
+    parser.add_argument(
+        "--detached-seconds",
+        type=float,
+        default=DETACHED_SECONDS,
+        help="a query of a silent session ends after so long where ABORT_DETACHED_QUERY is set (300)",
+    )
     options = parser.parse_args()
-    engine = Engine(options.db_path, options.s3_endpoint, options.statement_log)
+    engine = Engine(options.db_path, options.s3_endpoint, options.statement_log, options.detached_seconds)
     config = uvicorn.Config(
         Application(engine).build(),
         host=options.host,

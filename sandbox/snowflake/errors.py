@@ -87,6 +87,16 @@ def no_time_travel(table: str) -> SnowflakeError:
     )
 
 
+def unsupported_time_travel(what: str, name: str) -> SnowflakeError:
+    """An object without time travel. Snowflake documents neither number nor text of this error: both are ours."""
+    return SnowflakeError(2, "0A000", f"Unsupported feature 'TIME TRAVEL' for {what} {name}.")
+
+
+def future_data(table: str) -> SnowflakeError:
+    """The text is Snowflake's; its number is documented nowhere, and this one is ours."""
+    return SnowflakeError(2115, "02000", f"Future data is not yet available for table {table}.")
+
+
 def cancelled() -> SnowflakeError:
     return SnowflakeError(604, "57014", "SQL execution canceled")
 
@@ -135,6 +145,8 @@ def from_driver(error: BaseException) -> SnowflakeError:
         return cancelled()
     text = _PHYSICAL.sub("the table", text)
     first_line = text.split("\n\nLINE", maxsplit=1)[0]
+    if found := re.search(r'Could not parse string "(.*?)" according to format', first_line, re.DOTALL):
+        return SnowflakeError(100096, "22007", f"Can't parse '{found[1]}' with the format that holds for it")
     if found := re.search(r"String '.*' is too long and would be truncated", first_line, re.DOTALL):
         return SnowflakeError(100078, "22000", found[0])
     if isinstance(error, duckdb.ConstraintException) and (

@@ -9,9 +9,11 @@ from fractions import Fraction
 
 from snowmelt.sql.names import snowflake_identifier
 from snowmelt.types.columns import Column
-from snowmelt.types.snowflake_type import default_target, select_expression
+from snowmelt.types.expressions import select_expression
+from snowmelt.types.target_types import default_target
 from snowmelt.types.type_names import parse_snowflake_type
-from snowmelt.types.type_table import FileFormat, form_of
+from snowmelt.types.type_table import form_of
+from snowmelt.vocabulary import FileFormat
 
 NULL = ("NULL", None)
 DAY = 86_400_000_000

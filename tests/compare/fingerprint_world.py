@@ -9,7 +9,7 @@ import psycopg
 import pytest
 import snowflake.connector
 
-from snowmelt.unload.statements import SESSION_PARAMETERS
+from snowmelt.drivers.snowflake_session import SESSION_PARAMETERS
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def snowflake_connection(sandbox):
         role=extra["role"],
         warehouse=extra["warehouse"],
         insecure_mode=extra["insecure_mode"],
-        session_parameters=SESSION_PARAMETERS,
+        session_parameters=dict(SESSION_PARAMETERS),
     ) as connection:
         with connection.cursor() as cursor:
             cursor.execute("CREATE OR REPLACE DATABASE FINGERPRINTS")

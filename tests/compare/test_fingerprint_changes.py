@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from snowmelt.compare.canonical import APPROXIMATE, kind_of
+from snowmelt.compare.canonical import APPROXIMATE, comparison_of
 from snowmelt.compare.differences import find_fingerprint_differences
 from snowmelt.compare.fingerprint import build_target_fingerprint, parse_fingerprint
 from tests.compare.fingerprint_cases import CASES, column
@@ -16,7 +16,7 @@ __all__ = ["postgres"]
 
 NAMES = [f"c{place}" for place in range(len(CASES))]
 COLUMNS = [column(name.upper(), case.source, case.target) for name, case in zip(NAMES, CASES, strict=True)]
-EXACT = [place for place, each in enumerate(COLUMNS) if kind_of(each) not in APPROXIMATE]
+EXACT = [place for place, each in enumerate(COLUMNS) if comparison_of(each) not in APPROXIMATE]
 
 
 @pytest.fixture(params=range(3))
@@ -77,7 +77,7 @@ def test_two_values_that_changed_places_are_found(postgres, table, chance, place
     set_value(postgres, place, one, table[other][place])
     set_value(postgres, place, other, table[one][place])
     (difference,) = find_fingerprint_differences(before, read(postgres, column_hashes=True))
-    assert "they are in other rows" in difference
+    assert "they stand in other rows" in difference
 
 
 def test_a_lost_row_and_a_doubled_one_are_found(postgres, table, chance):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from snowmelt.compare.fingerprint import Untranslatable, group_chunks, translate_predicate
+from snowmelt.compare.chunk_groups import ChunksUnknown, group_chunks, translate_predicate
 from snowmelt.types.type_names import parse_snowflake_type
 from snowmelt.unload.chunks import Bucket, ChunkKey, plan_chunks, whole_table
 from tests.compare.fingerprint_cases import column
@@ -105,11 +105,11 @@ def test_the_chunks_are_told_by_one_expression_a_side():
     ],
 )
 def test_what_cannot_be_told_says_why(columns, predicate, reason):
-    assert translate_predicate(predicate, columns) == Untranslatable(reason)
+    assert translate_predicate(predicate, columns) == ChunksUnknown(reason)
 
 
 def test_one_chunk_is_not_told_apart():
-    assert group_chunks(whole_table(5), [column("K", "NUMBER(9,0)")]) == Untranslatable(
+    assert group_chunks(whole_table(5), [column("K", "NUMBER(9,0)")]) == ChunksUnknown(
         "the run has one chunk"
     )
 
@@ -118,4 +118,4 @@ def test_a_chunk_that_cannot_be_told_makes_all_untold():
     key = ChunkKey("K", parse_snowflake_type("NUMBER(9,0)"))
     chunks = plan_chunks([Bucket("1", "5", 10), Bucket("6", "9", 10)], key, chunk_rows=10)
     odd = (chunks[0], replace(chunks[1], predicate='"K" BETWEEN 6 AND 9'))
-    assert isinstance(group_chunks(odd, [column("K", "NUMBER(9,0)")]), Untranslatable)
+    assert isinstance(group_chunks(odd, [column("K", "NUMBER(9,0)")]), ChunksUnknown)

@@ -6,13 +6,14 @@ from decimal import Decimal
 
 import pytest
 
-from snowmelt.compare.canonical import Kind, Measure
+from snowmelt.compare.canonical import Measure
 from snowmelt.compare.differences import find_fingerprint_differences, list_approximate, show_value
 from snowmelt.compare.fingerprint import ColumnFingerprint, Fingerprint, parse_fingerprint
+from snowmelt.types.type_table import Comparison
 from tests.compare.fingerprint_cases import column
 
 
-def one(kind=Kind.INTEGER, hash_=None, **measures):
+def one(kind=Comparison.INTEGER, hash_=None, **measures):
     return ColumnFingerprint(
         "AMOUNT", kind, {Measure[name]: value for name, value in measures.items()}, hash_
     )
@@ -48,9 +49,10 @@ def test_only_the_rows_hash_differs():
 
 
 def test_trailing_zeros_and_the_digits_of_a_printed_float_do_not_count():
-    left = whole(one(Kind.DECIMAL, TOTAL=Decimal("1.50")), one(Kind.FLOAT, LOW=0.1, HIGH=0.0))
+    left = whole(one(Comparison.DECIMAL, TOTAL=Decimal("1.50")), one(Comparison.FLOAT, LOW=0.1, HIGH=0.0))
     right = whole(
-        one(Kind.DECIMAL, TOTAL=Decimal("1.5000")), one(Kind.FLOAT, LOW=0.10000000000000002, HIGH=-0.0)
+        one(Comparison.DECIMAL, TOTAL=Decimal("1.5000")),
+        one(Comparison.FLOAT, LOW=0.10000000000000002, HIGH=-0.0),
     )
     assert find_fingerprint_differences(left, right) == []
 
@@ -64,16 +66,16 @@ def test_no_value_at_all_is_a_difference():
 @pytest.mark.parametrize(
     ("kind", "measure", "value", "shown"),
     [
-        (Kind.DATE, Measure.LOW, -719162, "0001-01-01"),
-        (Kind.DATE, Measure.HIGH, 10**9, "1000000000 days since 1970"),
-        (Kind.INSTANT, Measure.LOW, -1, "1969-12-31 23:59:59.999999"),
-        (Kind.INSTANT, Measure.HIGH, 10**18, "1000000000000000000 microseconds since 1970"),
-        (Kind.INSTANT, Measure.TOTAL, 10**6, "1,000,000"),
-        (Kind.TIME, Measure.HIGH, 43_200_000_001, "12:00:00.000001"),
-        (Kind.BOOLEAN, Measure.LOW, 0, "false"),
-        (Kind.DECIMAL, Measure.TOTAL, Decimal("1E+3"), "1000"),
-        (Kind.FLOAT, Measure.LOW, 1e-300, "1e-300"),
-        (Kind.TEXT, Measure.HIGH, 1000, "1000"),
+        (Comparison.DATE, Measure.LOW, -719162, "0001-01-01"),
+        (Comparison.DATE, Measure.HIGH, 10**9, "1000000000 days since 1970"),
+        (Comparison.INSTANT, Measure.LOW, -1, "1969-12-31 23:59:59.999999"),
+        (Comparison.INSTANT, Measure.HIGH, 10**18, "1000000000000000000 microseconds since 1970"),
+        (Comparison.INSTANT, Measure.TOTAL, 10**6, "1,000,000"),
+        (Comparison.TIME, Measure.HIGH, 43_200_000_001, "12:00:00.000001"),
+        (Comparison.BOOLEAN, Measure.LOW, 0, "false"),
+        (Comparison.DECIMAL, Measure.TOTAL, Decimal("1E+3"), "1000"),
+        (Comparison.FLOAT, Measure.LOW, 1e-300, "1e-300"),
+        (Comparison.TEXT, Measure.HIGH, 1000, "1000"),
     ],
 )
 def test_values_are_shown_as_a_person_reads_them(kind, measure, value, shown):
@@ -96,4 +98,4 @@ def test_a_float_comes_as_bytes_or_as_digits():
 
 
 def test_loose_columns_are_listed():
-    assert list_approximate(whole(one(Kind.JSON), one(Kind.TEXT))) == ("AMOUNT",)
+    assert list_approximate(whole(one(Comparison.JSON), one(Comparison.TEXT))) == ("AMOUNT",)

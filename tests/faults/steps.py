@@ -87,10 +87,10 @@ def open_world(job: Job) -> World:
     from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
     from botocore.config import Config
 
-    from snowmelt.unload.statements import SESSION_PARAMETERS
+    from snowmelt.drivers.snowflake_session import SESSION_PARAMETERS
 
     connection = SnowflakeHook(
-        snowflake_conn_id="snowflake_default", session_parameters=SESSION_PARAMETERS
+        snowflake_conn_id="snowflake_default", session_parameters=dict(SESSION_PARAMETERS)
     ).get_conn()
     config = Config(retries={"mode": "standard", "max_attempts": 2}, read_timeout=5)
     return World(connection, boto3.client("s3", config=config, **job.s3), job.dsn, job.bucket, job.schema)

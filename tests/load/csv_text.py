@@ -1,7 +1,7 @@
 """CSV files as Snowflake is asked to write them, by a writer of the tests' own: it shares nothing with the product.
 
 UTF-8, commas, line feeds. Texts, bytes and everything written as text stand in double quotes, a quote inside is doubled;
-numbers, dates and times stand bare. NULL is a bare \\N.
+numbers, dates and times stand bare. NULL is nothing between the delimiters.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def write_bytes(value: bytes) -> str:
 def csv_bytes(columns: Sequence[Sequence[str | None]]) -> bytes:
     """The file, from the cells of each column; None is NULL."""
     lines: Iterable[tuple[str | None, ...]] = zip(*columns, strict=True)
-    text = "".join(",".join("\\N" if cell is None else cell for cell in line) + "\n" for line in lines)
+    text = "".join(",".join("" if cell is None else cell for cell in line) + "\n" for line in lines)
     return text.encode()
 
 

@@ -80,14 +80,14 @@ WAYS = (PARQUET, STREAMED, IMPORTED)
 
 
 def csv_bytes(columns: dict[str, pa.Array]) -> bytes:
-    """Numbers as they are, texts in quotes, NULL as a bare \\N: what Snowflake writes, by the test's own hand."""
+    """Numbers as they are, texts in quotes, NULL as nothing: what Snowflake writes, by the test's own hand."""
     lines = zip(*(map(_cell, array.to_pylist()) for array in columns.values()), strict=True)
     return b"".join(b",".join(line) + b"\n" for line in lines)
 
 
 def _cell(value: Any) -> bytes:
     if value is None:
-        return b"\\N"
+        return b""
     if isinstance(value, (str, bytes)):
         data = value.encode() if isinstance(value, str) else value
         return b'"' + data.replace(b'"', b'""') + b'"'

@@ -15,10 +15,10 @@ def test_the_two_sides_of_the_dialect():
     assert csv_file_format("gzip") == (
         "(TYPE = CSV COMPRESSION = GZIP FIELD_DELIMITER = ',' RECORD_DELIMITER = '\\n' "
         "FIELD_OPTIONALLY_ENCLOSED_BY = '\"' ESCAPE = NONE ESCAPE_UNENCLOSED_FIELD = NONE "
-        "NULL_IF = ('\\\\N') EMPTY_FIELD_AS_NULL = FALSE)"
+        "NULL_IF = () EMPTY_FIELD_AS_NULL = FALSE)"
     )
     assert build_aws_s3_options() == (
-        "(FORMAT csv, DELIMITER ',', QUOTE '\"', ESCAPE '\"', NULL '\\N', ENCODING 'UTF8')"
+        "(FORMAT csv, DELIMITER ',', QUOTE '\"', ESCAPE '\"', NULL '', ENCODING 'UTF8')"
     )
 
 
@@ -29,7 +29,7 @@ def test_names_are_quoted():
     )
     assert build_csv_copy(LoadTarget("bi", 'o"; DROP', columns)) == (
         'COPY "bi"."o""; DROP" ("id", "Visit ""Id""") FROM STDIN '
-        "(FORMAT csv, DELIMITER ',', QUOTE '\"', ESCAPE '\"', NULL '\\N', ENCODING 'UTF8')"
+        "(FORMAT csv, DELIMITER ',', QUOTE '\"', ESCAPE '\"', NULL '', ENCODING 'UTF8')"
     )
 
 

@@ -28,9 +28,7 @@ COLUMNS = (column("ID", Form.INTEGER), column("A"), column("B"))
 
 
 def write(row):
-    return (
-        b",".join(rb"\N" if cell is None else b'"' + cell.replace(b'"', b'""') + b'"' for cell in row) + b"\n"
-    )
+    return b",".join(b"" if cell is None else b'"' + cell.replace(b'"', b'""') + b'"' for cell in row) + b"\n"
 
 
 cells = (
@@ -61,10 +59,11 @@ def test_blocks_hold_every_record_once_and_know_their_numbers(rows, size):
         assert records[block.number - 1] is block.records[0]
 
 
-def test_null_is_bare_and_a_text_is_quoted():
-    record = CsvRecord(b'\\N,"\\N",""\n')
+def test_null_is_nothing_and_a_text_is_quoted():
+    record = CsvRecord(b',"\\N",""\n')
     assert parse_record(record, COLUMNS) == {"ID": None, "A": b"\\N", "B": b""}
-    assert parse_record(CsvRecord(b"-1.5,x,\n"), COLUMNS) == {"ID": b"-1.5", "A": b"x", "B": b""}
+    assert parse_record(CsvRecord(b"\n"), COLUMNS[1:2]) == {"A": None}
+    assert parse_record(CsvRecord(b"-1.5,x,\n"), COLUMNS) == {"ID": b"-1.5", "A": b"x", "B": None}
 
 
 def test_a_last_record_without_a_line_end_is_one():

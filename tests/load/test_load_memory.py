@@ -25,7 +25,8 @@ import sys
 import boto3, psycopg
 from snowmelt.load.target import LoadColumn, LoadTarget
 from snowmelt.unload.manifest import StagedFile
-from snowmelt.types.snowflake_type import Form, PostgresType
+from snowmelt.types.type_names import PostgresType
+from snowmelt.types.type_table import Form
 from snowmelt.load.file import load_file
 def peak():
     # not ru_maxrss: Linux carries it over an exec, so that it would begin at the peak of the tests' own process

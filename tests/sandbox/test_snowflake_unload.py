@@ -178,7 +178,7 @@ def test_csv_with_enclosed_texts(client, bucket, table):
         f"COPY INTO @ST/c/ FROM ({CSV_ROW}) FILE_FORMAT = (TYPE = CSV COMPRESSION = NONE FIELD_OPTIONALLY_ENCLOSED_BY = '\"')"
     )
     assert body(bucket, table + "c/data_0_0_0.csv").decode() == (
-        '1,"a,""b""","",\\N,0.1,true,2024-01-31,10:11:12,2024-01-31 10:11:12.500,'
+        '1,"a,""b""","","\\N",0.1,true,2024-01-31,10:11:12,2024-01-31 10:11:12.500,'
         '2024-01-31 10:11:12.000 +0200,"C3A9","{""k"":[1,null]}",12.340\n'
     )
 

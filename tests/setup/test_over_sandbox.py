@@ -16,12 +16,12 @@ from sandbox.s3.users import POLICIES
 from snowmelt.airflow.doctor import Doctor, run_check
 from snowmelt.config.file import parse_config
 from snowmelt.doctor.findings import CHECKS, Status
+from snowmelt.drivers.snowflake_session import SESSION_PARAMETERS
 from snowmelt.errors import SnowmeltError
 from snowmelt.setup.facts import SetupFacts
 from snowmelt.setup.files import build_setup
 from snowmelt.steps import register
 from snowmelt.unload.staged import read_manifest
-from snowmelt.unload.statements import SESSION_PARAMETERS
 from tests.steps.runs import World
 
 TABLES = {
@@ -46,7 +46,7 @@ def snowflake(sandbox):
     from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 
     connection = SnowflakeHook(
-        snowflake_conn_id="snowflake_default", session_parameters=SESSION_PARAMETERS
+        snowflake_conn_id="snowflake_default", session_parameters=dict(SESSION_PARAMETERS)
     ).get_conn()
     yield connection
     connection.close()

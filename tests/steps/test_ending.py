@@ -10,11 +10,11 @@ import pytest
 
 from sandbox.demo_data import surroundings
 from snowmelt.airflow.records import read_run_report
+from snowmelt.drivers.snowflake_session import SESSION_PARAMETERS
 from snowmelt.errors import SourceError
 from snowmelt.plan.plan import plan_run_id
 from snowmelt.steps.finish import finish_run, remove_staged
 from snowmelt.steps.planning import read_plan
-from snowmelt.unload.statements import SESSION_PARAMETERS
 from tests.steps.runs import World
 
 
@@ -23,7 +23,7 @@ def world(sandbox):
     from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 
     connection = SnowflakeHook(
-        snowflake_conn_id="snowflake_default", session_parameters=SESSION_PARAMETERS
+        snowflake_conn_id="snowflake_default", session_parameters=dict(SESSION_PARAMETERS)
     ).get_conn()
     dsn = sandbox.create_database("test_report")
     made = World(connection, sandbox.s3("AIRFLOW_READER"), dsn, sandbox.bucket, "REPORTS")

@@ -8,7 +8,7 @@ from snowmelt.errors import SchemaError
 from snowmelt.types.column_plan import plan_columns
 from snowmelt.types.columns import ColumnRules, SourceColumn, TargetColumn
 from snowmelt.types.type_names import describe_snowflake_type, parse_postgres_type
-from snowmelt.types.type_table import FileFormat
+from snowmelt.vocabulary import FileFormat
 
 
 def source(name, kind="NUMBER(18,0)", **more):

@@ -44,7 +44,7 @@ def test_unknown_and_contradicting_rules_are_faults():
         'columns.rename: the source has no column "zzz".',
         'columns.rename names "NAME" twice. Keep one.',
         'columns.mask: the source has no column "nope".',
-        '"NAME" stands under columns.include and columns.exclude. Take it out of one of them.',
+        '"NAME" is named by columns.include and columns.exclude. Remove it from one of them.',
         (
             "\"VISIT_ID\": columns.type: 'text; DROP TABLE t' is not the name of a PostgreSQL type. Write it as in CREATE TABLE, "
             "such as numeric(20,4)."
@@ -59,14 +59,14 @@ def test_a_type_that_does_not_hold_the_values_is_refused_for_a_new_target_too():
 
 def test_a_type_rule_against_an_existing_column_is_a_fault():
     assert faults_of([source("A")], [target("a", "numeric")], rules=ColumnRules(type={"A": "bigint"})) == (
-        '"A" to "a": columns.type asks for bigint, the target is numeric. Take the rule out, or change the target.',
+        '"A" to "a": columns.type asks for bigint, the target is numeric. Remove the rule, or change the target.',
     )
     assert plan([source("A")], [target("a")], rules=ColumnRules(type={"A": "int8"})).columns
 
 
 def test_nothing_left_to_copy_is_a_fault():
     assert faults_of([source("A")], rules=ColumnRules(exclude=("A",))) == (
-        "No column is left to copy. Loosen columns.include and columns.exclude.",
+        "No column is left to copy. Change columns.include and columns.exclude.",
     )
 
 
@@ -114,7 +114,8 @@ def test_a_mask_gives_a_type_without_a_way_a_way():
         [source("M", "MAP(VARCHAR, NUMBER(38,0))")],
         rules=ColumnRules(mask={"M": MaskRule('CAST("M" AS VARIANT)', "VARIANT")}),
     ).columns
-    assert (column.select, column.target_type) == ('TO_JSON((CAST("M" AS VARIANT)))', "jsonb")
+    assert column.select.endswith(""", CHR(1), ''), TO_JSON((CAST("M" AS VARIANT))))""")
+    assert column.target_type == "jsonb"
 
 
 def test_a_wrong_mask_is_named():
@@ -188,7 +189,7 @@ def test_the_original_offset_goes_into_a_column_of_its_own():
 
 def test_only_a_timestamp_tz_has_an_offset():
     assert faults_of([source("AT", "TIMESTAMP_LTZ(9)")], rules=ColumnRules(keep_offset=("AT",))) == (
-        '"AT" is a TIMESTAMP_LTZ(9) and has no offset. Take it out of columns.keep_offset.',
+        '"AT" is a TIMESTAMP_LTZ(9) and has no offset. Remove it from columns.keep_offset.',
     )
 
 
@@ -198,7 +199,7 @@ def test_an_existing_target_needs_a_place_for_the_offset():
         [target("at", "timestamptz")],
         rules=ColumnRules(keep_offset=("AT",)),
     )
-    assert 'the target has no column "at_offset"' in faults[0]
+    assert 'there is no "at_offset"' in faults[0]
 
 
 def test_columns_of_the_target_alone_are_named():
@@ -209,7 +210,7 @@ def test_columns_of_the_target_alone_are_named():
     ) == (
         'columns.target_only: the target has no column "nott". Did you mean "note"?',
         (
-            '"a" stands under columns.target_only, and a column of the source goes there. Take it out, or leave the column out '
+            '"a" is named by columns.target_only, and a column of the source goes there. Remove it, or leave the column out '
             "(columns.exclude)."
         ),
         (

@@ -148,11 +148,11 @@ def test_all_faults_of_an_existing_target_are_named_at_once():
             "expression's type, such as VARIANT or VARCHAR."
         ),
         (
-            '"A" has no place: the target has no column "a". Add the column, rename it (columns.rename), leave it out '
+            '"A" has no target column: there is no "a". Add the column, rename it (columns.rename), leave it out '
             "(columns.exclude), or set schema_drift to add_columns."
         ),
         (
-            '"Visit" has no place: the target has no column "Visit". The target has "visit": names are matched to the letter. '
+            '"Visit" has no target column: there is no "Visit". The target has "visit": names are matched to the letter. '
             "Add the column, rename it (columns.rename), leave it out (columns.exclude), or set schema_drift to add_columns."
         ),
         (

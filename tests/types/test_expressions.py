@@ -6,9 +6,9 @@ import pytest
 
 from snowmelt.types.column_plan import plan_columns
 from snowmelt.types.columns import ColumnRules, MaskRule, SourceColumn
-from snowmelt.types.snowflake_type import comparable_expression
+from snowmelt.types.expressions import comparable_expression
 from snowmelt.types.type_names import parse_snowflake_type
-from snowmelt.types.type_table import FileFormat
+from snowmelt.vocabulary import FileFormat
 
 
 def staged(kind, file_format="parquet", **rules):
@@ -61,7 +61,13 @@ def test_the_offset_beside_an_instant_is_a_small_number():
         ("DATE", '"C"'),
         ("TIME(6)", "DATEDIFF(MICROSECOND, '00:00:00'::TIME, \"C\")"),
         ("TIMESTAMP_TZ(9)", "DATE_PART(EPOCH_MICROSECOND, DATE_TRUNC('MICROSECOND', \"C\"))"),
-        ("VARIANT", 'TO_JSON("C")'),
+        (
+            "VARIANT",
+            (
+                'IFF(CONTAINS(TO_JSON("C"), \'undefined\'), REPLACE(REPLACE(REGEXP_REPLACE(TO_JSON("C"), '
+                "'(undefined|\"(\\\\\\\\.|[^\"\\\\\\\\])*\")', '\\\\1' || CHR(1)), 'undefined' || CHR(1), 'null'), CHR(1), ''), TO_JSON(\"C\"))"
+            ),
+        ),
         ("VARCHAR(10)", '"C"'),
     ],
 )

@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 
 from snowmelt.errors import SchemaError
-from snowmelt.types.column_plan import plan_columns, plan_staged_columns
+from snowmelt.types.column_plan import plan_columns
 from snowmelt.types.columns import ColumnRules, MaskRule, SourceColumn, TargetColumn
+from snowmelt.types.staged_columns import plan_staged_columns
 from snowmelt.types.type_names import parse_postgres_type, parse_snowflake_type
-from snowmelt.types.type_table import FileFormat, Form
+from snowmelt.types.type_table import Form
+from snowmelt.vocabulary import FileFormat
 
 SOURCE = tuple(
     SourceColumn(
@@ -94,11 +96,11 @@ def test_a_rule_that_only_another_unload_could_keep_is_refused():
         mask={"ID": MaskRule("ID + 1", "NUMBER(38,0)"), "SECRET": MaskRule("MD5(SECRET)", "VARCHAR(64)")},
         rename={"GONE": "gone"},
     )
-    again = "Unload the table anew, or put the rule back."
+    again = "Unload the table again, or restore the rule."
     assert faults_of(unloaded(), rules) == (
         f'columns.include names "NEW", which the files do not hold. {again}',
-        f'"NAME" is in the files, and columns.include and columns.exclude leave it out. {again}',
-        f'"AT" is in the files, and columns.include and columns.exclude leave it out. {again}',
+        f'"NAME" is in the files, and columns.include or columns.exclude leaves it out. {again}',
+        f'"AT" is in the files, and columns.include or columns.exclude leaves it out. {again}',
         f'"ID" was unloaded as "ID", and columns.mask says ID + 1. {again}',
         f'"SECRET" was unloaded as (SHA2(SECRET)), and columns.mask says MD5(SECRET). {again}',
     )

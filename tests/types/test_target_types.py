@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from snowmelt.errors import SchemaError
-from snowmelt.types.snowflake_type import allowed_target
+from snowmelt.types.target_types import allowed_target
 from snowmelt.types.type_names import PostgresType, parse_postgres_type, parse_snowflake_type
 
 VERDICTS = [

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from snowmelt.drivers.snowflake_session import SESSION_PARAMETERS, pin_session
 from snowmelt.errors import AccessError, ConfigurationError, Topic
 from snowmelt.sql.session_names import TASK_SESSION
-from snowmelt.unload.statements import SESSION_PARAMETERS, build_query_tag
+from snowmelt.unload.statements import build_query_tag
 
 if TYPE_CHECKING:
     import psycopg
@@ -33,7 +34,7 @@ _KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 6, "TCP_US
 def snowflake_session(
     conn_id: str, *, warehouse: str | None = None, tag: str | None = None, timeout: int | None = None
 ) -> Iterator[Any]:
-    """A session of the Snowflake connector, in UTC and tagged; closed at the end.
+    """A session of the Snowflake connector, its parameters pinned (`SESSION_PARAMETERS`) and its statements tagged; closed at the end.
 
     :param tag: QUERY_TAG of all its statements.
     :param timeout: STATEMENT_TIMEOUT_IN_SECONDS of all its statements; the account's own where None.
@@ -53,6 +54,7 @@ def snowflake_session(
     with snowflake_failures(f"Opening a Snowflake session by the connection {conn_id!r}"):
         connection = hook.get_conn()
     try:
+        pin_session(connection)
         yield connection
     finally:
         connection.close()

@@ -22,35 +22,17 @@ from enum import StrEnum
 
 from snowmelt.types.columns import Column
 from snowmelt.types.type_names import parse_postgres_type, parse_snowflake_type
-from snowmelt.types.type_table import Form
+from snowmelt.types.type_table import Comparison, row_of
 
-#: Octets of a text or of bytes that are in a token as they are; a longer value is there as its MD5, so that the
+#: Octets of a text or of bytes that are in a token as they are; of a longer value it has the MD5, so that the
 #: row's text stays far below the longest text of Snowflake, whatever the columns.
 LONGEST = 1000
 #: Digits that may be added up: Snowflake's sum has 38, which leaves twelve for the rows.
 SUMMED_DIGITS = 26
 
 
-class Kind(StrEnum):
-    """How the values of a column are compared."""
-
-    INTEGER = "integer"
-    DECIMAL = "decimal"
-    BOOLEAN = "boolean"
-    DATE = "date"
-    TIME = "time"
-    INSTANT = "instant"  #: timestamps of all three kinds
-    FLOAT = "float"
-    TEXT = "text"
-    BYTES = "bytes"
-    UUID = "uuid"
-    INTEGERS = "integers"  #: a vector of integers
-    JSON = "json"  #: into jsonb: only the shape is compared
-    PRESENCE = "presence"  #: only which values are NULL
-
-
-#: Kinds whose values are not in the row's hash to the letter.
-APPROXIMATE = frozenset({Kind.JSON, Kind.PRESENCE})
+#: What is not in the row's hash to the letter.
+APPROXIMATE = frozenset({Comparison.JSON, Comparison.PRESENCE})
 
 
 class Measure(StrEnum):
@@ -76,17 +58,17 @@ class Side:
     token: tuple[str, ...]
     #: Aggregates over the aliases; each gives a text.
     measures: tuple[tuple[Measure, str], ...]
-    #: Computed once a row from the aliases of `inner`.
-    derived: tuple[tuple[str, str], ...] = ()
+    #: Computed once a row, step by step, each step from the aliases of `inner` and of the steps before.
+    derived: tuple[tuple[tuple[str, str], ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class ComparedColumn:
+class NumberedColumn:
     """A column with its place, from 0: its aliases are SM_C<place>, SM_K<place>, SM_F<place>."""
 
     column: Column
     place: int
-    kind: Kind
+    kind: Comparison
     #: The Snowflake expression of what is compared: an integer for times and instants, and so on.
     value: str
 
@@ -122,30 +104,10 @@ class ComparedColumn:
         return "1" + "0" * power if power >= 0 else "0." + "0" * (-power - 1) + "1"
 
 
-_BY_FORM = {
-    Form.INTEGER: Kind.INTEGER,
-    Form.DECIMAL: Kind.DECIMAL,
-    Form.DOUBLE: Kind.FLOAT,
-    Form.BOOLEAN: Kind.BOOLEAN,
-    Form.DATE: Kind.DATE,
-    Form.EPOCH_US: Kind.INSTANT,
-    Form.TIME_US: Kind.TIME,
-    Form.TEXT: Kind.TEXT,
-    Form.BYTES: Kind.BYTES,
-    Form.EWKT: Kind.TEXT,
-}
-
-
-def kind_of(column: Column) -> Kind:
-    """How the column's values are compared. A JSON column of the target type json or text is compared as the text it is."""
-    target = parse_postgres_type(column.target_type).name
-    if column.form is Form.JSON:
-        return Kind.JSON if target == "jsonb" else Kind.TEXT
-    if column.form is Form.UUID:
-        return Kind.UUID if target == "uuid" else Kind.TEXT
-    if column.form is Form.VECTOR:
-        return Kind.INTEGERS if target == "integer[]" else Kind.PRESENCE
-    return _BY_FORM[column.form]
+def comparison_of(column: Column) -> Comparison:
+    """How the column's values are compared, by its source type and the type that they went into."""
+    row = row_of(parse_snowflake_type(column.source_type))
+    return row.compared_into.get(parse_postgres_type(column.target_type).name, row.compared)
 
 
 #: A float is cut at powers of two into integers below 2^49, fifteen digits: each of the steps (a product with a power
@@ -163,11 +125,9 @@ def float_class(value: str, finite: str) -> str:
     :param finite: a predicate that is true for what is no NaN and not infinite.
     """
     bits = FLOAT_CLASS_BITS
-    large = " ".join(
-        f"WHEN ABS({value}) < POWER(2, {49 + bits * k}) THEN {k}" for k in range(1, FLOAT_CLASSES)
-    )
+    large = " ".join(f"WHEN ABS({value})<POWER(2,{49 + bits * k}) THEN {k}" for k in range(1, FLOAT_CLASSES))
     small = " ".join(
-        f"WHEN ABS({value}) >= POWER(2, {-46 - bits * k}) THEN {-k}" for k in range(1, FLOAT_CLASSES)
+        f"WHEN ABS({value})>=POWER(2,{-46 - bits * k}) THEN {-k}" for k in range(1, FLOAT_CLASSES)
     )
     return (
         f"CASE WHEN NOT ({finite}) THEN NULL WHEN {value} = 0 THEN 0 "
@@ -182,6 +142,22 @@ def float_parts(value: str) -> tuple[str, str, str]:
     whole = f"TRUNC({value})"
     next_places = f"({value} - {whole}) * {FLOAT_PART}"
     return whole, f"TRUNC({next_places})", f"TRUNC(({next_places} - TRUNC({next_places})) * {FLOAT_PART})"
+
+
+def float_link(value: str) -> tuple[str, str, str, str]:
+    """A float in short, where its exact token would be too long: two predicates, and integral floats for what fulfils them.
+
+    Below 2^49 these are the whole part and the next 49 binary places, so floats that differ by more than 2^-49 differ here.
+    From there to 2^95 it is the whole part of the float divided by 2^46. The same text for both databases.
+    """
+    whole = f"TRUNC({value})"
+    places = f"TRUNC(({value} - {whole}) * {FLOAT_PART})"
+    return (
+        f"ABS({value}) < {FLOAT_PART}",
+        whole,
+        places,
+        f"TRUNC({value} * POWER(2, -46))",
+    )
 
 
 def float_scaled(value: str, class_: str) -> str:

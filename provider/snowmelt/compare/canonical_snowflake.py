@@ -8,24 +8,42 @@ fixed-point number becomes text with all digits of its scale), "Data type conver
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from snowmelt.compare.canonical import (
     LONGEST,
-    ComparedColumn,
-    Kind,
     Measure,
+    NumberedColumn,
     Side,
     float_class,
+    float_link,
     float_parts,
     float_scaled,
 )
+from snowmelt.types.expressions import uncollated
+from snowmelt.types.type_names import parse_snowflake_type
+from snowmelt.types.type_table import Comparison
 
 _CLOSED = "|| '|'"
 
 
-def source_side(column: ComparedColumn) -> Side:
+def source_side(column: NumberedColumn) -> Side:
     """The column as Snowflake computes it; the token is one expression that is never NULL."""
     return _SIDES[column.kind](column)
+
+
+def source_link(column: NumberedColumn) -> Side:
+    """The column without measures, in short, for the hash that ties all columns of a row together."""
+    if column.kind is not Comparison.FLOAT:
+        return replace(source_side(column), measures=())
+    alias = column.alias
+    small, *numbers, large = float_link(alias)
+    parts = " || ':' || ".join(_text(f"CAST({number} AS NUMBER(38,0))") for number in numbers)
+    token = (
+        f"CASE WHEN {small} THEN {parts} WHEN ABS({alias}) < POWER(2, 95) THEN {_text(f'CAST({large} AS NUMBER(38,0))')} "
+        f"WHEN {alias} IS NOT NULL THEN 'x' ELSE '' END {_CLOSED}"
+    )
+    return Side(((alias, f"CAST({column.value} AS FLOAT)"),), (token,), ())
 
 
 def _text(expression: str) -> str:
@@ -45,12 +63,12 @@ def _spread(alias: str, value: str) -> tuple[tuple[Measure, str], ...]:
     )
 
 
-def _whole(column: ComparedColumn, value: str) -> Side:
+def _whole(column: NumberedColumn, value: str) -> Side:
     alias = column.alias
     return Side(((alias, value),), (f"COALESCE({_text(alias)}, '') {_CLOSED}",), _spread(alias, alias))
 
 
-def _number(column: ComparedColumn) -> Side:
+def _number(column: NumberedColumn) -> Side:
     side = _whole(column, column.value)
     below, alias = column.summed_below, column.alias
     if below is None:
@@ -60,22 +78,22 @@ def _number(column: ComparedColumn) -> Side:
     return Side(side.inner, side.token, (*side.measures[:3], (Measure.TOTAL, total), (Measure.LARGE, large)))
 
 
-def _boolean(column: ComparedColumn) -> Side:
+def _boolean(column: NumberedColumn) -> Side:
     return _whole(column, f"CAST({column.value} AS INTEGER)")
 
 
-def _date(column: ComparedColumn) -> Side:
+def _date(column: NumberedColumn) -> Side:
     return _whole(column, f"DATEDIFF(DAY, '1970-01-01'::DATE, {column.value})")
 
 
-def _as_is(column: ComparedColumn) -> Side:
+def _as_is(column: NumberedColumn) -> Side:
     return _whole(column, column.value)
 
 
-def _float(column: ComparedColumn) -> Side:
+def _float(column: NumberedColumn) -> Side:
     alias, class_ = column.alias, column.second
     value = f"CAST({column.value} AS FLOAT)"
-    finite = f"{value} <> 'NaN'::FLOAT AND {value} <> 'inf'::FLOAT AND {value} <> '-inf'::FLOAT"
+    finite = f"{alias} <> 'NaN'::FLOAT AND {alias} <> 'inf'::FLOAT AND {alias} <> '-inf'::FLOAT"
 
     scaled = column.third
     parts = " || ':' || ".join(_text(f"CAST({part} AS NUMBER(38,0))") for part in float_parts(scaled))
@@ -85,7 +103,7 @@ def _float(column: ComparedColumn) -> Side:
     )
     shown = f"IFF({class_} IS NOT NULL, {alias}, NULL)"
     return Side(
-        ((alias, value), (class_, float_class(value, finite))),
+        ((alias, value),),
         (token,),
         (
             _count(alias),
@@ -95,37 +113,41 @@ def _float(column: ComparedColumn) -> Side:
             (Measure.INFINITE, _text(f"COUNT(IFF({alias} = 'inf'::FLOAT, 1, NULL))")),
             (Measure.NEGATIVE_INFINITE, _text(f"COUNT(IFF({alias} = '-inf'::FLOAT, 1, NULL))")),
         ),
-        ((scaled, float_scaled(alias, class_)),),
+        (((class_, float_class(alias, finite)),), ((scaled, float_scaled(alias, class_)),)),
     )
 
 
-def _octets(column: ComparedColumn, shown: str) -> Side:
+def _octets(column: NumberedColumn, value: str, shown: str) -> Side:
     alias = column.alias
     octets = f"OCTET_LENGTH({alias})"
     token = f"COALESCE({_text(octets)} || ':' || IFF({octets} <= {LONGEST}, {shown}, MD5({shown})), ':')"
-    return Side(((alias, column.value),), (token,), _spread(alias, octets))
+    return Side(((alias, value),), (token,), _spread(alias, octets))
 
 
-def _varchar(column: ComparedColumn) -> Side:
-    return _octets(column, column.alias)
+def _varchar(column: NumberedColumn) -> Side:
+    """A cast drops the collation: texts of two collations cannot be put together (002322), and one of them hides case."""
+    source = parse_snowflake_type(column.column.source_type)
+    if source.name != "VARCHAR":
+        return _octets(column, column.value, column.alias)
+    return _octets(column, uncollated(column.value, source), column.alias)
 
 
-def _binary(column: ComparedColumn) -> Side:
-    return _octets(column, f"HEX_ENCODE({column.alias}, 0)")
+def _binary(column: NumberedColumn) -> Side:
+    return _octets(column, column.value, f"HEX_ENCODE({column.alias}, 0)")
 
 
-def _uuid(column: ComparedColumn) -> Side:
+def _uuid(column: NumberedColumn) -> Side:
     alias = column.alias
     return Side(((alias, f"LOWER({column.value})"),), (f"COALESCE({alias}, '') {_CLOSED}",), (_count(alias),))
 
 
-def _integers(column: ComparedColumn) -> Side:
+def _integers(column: NumberedColumn) -> Side:
     alias = column.alias
     value = f"TRANSLATE({column.value}, '[]', '{{}}')"
     return Side(((alias, value),), (f"COALESCE({alias}, '') {_CLOSED}",), (_count(alias),))
 
 
-def _json(column: ComparedColumn) -> Side:
+def _json(column: NumberedColumn) -> Side:
     alias = column.alias
     shape = f"OCTET_LENGTH({alias}) - OCTET_LENGTH(REPLACE(REPLACE({alias}, '\"', ''), ',', ''))"
     kind = f"TRANSLATE(LEFT({alias}, 1), '123456789-', '0000000000')"
@@ -133,24 +155,24 @@ def _json(column: ComparedColumn) -> Side:
     return Side(((alias, column.value),), (token,), (_count(alias), (Measure.TOTAL, _text(f"SUM({shape})"))))
 
 
-def _presence(column: ComparedColumn) -> Side:
+def _presence(column: NumberedColumn) -> Side:
     alias = column.alias
     value = f"CASE WHEN {column.value} IS NOT NULL THEN 1 END"
     return Side(((alias, value),), (f"IFF({alias} IS NULL, '|', '1|')",), (_count(alias),))
 
 
-_SIDES: dict[Kind, Callable[[ComparedColumn], Side]] = {
-    Kind.INTEGER: _number,
-    Kind.DECIMAL: _number,
-    Kind.BOOLEAN: _boolean,
-    Kind.DATE: _date,
-    Kind.TIME: _as_is,
-    Kind.INSTANT: _as_is,
-    Kind.FLOAT: _float,
-    Kind.TEXT: _varchar,
-    Kind.BYTES: _binary,
-    Kind.UUID: _uuid,
-    Kind.INTEGERS: _integers,
-    Kind.JSON: _json,
-    Kind.PRESENCE: _presence,
+_SIDES: dict[Comparison, Callable[[NumberedColumn], Side]] = {
+    Comparison.INTEGER: _number,
+    Comparison.DECIMAL: _number,
+    Comparison.BOOLEAN: _boolean,
+    Comparison.DATE: _date,
+    Comparison.TIME: _as_is,
+    Comparison.INSTANT: _as_is,
+    Comparison.FLOAT: _float,
+    Comparison.TEXT: _varchar,
+    Comparison.BYTES: _binary,
+    Comparison.UUID: _uuid,
+    Comparison.INTEGERS: _integers,
+    Comparison.JSON: _json,
+    Comparison.PRESENCE: _presence,
 }

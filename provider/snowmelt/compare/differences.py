@@ -7,8 +7,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from snowmelt.compare.canonical import APPROXIMATE, Kind, Measure
+from snowmelt.compare.canonical import APPROXIMATE, Measure
 from snowmelt.compare.fingerprint import ColumnFingerprint, Fingerprint, Value
+from snowmelt.types.type_table import Comparison
 
 #: Snowflake prints a float with 17 digits or fewer; the rows' hash compares floats to the last bit.
 FLOAT_DIGITS = 1e-14
@@ -29,13 +30,13 @@ _OCTETS = {
     Measure.TOTAL: "bytes of all values",
 }
 _LABELS_OF = {
-    Kind.TEXT: _OCTETS,
-    Kind.BYTES: _OCTETS,
-    Kind.BOOLEAN: {Measure.TOTAL: "true values"},
-    Kind.DATE: {Measure.TOTAL: "sum of days since 1970"},
-    Kind.TIME: {Measure.TOTAL: "sum of microseconds since midnight"},
-    Kind.INSTANT: {Measure.TOTAL: "sum of microseconds since 1970"},
-    Kind.JSON: {Measure.TOTAL: "quotes and commas in all values"},
+    Comparison.TEXT: _OCTETS,
+    Comparison.BYTES: _OCTETS,
+    Comparison.BOOLEAN: {Measure.TOTAL: "true values"},
+    Comparison.DATE: {Measure.TOTAL: "sum of days since 1970"},
+    Comparison.TIME: {Measure.TOTAL: "sum of microseconds since midnight"},
+    Comparison.INSTANT: {Measure.TOTAL: "sum of microseconds since 1970"},
+    Comparison.JSON: {Measure.TOTAL: "quotes and commas in all values"},
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -62,7 +63,7 @@ def find_fingerprint_differences(source: Fingerprint, target: Fingerprint) -> li
 def _row_hash(source: Fingerprint, target: Fingerprint) -> str:
     hashes = f"the hash of all rows is {source.hash:016x} in Snowflake, {target.hash:016x} in PostgreSQL"
     if source.columns and all(column.hash is not None for column in source.columns):
-        return f"{hashes}, while each column by itself holds the same values: they are in other rows"
+        return f"{hashes}, while each column by itself holds the same values: they stand in other rows"
     return f"{hashes}, while all counts, sums, least and greatest values agree: values were changed for others of the same sum, or moved"
 
 
@@ -84,7 +85,7 @@ def _same(left: Value, right: Value) -> bool:
     return left == right
 
 
-def show_value(kind: Kind, measure: Measure, value: Value) -> str:
+def show_value(kind: Comparison, measure: Measure, value: Value) -> str:
     """A measured value as a person reads it: a day as a day, an instant as a time in UTC."""
     if value is None:
         return "none"
@@ -120,11 +121,11 @@ def _truth(value: int) -> str:
     return "true" if value else "false"
 
 
-_SHOWN: dict[Kind, Callable[[int], str]] = {
-    Kind.DATE: _day,
-    Kind.INSTANT: _instant,
-    Kind.TIME: _clock,
-    Kind.BOOLEAN: _truth,
+_SHOWN: dict[Comparison, Callable[[int], str]] = {
+    Comparison.DATE: _day,
+    Comparison.INSTANT: _instant,
+    Comparison.TIME: _clock,
+    Comparison.BOOLEAN: _truth,
 }
 
 

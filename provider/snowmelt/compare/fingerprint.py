@@ -1,4 +1,4 @@
-"""Fingerprints: what a table holds, computed inside a database by one statement, without sorting or moving rows.
+"""Fingerprints: what a table holds, computed inside a database by few statements, without sorting or moving rows.
 
 A fingerprint is the rows' count, a hash of all rows that does not depend on their order, and measures for each column.
 The hash is the sum, modulo 2^64, of the lower 64 bits of each row's MD5 over its canonical text (canonical.py): a changed,
@@ -7,29 +7,29 @@ bigint as signed. Sums are exact: 2^64 times a thousand milliard rows stays with
 
 Sources: Snowflake "MD5_NUMBER_LOWER64", "SUM"; PostgreSQL "Limits" (1664 result columns, 100 arguments).
 
-A run's chunks, grouped in both databases, so that a difference can be named with its chunk.
-
-Snowflake has the chunks' own predicates. For PostgreSQL each bound is read back from them and written again; where one
-cannot be written exactly there (a bound with nanoseconds, a masked or excluded chunking column), no chunk is named.
+A statement of many columns is split (`plan_statements`), because hundreds of kilobytes of SQL take Snowflake long to compile. Then
+each block of columns has its own measures and its own exact hash, and one more hash, the link, is over all columns of a
+row: a row that got another's values for a whole block shows there. The link writes a float in short (canonical.py,
+`float_link`); where even that is too long, it is computed for every two blocks.
 """
 
 from __future__ import annotations
 
-import re
+import hashlib
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import combinations
 from typing import Any
 
-from snowmelt.compare.canonical import ComparedColumn, Kind, Measure, Side, kind_of
-from snowmelt.compare.canonical_postgres import target_side
-from snowmelt.compare.canonical_snowflake import source_side
-from snowmelt.sql.names import postgres_identifier, postgres_literal
+from snowmelt.compare.canonical import Measure, NumberedColumn, Side, comparison_of
+from snowmelt.compare.canonical_postgres import target_link, target_side
+from snowmelt.compare.canonical_snowflake import source_link, source_side
 from snowmelt.types.columns import Column
-from snowmelt.types.snowflake_type import comparable_expression
-from snowmelt.types.type_names import SnowflakeType, parse_snowflake_type
-from snowmelt.unload.chunks import Chunk
+from snowmelt.types.expressions import comparable_expression
+from snowmelt.types.type_names import parse_snowflake_type
+from snowmelt.types.type_table import Comparison
 
 #: A number as measured; None where the column has no value.
 Value = int | Decimal | float | None
@@ -47,7 +47,7 @@ class ColumnFingerprint:
 
     #: The column's name in the source.
     name: str
-    kind: Kind
+    kind: Comparison
     measures: Mapping[Measure, Value]
     #: The hash of its values alone, 64 bits; None where it was not asked for.
     hash: int | None = None
@@ -70,6 +70,7 @@ def build_source_fingerprint(
     *,
     column_hashes: bool = False,
     group: str = "",
+    link: bool = False,
 ) -> str:
     """The statement that computes a fingerprint in Snowflake.
 
@@ -77,8 +78,10 @@ def build_source_fingerprint(
     :param where: a Snowflake predicate over the table's columns, or empty.
     :param column_hashes: also hash each column by itself: an MD5 for each value instead of one for each row.
     :param group: a Snowflake expression over the table's columns; one fingerprint is computed for each of its values.
+    :param link: only rows and their hash, over short tokens.
     """
-    sides = [source_side(column) for column in list_compared(columns)]
+    side_of = source_link if link else source_side
+    sides = [side_of(column) for column in number_columns(columns)]
     tokens = [side.token[0] for side in sides]
     hashed = [" || ".join(tokens), *(tokens if column_hashes else ())]
     hashes = [f"TO_VARCHAR(SUM(MD5_NUMBER_LOWER64({text})))" for text in hashed]
@@ -93,16 +96,18 @@ def build_target_fingerprint(
     *,
     column_hashes: bool = False,
     group: str = "",
+    link: bool = False,
 ) -> str:
     """The statement that computes the same in PostgreSQL, in parallel workers where the server has them.
 
-    The WITH clause has no meaning of its own: a subquery that has one is not flattened, so that each value is computed once a row and
+    The WITH clause says nothing: a subquery that has one is not flattened, so that each value is computed once a row and
     not once in each aggregate, and still runs inside of the parallel workers (PostgreSQL 15 to 18, seen in EXPLAIN).
 
     :param table_sql: the quoted table.
     :param where: a PostgreSQL predicate over the table's columns, or empty.
     """
-    sides = [target_side(column) for column in list_compared(columns)]
+    side_of = target_link if link else target_side
+    sides = [side_of(column) for column in number_columns(columns)]
     tokens = [_concat(side.token) for side in sides]
     row = _concat([part for side in sides for part in side.token])
     hashes = [
@@ -114,13 +119,13 @@ def build_target_fingerprint(
     return _statement("CAST(count(*) AS text)", hashes, sides, once, f"{table_sql}{condition}", group)
 
 
-def list_compared(columns: Sequence[Column]) -> tuple[ComparedColumn, ...]:
+def number_columns(columns: Sequence[Column]) -> tuple[NumberedColumn, ...]:
     """The columns with their places and kinds."""
     return tuple(
-        ComparedColumn(
+        NumberedColumn(
             column,
             place,
-            kind_of(column),
+            comparison_of(column),
             comparable_expression(parse_snowflake_type(column.source_type), column.value),
         )
         for place, column in enumerate(columns)
@@ -142,10 +147,12 @@ def _statement(
     inner = [f"{expression} AS {alias}" for side in sides for alias, expression in side.inner]
     inner = [f"{group} AS SM_G", *inner] if group else inner
     values = f"{select}{', '.join(inner)} FROM {source}"
-    derived = [f"{expression} AS {alias}" for side in sides for alias, expression in side.derived]
-    if derived:
-        kept = [*groups, *(alias for side in sides for alias, _ in side.inner)]
-        values = f"{select}{', '.join((*kept, *derived))} FROM ({values}) AS SM_U"
+    known = [*groups, *(alias for side in sides for alias, _ in side.inner)]
+    for step in range(max((len(side.derived) for side in sides), default=0)):
+        derived = [pair for side in sides for level in side.derived[step : step + 1] for pair in level]
+        written = [f"{expression} AS {alias}" for alias, expression in derived]
+        values = f"{select}{', '.join((*known, *written))} FROM ({values}) AS SM_{step}"
+        known += [alias for alias, _ in derived]
     measures = [sql for side in _measured(sides) for _, sql in side]
     outer = [*groups, count, hashes[0], *measures, *hashes[1:]]
     grouped = " GROUP BY SM_G" if group else ""
@@ -160,10 +167,10 @@ def _measured(sides: Sequence[Side]) -> list[tuple[tuple[Measure, str], ...]]:
 
 
 def parse_fingerprint(
-    row: Sequence[Any], columns: Sequence[Column], *, column_hashes: bool = False
+    row: Sequence[Any], columns: Sequence[Column], *, column_hashes: bool = False, link: bool = False
 ) -> Fingerprint:
     """The fingerprint that a row of either statement is (without its group)."""
-    numbered = list_compared(columns)
+    numbered = () if link else number_columns(columns)
     measured = _measured([source_side(column) for column in numbered])
     places = iter(row)
     rows, whole = int(next(places)), _hash(next(places))
@@ -182,129 +189,104 @@ def parse_fingerprint(
     )
 
 
-def parse_groups(rows: Iterable[Sequence[Any]], columns: Sequence[Column]) -> dict[int, Fingerprint]:
+def parse_groups(
+    rows: Iterable[Sequence[Any]], columns: Sequence[Column], *, link: bool = False
+) -> dict[int, Fingerprint]:
     """The fingerprints of a grouped statement, by group; a group without rows is not among them."""
-    return {int(row[0]): parse_fingerprint(row[1:], columns) for row in rows}
+    return {int(row[0]): parse_fingerprint(row[1:], columns, link=link) for row in rows}
+
+
+#: Characters of SQL in one statement. Snowflake processes up to 1 MB; compiling grows faster than the text.
+STATEMENT_CHARACTERS = 100_000
+#: What is left for columns where the filter and the chunks' predicates are long.
+_LEAST_CHARACTERS = 40_000
+#: What a place of four digits adds to a column's aliases, about.
+_ALIAS_CHARACTERS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class FingerprintStatement:
+    """A pair of statements, one for each database, over some of the columns."""
+
+    columns: tuple[Column, ...]
+    #: Only rows and their hash, over short tokens.
+    link: bool = False
+
+
+def plan_statements(
+    columns: Sequence[Column], *, column_hashes: bool = False, around: int = 0
+) -> tuple[FingerprintStatement, ...]:
+    """The statements of a fingerprint: one over all columns where it is short enough, else blocks of columns and their links.
+
+    :param column_hashes: whether each column is hashed by itself too.
+    :param around: characters of the statement beside its columns: table, filter, chunks.
+    """
+    limit = max(_LEAST_CHARACTERS, STATEMENT_CHARACTERS - around)
+    bare = len(build_source_fingerprint([], ""))
+
+    def whole_size(column: Column) -> int:
+        return (
+            len(build_source_fingerprint([column], "", column_hashes=column_hashes))
+            - bare
+            + _ALIAS_CHARACTERS
+        )
+
+    def link_size(column: Column) -> int:
+        return len(build_source_fingerprint([column], "", link=True)) - bare + _ALIAS_CHARACTERS
+
+    blocks = _pack(columns, limit, whole_size)
+    if len(blocks) == 1:
+        return (FingerprintStatement(blocks[0]),)
+    links = _pack(columns, limit, link_size)
+    if len(links) > 1:
+        links = [one + other for one, other in combinations(_pack(columns, limit // 2, link_size), 2)]
+    return (
+        *(FingerprintStatement(block) for block in blocks),
+        *(FingerprintStatement(link, link=True) for link in links),
+    )
+
+
+def _pack(columns: Sequence[Column], limit: int, size: Callable[[Column], int]) -> list[tuple[Column, ...]]:
+    """The columns in their order, in as few blocks as do not pass the limit; a column that does is a block by itself."""
+    blocks: list[tuple[Column, ...]] = []
+    held: list[Column] = []
+    characters = 0
+    for column in columns:
+        more = size(column)
+        if held and characters + more > limit:
+            blocks.append(tuple(held))
+            held, characters = [], 0
+        held.append(column)
+        characters += more
+    return [*blocks, tuple(held)]
+
+
+def join_fingerprints(parts: Sequence[Fingerprint]) -> Fingerprint:
+    """The fingerprint of all columns from those of its statements, in their order.
+
+    Its hash is that of the only statement, or made from those of all. The rows are the same in each, unless the table changed
+    between two statements: then they are those of the first, and the hash differs.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    text = ",".join(f"{part.rows}:{part.hash:016x}" for part in parts)
+    joined = int(hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()[16:], 16)
+    return Fingerprint(parts[0].rows, joined, tuple(column for part in parts for column in part.columns))
 
 
 def _hash(text: str | None) -> int:
     return int(text or 0) % _MODULUS
 
 
-def _value(kind: Kind, measure: Measure, text: str | None) -> Value:
+def _value(kind: Comparison, measure: Measure, text: str | None) -> Value:
     if text is None:
         return None
-    if kind is Kind.FLOAT and measure in {Measure.LOW, Measure.HIGH}:
+    if kind is Comparison.FLOAT and measure in {Measure.LOW, Measure.HIGH}:
         # PostgreSQL gives the eight bytes, Snowflake 17 digits.
         bare = str(text).removeprefix("x")
         return float(struct.unpack(">d", bytes.fromhex(bare))[0]) if bare != text else float(text)
     return (
         Decimal(text)
-        if kind is Kind.DECIMAL and measure in {Measure.LOW, Measure.HIGH, Measure.TOTAL}
+        if kind is Comparison.DECIMAL and measure in {Measure.LOW, Measure.HIGH, Measure.TOTAL}
         else int(text)
     )
-
-
-_NAME = r'"(?:[^"]|"")+"'
-_LITERAL = r"(?:-?\d+(?:\.\d+)?|'(?:[^'\\]|''|\\\\)*'(?:::[A-Z_]+(?:\(9\))?)?)"
-_TERM = re.compile(rf"(?P<name>{_NAME}) (?P<operator>>=|<|IS NULL|IS NOT NULL)(?: (?P<literal>{_LITERAL}))?")
-_TEXT = re.compile(r"'(?P<text>(?:[^'\\]|''|\\\\)*)'(?:::[A-Z_]+(?:\(9\))?)?")
-_NANOSECONDS = re.compile(r"\.\d{6}(?P<beyond>\d{3})")
-
-_POSTGRES_TYPES = {
-    "DATE": "DATE",
-    "TIME": "TIME",
-    "TIMESTAMP_NTZ": "TIMESTAMP",
-    "TIMESTAMP_LTZ": "TIMESTAMPTZ",
-    "TIMESTAMP_TZ": "TIMESTAMPTZ",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkGroups:
-    """One expression a database that gives the index of the chunk which a row belongs to."""
-
-    source: str
-    target: str
-
-
-@dataclass(frozen=True, slots=True)
-class Untranslatable:
-    """Why a difference cannot be named with its chunk."""
-
-    reason: str
-
-
-def group_chunks(chunks: Sequence[Chunk], columns: Sequence[Column]) -> ChunkGroups | Untranslatable:
-    """The expressions that give a row's chunk, or the reason why PostgreSQL cannot."""
-    if len(chunks) <= 1:
-        return Untranslatable("the run has one chunk")
-    written = [(chunk, translate_predicate(chunk.predicate, columns)) for chunk in chunks]
-    for _, predicate in written:
-        if isinstance(predicate, Untranslatable):
-            return predicate
-    source = " ".join(f"WHEN {chunk.predicate} THEN {chunk.index}" for chunk in chunks)
-    target = " ".join(f"WHEN {predicate} THEN {chunk.index}" for chunk, predicate in written)
-    return ChunkGroups(f"CASE {source} ELSE -1 END", f"CASE {target} ELSE -1 END")
-
-
-def translate_predicate(predicate: str, columns: Sequence[Column]) -> str | Untranslatable:
-    """A chunk's predicate as PostgreSQL writes it over the target's column, exactly."""
-    terms: list[str] = []
-    alternative = ""
-    bare = predicate
-    if bare.startswith("("):
-        bare, _, alternative = bare.removeprefix("(").removesuffix(")").rpartition(" OR ")
-    rest = bare
-    while rest:
-        match = _TERM.match(rest)
-        if match is None:
-            return Untranslatable(f"the chunk's predicate {predicate} is of a form that is not known")
-        rest = rest[match.end() :]
-        term = _term(match, columns)
-        if isinstance(term, Untranslatable):
-            return term
-        terms.append(term)
-        if rest and not rest.startswith(" AND "):
-            return Untranslatable(f"the chunk's predicate {predicate} is of a form that is not known")
-        rest = rest.removeprefix(" AND ")
-    if not alternative:
-        return " AND ".join(terms) if terms else Untranslatable("a chunk has no predicate")
-    null = _TERM.fullmatch(alternative)
-    term = Untranslatable("") if null is None else _term(null, columns)
-    if isinstance(term, Untranslatable) or not terms:
-        return Untranslatable(f"the chunk's predicate {predicate} is of a form that is not known")
-    return f"({' AND '.join(terms)} OR {term})"
-
-
-def _term(match: re.Match[str], columns: Sequence[Column]) -> str | Untranslatable:
-    name = match["name"][1:-1].replace('""', '"')
-    column = next((column for column in columns if column.source == name), None)
-    if column is None:
-        return Untranslatable(f'the chunking column "{name}" is not copied')
-    kind = parse_snowflake_type(column.source_type)
-    if column.derived:
-        return Untranslatable(f'the chunking column "{name}" is masked')
-    target = postgres_identifier(column.target)
-    if match["operator"].startswith("IS"):
-        return f"{target} {match['operator']}"
-    literal = _literal(match["literal"] or "", kind)
-    if literal is None:
-        return Untranslatable(f'a bound of the chunking column "{name}" has digits beyond the microsecond')
-    collation = ' COLLATE "C"' if kind.name == "VARCHAR" else ""
-    return f"{target}{collation} {match['operator']} {literal}"
-
-
-def _literal(literal: str, kind: SnowflakeType) -> str | None:
-    quoted = _TEXT.fullmatch(literal)
-    if quoted is None:
-        return literal
-    text = quoted["text"].replace("''", "'").replace("\\\\", "\\")
-    if kind.name == "VARCHAR":
-        return postgres_literal(text)
-    beyond = _NANOSECONDS.search(text)
-    if beyond is not None:
-        if beyond["beyond"] != "000":
-            return None
-        text = text[: beyond.start("beyond")] + text[beyond.end("beyond") :]
-    return f"{_POSTGRES_TYPES[kind.name]} {postgres_literal(text)}"

@@ -10,21 +10,19 @@ from typing import Any
 
 import psycopg
 
+from snowmelt.compare.chunk_groups import ChunkGroups, ChunksUnknown, group_chunks, translate_predicate
 from snowmelt.compare.differences import find_fingerprint_differences, list_approximate
 from snowmelt.compare.fingerprint import (
-    ChunkGroups,
     Fingerprint,
-    Untranslatable,
     build_source_fingerprint,
     build_target_fingerprint,
-    group_chunks,
+    join_fingerprints,
     parse_fingerprint,
     parse_groups,
-    translate_predicate,
+    plan_statements,
 )
 from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.drivers.snowflake import Connection, cancel_query, read_result, submit_query
-from snowmelt.drivers.snowflake_errors import NO_TIME_TRAVEL
 from snowmelt.errors import SnowmeltError, SourceError, VerificationError
 from snowmelt.ledger.files import read_counts
 from snowmelt.plan.plan import Plan
@@ -36,10 +34,11 @@ from snowmelt.unload.statements import build_source, build_where
 #: Chunks that are looked into column by column, and differences that a message names.
 NAMED_CHUNKS = 3
 NAMED_DIFFERENCES = 12
-#: Columns that are hashed one by one in one statement.
-HASHED_COLUMNS = 300
 #: Parallel workers that are asked for; PostgreSQL gives what max_parallel_workers leaves.
 WORKERS = 4
+
+#: Snowflake's error when an instant is beyond the table's time travel.
+_NO_TIME_TRAVEL = "000707"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +67,11 @@ def verify_fingerprint(
 ) -> dict[str, Any]:
     """Compare the run's rows in Snowflake, at its snapshot, with the staging table. Writes nothing.
 
-    Both statements run at the same time. Returns a small dict for the ledger and XCom, without any value of the data: `compared`,
+    The two databases compute at the same time, by one statement each or, for wide tables, by some one after the other. Returns a small dict for the ledger and XCom, without any value of the data: `compared`,
     `reason` when nothing was compared, `rows`, `hash`, `columns`, the columns that are compared approximately, `seconds`.
 
     :param rejected: rows that were set aside while loading; None: as the ledger says.
-    :raises VerificationError: naming each column and, where they can be named, the chunks, with both values.
+    :raises VerificationError: naming each column and, where they are known, the chunks, with both values.
     """
     reason = find_obstacle(postgres, plan, rejected)
     if reason:
@@ -82,7 +81,7 @@ def verify_fingerprint(
     try:
         source, target = _read_pair(both)
     except SourceError as error:
-        if error.code != NO_TIME_TRAVEL:
+        if _NO_TIME_TRAVEL not in str(error):
             raise
         return {
             "compared": False,
@@ -96,7 +95,7 @@ def verify_fingerprint(
         "rows": source.rows,
         "hash": f"{source.hash:016x}",
         "columns": len(plan.columns),
-        "approximate": list(list_approximate(source)),
+        "loosely": list(list_approximate(source)),
         "seconds": round(time.monotonic() - began, 3),
     }
 
@@ -123,13 +122,16 @@ def find_obstacle(postgres: psycopg.Connection[Any], plan: Plan, rejected: int |
 
 def _read_pair(both: _Both) -> tuple[Fingerprint, Fingerprint]:
     where = build_where(both.plan.where)
-    rows = _read_both(
-        both,
-        build_source_fingerprint(both.columns, both.source, where),
-        build_target_fingerprint(both.columns, both.table),
-    )
-    source, target = (parse_fingerprint(side[0], both.columns) for side in rows)
-    return source, target
+    sources, targets = [], []
+    for part in plan_statements(both.columns, around=len(both.source) + len(where)):
+        source, target = _read_both(
+            both,
+            build_source_fingerprint(part.columns, both.source, where, link=part.link),
+            build_target_fingerprint(part.columns, both.table, link=part.link),
+        )
+        sources.append(parse_fingerprint(source[0], part.columns, link=part.link))
+        targets.append(parse_fingerprint(target[0], part.columns, link=part.link))
+    return join_fingerprints(sources), join_fingerprints(targets)
 
 
 def _read_both(both: _Both, source_sql: str, target_sql: str) -> tuple[list[Any], list[Any]]:
@@ -152,7 +154,7 @@ def _read_both(both: _Both, source_sql: str, target_sql: str) -> tuple[list[Any]
 
 
 def _describe(both: _Both, differences: Sequence[str]) -> str:
-    """The whole message: the differences by chunk and column where the chunks can be named, else of the table."""
+    """The whole message: the differences by chunk and column where the chunks are known, else of the table."""
     plan = both.plan
     chunks, note = _find_chunks(both)
     named = [
@@ -174,16 +176,16 @@ def _describe(both: _Both, differences: Sequence[str]) -> str:
     return (
         f"{plan.source} → {plan.target}, run {plan.run_id}: the rows in Snowflake at {plan.snapshot} and those loaded into "
         f"{plan.target_schema}.{plan.staging_table} are not the same ({note}).\n{listed}\n"
-        f"Nothing was published; the rows are in {plan.target_schema}.{plan.staging_table} for a look. Start a new run; when it "
+        f"Nothing was published; the rows stand in {plan.target_schema}.{plan.staging_table} for a look. Start a new run; when it "
         "differs in the same place, report the column's type and this message."
     )
 
 
 def _find_chunks(both: _Both) -> tuple[list[Chunk], str]:
-    """The chunks that differ, or why they cannot be named."""
+    """The chunks that differ, or why they are not known."""
     groups = group_chunks(both.plan.chunks, both.columns)
-    if isinstance(groups, Untranslatable):
-        return [], f"which chunk differs is not known: {groups.reason}"
+    if isinstance(groups, ChunksUnknown):
+        return [], f"the chunk is not known: {groups.reason}"
     source, target = _read_groups(both, groups)
     return [
         chunk for chunk in both.plan.chunks if _differ(source.get(chunk.index), target.get(chunk.index))
@@ -198,32 +200,46 @@ def _differ(source: Fingerprint | None, target: Fingerprint | None) -> bool:
 
 def _read_groups(both: _Both, groups: ChunkGroups) -> tuple[dict[int, Fingerprint], dict[int, Fingerprint]]:
     where = build_where(both.plan.where)
-    source, target = _read_both(
-        both,
-        build_source_fingerprint(both.columns, both.source, where, group=groups.source),
-        build_target_fingerprint(both.columns, both.table, group=groups.target),
-    )
-    return parse_groups(source, both.columns), parse_groups(target, both.columns)
+    around = len(both.source) + len(where) + len(groups.source)
+    sources: list[dict[int, Fingerprint]] = []
+    targets: list[dict[int, Fingerprint]] = []
+    for part in plan_statements(both.columns, around=around):
+        source, target = _read_both(
+            both,
+            build_source_fingerprint(part.columns, both.source, where, group=groups.source, link=part.link),
+            build_target_fingerprint(part.columns, both.table, group=groups.target, link=part.link),
+        )
+        sources.append(parse_groups(source, part.columns, link=part.link))
+        targets.append(parse_groups(target, part.columns, link=part.link))
+    return _join_groups(sources), _join_groups(targets)
+
+
+def _join_groups(parts: Sequence[dict[int, Fingerprint]]) -> dict[int, Fingerprint]:
+    """The whole fingerprint of each chunk; every statement reads the same rows, so each has the same chunks."""
+    return {chunk: join_fingerprints([part[chunk] for part in parts if chunk in part]) for chunk in parts[0]}
 
 
 def _find_by_column(both: _Both, chunk: Chunk | None) -> list[str]:
     """The differences in one chunk, or in the whole table, with a hash for each column."""
     predicate = "" if chunk is None else chunk.predicate
     translated = translate_predicate(predicate, both.columns) if predicate else ""
-    condition = "" if isinstance(translated, Untranslatable) else translated
+    condition = "" if isinstance(translated, ChunksUnknown) else translated
+    where = build_where(both.plan.where, predicate)
     found: list[str] = []
-    for at in range(0, len(both.columns), HASHED_COLUMNS):
-        columns = both.columns[at : at + HASHED_COLUMNS]
+    parts = plan_statements(both.columns, column_hashes=True, around=len(both.source) + len(where))
+    for part in parts:
+        hashed = not part.link
         source, target = _read_both(
             both,
-            build_source_fingerprint(
-                columns, both.source, build_where(both.plan.where, predicate), column_hashes=True
+            build_source_fingerprint(part.columns, both.source, where, column_hashes=hashed, link=part.link),
+            build_target_fingerprint(
+                part.columns, both.table, condition, column_hashes=hashed, link=part.link
             ),
-            build_target_fingerprint(columns, both.table, condition, column_hashes=True),
         )
         differences = find_fingerprint_differences(
-            parse_fingerprint(source[0], columns, column_hashes=True),
-            parse_fingerprint(target[0], columns, column_hashes=True),
+            parse_fingerprint(source[0], part.columns, column_hashes=hashed, link=part.link),
+            parse_fingerprint(target[0], part.columns, column_hashes=hashed, link=part.link),
         )
-        found.extend(difference for difference in differences if difference not in found)
+        if not (part.link and found):  # beside differences of its columns, a link shows the same again
+            found += [text for text in differences if text not in found]
     return found

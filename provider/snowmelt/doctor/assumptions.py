@@ -27,10 +27,10 @@ from snowmelt.errors import SnowmeltError
 from snowmelt.types.column_plan import plan_columns
 from snowmelt.types.columns import ColumnRules, SourceColumn
 from snowmelt.types.type_names import describe_snowflake_type
-from snowmelt.types.type_table import FileFormat
 from snowmelt.unload.location import Location
 from snowmelt.unload.manifest import StagedFile
 from snowmelt.unload.statements import build_select, build_unload
+from snowmelt.vocabulary import FileFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,8 @@ ASSUMPTIONS: Mapping[str, Assumption] = {
         ),
         Assumption(
             "JSON floats",
-            "TO_JSON gives a FLOAT inside a VARIANT with digits that read back as the same float",
-            "Such floats arrive with the digits that TO_JSON prints: where the last one matters, copy them as a FLOAT column, from a view.",
+            "TO_JSON prints a FLOAT inside a VARIANT with 16 significant digits",
+            "Such floats arrive with the digits that TO_JSON prints; docs/types.md says how to copy them to the last bit.",
             critical=False,
         ),
         Assumption(
@@ -128,7 +128,7 @@ ASSUMPTIONS: Mapping[str, Assumption] = {
         Assumption("times in Parquet", "instants and times come back to the microsecond", _REPORT),
         Assumption(
             "CSV quoting",
-            'every text is enclosed in quotes and NULL is a bare \\N: "" is empty, "\\N" a text',
+            'every text is enclosed in quotes and NULL is nothing between the delimiters: "" is an empty text',
             "Copy by Parquet, not by CSV.",
         ),
         Assumption("CSV values", "numbers, floats, dates, instants and bytes are written as COPY reads them", _REPORT),

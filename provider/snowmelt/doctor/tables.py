@@ -21,8 +21,8 @@ from snowmelt.publish.target import read_obstacles, read_target
 from snowmelt.rights.snowflake import SourceKind
 from snowmelt.sql.names import TableName, match_name, snowflake_identifier
 from snowmelt.types.column_plan import plan_columns
-from snowmelt.types.type_table import FileFormat
 from snowmelt.unload.statements import build_source
+from snowmelt.vocabulary import FileFormat, LongNames, SchemaDrift
 
 
 def check_source(
@@ -43,8 +43,8 @@ def check_source(
             target.columns if target is not None else None,
             request.columns,
             FileFormat(request.file_format),
-            long_names=request.policies.long_names,
-            schema_drift=request.policies.schema_drift,
+            long_names=LongNames(request.policies.long_names),
+            schema_drift=SchemaDrift(request.policies.schema_drift),
         )
     except SnowmeltError as error:
         advice = "Exclude, rename or mask the columns, or change their types, under `columns` of the table."

@@ -51,7 +51,10 @@ def read_named_rows(connection: Connection, sql: str, doing: str) -> list[dict[s
 
 
 def read_columns(connection: Connection, table: TableName) -> tuple[SourceColumn, ...]:
-    """The table's columns in their order, with their place in its primary key."""
+    """The table's columns in their order, with their place in its primary key.
+
+    Those of kind VIRTUAL (computed columns, all columns of external tables) are read like others.
+    """
     doing = f"Reading the columns of {table}"
     with naming_grants(connection, source_grants(table)):
         described = read_named_rows(connection, f"DESCRIBE TABLE {table.sql}", doing)
@@ -67,7 +70,6 @@ def read_columns(connection: Connection, table: TableName) -> tuple[SourceColumn
             comment=row.get("comment") or None,
         )
         for row in described
-        if str(row.get("kind", "COLUMN")).upper() == "COLUMN"
     )
     if not columns:
         raise SourceError(f"{doing}: it has none that the connection's role may see.")

@@ -1,8 +1,6 @@
-"""A CSV file in S3 into a COPY: streamed and decompressed here, or fetched by the server itself through aws_s3.
+"""The rows of a CSV file as COPY takes them: streamed from S3 and decompressed here, or fetched by the server through aws_s3.
 
 Sources: Amazon RDS "Importing data from Amazon S3" (aws_s3.table_import_from_s3; gzip only under `Content-Encoding: gzip`).
-
-The rows of a CSV file as COPY takes them: streamed from S3 by us, or fetched by the server itself through aws_s3.
 """
 
 from __future__ import annotations

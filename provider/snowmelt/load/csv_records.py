@@ -18,7 +18,6 @@ from snowmelt.types.type_table import Form
 BLOCK_BYTES = 1 << 20
 
 _FIELD = re.compile(rb'(?:"(?P<text>[^"]*(?:""[^"]*)*)"|(?P<bare>[^",\n]*))(?P<end>,|\n|\Z)')
-_NULL = rb"\N"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class CsvBlock:
 
 
 def split_records(pieces: Iterable[bytes]) -> Iterator[CsvRecord]:
-    """The records of a text that comes in pieces; what is behind the last line feed is one, too."""
+    """The records of a text that comes in pieces; what follows the last line feed is one, too."""
     lines: list[bytes] = []
     rest: list[bytes] = []
     quotes = 0
@@ -102,18 +101,14 @@ def parse_record(record: CsvRecord, columns: Sequence[LoadColumn]) -> dict[str, 
             break
         text = match["text"]
         values.append(
-            text.replace(b'""', b'"')
-            if text is not None
-            else None
-            if match["bare"] == _NULL
-            else match["bare"]
+            text.replace(b'""', b'"') if text is not None else None if not match["bare"] else match["bare"]
         )
         place = match.end()
         if match["end"] != b",":
             break
     row = {column.file_name: _unmark(value, column) for column, value in zip(columns, values, strict=False)}
     more = values[len(columns) :]
-    return row | {"(more)": b",".join(value or _NULL for value in more)} if more else row
+    return row | {"(more)": b",".join(value or b"" for value in more)} if more else row
 
 
 def _unmark(value: bytes | None, column: LoadColumn) -> bytes | None:

@@ -20,10 +20,10 @@ from snowmelt.plan.statistics import SourceStatistics, StatisticsQuestion, refus
 from snowmelt.plan.watermark import build_highest, build_since, build_target_highest, build_window
 from snowmelt.publish.staging_table import staging_name
 from snowmelt.sql.names import match_name, parse_table_name
-from snowmelt.types import type_table
-from snowmelt.types.column_plan import plan_columns, plan_staged_columns
+from snowmelt.types.column_plan import plan_columns
 from snowmelt.types.columns import ColumnPlan, ColumnRules
 from snowmelt.types.narrow import find_measured, find_outgrown, plan_narrow
+from snowmelt.types.staged_columns import plan_staged_columns
 from snowmelt.unload.chunks import (
     Chunk,
     ChunkKey,
@@ -61,7 +61,7 @@ def plan_table_columns(
             tables.source_columns,
             tables.target.columns,
             rules or request.columns,
-            type_table.FileFormat(request.file_format),
+            FileFormat(request.file_format),
             long_names=request.policies.long_names,
             schema_drift=request.policies.schema_drift,
         )
@@ -260,7 +260,7 @@ def plan_manifest_columns(request: MigrationRequest, manifest: Manifest, target:
             manifest.columns,
             target.columns,
             request.columns,
-            type_table.FileFormat(manifest.file_format),
+            FileFormat(manifest.file_format),
             long_names=request.policies.long_names,
             schema_drift=request.policies.schema_drift,
         )

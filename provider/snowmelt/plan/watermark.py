@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from snowmelt.errors import ConfigurationError
 from snowmelt.sql.names import postgres_identifier, snowflake_identifier
 from snowmelt.types.type_names import SnowflakeType
-from snowmelt.unload.chunks import build_bound_literal, build_bound_text
+from snowmelt.unload.chunks import build_bound_literal, build_bound_text, build_ordered
 
 #: Snowflake type → PostgreSQL expression over {0} that writes the same text as the type's bound.
 _TARGET_TEXT = {
@@ -50,7 +50,7 @@ def build_since(column: str, type_: SnowflakeType, watermark: str | None, overla
             f"watermark_overlap is {reach}, and the watermark_column {column!r} is of type {type_}, from which nothing can be "
             "subtracted. Set it to 0, or name a column of dates, times or numbers."
         )
-    quoted = snowflake_identifier(column)
+    quoted = build_ordered(type_, snowflake_identifier(column))
     return f"{quoted} >= {less.format(bound, reach) if reach else bound} OR {quoted} IS NULL"
 
 
@@ -80,7 +80,7 @@ def build_window(column: str, type_: SnowflakeType, start: datetime, end: dateti
 
 def build_highest(column: str, type_: SnowflakeType) -> str:
     """The Snowflake expression for the highest watermark, as a bound's text; NULL when there is none."""
-    return build_bound_text(type_, f"MAX({snowflake_identifier(column)})")
+    return build_bound_text(type_, f"MAX({build_ordered(type_, snowflake_identifier(column))})")
 
 
 def build_target_highest(schema: str, table: str, column: str, type_: SnowflakeType) -> str | None:

@@ -17,9 +17,8 @@ from snowmelt.load.rejects import RejectPolicy
 from snowmelt.load.target import LoadColumn, LoadTarget
 from snowmelt.publish.target import read_target
 from snowmelt.steps.load import LoadJob
-from snowmelt.types import type_table
-from snowmelt.types.column_plan import plan_staged_columns
 from snowmelt.types.columns import Column
+from snowmelt.types.staged_columns import plan_staged_columns
 from snowmelt.unload.manifest import Manifest, StagedChunk, StagedFile
 from snowmelt.unload.staged import look_for_chunks, parse_s3_url, read_manifest
 from snowmelt.vocabulary import Compression, FileFormat, LoadMethod, Mode
@@ -54,9 +53,7 @@ def prepare_manifest(
             f"{len(look.missing)} staged files are not in S3, for example {look.missing[0]}. It is tried again."
         )
     staged_format = FileFormat(manifest.file_format)
-    planned = plan_staged_columns(
-        manifest.columns, target.columns, None, type_table.FileFormat(staged_format)
-    )
+    planned = plan_staged_columns(manifest.columns, target.columns, None, staged_format)
     method = choose_load_method(
         LoadMethod(load_method),
         staged_format,

@@ -1,33 +1,15 @@
-"""Columns: which are copied, how each is unloaded, where each goes. Every fault is found before anything runs.
-
-Places for the columns of files that are there already: what their unload chose, masked and wrote stands.
-
-Rules about the target (rename, type) count as they are now. A rule about what is unloaded (include, exclude, mask,
-keep_offset) can only be kept by another unload: where it says something else now, the load is refused.
-"""
+"""Which columns are copied, how each is unloaded and where each goes. Every fault is found before anything runs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import TypeVar
+from collections.abc import Sequence
 
 from snowmelt.errors import SchemaError
-from snowmelt.sql.names import match_name
-from snowmelt.types.columns import (
-    Column,
-    ColumnPlan,
-    ColumnRules,
-    Draft,
-    SourceColumn,
-    TargetColumn,
-)
-from snowmelt.types.drafts import choose_columns, draft_columns, mask_value, parse_wanted_type, settle_names
-from snowmelt.types.places import place_columns
-from snowmelt.types.snowflake_type import loses_nanoseconds, nanosecond_predicate, offset_expression
-from snowmelt.types.type_names import parse_snowflake_type
-from snowmelt.types.type_table import FileFormat
-from snowmelt.vocabulary import LongNames, SchemaDrift
+from snowmelt.types.columns import ColumnPlan, ColumnRules, SourceColumn, TargetColumn
+from snowmelt.types.expressions import loses_nanoseconds, nanosecond_predicate
+from snowmelt.types.selected_columns import resolve_names, select_columns
+from snowmelt.types.target_columns import map_columns
+from snowmelt.vocabulary import FileFormat, LongNames, SchemaDrift
 
 #: PostgreSQL "Limits".
 POSTGRES_COLUMNS = 1600
@@ -42,158 +24,26 @@ def plan_columns(
     long_names: LongNames = LongNames.REFUSE,
     schema_drift: SchemaDrift = SchemaDrift.FAIL,
 ) -> ColumnPlan:
-    """Find a place and a safe way for every column that is copied.
+    """Find the target column and a safe way for every column that is copied.
 
     :param source_columns: in the table's order, which the plan keeps.
     :param target_columns: of the existing target; None when it is to be created.
     :raises SchemaError: with all faults at once, each naming its column and what to do.
     """
     faults: list[str] = []
-    chosen = choose_columns(source_columns, rules, faults)
-    drafts = settle_names(draft_columns(source_columns, chosen, faults), long_names, faults)
-    if len(drafts) > POSTGRES_COLUMNS:
+    selected = resolve_names(select_columns(source_columns, rules, faults), long_names, faults)
+    if len(selected) > POSTGRES_COLUMNS:
         faults.append(
-            f"{len(drafts)} columns are too many: PostgreSQL takes {POSTGRES_COLUMNS}. Leave some out (columns.exclude)."
+            f"{len(selected)} columns are too many: PostgreSQL takes {POSTGRES_COLUMNS}. Leave some out (columns.exclude)."
         )
-    columns, added = place_columns(
-        drafts, target_columns, rules.target_only, file_format, schema_drift, faults
+    columns, added = map_columns(
+        selected, target_columns, rules.target_only, file_format, schema_drift, faults
     )
     if faults:
         raise SchemaError("These columns cannot be copied as they are:", tuple(faults))
     nanoseconds = {
-        draft.source: nanosecond_predicate(draft.value) for draft in drafts if loses_nanoseconds(draft.type)
+        column.source: nanosecond_predicate(column.value)
+        for column in selected
+        if loses_nanoseconds(column.type)
     }
     return ColumnPlan(columns, added, nanoseconds)
-
-
-_AGAIN = "Unload the table anew, or put the rule back."
-
-T = TypeVar("T")
-
-
-def plan_staged_columns(
-    staged: Sequence[Column],
-    target_columns: Sequence[TargetColumn] | None,
-    rules: ColumnRules | None,
-    file_format: FileFormat,
-    *,
-    long_names: LongNames = LongNames.REFUSE,
-    schema_drift: SchemaDrift = SchemaDrift.FAIL,
-) -> ColumnPlan:
-    """Find a place and a safe way for every column of the files.
-
-    :param staged: as the manifest says; each keeps its form and what was selected for it.
-    :param target_columns: of the existing target; None when it is to be created.
-    :param rules: of the table's configuration; None where there is none.
-    :raises SchemaError: with all faults at once, each naming its column and what to do.
-    """
-    faults: list[str] = [] if rules is None else _find_rule_faults(staged, rules)
-    rules = rules or ColumnRules()
-    drafts = settle_names(_draft(staged, rules, faults), long_names, faults)
-    placed, added = place_columns(
-        drafts, target_columns, rules.target_only, file_format, schema_drift, faults
-    )
-    by_source = {column.source: column for column in staged}
-    if file_format == FileFormat.CSV:
-        faults.extend(_find_marked(placed, by_source))
-    if faults:
-        raise SchemaError("These columns cannot be copied as they are:", tuple(faults))
-    return ColumnPlan(
-        tuple(_as_staged(column, by_source) for column in placed),
-        tuple(_as_staged(column, by_source) for column in added),
-    )
-
-
-def _as_staged(column: Column, by_source: Mapping[str, Column]) -> Column:
-    staged = by_source[column.source]
-    return replace(column, form=staged.form, select=staged.select)
-
-
-def _draft(staged: Sequence[Column], rules: ColumnRules, faults: list[str]) -> list[Draft]:
-    names = [column.source for column in staged]
-    renames, types = _matched(rules.rename, names), _matched(rules.type, names)
-    offsets = _find_offsets(staged)
-    drafts = []
-    for column in staged:
-        here: list[str] = []
-        wanted = parse_wanted_type(types.get(column.source), here)
-        faults.extend(f'"{column.source}": {fault}' for fault in here)
-        drafts.append(
-            Draft(
-                column.source,
-                parse_snowflake_type(column.source_type),
-                column.value,
-                renames.get(column.source, column.target),
-                column.nullable,
-                column.primary_key,
-                column.comment,
-                wanted,
-                masked=column.derived and column.source not in offsets,
-                sound=not here,
-            )
-        )
-    return drafts
-
-
-def _matched(rule: Mapping[str, T], names: Sequence[str]) -> dict[str, T]:
-    """What a rule says of the files' columns; what it says of others was looked at by the unload."""
-    found = {match_name(written, names): value for written, value in rule.items()}
-    return {name: value for name, value in found.items() if name is not None}
-
-
-def _find_offsets(staged: Sequence[Column]) -> dict[str, str]:
-    """Column of offsets → the column of instants that it belongs to."""
-    parents = {offset_expression(column.value): column.source for column in staged}
-    return {column.source: parents[column.value] for column in staged if column.value in parents}
-
-
-def _find_rule_faults(staged: Sequence[Column], rules: ColumnRules) -> list[str]:
-    names = [column.source for column in staged]
-    offsets = _find_offsets(staged)
-    faults = [
-        f'columns.include names "{written}", which the files do not hold. {_AGAIN}'
-        for written in rules.include
-        if match_name(written, names) is None
-    ]
-    included = {match_name(written, names) for written in rules.include}
-    left_out = {match_name(written, names) for written in rules.exclude}
-    left_out |= {name for name in names if included and name not in included and name not in offsets}
-    faults += [
-        f'"{name}" is in the files, and columns.include and columns.exclude leave it out. {_AGAIN}'
-        for name in names
-        if name in left_out
-    ]
-    masks = _matched(rules.mask, names)
-    for column in staged:
-        mask = masks.get(column.source)
-        if mask is not None:
-            kind = parse_snowflake_type(mask.type)
-            if (column.value, column.source_type) != (mask_value(mask, kind), str(kind)):
-                faults.append(
-                    f'"{column.source}" was unloaded as {column.value}, and columns.mask says {mask.expression}. {_AGAIN}'
-                )
-        elif column.derived and column.source not in offsets:
-            faults.append(
-                f'"{column.source}" was unloaded as {column.value}, and no columns.mask says so now. {_AGAIN}'
-            )
-    kept = set(offsets.values())
-    faults += [
-        f'columns.keep_offset names "{written}", whose offset the files do not hold. {_AGAIN}'
-        for written in rules.keep_offset
-        if match_name(written, names) not in kept
-    ]
-    return faults
-
-
-def _find_marked(placed: Sequence[Column], by_source: Mapping[str, Column]) -> list[str]:
-    """Texts whose ends were marked for a column of another length: a mark would stay in, or cut spaces would go unseen."""
-    faults = []
-    for column in placed:
-        before = by_source[column.source].text_limit
-        if before != column.text_limit:
-            wanted = "any length" if before is None else f"character varying({before})"
-            faults.append(
-                f'"{column.source}" was unloaded to CSV for a column of {wanted}, and "{column.target}" is {column.target_type}: a '
-                "longer text would not be noticed, or not be what it is. Unload the table anew, or copy by Parquet."
-            )
-    return faults

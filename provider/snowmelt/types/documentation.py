@@ -5,16 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
-from snowmelt.types.snowflake_type import Outcome, allowed_target, default_target
+from snowmelt.types.target_types import Outcome, allowed_target, default_target
 from snowmelt.types.type_names import parse_postgres_type, parse_snowflake_type
 from snowmelt.types.type_table import ARROW_TYPES, TYPE_TABLE, ArrowKind, TypeRow
 
 _TOP = """\
 # Types
 
-Made from the type table in `provider/snowmelt/core/columns/type_table.py` by `python -m snowmelt.types.documentation > docs/types.md`.
+Made from the type table in `provider/snowmelt/types/type_table.py` by `python -m snowmelt.types.documentation > docs/types.md`.
 A test fails when the two differ. How values travel: Snowflake selects the expression below into a staged file, the file's
-value goes into the PostgreSQL type. Nothing passes through a float, a local time zone or a display format on the way.
+value goes into the PostgreSQL type. No value passes through a float or a local time zone on the way. A display format matters
+only to times inside VARIANT, OBJECT and ARRAY, where it is pinned.
 """
 
 _EXPRESSIONS = """\
@@ -46,11 +47,22 @@ _BOTTOM = """\
 - **Integers in Parquet.** The unload casts whole numbers of up to 18 digits, times and instants, so that the files hold integers
   and not DECIMAL; every value fits. Files without the cast load as well, and those whose integers were narrowed file by file.
 - **Narrow numbers.** `narrow_numbers` gives the NUMBER(p,0) columns of a new table the smallest integer type that takes their values.
-- **CSV and varchar(n).** PostgreSQL's COPY cuts off spaces beyond varchar(n) without a word. Where the target is shorter than the
-  source, a text that is too long is given an end that is no space in the unload, so that it is refused. Mode `load` refuses CSV
+- **CSV and varchar(n).** PostgreSQL's COPY cuts off spaces beyond varchar(n) without an error. Where the target is shorter than the
+  source, the unload adds `!` to a text that is too long, so that it is refused. Mode `load` refuses CSV
   files that were unloaded for another length.
-- **CSV and years.** A year beyond 1 to 9999 is given an end that says so in the unload, so that PostgreSQL refuses it, whatever
+- **CSV and years.** The unload adds a remark to a year beyond 1 to 9999, so that PostgreSQL refuses it, whatever
   Snowflake prints for it. Instants count in UTC: 9999-12-31 23:00 -08:00 is in the year 10000.
+- **CSV and NULL.** NULL is nothing between two delimiters, an empty text is `""`: Snowflake puts a text for NULL (NULL_IF) in quotes,
+  where PostgreSQL would take it as a text.
+- **Times inside VARIANT, OBJECT and ARRAY.** TO_JSON prints them by the session's output formats, which Snowmelt pins:
+  `2024-02-01 03:04:05.123456789`, with the offset `+0200` for a TIMESTAMP_TZ, in UTC for a TIMESTAMP_LTZ, `20:57:01.123456789` for a TIME.
+- **FLOATs inside VARIANT, OBJECT and ARRAY.** TO_JSON prints 16 significant digits, and a double needs 17: 0.1 + 0.2 arrives as
+  0.3. The last bit of about half of all doubles is lost, a relative error below 1e-15. Whole and decimal numbers keep all digits.
+  Where the last bit matters, copy the FLOAT as a column of its own, from a view: `SELECT ID, V, V:x::FLOAT AS X FROM RAW_EVENTS`.
+- **Collations.** A collation changes no value. Texts are compared by their bytes: in fingerprints, in bounds of chunks and in watermarks.
+  Unique keys are compared in PostgreSQL: two keys that a case-insensitive collation takes for one stay two.
+- **Computed columns** (kind VIRTUAL in DESCRIBE TABLE, as all columns of external tables) are copied with their values. Leave one out
+  by `columns.exclude`.
 - **Rows that do not fit.** `bad_rows: reject` (the default) rolls the file back and names file, row and column;
   `quarantine` sets such rows aside in `snowmelt.rejected_row`, by each way in, up to `quarantine_limit` rows of the run.
 - **Encodings.** Files are UTF-8. A database in another encoding gets each text converted by PostgreSQL; a character that it does
@@ -60,7 +72,7 @@ _BOTTOM = """\
 
 ## Types without a way
 
-MAP, FILE, DECFLOAT, intervals, structured OBJECT(…), ARRAY(…) and VECTOR of other elements, and any type not named above are refused
+MAP, FILE, DECFLOAT, intervals, structured OBJECT(…), ARRAY(…) and VECTOR of other elements, and any type not named above, are refused
 at planning by name. Three ways out: leave the column out (`columns.exclude`); cast it in a view and copy the view; or convert it by
 `columns.mask`:
 
@@ -84,13 +96,12 @@ at planning by name. Three ways out: leave the column out (`columns.exclude`); c
 - TO_VARCHAR of a FLOAT with the format TME is taken to print 17 significant digits, and the sign of a negative zero. Parquet carries
   the 8 bytes as they are: choose it where FLOATs matter.
 - Snowflake advises against years before 1582 and beyond 9999. They are carried as Snowflake counts them.
-- TO_JSON of a FLOAT inside a VARIANT, of a VECTOR's elements, and ST_ASEWKT of coordinates are taken to print digits that
-  read back as the same number.
-- An undefined element of an ARRAY, and NaN inside a VARIANT, are no JSON: PostgreSQL refuses them.
+- TO_JSON of a VECTOR's elements, and ST_ASEWKT of coordinates are taken to print digits that read back as the same number.
+- NaN and the infinities inside a VARIANT are not JSON: PostgreSQL refuses them.
 - BINARY in Parquet is taken to be written as bytes. Text in its place is refused by the loader.
 
 Sources: Snowflake's documentation on DATE_PART, DATEDIFF, DATE_TRUNC, CONVERT_TIMEZONE, SQL format models, TO_JSON, HEX_ENCODE,
-ST_ASEWKT, vector data types, UUID data type, date and time data types; PostgreSQL's on character, numeric and date/time types.
+ST_ASEWKT, semi-structured data types, collation, data unloading, vector data types, UUID data type, date and time data types; PostgreSQL's on character, numeric and date/time types.
 """
 
 #: Source types and target types of the verdict table: one of each kind, and those on the edge.

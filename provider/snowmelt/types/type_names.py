@@ -7,7 +7,7 @@ PostgreSQL "Data types" (aliases) and "System information functions" (format_typ
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from snowmelt.errors import SchemaError
 
@@ -54,7 +54,7 @@ _SNOWFLAKE_NAMES = {
 }
 _WHOLE_NUMBERS = {"INT", "INTEGER", "BIGINT", "SMALLINT", "TINYINT", "BYTEINT"}
 _TIMES = {"TIME", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ"}
-_COLLATION = re.compile(r"\s+COLLATE\s+'[^']*'$", re.IGNORECASE)
+_COLLATION = re.compile(r"\s+COLLATE\s+'(?P<collation>[^']*)'$", re.IGNORECASE)
 _SNOWFLAKE_TYPE = re.compile(
     r"(?P<name>[A-Za-z][A-Za-z0-9_ ]*?)\s*(?:\((?P<arguments>[^()]*)\))?(?P<zone> WITH.*)?"
 )
@@ -78,6 +78,8 @@ class SnowflakeType:
     dimension: int | None = None
     #: VECTOR: INT (32-bit integer) or FLOAT (32-bit float).
     element: str | None = None
+    #: VARCHAR: the collation that the column compares by, such as en-ci; None: by bytes.
+    collation: str | None = None
 
     @property
     def known(self) -> bool:
@@ -90,17 +92,19 @@ class SnowflakeType:
         if self.dimension is not None:
             return f"VECTOR({self.element}, {self.dimension})"
         argument = self.length if self.length is not None else self.precision
-        return self.name if argument is None else f"{self.name}({argument})"
+        bare = self.name if argument is None else f"{self.name}({argument})"
+        return f"{bare} COLLATE '{self.collation}'" if self.collation else bare
 
 
 def parse_snowflake_type(text: str) -> SnowflakeType:
     """`NUMBER(38,0)`, `TIMESTAMP_TZ(9)`, `VECTOR(FLOAT, 3)`, or a synonym (`INT`, `STRING`), as a type with all its numbers.
 
-    A collation is left out: it orders values, it does not change them. `TIMESTAMP` alone is refused, because a session
+    A collation is kept: it does not change values, and decides which of them are alike. `TIMESTAMP` alone is refused, because a session
     parameter decides what it means; DESCRIBE TABLE never prints it.
 
     :raises SchemaError: for a type that Snowmelt does not carry, or numbers out of Snowflake's range.
     """
+    collated = _COLLATION.search(text.strip())
     match = _SNOWFLAKE_TYPE.fullmatch(_COLLATION.sub("", text.strip()))
     written = "" if match is None else " ".join((match["name"] + (match["zone"] or "")).upper().split())
     if written == "TIMESTAMP":
@@ -115,7 +119,8 @@ def parse_snowflake_type(text: str) -> SnowflakeType:
         return _vector(text, arguments)
     if not all(part.isascii() and part.isdigit() for part in arguments):
         raise SchemaError(f"Snowmelt has no way to carry the Snowflake type {text}.")
-    return _with_numbers(text, written, name, [int(part) for part in arguments])
+    found = _with_numbers(text, written, name, [int(part) for part in arguments])
+    return replace(found, collation=collated["collation"] or None) if collated else found
 
 
 def describe_snowflake_type(text: str) -> SnowflakeType:
@@ -132,7 +137,7 @@ def _vector(text: str, arguments: list[str]) -> SnowflakeType:
         if 1 <= dimension <= VECTOR_DIMENSIONS:
             return SnowflakeType("VECTOR", dimension=dimension, element=arguments[0])
     raise SchemaError(
-        f"{text} is no type of Snowflake: VECTOR takes INT or FLOAT and a dimension from 1 to {VECTOR_DIMENSIONS}."
+        f"{text} is not a type of Snowflake: VECTOR takes INT or FLOAT and a dimension from 1 to {VECTOR_DIMENSIONS}."
     )
 
 
@@ -148,13 +153,15 @@ def _with_numbers(text: str, written: str, name: str, numbers: list[int]) -> Sno
         scale = numbers[1] if len(numbers) > 1 else 0
         if not (1 <= precision <= NUMBER_DIGITS and 0 <= scale <= NUMBER_SCALE):
             raise SchemaError(
-                f"{text} is no type of Snowflake: NUMBER takes 1 to 38 digits, 0 to 37 of them after the point."
+                f"{text} is not a type of Snowflake: NUMBER takes 1 to 38 digits, 0 to 37 of them after the point."
             )
         return SnowflakeType("NUMBER", precision=precision, scale=scale)
     if name in _TIMES:
         digits = SECOND_DIGITS if first is None else first
         if digits > SECOND_DIGITS:
-            raise SchemaError(f"{text} is no type of Snowflake: a second has at most {SECOND_DIGITS} digits.")
+            raise SchemaError(
+                f"{text} is not a type of Snowflake: a second has at most {SECOND_DIGITS} digits."
+            )
         return SnowflakeType(name, precision=digits)
     if name in {"VARCHAR", "CHAR"}:
         return SnowflakeType("VARCHAR", length=first or (1 if name == "CHAR" else VARCHAR_DEFAULT_LENGTH))
@@ -247,7 +254,7 @@ def parse_postgres_type(text: str) -> PostgresType:
         arguments = (1,)
     if name == "numeric" and len(arguments) == 1:
         arguments = (*arguments, 0)
-    most, low, high = _POSTGRES_ARGUMENTS.get(name, (0, 0, 0) if name in _POSTGRES_PLAIN else (9, -9, 10**9))
-    if len(arguments) > most or not all(low <= number <= high for number in arguments[:1]):
-        raise SchemaError(f"{text} is no type of PostgreSQL: its numbers are out of range.")
+    limit, low, high = _POSTGRES_ARGUMENTS.get(name, (0, 0, 0) if name in _POSTGRES_PLAIN else (9, -9, 10**9))
+    if len(arguments) > limit or not all(low <= number <= high for number in arguments[:1]):
+        raise SchemaError(f"{text} is not a type of PostgreSQL: its numbers are out of range.")
     return PostgresType(name + match["array"], arguments)

@@ -1,9 +1,7 @@
-"""How values stand in staged files: the format of the files, the form of a value, and the Arrow types that it may come as.
+"""The type table: for each Snowflake type how it is unloaded, what a staged file holds, where it may go, how it is compared.
 
-The type table: how a value of each Snowflake type is unloaded, how it stands in a staged file, and where it may go.
-
-Unload expressions (expressions.py), DDL and verdicts on existing targets (types.py), the allow-list of the load with its
-casts (core/load/casts.py) and docs/types.md are all made from `TYPE_TABLE`.
+Unload expressions (expressions.py), default types and verdicts on existing targets (target_types.py), the allow-list of the
+load (load/casts.py), the comparison (compare/canonical.py) and docs/types.md are all made from `TYPE_TABLE`.
 
 Sources, all of Snowflake's documentation unless named otherwise:
 "DATE_PART" and "Date & time functions" (EPOCH_MICROSECOND of a timestamp is counted from 1970-01-01T00:00:00Z; not for DATE),
@@ -15,24 +13,18 @@ beyond 1582 to 9999 are taken and not recommended), "Data unloading consideratio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
 from snowmelt.errors import SchemaError
-from snowmelt.types.type_names import SnowflakeType
-
-
-class FileFormat(StrEnum):
-    """What the staged files are."""
-
-    PARQUET = "parquet"
-    CSV = "csv"
+from snowmelt.sql.names import snowflake_literal
+from snowmelt.types.type_names import PostgresType, SnowflakeType
 
 
 class Form(StrEnum):
-    """How a value stands in a staged file."""
+    """How a value is written in a staged file."""
 
     INTEGER = "integer"  #: a number without a fraction (Parquet: any integer, or a decimal of scale 0)
     DECIMAL = "decimal"  #: a number with a fraction (Parquet: decimal)
@@ -50,7 +42,7 @@ class Form(StrEnum):
 
 
 class ArrowKind(StrEnum):
-    """Arrow types that are told apart; what is of none of these kinds is never loaded (timestamps, float, nested types)."""
+    """The Arrow types that may be loaded, by kind; any other (timestamps, float, nested types) never is."""
 
     INTEGER = "integer"
     WHOLE = "whole decimal"
@@ -75,6 +67,24 @@ ARROW_TYPES: dict[ArrowKind, tuple[str, ...]] = {
 }
 
 
+class Comparison(StrEnum):
+    """How source and target are compared: the canonical form of a value, written alike by both databases."""
+
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    TIME = "time"
+    INSTANT = "instant"  #: timestamps of all three kinds
+    FLOAT = "float"
+    TEXT = "text"
+    BYTES = "bytes"
+    UUID = "uuid"
+    INTEGERS = "integers"  #: a vector of integers
+    JSON = "json"  #: into jsonb: only the shape is compared
+    PRESENCE = "presence"  #: only which values are NULL
+
+
 @dataclass(frozen=True, slots=True)
 class TypeRow:
     """One line of the type table."""
@@ -90,6 +100,12 @@ class TypeRow:
     arrow: frozenset[ArrowKind]
     #: Names of the PostgreSQL types that can take it, the default (or the defaults, by size) first.
     targets: tuple[str, ...]
+    #: How values are compared.
+    compared: Comparison
+    #: PostgreSQL type → how values that went into it are compared, where that differs.
+    compared_into: Mapping[str, Comparison] = field(default_factory=lambda: MappingProxyType({}))
+    #: The type of a new column, by the source type's own numbers; None: the first of `targets`.
+    default: Callable[[SnowflakeType], PostgresType] | None = None
     #: Digits → the integer that numbers of at most so many digits are cast to in Parquet, the fewest first: every value
     #: fits, and an integer is a third of the work of decoding a DECIMAL (docs/decisions/load-pipeline.md).
     casts: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -97,6 +113,12 @@ class TypeRow:
     note: str = ""
 
 
+#: Digits of a second that PostgreSQL keeps.
+MICROSECOND_DIGITS = 6
+#: The longest varchar(n) that PostgreSQL declares.
+POSTGRES_VARCHAR_LENGTH = 10_485_760
+#: Decimal digits of which every number fits.
+INTEGER_DIGITS = MappingProxyType({"smallint": 4, "integer": 9, "bigint": 18})
 #: The numbers of microseconds of the years 1 to 9999 have at most 18 digits.
 MICROSECONDS_DIGITS = 18
 _BY_DIGITS = MappingProxyType({4: "SMALLINT", 9: "INT", 18: "BIGINT"})
@@ -106,7 +128,7 @@ _AS_BIGINT = MappingProxyType({MICROSECONDS_DIGITS: "BIGINT"})
 _WHOLE = frozenset({ArrowKind.INTEGER, ArrowKind.WHOLE})
 _TEXT = frozenset({ArrowKind.TEXT})
 
-#: COPY reads four digits of a year for certain. What stands behind another year makes PostgreSQL refuse the value, and says why.
+#: COPY reads years of four digits without doubt. What follows another year makes PostgreSQL refuse the value, and says why.
 BEYOND_YEARS = " is beyond the years 1 to 9999"
 _YEARS = f"IFF(YEAR({{0}}) BETWEEN 1 AND 9999, '', '{BEYOND_YEARS}')"
 _UTC = "CONVERT_TIMEZONE('UTC', {t})"
@@ -119,17 +141,49 @@ def _dated(value: str, model: str, zone: str = "") -> str:
 _EPOCH = "DATE_PART(EPOCH_MICROSECOND, {t})"
 _TIMESTAMP = "YYYY-MM-DD HH24:MI:SS.FF6"
 _INSTANT_TEXT = _dated(_UTC, _TIMESTAMP, " || '+00'")
-#: TME prints 17 significant digits (as the users of YADAMU report; a bare FLOAT loses some). The three values that
-#: are no numbers are spelled out; NaN equals itself in Snowflake ("Numeric data types", special values).
+#: TME prints 17 significant digits (as the users of YADAMU report; a bare FLOAT loses some). NaN and the infinities
+#: are spelled out; NaN equals itself in Snowflake ("Numeric data types", special values).
 _FLOAT_TEXT = (
     "CASE WHEN {c} = 'NaN'::FLOAT THEN 'NaN' WHEN {c} = 'inf'::FLOAT THEN 'Infinity' "
     "WHEN {c} = '-inf'::FLOAT THEN '-Infinity' ELSE TO_VARCHAR({c}, 'TME') END"
 )
+_STRING_OR_UNDEFINED = r'(undefined|"(\\.|[^"\\])*")'
+#: An ARRAY prints SQL NULL as `undefined`, which is not JSON. Every string and every `undefined` is marked by a character that
+#: JSON text never holds bare; a marked `undefined` becomes null, and the marks go. What is inside of a string stays.
+_MARKED = f"REGEXP_REPLACE(TO_JSON({{c}}), {snowflake_literal(_STRING_OR_UNDEFINED)}, '\\\\1' || CHR(1))"
+_JSON = (
+    "IFF(CONTAINS(TO_JSON({c}), 'undefined'), "
+    f"REPLACE(REPLACE({_MARKED}, 'undefined' || CHR(1), 'null'), CHR(1), ''), TO_JSON({{c}}))"
+)
 _BEYOND = "Years 1 to 9999 by each way. Parquet carries what lies beyond as it is; CSV refuses it."
 _JSON_NOTE = (
-    "Numbers keep all their digits; jsonb writes them without exponents, and -0 as 0. A JSON null stays a JSON null, "
-    "a SQL NULL stays a SQL NULL. What JSON cannot say (undefined, NaN) is refused while loading."
+    "Whole and decimal numbers keep all their digits, a FLOAT has 16; jsonb writes them without exponents, and -0 as 0. A JSON null "
+    "stays a JSON null, a SQL NULL stays a SQL NULL; a SQL NULL inside an ARRAY becomes a JSON null. NaN and the infinities are "
+    "not JSON and are refused while loading."
 )
+
+
+def _whole_number(source: SnowflakeType) -> PostgresType:
+    precision = source.precision or 0
+    name = next((name for name, digits in INTEGER_DIGITS.items() if precision <= digits), None)
+    return PostgresType(name) if name else PostgresType("numeric", (precision, 0))
+
+
+def _decimal(source: SnowflakeType) -> PostgresType:
+    precision, scale = source.precision or 0, source.scale or 0
+    return PostgresType("numeric", (max(precision, scale), scale))
+
+
+def _varchar(source: SnowflakeType) -> PostgresType:
+    length = source.length or 0
+    if length > POSTGRES_VARCHAR_LENGTH:
+        return PostgresType("text")
+    return PostgresType("character varying", (length,))
+
+
+def _vector(source: SnowflakeType) -> PostgresType:
+    return PostgresType("integer[]" if source.element == "INT" else "real[]")
+
 
 TYPE_TABLE: tuple[TypeRow, ...] = (
     TypeRow(
@@ -140,8 +194,10 @@ TYPE_TABLE: tuple[TypeRow, ...] = (
         "{c}",
         _WHOLE,
         ("smallint", "integer", "bigint", "numeric"),
-        _BY_DIGITS,
-        "p ≤ 4 smallint, ≤ 9 integer, ≤ 18 bigint, else numeric(p,0). INT and its kin are NUMBER(38,0).",
+        Comparison.INTEGER,
+        default=_whole_number,
+        casts=_BY_DIGITS,
+        note="p ≤ 4 smallint, ≤ 9 integer, ≤ 18 bigint, else numeric(p,0). INT, INTEGER, BIGINT and the like are NUMBER(38,0).",
     ),
     TypeRow(
         "NUMBER(p,s), s > 0",
@@ -151,6 +207,8 @@ TYPE_TABLE: tuple[TypeRow, ...] = (
         "{c}",
         _WHOLE | {ArrowKind.DECIMAL},
         ("numeric",),
+        Comparison.DECIMAL,
+        default=_decimal,
         note="numeric(p,s). A numeric of a smaller scale would round and is refused.",
     ),
     TypeRow(
@@ -161,6 +219,7 @@ TYPE_TABLE: tuple[TypeRow, ...] = (
         _FLOAT_TEXT,
         frozenset({ArrowKind.DOUBLE}),
         ("double precision",),
+        Comparison.FLOAT,
         note="NaN, both infinities, negative zero and subnormal numbers are kept. In CSV with 17 significant digits.",
     ),
     TypeRow(
@@ -171,6 +230,7 @@ TYPE_TABLE: tuple[TypeRow, ...] = (
         "TO_VARCHAR({c})",
         frozenset({ArrowKind.BOOLEAN}),
         ("boolean",),
+        Comparison.BOOLEAN,
     ),
     TypeRow(
         "DATE",
@@ -180,6 +240,7 @@ TYPE_TABLE: tuple[TypeRow, ...] = (
         _dated("{c}", "YYYY-MM-DD"),
         frozenset({ArrowKind.DATE}),
         ("date",),
+        Comparison.DATE,
         note=_BEYOND,
     ),
     TypeRow(
@@ -190,7 +251,8 @@ TYPE_TABLE: tuple[TypeRow, ...] = (
         "TO_VARCHAR({t}, 'HH24:MI:SS.FF6')",
         _WHOLE,
         ("time without time zone",),
-        _AS_BIGINT,
+        Comparison.TIME,
+        casts=_AS_BIGINT,
     ),
     TypeRow(
         "TIMESTAMP_NTZ(0..9), DATETIME",
@@ -200,8 +262,9 @@ TYPE_TABLE: tuple[TypeRow, ...] = (
         _dated("{t}", _TIMESTAMP),
         _WHOLE,
         ("timestamp without time zone",),
-        _AS_BIGINT,
-        f"The wall clock. {_BEYOND}",
+        Comparison.INSTANT,
+        casts=_AS_BIGINT,
+        note=f"The wall clock. {_BEYOND}",
     ),
     TypeRow(
         "TIMESTAMP_LTZ(0..9)",
@@ -211,8 +274,9 @@ TYPE_TABLE: tuple[TypeRow, ...] = (
         _INSTANT_TEXT,
         _WHOLE,
         ("timestamp with time zone",),
-        _AS_BIGINT,
-        f"The instant. {_BEYOND}",
+        Comparison.INSTANT,
+        casts=_AS_BIGINT,
+        note=f"The instant. {_BEYOND}",
     ),
     TypeRow(
         "TIMESTAMP_TZ(0..9)",
@@ -222,8 +286,9 @@ TYPE_TABLE: tuple[TypeRow, ...] = (
         _INSTANT_TEXT,
         _WHOLE,
         ("timestamp with time zone",),
-        _AS_BIGINT,
-        f"The instant. Its offset in minutes goes into a second column on request (keep_offset). {_BEYOND}",
+        Comparison.INSTANT,
+        casts=_AS_BIGINT,
+        note=f"The instant. Its offset in minutes goes into a second column on request (keep_offset). {_BEYOND}",
     ),
     TypeRow(
         "VARCHAR(n), STRING, TEXT, CHAR(n)",
@@ -233,6 +298,8 @@ TYPE_TABLE: tuple[TypeRow, ...] = (
         "{c}",
         _TEXT,
         ("character varying", "text"),
+        Comparison.TEXT,
+        default=_varchar,
         note="varchar(n), or text where n is beyond what PostgreSQL declares (10485760). A NUL character is refused.",
     ),
     TypeRow(
@@ -243,16 +310,19 @@ TYPE_TABLE: tuple[TypeRow, ...] = (
         r"'\\x' || HEX_ENCODE({c})",
         frozenset({ArrowKind.BYTES}),
         ("bytea",),
+        Comparison.BYTES,
     ),
     *(
         TypeRow(
             name,
             name,
             Form.JSON,
-            "TO_JSON({c})",
-            "TO_JSON({c})",
+            _JSON,
+            _JSON,
             _TEXT,
             ("jsonb", "json", "text"),
+            Comparison.JSON,
+            MappingProxyType({"json": Comparison.TEXT, "text": Comparison.TEXT}),
             note=_JSON_NOTE,
         )
         for name in ("VARIANT", "OBJECT", "ARRAY")
@@ -266,6 +336,7 @@ TYPE_TABLE: tuple[TypeRow, ...] = (
             "ST_ASEWKT({c})",
             _TEXT,
             ("text",),
+            Comparison.TEXT,
             note="With its SRID. Every digit that ST_ASEWKT prints.",
         )
         for name in ("GEOGRAPHY", "GEOMETRY")
@@ -278,6 +349,9 @@ TYPE_TABLE: tuple[TypeRow, ...] = (
         "TRANSLATE(TO_JSON(CAST({c} AS ARRAY)), '[]', '{{}}')",
         _TEXT,
         ("real[]", "integer[]"),
+        Comparison.PRESENCE,
+        MappingProxyType({"integer[]": Comparison.INTEGERS}),
+        default=_vector,
         note="FLOAT elements are 32-bit: real[]. INT elements: integer[].",
     ),
     TypeRow(
@@ -288,6 +362,8 @@ TYPE_TABLE: tuple[TypeRow, ...] = (
         "CAST({c} AS VARCHAR)",
         _TEXT,
         ("uuid", "text"),
+        Comparison.UUID,
+        MappingProxyType({"text": Comparison.TEXT}),
     ),
 )
 
@@ -310,7 +386,7 @@ def row_of(source: SnowflakeType) -> TypeRow:
 
 
 def form_of(source: SnowflakeType) -> Form:
-    """How values of the type stand in a staged file."""
+    """How values of the type are written in a staged file."""
     return row_of(source).form
 
 

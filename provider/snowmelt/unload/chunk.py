@@ -23,7 +23,6 @@ from snowmelt.sql.names import parse_identifiers, snowflake_identifier
 from snowmelt.sql.predicate import parse_source_filter
 from snowmelt.types.column_plan import plan_columns
 from snowmelt.types.columns import Column, ColumnRules
-from snowmelt.types.type_table import FileFormat
 from snowmelt.unload.location import Location
 from snowmelt.unload.manifest import StagedChunk
 from snowmelt.unload.statements import (
@@ -34,6 +33,7 @@ from snowmelt.unload.statements import (
     build_where,
     parse_unloaded,
 )
+from snowmelt.vocabulary import FileFormat
 
 #: Database, schema and name; fewer where the session's own are meant.
 _STAGE_PARTS = 3

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from snowmelt.errors import ConfigurationError
 from snowmelt.sql.names import snowflake_identifier, snowflake_literal
+from snowmelt.types.expressions import uncollated
 from snowmelt.types.type_names import SnowflakeType
 
 _DAY = r"\d{4,5}-\d{2}-\d{2}"
@@ -60,6 +61,11 @@ _ORDERS: dict[str, _Order] = {
 def build_bound_text(type_: SnowflakeType, value: str) -> str:
     """The Snowflake expression that writes `value` (SQL) as the text of a bound."""
     return _ORDERS[type_.name].to_text.format(value)
+
+
+def build_ordered(type_: SnowflakeType, value: str) -> str:
+    """What is compared with the bounds of a type: the value, a text without its collation, which may hide case or accents."""
+    return uncollated(value, type_) if type_.collation else value
 
 
 def build_bound_literal(type_: SnowflakeType, text: str) -> str:
@@ -124,8 +130,8 @@ class ChunkKey:
 
     @property
     def sql(self) -> str:
-        """The column as a statement writes it."""
-        return snowflake_identifier(self.name)
+        """The column as it is compared in a statement: by its bytes, whatever its collation."""
+        return build_ordered(self.type, snowflake_identifier(self.name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,15 +18,6 @@ from snowmelt.unload.location import Location
 from snowmelt.unload.manifest import StagedFile
 from snowmelt.vocabulary import FileFormat
 
-#: What every session of Snowmelt sets. UTC: no session time zone may touch a value. No narrowing: with it, Snowflake
-#: picks each file's integer type by the values in that file, so that two files of one unload differ in schema.
-SESSION_PARAMETERS = {
-    "TIMEZONE": "UTC",
-    "ENABLE_UNLOAD_PHYSICAL_TYPE_OPTIMIZATION": "FALSE",
-    "BINARY_OUTPUT_FORMAT": "HEX",
-    "WEEK_START": "1",
-}
-
 #: Snowflake's longest QUERY_TAG, in characters.
 QUERY_TAG_LENGTH = 2000
 
@@ -96,11 +87,12 @@ def build_select(
 
 
 # CSV as Snowflake writes it and PostgreSQL reads it: UTF-8, comma, line feed, double quotes (a quote inside is doubled, backslash is an
-# ordinary character), no header line. Snowflake encloses every text in quotes, so NULL, a bare `\N`, differs from every text: an
-# empty text is `""`, the text `\N` is `"\N"`, and no line can start with a bare `\.`, which ends a COPY before PostgreSQL 18.
+# ordinary character), no header line. NULL is nothing between two delimiters, and every text is in quotes: an empty text is `""`. A text
+# for NULL (NULL_IF) is not used, for Snowflake puts it in quotes too, where it would be a text. A record of one NULL column is an empty
+# line, which COPY takes as a row; no line can be a bare `\.`, which ends a COPY before PostgreSQL 18.
 _SNOWFLAKE_COMPRESSION = {"none": "NONE", "gzip": "GZIP", "zstd": "ZSTD"}
 #: COPY's own text for the dialect. A constant: no part of it comes from a form, a file or a name.
-COPY_OPTIONS = r"""FORMAT csv, DELIMITER ',', QUOTE '"', ESCAPE '"', NULL '\N', ENCODING 'UTF8'"""
+COPY_OPTIONS = r"""FORMAT csv, DELIMITER ',', QUOTE '"', ESCAPE '"', NULL '', ENCODING 'UTF8'"""
 
 
 def csv_file_format(compression: str) -> str:
@@ -117,7 +109,7 @@ def csv_file_format(compression: str) -> str:
     return (
         f"(TYPE = CSV COMPRESSION = {_SNOWFLAKE_COMPRESSION[compression]} "
         r"""FIELD_DELIMITER = ',' RECORD_DELIMITER = '\n' FIELD_OPTIONALLY_ENCLOSED_BY = '"' """
-        r"ESCAPE = NONE ESCAPE_UNENCLOSED_FIELD = NONE NULL_IF = ('\\N') EMPTY_FIELD_AS_NULL = FALSE)"
+        r"ESCAPE = NONE ESCAPE_UNENCLOSED_FIELD = NONE NULL_IF = () EMPTY_FIELD_AS_NULL = FALSE)"
     )
 
 

@@ -28,6 +28,7 @@ class Column:
     comment: str | None = None
     #: A masking policy that is declared and shown by DESCRIBE. It masks nothing here.
     policy: str | None = None
+    expression: str = ""  # of a computed column, which is stored nowhere
 
 
 @dataclass
@@ -52,6 +53,8 @@ class Table:
     query: str = ""  # a view's SELECT
     comment: str = ""
     transient: bool = False
+    external: bool = False  # over files: no time travel, every column is virtual
+    materialized: bool = False  # a materialized view
     temporary_of: int | None = None  # the session that a temporary table belongs to
     retention_days: int | None = None  # None: the account's (1)
     clustering: str = ""
@@ -130,6 +133,7 @@ class Database:
     created: float
     comment: str = ""
     retention_days: int = 1
+    imported: bool = False  # made from a share: read only, without time travel
     schemas: dict[str, Schema] = field(default_factory=dict)
 
 
@@ -141,6 +145,8 @@ class Catalog:
     integrations: dict[str, Integration] = field(default_factory=dict)
     warehouses: dict[str, Warehouse] = field(default_factory=dict)
     roles: list[str] = field(default_factory=lambda: ["ACCOUNTADMIN", "PUBLIC", "SYSADMIN"])
+    #: session parameters set for the account (key "") and for users
+    parameters: dict[str, dict[str, str]] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def database(self, name: str) -> Database:
@@ -179,6 +185,10 @@ class Catalog:
     def tables(self) -> list[Table]:
         return [t for d in self.databases.values() for s in d.schemas.values() for t in s.tables.values()]
 
+    def session_defaults(self, user: str = "") -> dict[str, str]:
+        """The session parameters set for a user; of the account without one."""
+        return self.parameters.setdefault(user, {})
+
     def storages(self) -> set[str]:
         """Every DuckDB table that a table or a version of one still needs."""
         tables = self.tables()
@@ -191,6 +201,7 @@ class Catalog:
                 "integrations": {k: asdict(v) for k, v in self.integrations.items()},
                 "warehouses": {k: asdict(v) for k, v in self.warehouses.items()},
                 "roles": self.roles,
+                "parameters": self.parameters,
             }
         partial = path.with_suffix(".partial")
         partial.write_text(json.dumps(state))
@@ -207,6 +218,7 @@ def load(path: Path) -> Catalog:
     catalog.integrations = {k: Integration(**v) for k, v in state["integrations"].items()}
     catalog.warehouses = {k: Warehouse(**v) for k, v in state["warehouses"].items()}
     catalog.roles = state["roles"]
+    catalog.parameters = state.get("parameters", {})
     return catalog
 
 

@@ -142,6 +142,7 @@ def _table_rows(store: Store, database: Database) -> list[tuple[Any, ...]]:
     for schema, table in _tables(database):
         base = table.kind == "TABLE"
         kind = "LOCAL TEMPORARY" if table.temporary_of is not None else "BASE TABLE" if base else "VIEW"
+        kind = "MATERIALIZED VIEW" if table.materialized else "EXTERNAL TABLE" if table.external else kind
         count = row_count(store, table)
         size = (count or 0) * len(table.columns) * 8 if base else None  # roughly
         retention = (1 if table.retention_days is None else table.retention_days) if base else None

@@ -6,6 +6,10 @@ Snowflake keeps 38 digits.
 
 from __future__ import annotations
 
+#: What begins the JSON string of a typed value inside VARIANT, OBJECT, ARRAY (see `variants`), and the SQL NULL of an ARRAY.
+MARK = "\ue001"
+UNDEFINED = f'"{MARK}U"'
+
 _MACROS = r"""
 sf_floor_div(a, b) AS CASE WHEN a >= 0 OR a % b = 0 THEN a // b ELSE a // b - 1 END
 sf_epoch_part(x, unit) AS sf_floor_div(epoch_us(x), unit)
@@ -41,6 +45,12 @@ sf_number_key(n) AS (CASE WHEN abs(n) < 31536000000 THEN n::DECIMAL(38,9) * 1000
 sf_number_ntz(n) AS make_timestamp(sf_floor_div(sf_number_key(n), 1000)::BIGINT)
 sf_float_text(x) AS CASE WHEN x IS NULL THEN NULL WHEN isnan(x) THEN 'NaN' WHEN isinf(x) THEN CASE WHEN x > 0 THEN 'inf' ELSE '-inf' END
     WHEN x = 0 AND printf('%.0f', x) = '-0' THEN '-0' ELSE printf('%.15g', x) END
+sf_float_json(x) AS CASE WHEN isfinite(x) THEN printf('%.15e', x) ELSE '"' || CASE WHEN isnan(x) THEN 'NaN' WHEN x > 0 THEN 'inf' ELSE '-inf' END || '"' END
+sf_kept_offset(s) AS CASE WHEN left(right(s, 6), 1) = '-' THEN -1 ELSE 1 END
+    * (coalesce(try_cast(substr(right(s, 6), 2, 2) AS INTEGER), 0) * 60 + coalesce(try_cast(right(s, 2) AS INTEGER), 0))
+sf_mark() AS chr(57345)
+sf_variant_exact(x) AS nullif(regexp_replace(x, '^' || sf_mark() || '[DTNLZF]', ''), sf_mark() || 'U')
+sf_defined(x) AS CASE WHEN x::VARCHAR <> '"' || sf_mark() || 'U"' THEN x END
 sf_float_tme(x) AS CASE WHEN x IS NULL THEN NULL WHEN isnan(x) THEN 'NaN' WHEN isinf(x) THEN CASE WHEN x > 0 THEN 'inf' ELSE '-inf' END
     WHEN x = 0 THEN CASE WHEN printf('%.0f', x) = '-0' THEN '-0E0' ELSE '0E0' END
     ELSE upper(printf('%.16e', x)) END
@@ -62,7 +72,9 @@ sf_signed(x) AS CASE WHEN x > 9223372036854775807 THEN (x::HUGEINT - 18446744073
 sf_width_bucket(x, low, high, n) AS CASE WHEN x IS NULL THEN NULL WHEN x < low THEN 0 WHEN x >= high THEN n + 1
     ELSE floor((x - low)::DOUBLE / (high - low)::DOUBLE * n)::BIGINT + 1 END
 sf_regexp_flags(p) AS CASE WHEN contains(p, 'i') THEN 'i' ELSE 'c' END || CASE WHEN contains(p, 's') THEN 's' ELSE '' END || CASE WHEN contains(p, 'm') THEN 'm' ELSE '' END
-sf_typeof(x) AS CASE json_type(x) WHEN 'VARCHAR' THEN 'VARCHAR' WHEN 'UBIGINT' THEN 'INTEGER' WHEN 'BIGINT' THEN 'INTEGER'
+sf_typeof(x) AS CASE json_type(x) WHEN 'VARCHAR' THEN CASE WHEN starts_with(x->>'$', sf_mark()) THEN
+    CASE substr(x->>'$', 2, 1) WHEN 'D' THEN 'DATE' WHEN 'T' THEN 'TIME' WHEN 'N' THEN 'TIMESTAMP_NTZ' WHEN 'L' THEN 'TIMESTAMP_LTZ'
+        WHEN 'Z' THEN 'TIMESTAMP_TZ' WHEN 'F' THEN 'DOUBLE' END ELSE 'VARCHAR' END WHEN 'UBIGINT' THEN 'INTEGER' WHEN 'BIGINT' THEN 'INTEGER'
     WHEN 'DOUBLE' THEN 'DECIMAL' WHEN 'NULL' THEN 'NULL_VALUE' ELSE json_type(x) END
 sf_object(keys, vals, keep_nulls) AS (SELECT coalesce(json_group_object(k, v), '{}'::JSON)
     FROM (SELECT unnest(keys) AS k, unnest(vals) AS v) WHERE k IS NOT NULL AND (keep_nulls OR v IS NOT NULL))

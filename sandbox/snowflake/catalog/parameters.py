@@ -6,6 +6,7 @@ import zoneinfo
 from dataclasses import dataclass
 
 from sandbox.snowflake import errors
+from sandbox.snowflake.catalog.sftypes import TIMESTAMPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ KNOWN: dict[str, Parameter] = {
     "ROWS_PER_RESULTSET": Parameter(int, "0"),
     "STATEMENT_QUEUED_TIMEOUT_IN_SECONDS": Parameter(int, "0"),
     "STATEMENT_TIMEOUT_IN_SECONDS": Parameter(int, "172800", "0: no limit"),
+    "STRICT_JSON_OUTPUT": Parameter(bool, "false"),
     "TIMESTAMP_INPUT_FORMAT": Parameter(str, "AUTO"),
     "TIMESTAMP_LTZ_OUTPUT_FORMAT": Parameter(str, ""),
     "TIMESTAMP_NTZ_OUTPUT_FORMAT": Parameter(str, "YYYY-MM-DD HH24:MI:SS.FF3"),
@@ -70,18 +72,20 @@ def parse_value(name: str, text: str) -> str:
         raise errors.compilation(1008, "22023", f"invalid value [{text}] for parameter '{name}'")
     if name == "TIMEZONE" and text not in zoneinfo.available_timezones():
         raise errors.compilation(1008, "22023", f"invalid value [{text}] for parameter 'TIMEZONE'")
-    if name == "TIMESTAMP_TYPE_MAPPING" and text.upper() != "TIMESTAMP_NTZ":
-        raise errors.NotImplementedHere(f"TIMESTAMP_TYPE_MAPPING = {text}")
-    if name == "QUOTED_IDENTIFIERS_IGNORE_CASE" and text.lower() == "true":
-        raise errors.NotImplementedHere("QUOTED_IDENTIFIERS_IGNORE_CASE = TRUE")
+    if name == "TIMESTAMP_TYPE_MAPPING":
+        if text.upper() not in TIMESTAMPS:
+            raise errors.compilation(1008, "22023", f"invalid value [{text}] for parameter '{name}'")
+        return text.upper()
     return text
 
 
 class Parameters:
-    """The session's values over the account's defaults."""
+    """The session's values over its user's over the account's (docs.snowflake.com/en/sql-reference/parameters)."""
 
-    def __init__(self) -> None:
+    def __init__(self, user: dict[str, str] | None = None, account: dict[str, str] | None = None) -> None:
         self.values: dict[str, str] = {}
+        self._user = {} if user is None else user
+        self._account = {} if account is None else account
 
     def set(self, name: str, text: str) -> None:
         self.values[name] = parse_value(name, text)
@@ -91,7 +95,15 @@ class Parameters:
         self.values.pop(name, None)
 
     def __getitem__(self, name: str) -> str:
-        return self.values.get(name, KNOWN[name].default)
+        for values in (self.values, self._user, self._account):
+            if name in values:
+                return values[name]
+        return KNOWN[name].default
+
+    def level(self, name: str) -> str:
+        """Where the value is set, as SHOW PARAMETERS prints it; empty for the default."""
+        levels = {"SESSION": self.values, "USER": self._user, "ACCOUNT": self._account}
+        return next((level for level, values in levels.items() if name in values), "")
 
     def flag(self, name: str) -> bool:
         return self[name] == "true"

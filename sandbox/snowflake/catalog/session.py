@@ -44,6 +44,8 @@ class Session:
     parameters: Parameters = field(default_factory=Parameters)
     expired: bool = False
     closed: bool = False
+    #: when the client was last heard of, in seconds since 1970
+    seen: float = field(default_factory=time.time)
     last_query_ids: list[str] = field(default_factory=list)
     transaction: Transaction | None = None
     #: synchronous statements of one session run one after the other
@@ -76,7 +78,10 @@ class Sessions:
         return session
 
     def find(self, token: str) -> Session | None:
-        return self._by_token.get(token)
+        session = self._by_token.get(token)
+        if session is not None:
+            session.seen = time.time()
+        return session
 
     def renew(self, master_token: str) -> Session | None:
         with self._lock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlglot import exp
 
@@ -48,6 +48,8 @@ class SfType:
     length: int | None = None
     element: str | None = None
     dimension: int | None = None
+    #: of a TEXT; two types are the same whatever their collations
+    collation: str | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         """As DESCRIBE TABLE prints it."""

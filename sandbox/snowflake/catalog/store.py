@@ -151,8 +151,9 @@ def _zero(hidden: str) -> str:
 
 def storage_columns(table: Table) -> list[tuple[str, str]]:
     """Name and type of each column of a table's storage: the table's own, and behind them the hidden ones."""
-    own = [(c.name, c.type.duckdb + ("" if c.nullable else " NOT NULL")) for c in table.columns]
-    companions = [(c.name, companion) for c in table.columns for companion in companions_of(c.type)]
+    stored = [c for c in table.columns if not c.expression]
+    own = [(c.name, c.type.duckdb + ("" if c.nullable else " NOT NULL")) for c in stored]
+    companions = [(c.name, companion) for c in stored for companion in companions_of(c.type)]
     return own + [(hidden_column(name, companion), companion.duckdb) for name, companion in companions]
 
 

@@ -18,9 +18,12 @@ KEPT_ROWS = 5_000_000
 
 
 def table_at(table: Table, moment: float, written: str, now: float) -> tuple[str, Table]:
-    """The FROM item that gives the rows of that moment, and the table as it was described then."""
-    if moment >= now:
-        return current(table)
+    """The FROM item that gives the rows of that moment, and the table as it was described then.
+
+    A moment ahead of Snowflake's clock is refused (docs.snowflake.com/en/sql-reference/constructs/at-before).
+    """
+    if moment > now:
+        raise errors.future_data(written)
     if moment < max(table.created, table.history_from) or moment < now - table.retention_seconds:
         raise errors.no_time_travel(written)
     for version in table.versions:

@@ -20,6 +20,7 @@ from sandbox.snowflake.files.file_formats import Format
 from sandbox.snowflake.rewriting import casts
 from sandbox.snowflake.rewriting.expressions import annotated, reference
 from sandbox.snowflake.rewriting.functions import Formats
+from sandbox.snowflake.rewriting.variants import print_json_sql
 
 #: types whose fields are enclosed when FIELD_OPTIONALLY_ENCLOSED_BY is set
 _ENCLOSED = {"TEXT", "BINARY", "UUID", "GEOGRAPHY", "GEOMETRY", "VECTOR", *SEMI_STRUCTURED}
@@ -50,15 +51,21 @@ def build_csv_line(
 
 
 def _field(key: str, kind: SfType, beside: dict[Companion, str], form: Format, formats: Formats) -> str:
+    """A field. NULL is the first text of NULL_IF, enclosed where FIELD_OPTIONALLY_ENCLOSED_BY is set.
+
+    docs.snowflake.com/en/user-guide/data-unload-considerations shows it: `1,'null','NULL value'`.
+    """
     text = _escaped(_text(key, kind, beside, form, formats), kind, form)
     null = form.null_if[0] if form.null_if else ""
+    if null and form.field_optionally_enclosed_by is not None:  # a text like any other
+        null = f"{form.field_optionally_enclosed_by}{null}{form.field_optionally_enclosed_by}"
     return f"coalesce({text}, {literal(null)})"
 
 
 def _text(key: str, kind: SfType, beside: dict[Companion, str], form: Format, formats: Formats) -> str:
     column = annotated(reference(key), kind, {c: reference(k) for c, k in beside.items()})
     if kind.name in SEMI_STRUCTURED:
-        return f"SF_TO_JSON({quote(key)})"
+        return print_json_sql(formats, f"SF_TO_JSON({quote(key)})")
     if kind.name == "BINARY" and form.binary_format != "HEX":
         return f"to_base64({quote(key)})" if form.binary_format == "BASE64" else f"decode({quote(key)})"
     return casts.to_text(formats, column).sql(dialect="duckdb")
@@ -95,11 +102,12 @@ def build_csv_header(columns: list[ResultColumn], form: Format) -> bytes:
     return (form.field_delimiter.join(names) + form.record_delimiter).encode()
 
 
-def build_json_line(columns: list[ResultColumn], keys: list[str]) -> str:
+def build_json_line(columns: list[ResultColumn], keys: list[str], formats: Formats) -> str:
     if len(columns) != 1 or columns[0].type.name not in SEMI_STRUCTURED:
         text = "JSON file format can produce one and only one column of type variant or object or array. Use CSV file format if you want to load more than one column."
         raise errors.compilation(2104, "0A000", text)
-    return f"SF_TO_JSON({quote(keys[0])}) || '\n'"
+    printed = print_json_sql(formats, f"SF_TO_JSON({quote(keys[0])})")
+    return f"{printed} || '\n'"
 
 
 class TextFile:

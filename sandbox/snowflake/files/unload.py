@@ -23,7 +23,7 @@ from sandbox.snowflake.files.text_files import TextFile, build_csv_header, build
 from sandbox.snowflake.files.unload_options import Unload, parse_unload
 from sandbox.snowflake.sql.faults import as_error, files_before_failure
 from sandbox.snowflake.sql.reading import Reader
-from sandbox.snowflake.sql.selects import output_columns, run_query
+from sandbox.snowflake.sql.selects import output_columns, printed_columns, run_query
 from sandbox.snowflake.sql.statement import Statement
 
 #: Parallel writers of one statement, as the middle number in the files' names shows (a small warehouse has 8).
@@ -67,15 +67,11 @@ def copy_into_location(statement: Statement) -> Result:
         writer = _Writer(statement, unload, Path(folder))
         if unload.form.type == "PARQUET":
             refuse(columns)
-            shown = [quote(n) for n in relation.columns if not hidden(n)]
             keys = [f"k{i}" for i in range(len(relation.columns))]
-            kept = ", ".join(quote(k) for k, n in zip(keys, relation.columns, strict=True) if not hidden(n))
+            visible = [k for k, n in zip(keys, relation.columns, strict=True) if not hidden(n)]
+            kept = ", ".join(printed_columns(reader.formats(), visible, columns))
             aliases = ", ".join(quote(k) for k in keys)
-            sql = (
-                f"SELECT {kept} FROM ({translation.sql}) AS q({aliases})"
-                if len(shown) < len(keys)
-                else translation.sql
-            )
+            sql = f"SELECT {kept} FROM ({translation.sql}) AS q({aliases})"
             parameters = statement.session.parameters
             shape = Shape(
                 columns,
@@ -133,7 +129,7 @@ def _line_query(
     shown = [k for k, n in zip(keys, physical, strict=True) if not hidden(n)]
     beside = [{c: keys[physical.index(name)] for c, name in column.hidden.items()} for column in columns]
     if form.type == "JSON":
-        line = build_json_line(columns, shown)
+        line = build_json_line(columns, shown, reader.formats())
     else:
         line = build_csv_line(columns, shown, beside, form, reader.formats())
     aliases = ", ".join(quote(k) for k in keys)

@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 from sandbox.snowflake import errors
 from sandbox.snowflake.catalog.buckets import Objects
 from sandbox.snowflake.catalog.names import split_parts
+from sandbox.snowflake.catalog.parameters import Parameters
 from sandbox.snowflake.catalog.queries import Queries, Query, StatementLog
 from sandbox.snowflake.catalog.results import Result
 from sandbox.snowflake.catalog.session import Session, Sessions
 from sandbox.snowflake.catalog.store import Store
 from sandbox.snowflake.http.handlers import run
 from sandbox.snowflake.rewriting import bindings
+from sandbox.snowflake.rewriting.scanner import upper_quoted
 from sandbox.snowflake.sql.faults import before_statement
 from sandbox.snowflake.sql.statement import Statement
 
+#: An asynchronous query of a session that is gone ends after so many seconds where ABORT_DETACHED_QUERY is set
+#: (docs.snowflake.com/en/sql-reference/parameters).
+DETACHED_SECONDS = 300.0
+
 
 class Engine:
-    def __init__(self, folder: Path | None, s3_endpoint: str | None, log: Path | None) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        s3_endpoint: str | None,
+        log: Path | None,
+        detached_seconds: float = DETACHED_SECONDS,
+    ) -> None:
+        self.detached_seconds = detached_seconds
         self.store = Store(folder)
         self.objects = Objects(s3_endpoint)
         self.sessions = Sessions()
@@ -34,6 +48,7 @@ class Engine:
         session = self.sessions.open(user=user.upper(), role=role, account=account.upper(), client=client)
         session.warehouse = _folded(wanted.get("warehouse"))
         catalog = self.store.catalog
+        session.parameters = Parameters(catalog.session_defaults(session.user), catalog.session_defaults())
         database, schema = _folded(wanted.get("database")), _folded(wanted.get("schema"))
         if database in catalog.databases:
             session.database = database
@@ -78,6 +93,8 @@ class Engine:
             timer.start()
         result: Result | None = None
         error: errors.SnowflakeError | None = None
+        if asynchronous:
+            threading.Thread(target=self._abort_detached, args=(query,), daemon=True).start()
         try:
             if asynchronous:
                 result = self._execute(query, bound, asynchronous, describe_only)
@@ -98,6 +115,14 @@ class Engine:
             running = self.queries.running()
             self.store.sweep(min((q.started for q in running), default=float("inf")))
 
+    def _abort_detached(self, query: Query) -> None:
+        """Cancel the query once its session has been silent for too long, if the session asks for that."""
+        while not query.done.wait(min(1.0, self.detached_seconds / 4)):
+            silent = time.time() - query.session.seen
+            if silent > self.detached_seconds and query.session.parameters.flag("ABORT_DETACHED_QUERY"):
+                query.cancel(errors.cancelled())
+                return
+
     def _execute(
         self, query: Query, bound: dict[str, Any], asynchronous: bool, describe_only: bool
     ) -> Result:
@@ -113,6 +138,8 @@ class Engine:
             before_statement(query)
             query.check()
             text = bindings.apply(query.text, bound)
+            if session.parameters.flag("QUOTED_IDENTIFIERS_IGNORE_CASE"):
+                text = upper_quoted(text)
             statement = Statement(
                 self.store, session, query, self.queries, self.objects, connection, text, describe_only
             )

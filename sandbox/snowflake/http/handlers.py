@@ -6,7 +6,7 @@ import re
 
 from sandbox.snowflake import errors
 from sandbox.snowflake.catalog.results import Result
-from sandbox.snowflake.files import integrations, load, stages, unload
+from sandbox.snowflake.files import external_tables, integrations, load, stages, unload
 from sandbox.snowflake.rewriting.scanner import Scanner, split_statements
 from sandbox.snowflake.sql import (
     alter_table,
@@ -51,7 +51,8 @@ HANDLERS: list[tuple[str, Handler]] = [
     (r"ROLLBACK ", session_statements.rollback),
     (r"USE ", namespaces.use),
     (_CREATE + r"((TRANSIENT|TEMP|TEMPORARY|LOCAL|GLOBAL|VOLATILE) )*TABLE ", tables.create_table),
-    (_CREATE + r"((SECURE|TEMP|TEMPORARY|RECURSIVE|LOCAL) )*VIEW ", tables.create_view),
+    (_CREATE + r"EXTERNAL TABLE ", external_tables.create),
+    (_CREATE + r"((SECURE|TEMP|TEMPORARY|RECURSIVE|LOCAL|MATERIALIZED) )*VIEW ", tables.create_view),
     (_CREATE + r"((TEMP|TEMPORARY) )?STAGE ", stages.create),
     (_CREATE + r"((TEMP|TEMPORARY) )?FILE FORMAT ", stages.create_file_format),
     (_CREATE + r"STORAGE INTEGRATION ", integrations.create),
@@ -64,9 +65,10 @@ HANDLERS: list[tuple[str, Handler]] = [
     (r"ALTER STAGE ", stages.alter),
     (r"ALTER (STORAGE )?INTEGRATION ", integrations.alter),
     (r"ALTER WAREHOUSE ", namespaces.alter_warehouse),
-    (r"ALTER (USER|ROLE|ACCOUNT|DATABASE|SCHEMA) ", namespaces.accepted),
+    (r"ALTER (USER|ACCOUNT) ", session_statements.alter_defaults),
+    (r"ALTER (ROLE|DATABASE|SCHEMA) ", namespaces.accepted),
     (r"COMMENT ", alter_table.comment_on),
-    (r"DROP (TABLE|VIEW) ", tables.drop),
+    (r"DROP (EXTERNAL )?(TABLE|VIEW) ", tables.drop),
     (r"DROP STAGE ", stages.drop),
     (r"DROP FILE FORMAT ", stages.drop_file_format),
     (r"DROP (STORAGE )?INTEGRATION ", integrations.drop),
@@ -111,6 +113,9 @@ def run(statement: Statement) -> Result:
         statement.query.check()
         result = handler(statement)
         statement.query.check()
+        limit = statement.session.parameters.number("ROWS_PER_RESULTSET")  # 0: no limit
+        if limit:
+            result.table = result.table.slice(0, limit)
         return result
     except Exception as error:
         reason = statement.query.stop_reason

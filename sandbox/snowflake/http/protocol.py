@@ -14,6 +14,7 @@ from sandbox.snowflake.catalog.queries import Query
 from sandbox.snowflake.catalog.results import Result
 from sandbox.snowflake.catalog.session import Session
 from sandbox.snowflake.errors import SnowflakeError
+from sandbox.snowflake.sql.faults import has_no_data
 
 #: Answered when a statement is still running; the client asks again at getResultUrl.
 IN_PROGRESS = "333333"
@@ -141,9 +142,14 @@ def build_error(error: SnowflakeError, query_id: str | None = None) -> JSONRespo
 
 
 def build_status(query: Query | None) -> JSONResponse:
-    """GET /monitoring/queries/<id>."""
+    """GET /monitoring/queries/<id>.
+
+    NO_DATA, by a rule of POST /sandbox/faults: what the monitoring service answers while it has nothing about a query yet.
+    """
     if query is None:
         return success({"queries": []})
+    if has_no_data(query):
+        return success({"queries": [{"id": query.id, "status": "NO_DATA", "state": "NO_DATA"}]})
     found: dict[str, Any] = {
         "id": query.id,
         "status": query.status,

@@ -8,9 +8,18 @@ from sandbox.snowflake import errors
 from sandbox.snowflake.catalog import sftypes
 from sandbox.snowflake.catalog.companions import OFFSET
 from sandbox.snowflake.catalog.sftypes import SEMI_STRUCTURED, SfType
+from sandbox.snowflake.rewriting import variants
 from sandbox.snowflake.rewriting.companion_values import offset_of
-from sandbox.snowflake.rewriting.datetime_formats import Formats, build_format
-from sandbox.snowflake.rewriting.expressions import call, companions_in, duck_cast, is_built, number, type_of
+from sandbox.snowflake.rewriting.datetime_formats import Formats, build_format, build_strptime
+from sandbox.snowflake.rewriting.expressions import (
+    call,
+    companions_in,
+    duck_cast,
+    is_built,
+    number,
+    type_name,
+    type_of,
+)
 
 _SUBSECOND = {"TIME", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ"}
 
@@ -44,21 +53,23 @@ def _convert(
             text = to_text(formats, value)
             return call("left", text, number(target.length)) if explicit and target.length else text
         case "TIMESTAMP_NTZ" | "TIMESTAMP_LTZ" | "TIMESTAMP_TZ":
+            if name == "TEXT" and formats.timestamp_input.upper() != "AUTO":
+                return duck_cast(
+                    parse_text(value, formats.timestamp_input, safe=safe), target.duckdb, safe=safe
+                )
             return _to_timestamp(value, name, target, safe=safe)
         case "DATE" | "TIME":
             if name == "TIMESTAMP_TZ":
                 value = wall_clock(value)
             elif name in SEMI_STRUCTURED:
                 value = scalar(value)
+            elif name == "TEXT" and (model := _input_model(formats, target)) != "AUTO":
+                value = parse_text(value, model, safe=safe)
             elif name == "TEXT" and target.name == "DATE":
                 value = duck_cast(value, "TIMESTAMP", safe=safe)
             return duck_cast(value, target.duckdb, safe=safe)
         case "VARIANT" | "OBJECT" | "ARRAY":
-            if name in SEMI_STRUCTURED:
-                return value
-            if name == "VECTOR":
-                return call("SF_VECTOR_JSON", value)
-            return call("to_json", value) if name else duck_cast(value, "JSON", safe=safe)
+            return to_variant(value) if name else duck_cast(value, "JSON", safe=safe)
         case "BINARY":
             return value if name == "BINARY" else call("unhex", value)
         case "GEOGRAPHY" | "GEOMETRY":
@@ -71,9 +82,34 @@ def _convert(
     return duck_cast(value, target.duckdb, safe=safe)
 
 
+def _input_model(formats: Formats, target: SfType) -> str:
+    """The session's format for texts of a type (docs.snowflake.com/en/sql-reference/parameters, *_INPUT_FORMAT)."""
+    return (formats.date_input if target.name == "DATE" else formats.time_input).upper()
+
+
+def parse_text(value: exp.Expression, model: str, *, safe: bool = False) -> exp.Expression:
+    """A text by its model, down to the microsecond: DuckDB's own nanoseconds end in the year 2262."""
+    if ".%f" in (form := build_strptime(model)):
+        value = call("SF_SIX_DIGITS", value)
+    return call("try_strptime" if safe else "strptime", value, exp.Literal.string(form))
+
+
 def scalar(value: exp.Expression) -> exp.Expression:
-    """The text of a JSON scalar."""
-    return call("SF_VARIANT_TEXT", value)
+    """The text of a JSON scalar, to the last digit."""
+    return call("SF_VARIANT_EXACT", call("SF_VARIANT_TEXT", value))
+
+
+def to_variant(value: exp.Expression) -> exp.Expression:
+    """A value as VARIANT, OBJECT or ARRAY have it: JSON, which keeps the value's type."""
+    kind = type_name(value)
+    if kind in SEMI_STRUCTURED:
+        return value
+    if kind == "VECTOR":
+        return call("SF_VECTOR_JSON", value)
+    if kind in variants.LETTERS:
+        text = duck_cast(value, "VARCHAR") if kind == "FLOAT" else to_text(variants.EXACT, value)
+        return variants.keep(variants.LETTERS[kind], text)
+    return call("to_json", value)
 
 
 def wall_clock(value: exp.Expression) -> exp.Expression:
@@ -123,7 +159,7 @@ def to_text(formats: Formats, value: exp.Expression) -> exp.Expression:
         case "BINARY":
             return call("hex", value)
         case "VARIANT" | "OBJECT" | "ARRAY":
-            return scalar(value)
+            return variants.print_scalar(formats, value)
         case "VECTOR":
             return duck_cast(call("SF_VECTOR_JSON", value), "VARCHAR")
     return duck_cast(value, "VARCHAR")

@@ -71,7 +71,7 @@ def nanos_as(value: exp.Expression, target: SfType) -> exp.Expression | None:
     if source in {"", "TEXT"}:
         found: exp.Expression | None = _of_text(value)
     elif source in SEMI_STRUCTURED:
-        found = call("SF_TEXT_NANOS", call_on_copies("SF_VARIANT_TEXT", value))
+        found = call("SF_TEXT_NANOS", call("SF_VARIANT_EXACT", call_on_copies("SF_VARIANT_TEXT", value)))
     elif source == "NUMBER":
         found = call("SF_KEY_NANOS", call_on_copies("SF_NUMBER_KEY", value))
     else:

@@ -8,9 +8,9 @@ from sqlglot import exp
 
 from sandbox.snowflake import errors
 from sandbox.snowflake.catalog import sftypes
-from sandbox.snowflake.rewriting.casts import convert, wall_clock
+from sandbox.snowflake.rewriting.casts import convert, parse_text, wall_clock
 from sandbox.snowflake.rewriting.companion_values import nanos_as, offset_of
-from sandbox.snowflake.rewriting.datetime_formats import Formats, build_strptime, fraction
+from sandbox.snowflake.rewriting.datetime_formats import Formats, fraction
 from sandbox.snowflake.rewriting.expressions import call, duck_cast, number, type_of, unit_of
 
 _EPOCH = {
@@ -188,18 +188,11 @@ def _model(node: exp.Expression) -> str | None:
     return str(model.name)
 
 
-def _parsed(value: exp.Expression, model: str, *, safe: bool) -> exp.Expression:
-    """A text by its model, down to the microsecond: DuckDB's own nanoseconds end in the year 2262."""
-    if ".%f" in (form := build_strptime(model)):
-        value = call("SF_SIX_DIGITS", value)
-    return call("try_strptime" if safe else "strptime", value, exp.Literal.string(form))
-
-
 def to_date(formats: Formats, node: exp.Expression) -> exp.Expression:
     safe = node.name.upper().startswith("TRY_")
     model = _model(node)
     if model is not None:
-        return duck_cast(_parsed(node.expressions[0], model, safe=safe), "DATE")
+        return duck_cast(parse_text(node.expressions[0], model, safe=safe), "DATE")
     return convert(formats, node.expressions[0], sftypes.DATE, safe=safe)
 
 
@@ -207,7 +200,7 @@ def to_time(formats: Formats, node: exp.Expression) -> exp.Expression:
     safe = node.name.upper().startswith("TRY_")
     model = _model(node)
     if model is not None:
-        return duck_cast(_parsed(node.expressions[0], model, safe=safe), "TIME")
+        return duck_cast(parse_text(node.expressions[0], model, safe=safe), "TIME")
     return convert(formats, node.expressions[0], sftypes.TIME, safe=safe)
 
 
@@ -238,7 +231,7 @@ def to_timestamp(kind: str, *, safe: bool = False) -> Callable[[Formats, exp.Exp
         model = _model(node)
         if model is None:
             return convert(formats, node.expressions[0], target, safe=safe)
-        parsed = _parsed(node.expressions[0], model, safe=safe)
+        parsed = parse_text(node.expressions[0], model, safe=safe)
         return parsed if kind == "TIMESTAMP_NTZ" else duck_cast(parsed, "TIMESTAMPTZ")
 
     return rule

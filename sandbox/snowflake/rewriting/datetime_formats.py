@@ -140,4 +140,8 @@ class Formats:
     time: str
     constants: dict[str, str | None]  # CURRENT_ROLE, LAST_QUERY_ID, … of this statement
     now: float | None = None
+    date_input: str = "AUTO"
+    time_input: str = "AUTO"
+    timestamp_input: str = "AUTO"
+    strict_json: bool = False  # STRICT_JSON_OUTPUT
     query_ids: tuple[str, ...] = ()  # the session's statements before this one

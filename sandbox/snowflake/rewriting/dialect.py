@@ -57,3 +57,17 @@ def parse_one(text: str) -> exp.Expression:
     if len(trees) != 1:
         raise errors.syntax(1, 0, "<EOF>")
     return trees[0]
+
+
+def map_timestamp(tree: exp.Expression, mapping: str) -> None:
+    """TIMESTAMP and TO_TIMESTAMP are the type that TIMESTAMP_TYPE_MAPPING names (…/sql-reference/parameters); in place."""
+    if mapping == "TIMESTAMP_NTZ":
+        return
+    for node in list(tree.find_all(exp.DataType, exp.Anonymous)):
+        if isinstance(node, exp.DataType) and node.this == exp.DataType.Type.TIMESTAMP:
+            node.set("this", exp.DataType.Type[_MAPPED[mapping]])
+        elif node.name.upper() in {"TO_TIMESTAMP", "TRY_TO_TIMESTAMP"}:
+            node.set("this", f"{node.name.upper()}{mapping.removeprefix('TIMESTAMP')}")
+
+
+_MAPPED = {"TIMESTAMP_LTZ": "TIMESTAMPLTZ", "TIMESTAMP_TZ": "TIMESTAMPTZ"}

@@ -6,8 +6,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlglot import exp
 
+from sandbox.snowflake import errors
 from sandbox.snowflake.catalog import sftypes
 from sandbox.snowflake.catalog.companions import NANOS, OFFSET, companions_of
 from sandbox.snowflake.catalog.sftypes import (
@@ -96,8 +99,9 @@ def _infer(node: exp.Expression) -> SfType | None:
         return _common(branches(node))
     if isinstance(node, _SHIFTING):
         return _shifted(node)
+    if isinstance(node, _TEXTS):
+        return replace(TEXT, collation=_collation(node))
     for classes, kind in (
-        (_TEXTS, TEXT),
         (_NUMBERS, number()),
         (_VARIANTS, VARIANT),
         (_OBJECTS, sftypes.OBJECT),
@@ -114,6 +118,18 @@ def _infer(node: exp.Expression) -> SfType | None:
         outputs = node.meta.get("outputs")
         return outputs[0].type if outputs else None
     return _by_class(node)
+
+
+def _collation(node: exp.Expression) -> str | None:
+    """What a text has from its arguments; two that differ cannot be put together (docs.snowflake.com/en/sql-reference/collation)."""
+    joined = isinstance(node, (exp.DPipe, exp.Concat, exp.ConcatWs))
+    arguments = list(node.iter_expressions()) if joined else [node.this]
+    kinds = [type_of(a) for a in arguments if isinstance(a, exp.Expression)]
+    found = list(dict.fromkeys(k.collation for k in kinds if k is not None and k.collation))
+    if len(found) > 1:
+        listed = ", ".join(f"'{c}'" for c in found)
+        raise errors.compilation(2322, "42846", f"Incompatible collations: {listed}")
+    return found[0] if found else None
 
 
 def _by_class(node: exp.Expression) -> SfType | None:

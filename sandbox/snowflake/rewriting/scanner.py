@@ -48,11 +48,30 @@ def unescape(inner: str) -> str:
     return _ESCAPED.sub(one, inner)
 
 
+def upper_quoted(text: str) -> str:
+    """The statement as QUOTED_IDENTIFIERS_IGNORE_CASE has it: quoted names in upper case, those of stages too.
+
+    docs.snowflake.com/en/sql-reference/parameters: double-quoted identifiers are stored and resolved as uppercase letters.
+    """
+
+    def upper(found: re.Match[str]) -> str:
+        if found.lastgroup == "quoted" or (found.lastgroup == "stage" and '"' in found[0]):
+            return found[0].upper()
+        if found.lastgroup == "string" and found[0].startswith("'@\""):
+            name, slash, path = found[0].partition('"/')
+            return name.upper() + slash + path
+        return found[0]
+
+    return _TOKEN.sub(upper, text)
+
+
 class Scanner:
     """A cursor over a statement's tokens; keywords are compared without regard to case."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, timestamp_type: str = "TIMESTAMP_NTZ") -> None:
         self.text = text
+        #: what the type TIMESTAMP means
+        self.timestamp_type = timestamp_type
         self.tokens = [
             Token(str(m.lastgroup), m[0], m.start(), m.end())
             for m in _TOKEN.finditer(text)

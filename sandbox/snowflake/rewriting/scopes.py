@@ -26,7 +26,9 @@ class Output:
 def stored_outputs(columns: Iterable[Column]) -> list[Output]:
     """What a table's storage gives."""
     return [
-        Output(c.name, c.type, {k: hidden_column(c.name, k) for k in companions_of(c.type)}) for c in columns
+        Output(c.name, c.type, {k: hidden_column(c.name, k) for k in companions_of(c.type)})
+        for c in columns
+        if not c.expression
     ]
 
 

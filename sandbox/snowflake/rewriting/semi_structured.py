@@ -5,12 +5,14 @@ from __future__ import annotations
 from sqlglot import exp
 
 from sandbox.snowflake.catalog.sftypes import SEMI_STRUCTURED
+from sandbox.snowflake.rewriting import variants
+from sandbox.snowflake.rewriting.casts import to_variant as as_json
 from sandbox.snowflake.rewriting.datetime_formats import Formats
 from sandbox.snowflake.rewriting.expressions import call, duck_cast, number, type_of
 
 
 def to_json(formats: Formats, node: exp.Expression) -> exp.Expression:
-    return call("SF_TO_JSON", node.this)
+    return variants.print_json(formats, node.this)
 
 
 def parse_json(formats: Formats, node: exp.Expression) -> exp.Expression:
@@ -22,11 +24,6 @@ def parse_json(formats: Formats, node: exp.Expression) -> exp.Expression:
 
 def to_variant(formats: Formats, node: exp.Expression) -> exp.Expression:
     return as_json(node.this)
-
-
-def as_json(value: exp.Expression) -> exp.Expression:
-    kind = type_of(value)
-    return value if kind is not None and kind.name in SEMI_STRUCTURED else call("to_json", value)
 
 
 def object_construct(formats: Formats, node: exp.Expression) -> exp.Expression:
@@ -46,17 +43,20 @@ def object_construct(formats: Formats, node: exp.Expression) -> exp.Expression:
 
 
 def array_construct(formats: Formats, node: exp.Expression) -> exp.Expression:
-    return call("json_array", *(as_json(e) for e in node.expressions))
+    return call(
+        "json_array",
+        *(exp.Coalesce(this=as_json(e), expressions=[variants.undefined()]) for e in node.expressions),
+    )
 
 
 def array_agg(formats: Formats, node: exp.Expression) -> exp.Expression:
     if isinstance(node.parent, (exp.Window, exp.WithinGroup)):
         return node
-    inner: exp.Expression = exp.ArrayAgg(this=node.this, nulls_excluded=True)
+    inner: exp.Expression = exp.ArrayAgg(this=_each_as_json(node.this), nulls_excluded=True)
     argument = node.this.this if isinstance(node.this, (exp.Order, exp.Distinct)) else node.this
     present = exp.Not(this=exp.Is(this=argument.copy(), expression=exp.Null()))
     listed = (
-        exp.Filter(this=call("list", node.this), expression=exp.Where(this=present))
+        exp.Filter(this=call("list", _each_as_json(node.this)), expression=exp.Where(this=present))
         if not isinstance(node.this, exp.Distinct)
         else inner
     )
@@ -65,13 +65,22 @@ def array_agg(formats: Formats, node: exp.Expression) -> exp.Expression:
     )
 
 
+def _each_as_json(value: exp.Expression) -> exp.Expression:
+    """What ARRAY_AGG lists, inside its DISTINCT and ORDER BY."""
+    if isinstance(value, exp.Order) and value.this is not None:
+        return exp.Order(this=_each_as_json(value.this), expressions=value.expressions)
+    if isinstance(value, exp.Distinct):
+        return exp.Distinct(expressions=[as_json(e) for e in value.expressions])
+    return as_json(value)
+
+
 def within_group(formats: Formats, node: exp.Expression) -> exp.Expression:
     """ARRAY_AGG(x) WITHIN GROUP (ORDER BY …)."""
     if not isinstance(node.this, exp.ArrayAgg):
         return node
     value = node.this.this
     present = exp.Not(this=exp.Is(this=value.copy(), expression=exp.Null()))
-    ordered = exp.Order(this=value, expressions=node.expression.expressions)
+    ordered = exp.Order(this=as_json(value), expressions=node.expression.expressions)
     listed = exp.Filter(this=call("list", ordered), expression=exp.Where(this=present))
     return exp.Coalesce(
         this=call("to_json", listed), expressions=[duck_cast(exp.Literal.string("[]"), "JSON")]
@@ -97,7 +106,7 @@ def bracket(formats: Formats, node: exp.Expression) -> exp.Expression:
         path = '$."' + index.name.replace('"', '\\"') + '"'
     else:
         path = f"$[{index.name}]"
-    return call("json_extract", node.this, exp.Literal.string(path))
+    return call("SF_DEFINED", call("json_extract", node.this, exp.Literal.string(path)))
 
 
 def typeof(formats: Formats, node: exp.Expression) -> exp.Expression:

@@ -122,6 +122,8 @@ class _Alteration:
 
     def _rebuild(self, columns: list[Column], values: dict[str, Assigned]) -> None:
         """The table with other columns: a new storage from `values` (by new column name), the old one a version."""
+        computed = {c.name for c in columns if c.expression}
+        values = {name: value for name, value in values.items() if name not in computed}
         statement, table = self.statement, self.table
         reader, connection = statement.reader(), statement.connection
         after = Table(table.name, table.kind, columns, table.created, storage=new_storage())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlglot import exp
@@ -12,6 +12,7 @@ from sandbox.snowflake import errors
 from sandbox.snowflake.catalog import sftypes
 from sandbox.snowflake.catalog.catalog import Column
 from sandbox.snowflake.catalog.sftypes import SfType
+from sandbox.snowflake.rewriting.dialect import map_timestamp
 from sandbox.snowflake.rewriting.scanner import Scanner
 
 _ENDS = {"NOT", "NULL", "DEFAULT", "COMMENT", "PRIMARY", "UNIQUE", "REFERENCES", "CONSTRAINT", "COLLATE", "AUTOINCREMENT",
@@ -38,9 +39,11 @@ def read_type(scanner: Scanner) -> SfType:
         end = scanner.tokens[scanner.at - 1].end
     text = scanner.text[start:end]
     try:
-        return sftypes.from_ast(exp.DataType.build(text, dialect="snowflake"))
+        kind = exp.DataType.build(text, dialect="snowflake")
     except SqlglotError:
         raise errors.compilation(1003, "42000", f"Unsupported data type '{text}'.") from None
+    map_timestamp(kind, scanner.timestamp_type)
+    return sftypes.from_ast(kind)
 
 
 def read_column(scanner: Scanner, into: Definition) -> Column:
@@ -61,6 +64,8 @@ def _column_constraint(scanner: Scanner, column: Column, into: Definition) -> No
         column.nullable = True
     elif scanner.accept("DEFAULT"):
         column.default = _expression(scanner)
+    elif scanner.accept("AS"):
+        column.expression = scanner.parenthesised()
     elif scanner.accept("COMMENT"):
         column.comment = scanner.string()
     elif scanner.accept("PRIMARY", "KEY"):
@@ -69,7 +74,7 @@ def _column_constraint(scanner: Scanner, column: Column, into: Definition) -> No
     elif scanner.accept("UNIQUE"):
         into.unique_keys.append([column.name])
     elif scanner.accept("COLLATE"):
-        scanner.string()
+        column.type = replace(column.type, collation=scanner.string() or None)
     elif scanner.accept("REFERENCES"):
         scanner.name()
         if scanner.peek().text == "(":

@@ -36,8 +36,8 @@ def describe_table(statement: Statement) -> Result:
                      "policy name", "privacy domain")  # fmt: skip
     unique = {c for key in table.unique_keys for c in key}
     rows = [
-        (c.name, str(c.type), "COLUMN", "Y" if c.nullable else "N", c.default, "Y" if c.name in table.primary_key else "N",
-         "Y" if c.name in unique else "N", None, None, c.comment, c.policy, None)
+        (c.name, str(c.type), "VIRTUAL" if c.expression or table.external else "COLUMN", "Y" if c.nullable else "N", c.default, "Y" if c.name in table.primary_key else "N",
+         "Y" if c.name in unique else "N", None, c.expression or None, c.comment, c.policy, None)
         for c in table.columns
     ]  # fmt: skip
     return rows_result(columns, rows, DESCRIBE)
@@ -87,7 +87,7 @@ def columns(statement: Statement) -> Result:
     names = texts("table_name", "schema_name", "column_name", "data_type", "null?", "default", "kind", "expression", "comment",
                    "database_name", "autoincrement")  # fmt: skip
     rows = [
-        (n.name, n.schema, c.name, _data_type(c), str(c.nullable).lower(), c.default or "", "COLUMN", "", c.comment or "", n.database, "")
+        (n.name, n.schema, c.name, _data_type(c), str(c.nullable).lower(), c.default or "", "VIRTUAL_COLUMN" if c.expression or t.external else "COLUMN", c.expression, c.comment or "", n.database, "")
         for n, t in found
         for c in t.columns
         if like(c.name)

@@ -47,7 +47,7 @@ def insert(statement: Statement) -> Result:
     name = _target(reader, target, "INSERT")
     table = reader.find(name)
     named = [i.name for i in tree.this.expressions] if isinstance(tree.this, exp.Schema) else None
-    columns = named if named is not None else [c.name for c in table.columns]
+    columns = named if named is not None else [c.name for c in table.columns if not c.expression]
     for column in columns:
         if table.column(column) is None:
             raise errors.invalid_identifier(show(column), 1, 0)

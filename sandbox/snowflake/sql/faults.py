@@ -5,6 +5,7 @@ http      `POST /queries/v1/query-request`   HTTP <status>, before anything is d
 drop      the same                           done, and the connection is cut within the answer
 stall     the statement's text               it waits <seconds> first; can be cancelled
 error     the statement's text               it fails with <code>, <sqlstate>, <message>
+no_data   the statement's text               its status is NO_DATA
 half      the statement's text               an unload fails as `error` once <after> files are written
 """
 
@@ -31,6 +32,11 @@ def before_statement(query: Query) -> None:
 def files_before_failure(query: Query) -> Rule | None:
     """The rule that lets this unload fail half way."""
     return FAULTS.take(("half",), query.text)
+
+
+def has_no_data(query: Query) -> bool:
+    """Whether a question for this query's status is answered by NO_DATA."""
+    return FAULTS.take(("no_data",), query.text) is not None
 
 
 def as_error(rule: Rule) -> SnowflakeError:

@@ -48,14 +48,17 @@ def create_database(statement: Statement) -> Result:
             if unless:
                 return status_result(f"{show(name)} already exists, statement succeeded.")
             raise errors.already_exists(show(name))
+        share = scanner.name()[-1] if scanner.accept("FROM", "SHARE") else None
         options = scanner.options()
         now = time.time()
         database = Database(
             name, now, str(options.get("COMMENT", "")), int(options.get("DATA_RETENTION_TIME_IN_DAYS", 1))
         )
         database.schemas["PUBLIC"] = Schema("PUBLIC", now)
+        if share is not None:  # the share of a database bears its name; it shows what is in it
+            database.imported, database.schemas = True, catalog.database(share).schemas
         if old := catalog.databases.get(name):
-            _discard(statement, list(old.schemas.values()))
+            _discard(statement, [] if old.imported else list(old.schemas.values()))
         catalog.databases[name] = database
     statement.session.database, statement.session.schema = name, "PUBLIC"
     statement.store.save()
@@ -100,7 +103,8 @@ def drop_database(statement: Statement) -> Result:
     if name not in catalog.databases and if_exists:
         return status_result(_DROPPED)
     with catalog.lock:
-        _discard(statement, list(catalog.database(name).schemas.values()))
+        old = catalog.database(name)
+        _discard(statement, [] if old.imported else list(old.schemas.values()))
         del catalog.databases[name]
     if statement.session.database == name:
         statement.session.database = statement.session.schema = None

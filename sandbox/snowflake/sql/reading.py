@@ -14,7 +14,7 @@ from sqlglot import exp
 from sandbox.snowflake import errors
 from sandbox.snowflake.catalog import information_schema, sftypes, versions
 from sandbox.snowflake.catalog.catalog import Table
-from sandbox.snowflake.catalog.names import ObjectName, show
+from sandbox.snowflake.catalog.names import ObjectName, quote, show
 from sandbox.snowflake.catalog.queries import Queries, Query
 from sandbox.snowflake.catalog.session import Session
 from sandbox.snowflake.catalog.store import Store
@@ -31,6 +31,10 @@ _FLATTEN = [
     Output("SEQ", sftypes.number()), Output("KEY", sftypes.TEXT), Output("PATH", sftypes.TEXT),
     Output("INDEX", sftypes.number()), Output("VALUE", sftypes.VARIANT), Output("THIS", sftypes.VARIANT),
 ]  # fmt: skip
+
+
+#: Marks a table in a tree whose stored columns alone are meant.
+_STORED = "stored_alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,8 @@ class Reader:
         self.read.append(name)
         with self.store.publishing:
             found = self.find(name, written)
+            if when is not None:
+                self._check_time_travel(name, found, written)
             if found.kind == "VIEW":
                 query = dialect.parse_one(found.query)
                 fold(query)
@@ -125,7 +131,29 @@ class Reader:
         node = exp.Table(this=exp.to_identifier(described.storage, quoted=True))
         if source.startswith("("):
             node = exp.Subquery(this=sqlglot.parse_one(source[1:-1], read="duckdb"))
+        if any(c.expression for c in described.columns) and not table.args.get(_STORED):
+            return self._with_computed(name, table, described)
         return Relation(node, stored_outputs(described.columns))
+
+    def _with_computed(self, name: ObjectName, table: exp.Table, described: Table) -> Relation:
+        """A table with computed columns: a query over what is stored (…/sql-reference/sql/create-table, `AS (expr)`)."""
+        columns = ", ".join(
+            f"CAST(({c.expression}) AS {c.type}) AS {quote(c.name)}" if c.expression else quote(c.name)
+            for c in described.columns
+        )
+        query = dialect.parse_one(f"SELECT {columns} FROM STORED")
+        fold(query)
+        stored = exp.Table(
+            this=exp.to_identifier(name.name, quoted=True),
+            db=exp.to_identifier(name.schema, quoted=True),
+            catalog=exp.to_identifier(name.database, quoted=True),
+        )
+        stored.set("when", table.args.get("when"))
+        stored.set(_STORED, True)
+        query.find(exp.Table).replace(stored)
+        outputs = [Output(c.name, c.type) for c in described.columns]
+        home = Home(name.database, name.schema, self._when)
+        return Relation(exp.Subquery(this=query), outputs, view=query, home=home)
 
     def function_relation(self, source: exp.Expression) -> Relation:
         inner = source.this
@@ -180,6 +208,18 @@ class Reader:
         return self.arrow_relation(found.result.table, outputs)
 
     # -- time travel
+
+    def _check_time_travel(self, name: ObjectName, found: Table, written: str) -> None:
+        """Imported databases, external tables and materialized views have none.
+
+        docs.snowflake.com/en/user-guide/data-share-consumers, …/user-guide/views-materialized.
+        """
+        if self.store.catalog.database(name.database).imported:
+            raise errors.unsupported_time_travel("an object of an imported database,", written)
+        if found.external:
+            raise errors.unsupported_time_travel("the external table", written)
+        if found.materialized:
+            raise errors.unsupported_time_travel("the materialized view", written)
 
     def _at(self, table: Table, when: exp.Expression | None, written: str) -> tuple[str, Table]:
         if when is None:
@@ -254,6 +294,10 @@ def build_formats(session: Session, query: Query) -> Formats:
         date=parameters["DATE_OUTPUT_FORMAT"],
         time=parameters["TIME_OUTPUT_FORMAT"],
         now=query.started,
+        date_input=parameters["DATE_INPUT_FORMAT"],
+        time_input=parameters["TIME_INPUT_FORMAT"],
+        timestamp_input=parameters["TIMESTAMP_INPUT_FORMAT"],
+        strict_json=parameters.flag("STRICT_JSON_OUTPUT"),
         constants={
             "CURRENT_ROLE": session.role,
             "CURRENT_WAREHOUSE": session.warehouse,

@@ -10,8 +10,13 @@ from sqlglot import exp
 
 from sandbox.snowflake import errors
 from sandbox.snowflake.catalog.companions import hidden
+from sandbox.snowflake.catalog.names import quote
 from sandbox.snowflake.catalog.results import SELECT, Result, ResultColumn
+from sandbox.snowflake.catalog.sftypes import SEMI_STRUCTURED
+from sandbox.snowflake.rewriting.datetime_formats import Formats
 from sandbox.snowflake.rewriting.scopes import Output, result_type
+from sandbox.snowflake.rewriting.variants import print_json_sql
+from sandbox.snowflake.sql.reading import Reader
 from sandbox.snowflake.sql.statement import Statement
 
 
@@ -28,9 +33,35 @@ def run_query(statement: Statement, tree: exp.Expression | None = None) -> Resul
     if statement.describe_only:
         empty = pa.table([pa.array([], pa.string()) for _ in columns], names=[c.name for c in columns])
         return Result(columns, empty, SELECT)
-    table = relation.to_arrow_table()
+    table = _printed(relation, columns, translation.sql, reader).to_arrow_table()
+    table = table.rename_columns(relation.columns)
     statement.query.bytes_scanned = table.nbytes
     return Result(columns, table, SELECT)
+
+
+def _printed(
+    relation: duckdb.DuckDBPyRelation, columns: list[ResultColumn], sql: str, reader: Reader
+) -> duckdb.DuckDBPyRelation:
+    """The rows with the typed values inside VARIANT, OBJECT and ARRAY printed, as a client gets them."""
+    if not any(c.type.name in SEMI_STRUCTURED for c in columns):
+        return relation
+    keys = [f"k{i}" for i in range(len(relation.columns))]
+    visible = [k for k, n in zip(keys, relation.columns, strict=True) if not hidden(n)]
+    printed = printed_columns(reader.formats(), visible, columns)
+    kept = [quote(k) for k in keys[len(visible) :]]
+    return reader.connection.sql(
+        f"SELECT {', '.join([*printed, *kept])} FROM ({sql}) AS q({', '.join(keys)})"
+    )
+
+
+def printed_columns(formats: Formats, keys: list[str], columns: list[ResultColumn]) -> list[str]:
+    """Expressions over `keys` whose typed values are printed; the others are what they are."""
+    return [
+        f"{print_json_sql(formats, f'CAST({quote(k)} AS VARCHAR)')} AS {quote(k)}"
+        if c.type.name in SEMI_STRUCTURED
+        else quote(k)
+        for k, c in zip(keys, columns, strict=True)
+    ]
 
 
 def output_columns(outputs: list[Output] | None, relation: duckdb.DuckDBPyRelation) -> list[ResultColumn]:

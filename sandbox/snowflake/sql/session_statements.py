@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sandbox.snowflake import errors
+from sandbox.snowflake.catalog.parameters import KNOWN, parse_value
 from sandbox.snowflake.catalog.results import SUCCESS, TCL, UNKNOWN, Result, status_result
 from sandbox.snowflake.catalog.session import Transaction
 from sandbox.snowflake.sql import changes
@@ -26,6 +27,24 @@ def alter_session(statement: Statement) -> Result:
             session.parameters.unset(scanner.next().text.upper())
             scanner.accept(",")
     return status_result(SUCCESS, UNKNOWN)
+
+
+def alter_defaults(statement: Statement) -> Result:
+    """ALTER ACCOUNT and ALTER USER: session parameters are kept, and hold for open sessions too; the rest is accepted."""
+    scanner = statement.scanner()
+    scanner.expect("ALTER")
+    user = "" if scanner.next().text.upper() == "ACCOUNT" else scanner.identifier()
+    values = statement.store.catalog.session_defaults(user)
+    if scanner.accept("SET"):
+        for name, value in scanner.options().items():
+            if name in KNOWN:
+                values[name] = parse_value(name, str(value))
+    elif scanner.accept("UNSET"):
+        while not scanner.done:
+            values.pop(scanner.next().text.upper(), None)
+            scanner.accept(",")
+    statement.store.save()
+    return status_result(SUCCESS)
 
 
 def begin(statement: Statement) -> Result:

@@ -167,7 +167,7 @@ def parameters(statement: Statement) -> Result:
             name,
             values[name],
             known.default,
-            "SESSION" if name in values.values else "",
+            values.level(name),
             known.description,
             kinds[known.kind],
         )

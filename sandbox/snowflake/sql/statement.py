@@ -36,12 +36,13 @@ class Statement:
         return Reader(self.store, self.session, self.query, self.queries, self.connection)
 
     def scanner(self) -> Scanner:
-        return Scanner(self.text)
+        return Scanner(self.text, self.session.parameters["TIMESTAMP_TYPE_MAPPING"])
 
     def parse(self, text: str | None = None) -> exp.Expression:
         """The statement's tree, identifiers folded."""
         tree = dialect.parse_one(text or self.text)
         fold(tree)
+        dialect.map_timestamp(tree, self.session.parameters["TIMESTAMP_TYPE_MAPPING"])
         return tree
 
 

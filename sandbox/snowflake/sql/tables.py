@@ -35,7 +35,7 @@ def apply_options(table: Table, options: dict[str, Any]) -> None:
         table.clustering = options["CLUSTER BY"]
 
 
-def _place(statement: Statement, name: ObjectName, table: Table, *, replace: bool) -> None:
+def place(statement: Statement, name: ObjectName, table: Table, *, replace: bool) -> None:
     """Into the catalog; what it replaces is gone, its history too, as in Snowflake."""
     store = statement.store
     with store.publishing, store.catalog.lock:
@@ -76,7 +76,7 @@ def create_table(statement: Statement) -> Result:
     table.temporary_of = statement.session.number if temporary else None
     table.retention_days = None if schema.retention_days == 1 else schema.retention_days
     _read_body(statement, scanner, table)
-    _place(statement, name, table, replace=replace)
+    place(statement, name, table, replace=replace)
     return status_result(f"Table {show(name.name)} successfully created.")
 
 
@@ -179,9 +179,11 @@ def create_view(statement: Statement) -> Result:
     scanner = statement.scanner()
     scanner.expect("CREATE")
     replace = scanner.accept("OR", "REPLACE")
+    materialized = False
     while not scanner.accept("VIEW"):
         word = scanner.next().text.upper()
-        if word not in {"SECURE", "TEMP", "TEMPORARY", "RECURSIVE", "LOCAL"}:
+        materialized = materialized or word == "MATERIALIZED"
+        if word not in {"SECURE", "TEMP", "TEMPORARY", "RECURSIVE", "LOCAL", "MATERIALIZED"}:
             scanner.at -= 1
             raise scanner.unexpected()
     unless = scanner.accept("IF", "NOT", "EXISTS")
@@ -208,9 +210,9 @@ def create_view(statement: Statement) -> Result:
         [Column(n, c.type) for n, c in zip(names or [c.name for c in found], found, strict=True)],
         time.time(),
     )
-    view.query = query
+    view.query, view.materialized = query, materialized
     apply_options(view, options)
-    _place(statement, name, view, replace=replace)
+    place(statement, name, view, replace=replace)
     return status_result(f"View {show(name.name)} successfully created.")
 
 
@@ -239,6 +241,7 @@ def drop(statement: Statement) -> Result:
     changes.commit(statement.store, statement.session, statement.query.id)
     scanner = statement.scanner()
     scanner.expect("DROP")
+    scanner.accept("EXTERNAL")
     kind = scanner.next().text.upper()
     if_exists = scanner.accept("IF", "EXISTS")
     parts = scanner.name()

@@ -1,4 +1,4 @@
-"""From the source's columns and the rules to drafts with settled names.
+"""The columns that are copied: chosen by the rules, each with its value, its name in the target and the type that a rule asks for.
 
 Sources: PostgreSQL "System columns" (names that no column of a table can take) and "Lexical structure" (63 bytes).
 """
@@ -21,8 +21,9 @@ from snowmelt.sql.names import (
     shorten_name,
     snowflake_identifier,
 )
-from snowmelt.types.columns import ColumnRules, Draft, MaskRule, SourceColumn, find_mask_faults
-from snowmelt.types.snowflake_type import offset_expression
+from snowmelt.types.columns import ColumnRules, MaskRule, SourceColumn
+from snowmelt.types.expressions import offset_expression
+from snowmelt.types.masks import find_mask_faults, mask_expression
 from snowmelt.types.type_names import PostgresType, SnowflakeType, parse_postgres_type, parse_snowflake_type
 from snowmelt.types.type_table import form_of
 from snowmelt.vocabulary import LongNames
@@ -31,14 +32,32 @@ SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 #: Minutes east of UTC, -720..840, go into a smallint.
 _OFFSET_TYPE = SnowflakeType("NUMBER", precision=4, scale=0)
 
-#: Types whose digits a mask may exceed unseen in CSV. Not VARCHAR (a cast cuts off) and not FLOAT (a cast may give 32 bits).
-_CAST = frozenset({"NUMBER", "TIME", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ"})
-
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class SelectedColumn:
+    """A column that is copied: its source is known, its target column not yet."""
+
+    source: str
+    type: SnowflakeType
+    #: The Snowflake expression of the value: the quoted column, the mask in parentheses or cast to its type, the offset.
+    value: str
+    #: The name in the target; final once `resolve_names` has shortened what is too long.
+    target: str
+    nullable: bool = True
+    primary_key: int | None = None
+    comment: str | None = None
+    #: The PostgreSQL type that a rule asks for.
+    requested_type: PostgresType | None = None
+    #: Whether the value is a mask's: its type is what the configuration says, not what Snowflake says.
+    masked: bool = False
+    #: False once a fault was found that leaves nothing to say about its type.
+    valid: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
     """A source column that is copied, and what the rules say about it."""
 
     column: SourceColumn
@@ -48,9 +67,9 @@ class Chosen:
     keep_offset: bool
 
 
-def choose_columns(
+def _choose_columns(
     source_columns: Sequence[SourceColumn], rules: ColumnRules, faults: list[str]
-) -> list[Chosen]:
+) -> list[_Chosen]:
     """The columns that are copied, each with its rules; a rule for a name that the source does not have is a fault."""
     names = [column.name for column in source_columns]
     include = _resolve("include", dict.fromkeys(rules.include, True), names, faults)
@@ -60,12 +79,12 @@ def choose_columns(
     masks = _resolve("mask", rules.mask, names, faults)
     offsets = _resolve("keep_offset", dict.fromkeys(rules.keep_offset, True), names, faults)
     faults.extend(
-        f'"{name}" stands under columns.include and columns.exclude. Take it out of one of them.'
+        f'"{name}" is named by columns.include and columns.exclude. Remove it from one of them.'
         for name in names
         if name in include and name in exclude
     )
     chosen = [
-        Chosen(
+        _Chosen(
             column,
             rename.get(column.name),
             types.get(column.name),
@@ -76,7 +95,7 @@ def choose_columns(
         if column.name not in exclude and (column.name in include or not rules.include)
     ]
     if not chosen and not faults:
-        faults.append("No column is left to copy. Loosen columns.include and columns.exclude.")
+        faults.append("No column is left to copy. Change columns.include and columns.exclude.")
     return chosen
 
 
@@ -95,43 +114,44 @@ def _resolve(rule: str, values: Mapping[str, T], names: Sequence[str], faults: l
     return found
 
 
-def draft_columns(
-    source_columns: Sequence[SourceColumn], chosen: Sequence[Chosen], faults: list[str]
-) -> list[Draft]:
-    """One draft a column, in the source's order, and one more behind a TIMESTAMP_TZ whose offset is kept."""
+def select_columns(
+    source_columns: Sequence[SourceColumn], rules: ColumnRules, faults: list[str]
+) -> list[SelectedColumn]:
+    """The columns that are copied, in the source's order, and one more after each TIMESTAMP_TZ whose offset is kept."""
+    chosen = _choose_columns(source_columns, rules, faults)
     names = [column.name for column in source_columns]
     key = {column.name for column in source_columns if column.primary_key is not None}
     whole_key = key <= {choice.column.name for choice in chosen if choice.mask is None}
     taken = set(names)
-    drafts: list[Draft] = []
+    columns: list[SelectedColumn] = []
     for choice in chosen:
-        draft = _draft(choice, names, faults)
+        column = _select(choice, names, faults)
         if not whole_key:
-            draft = replace(draft, primary_key=None)
-        drafts.append(draft)
+            column = replace(column, primary_key=None)
+        columns.append(column)
         if choice.keep_offset:
-            alias = shorten_name(f"{draft.source}_offset", taken, SNOWFLAKE_IDENTIFIER_CHARACTERS)
+            alias = shorten_name(f"{column.source}_offset", taken, SNOWFLAKE_IDENTIFIER_CHARACTERS)
             taken.add(alias)
-            drafts.extend(_offset(draft, alias, faults))
-    return drafts
+            columns.extend(_select_offset(column, alias, faults))
+    return columns
 
 
-def _draft(choice: Chosen, names: Sequence[str], faults: list[str]) -> Draft:
+def _select(choice: _Chosen, names: Sequence[str], faults: list[str]) -> SelectedColumn:
     column = choice.column
     here: list[str] = []
     kind, value, nullable = column.type, snowflake_identifier(column.name), column.nullable
     if choice.mask is not None:
         kind, nullable = _mask_type(choice.mask, here), True
-        value = mask_value(choice.mask, kind)
+        value = mask_expression(choice.mask, kind)
         here.extend(f"columns.mask: {fault}" for fault in find_mask_faults(choice.mask.expression, names))
-    wanted_type = parse_wanted_type(choice.type, here)
+    requested_type = parse_requested_type(choice.type, here)
     if not here:
         try:
             form_of(kind)
         except SchemaError as error:
             here.append(str(error))
     faults.extend(f'"{column.name}": {fault}' for fault in here)
-    return Draft(
+    return SelectedColumn(
         column.name,
         kind,
         value,
@@ -139,18 +159,10 @@ def _draft(choice: Chosen, names: Sequence[str], faults: list[str]) -> Draft:
         nullable,
         column.primary_key if choice.mask is None else None,
         column.comment,
-        wanted_type,
+        requested_type,
         masked=choice.mask is not None,
-        sound=not here,
+        valid=not here,
     )
-
-
-def mask_value(mask: MaskRule, kind: SnowflakeType) -> str:
-    """The expression of a masked value, with no more digits than its type says.
-
-    :param kind: the mask's type.
-    """
-    return f"CAST({mask.expression} AS {kind})" if kind.name in _CAST else f"({mask.expression})"
 
 
 def _mask_type(mask: MaskRule, faults: list[str]) -> SnowflakeType:
@@ -161,7 +173,7 @@ def _mask_type(mask: MaskRule, faults: list[str]) -> SnowflakeType:
         return SnowflakeType(mask.type)
 
 
-def parse_wanted_type(text: str | None, faults: list[str]) -> PostgresType | None:
+def parse_requested_type(text: str | None, faults: list[str]) -> PostgresType | None:
     """The type that a rule asks for, if there is one."""
     if text is None:
         return None
@@ -172,45 +184,46 @@ def parse_wanted_type(text: str | None, faults: list[str]) -> PostgresType | Non
         return None
 
 
-def _offset(draft: Draft, alias: str, faults: list[str]) -> list[Draft]:
-    if draft.type.name != "TIMESTAMP_TZ":
-        if draft.sound:
+def _select_offset(column: SelectedColumn, alias: str, faults: list[str]) -> list[SelectedColumn]:
+    if column.type.name != "TIMESTAMP_TZ":
+        if column.valid:
             faults.append(
-                f'"{draft.source}" is a {draft.type} and has no offset. Take it out of columns.keep_offset.'
+                f'"{column.source}" is a {column.type} and has no offset. Remove it from columns.keep_offset.'
             )
         return []
     return [
-        Draft(
+        SelectedColumn(
             alias,
             _OFFSET_TYPE,
-            offset_expression(draft.value),
-            f"{draft.target}_offset",
-            draft.nullable,
-            comment=f"Minutes east of UTC that {draft.source} was written with",
+            offset_expression(column.value),
+            f"{column.target}_offset",
+            column.nullable,
+            comment=f"Minutes east of UTC that {column.source} was written with",
         )
     ]
 
 
-def settle_names(drafts: Sequence[Draft], long_names: LongNames, faults: list[str]) -> list[Draft]:
-    """The drafts with names that PostgreSQL takes; a name that it does not take, or that two columns want, is a fault."""
-    counts = Counter(draft.target for draft in drafts)
-    for name, count in counts.items():
+def resolve_names(
+    columns: Sequence[SelectedColumn], long_names: LongNames, faults: list[str]
+) -> list[SelectedColumn]:
+    """The columns with names that PostgreSQL takes; a name that it does not take, or that two columns have, is a fault."""
+    for name, count in Counter(column.target for column in columns).items():
         if count > 1:
-            sources = " and ".join(f'"{draft.source}"' for draft in drafts if draft.target == name)
+            sources = " and ".join(f'"{column.source}"' for column in columns if column.target == name)
             faults.append(
                 f'{sources} would both be "{name}" in the target. Rename one (columns.rename) or leave it out.'
             )
-    for draft in drafts:
-        faults.extend(f'"{draft.source}": {fault}' for fault in _find_name_faults(draft.target, long_names))
-    taken = {draft.target for draft in drafts if fits_postgres(draft.target)}
-    settled: list[Draft] = []
-    for draft in drafts:
-        target = draft.target
+    for column in columns:
+        faults.extend(f'"{column.source}": {fault}' for fault in _find_name_faults(column.target, long_names))
+    taken = {column.target for column in columns if fits_postgres(column.target)}
+    resolved: list[SelectedColumn] = []
+    for column in columns:
+        target = column.target
         if not fits_postgres(target):
             target = shorten_name(target, taken)
             taken.add(target)
-        settled.append(replace(draft, target=target))
-    return settled
+        resolved.append(replace(column, target=target))
+    return resolved
 
 
 def _find_name_faults(name: str, long_names: LongNames) -> list[str]:

@@ -1,0 +1,199 @@
+"""The target column of each column that is copied: in a table to be created, or in one that exists.
+
+Sources: PostgreSQL "Identity columns" (INSERT refuses a value for GENERATED ALWAYS), "Generated columns",
+"Character types" (spaces beyond varchar(n) are cut off without an error, in COPY too).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from snowmelt.sql.names import near_misses
+from snowmelt.types.columns import Column, TargetColumn
+from snowmelt.types.expressions import select_expression
+from snowmelt.types.selected_columns import SelectedColumn
+from snowmelt.types.target_types import Outcome, allowed_target, default_target
+from snowmelt.types.type_names import PostgresType
+from snowmelt.types.type_table import Form, form_of
+from snowmelt.vocabulary import FileFormat, SchemaDrift
+
+#: What ends a text in CSV that is longer than its column.
+TOO_LONG_END = "!"
+
+
+def map_columns(
+    selected_columns: Sequence[SelectedColumn],
+    target_columns: Sequence[TargetColumn] | None,
+    target_only: Sequence[str],
+    file_format: FileFormat,
+    schema_drift: SchemaDrift,
+    faults: list[str],
+) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
+    """All columns with their target columns, and those among them that an existing target does not have yet.
+
+    :param target_columns: of the existing target; None when it is to be created.
+    """
+    if target_columns is None:
+        return _map_to_new(selected_columns, file_format, faults), ()
+    return _map_to_existing(selected_columns, target_columns, target_only, file_format, schema_drift, faults)
+
+
+def _map_to_new(
+    selected_columns: Sequence[SelectedColumn], file_format: FileFormat, faults: list[str]
+) -> tuple[Column, ...]:
+    """A column for each, of the type that a rule asks for, else of the source type's default."""
+    columns = []
+    for selected in selected_columns:
+        if not selected.valid:
+            continue
+        kind = selected.requested_type or default_target(selected.type)
+        if (checked := _check(selected, kind, faults)) is not None:
+            columns.append(_column(selected, kind, file_format, nullable=selected.nullable, checked=checked))
+    return tuple(columns)
+
+
+def _map_to_existing(
+    selected_columns: Sequence[SelectedColumn],
+    target_columns: Sequence[TargetColumn],
+    target_only: Sequence[str],
+    file_format: FileFormat,
+    schema_drift: SchemaDrift,
+    faults: list[str],
+) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
+    """All columns, matched by name, and those among them that the target does not have yet.
+
+    A column of the target that nothing fills is a fault, unless it fills itself or is in `target_only`: a full copy would
+    leave it NULL in every row, and nothing would say that a column was dropped from the source.
+    """
+    targets = {target.name: target for target in target_columns}
+    faults.extend(
+        _find_target_only_faults(target_only, targets, {selected.target for selected in selected_columns})
+    )
+    columns: list[Column] = []
+    added: list[Column] = []
+    for selected in selected_columns:
+        target = targets.pop(selected.target, None)
+        if target is not None:
+            columns.extend(_into(selected, target, file_format, faults))
+        elif schema_drift == SchemaDrift.FAIL:
+            faults.append(_missing_target(selected, [target.name for target in target_columns]))
+        elif selected.valid:
+            kind = selected.requested_type or default_target(selected.type)
+            if (checked := _check(selected, kind, faults)) is not None:
+                added.append(_column(selected, kind, file_format, nullable=True, checked=checked))
+                columns.append(added[-1])
+    faults.extend(
+        _unfilled(target)
+        for target in targets.values()
+        if not (target.has_default or target.generated or target.identity_always)
+        and (target.not_null or target.name not in target_only)
+    )
+    return tuple(columns), tuple(added)
+
+
+def _find_target_only_faults(
+    target_only: Sequence[str], targets: Mapping[str, TargetColumn], filled: Collection[str]
+) -> list[str]:
+    missing = [
+        f'columns.target_only: the target has no column "{name}".{near_misses(name, targets)}'
+        for name in target_only
+        if name not in targets
+    ]
+    return missing + [
+        f'"{name}" is named by columns.target_only, and a column of the source goes there. Remove it, or leave the column out '
+        "(columns.exclude)."
+        for name in target_only
+        if name in filled
+    ]
+
+
+def _unfilled(target: TargetColumn) -> str:
+    if target.not_null:
+        return (
+            f'"{target.name}" of the target takes no NULL, has no default, and no column of the source goes there. '
+            "Give it a default, drop its NOT NULL, or rename a source column to it (columns.rename)."
+        )
+    return (
+        f'"{target.name}" of the target has no default, and no column of the source goes there: it would be NULL. Rename a source '
+        "column to it (columns.rename), give it a default, drop it, or name it under columns.target_only."
+    )
+
+
+def _missing_target(selected: SelectedColumn, names: Sequence[str]) -> str:
+    alike = [name for name in names if name.casefold() == selected.target.casefold()]
+    hint = f' The target has "{alike[0]}": names are matched to the letter.' if alike else ""
+    return (
+        f'"{selected.source}" has no target column: there is no "{selected.target}".{hint} Add the column, rename it '
+        "(columns.rename), leave it out (columns.exclude), or set schema_drift to add_columns."
+    )
+
+
+def _into(
+    selected: SelectedColumn, target: TargetColumn, file_format: FileFormat, faults: list[str]
+) -> list[Column]:
+    way = f'"{selected.source}" to "{target.name}"'
+    if target.generated:
+        faults.append(
+            f"{way}: the target computes this column itself. Leave it out (columns.exclude) or rename it."
+        )
+        return []
+    if target.identity_always:
+        faults.append(
+            f"{way}: the target's identity is GENERATED ALWAYS and takes no values. Leave the column out (columns.exclude), "
+            "or ALTER COLUMN … SET GENERATED BY DEFAULT."
+        )
+        return []
+    if not selected.valid:
+        return []
+    if selected.requested_type not in {None, target.type}:
+        faults.append(
+            f"{way}: columns.type asks for {selected.requested_type}, the target is {target.type}. "
+            "Remove the rule, or change the target."
+        )
+        return []
+    checked = _check(selected, target.type, faults)
+    if checked is None:
+        return []
+    checked = checked or (target.not_null and selected.nullable)
+    return [_column(selected, target.type, file_format, nullable=not target.not_null, checked=checked)]
+
+
+def _check(selected: SelectedColumn, kind: PostgresType, faults: list[str]) -> bool | None:
+    """Whether the values have to be checked while loading; None, and a fault, when there is no safe way."""
+    verdict = allowed_target(selected.type, kind)
+    if verdict.outcome is Outcome.REFUSED:
+        faults.append(f'"{selected.source}" to "{selected.target}": {verdict.reason}.')
+        return None
+    return verdict.outcome is Outcome.CHECKED
+
+
+def _column(
+    selected: SelectedColumn, kind: PostgresType, file_format: FileFormat, *, nullable: bool, checked: bool
+) -> Column:
+    select = select_expression(selected.type, selected.value, file_format)
+    longer = _may_be_longer(selected, kind)
+    limit = kind.arguments[0] if longer and file_format == FileFormat.CSV else None
+    if limit is not None:
+        # COPY cuts off spaces beyond varchar(n): a text that is too long ends in something else, and is refused.
+        select = f"{select} || IFF(LENGTH({selected.value}) > {limit}, '{TOO_LONG_END}', '')"
+    return Column(
+        source=selected.source,
+        source_type=str(selected.type),
+        form=form_of(selected.type),
+        value=selected.value,
+        select=select,
+        target=selected.target,
+        target_type=str(kind),
+        nullable=nullable,
+        primary_key=selected.primary_key,
+        comment=selected.comment,
+        checked=checked or longer,
+        text_limit=limit,
+    )
+
+
+def _may_be_longer(selected: SelectedColumn, kind: PostgresType) -> bool:
+    """Whether a text may have more characters than its column; a mask may give more than its type says."""
+    if form_of(selected.type) is not Form.TEXT or not kind.arguments:
+        return False
+    return selected.masked or kind.arguments[0] < (selected.type.length or 0)
