@@ -40,22 +40,34 @@ class Engine:
 
     name: str
     server: Server
-    connection: Any
     #: The bucket's files, where the engine writes any.
     files: Any = None
     #: Instants that statements name, as the engine printed them.
     moments: dict[str, str] = field(default_factory=dict)
+    #: Settings → the session that has them.
+    sessions: dict[tuple[str, ...], Any] = field(default_factory=dict)
 
     def answer(self, probe: Probe) -> Rows | Error:
-        """What the engine says to a probe, in a session of its own where the probe changes one."""
-        if not probe.session:
-            return self._ask(self.connection, probe)
-        with closing(self.connect()) as session:
-            for statement in probe.session:
-                answer = self._ask(session, Probe("", statement))
-                if isinstance(answer, Error):
-                    return answer
-            return self._ask(session, probe)
+        """What the engine says to a probe, in a session with the probe's settings."""
+        session = self._session(probe.session)
+        return session if isinstance(session, Error) else self._ask(session, probe)
+
+    def close(self) -> None:
+        for session in self.sessions.values():
+            if not isinstance(session, Error):
+                with suppress(snowflake.connector.errors.Error):
+                    session.close()
+
+    def _session(self, settings: tuple[str, ...]) -> Any:
+        """A session with these settings, made once; the refusal where the engine refuses one of them."""
+        if settings not in self.sessions:
+            session = self.connect()
+            answers = (self._ask(session, Probe("", statement)) for statement in settings)
+            refused = next((answer for answer in answers if isinstance(answer, Error)), None)
+            if refused is not None:
+                session.close()
+            self.sessions[settings] = session if refused is None else refused
+        return self.sessions[settings]
 
     def connect(self) -> Any:
         return self.server.connect(
@@ -66,7 +78,7 @@ class Engine:
         )
 
     def run(self, sql: str) -> Rows | Error:
-        return self._ask(self.connection, Probe("", sql))
+        return self.answer(Probe("", sql))
 
     def _ask(self, connection: Any, probe: Probe) -> Rows | Error:
         sql = MOMENT.sub(lambda found: self.moments.get(found[1], found[0]), probe.sql)
@@ -166,22 +178,20 @@ def running_fakesnow() -> Iterator[Engine]:
 
 @contextmanager
 def _opened(name: str, server: Server, files: Any) -> Iterator[Engine]:
-    engine = Engine(name, server, None, files)
     until = time.monotonic() + 60
-    while engine.connection is None:
+    while True:
         assert server.process.poll() is None, server.statement_log.read_text()
         try:
-            engine.connection = server.connect(login_timeout=5, network_timeout=STATEMENT_SECONDS[name])
-        except snowflake.connector.errors.Error:
+            with closing(server.connect(login_timeout=5, network_timeout=STATEMENT_SECONDS[name])) as first:
+                first.cursor().execute("CREATE DATABASE SECOND")
+                first.cursor().execute("CREATE SCHEMA SECOND.S")
+            break
+        except snowflake.connector.errors.OperationalError:
             if time.monotonic() > until:
                 raise
             time.sleep(0.2)
-    engine.run("CREATE DATABASE SECOND")
-    engine.run("CREATE SCHEMA SECOND.S")
-    engine.connection.close()
-    engine.connection = engine.connect()
+    engine = Engine(name, server, files)
     try:
         yield engine
     finally:
-        with suppress(snowflake.connector.errors.Error):
-            engine.connection.close()
+        engine.close()

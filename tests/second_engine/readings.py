@@ -219,6 +219,7 @@ def _of_statements() -> dict[str, Reading]:
         "unload: stage that is missing": _error(missing, 2003, "Stage 'SECOND.S.NO_STAGE' does not exist or not authorized"),
         "unload: REMOVE": Reading("sql-reference/sql/remove", names=("name", "result")),
         "error: table that is missing": _error(missing, 2003, "does not exist or not authorized"),
+        "error: schema that is missing": _error("public run logs: 002003 (02000)", 2003, "Schema 'SECOND.NO_SCHEMA' does not exist or not authorized"),
         "error: column that is missing": _error("public run logs: 000904 (42000), invalid identifier", 904, "invalid identifier"),
         "error: filter that is no SQL": _error("public run logs: 001003 (42000), syntax error", 1003, "syntax error"),
         "error: function that is missing": _error("public run logs: 002140 (42601); mlorek/frostlake CHANGELOG, 0.0.7", 2140, "Unknown function NO_FUNCTION"),
