@@ -15,7 +15,7 @@ BIN := .venv/bin
 SANDBOX := sandbox/.venv/bin/python -m sandbox
 WITH_ENV := set -a; . $(STATE)/env; set +a; export PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help demo test test-long test-faults test-wheel test-readme test-compose test-ui walk lint format sandbox sandbox-down fill up down build bench bench-scale lock clean
+.PHONY: help demo test test-long test-faults test-wheel test-readme test-compose test-second-engine test-ui walk lint format sandbox sandbox-down fill up down build bench bench-scale lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,9 @@ test-readme: .venv/.dev sandbox/.venv/.ready  ## the README's commands, one afte
 test-compose: .venv/.dev .venv-celery/.ready sandbox/.venv/.ready  ## docker-compose.yaml's commands as processes, a worker killed on the way
 	@command -v redis-server >/dev/null || { echo "redis-server is needed: apt-get install redis-server"; exit 1; }
 	$(BIN)/python -m pytest -m alone tests/compose $(PYTEST)
+
+test-second-engine: .venv/.dev .venv-second-engine/.ready sandbox/.venv/.ready  ## what the stand-in answers, held against documentation and another engine; into docs/live-account.md
+	$(BIN)/python -W ignore -m tests.second_engine
 
 test-ui:  ## the pages in a real Chromium, and their pictures in docs/pictures
 	@$(MAKE) --no-print-directory walk STATE=.sandbox-ui ROWS=300000
@@ -86,13 +89,13 @@ bench-scale: .venv/.dev sandbox/.venv/.ready  ## how it grows with rows, files a
 	$(BIN)/python -m benchmarks --scale $(BENCH)
 
 lock: $(UV)  ## make the hashed locks anew from requirements/*.in
-	for name in bootstrap airflow dev sandbox bench celery; do \
+	for name in bootstrap airflow dev sandbox bench celery second_engine; do \
 	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --custom-compile-command 'make lock' requirements/$$name.in --output-file requirements/$$name.txt; done
 
 clean: ## remove what the other targets made (not the sandbox's state: make sandbox-down first)
 	@if [ -x sandbox/.venv/bin/python ]; then $(SANDBOX) clean --state $(STATE); fi
-	rm -rf .venv .venv-bench .venv-celery sandbox/.venv .cache dist build
+	rm -rf .venv .venv-bench .venv-celery .venv-second-engine sandbox/.venv .cache dist build
 
 .cache/bootstrap/bin/uv: requirements/bootstrap.txt
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: make PYTHON=/path/to/python3.11 …"; exit 1; }
@@ -127,6 +130,13 @@ sandbox/.venv/pyvenv.cfg: | $(UV)
 .venv-celery/.ready: requirements/bootstrap.txt requirements/celery.txt pyproject.toml | .venv-celery/pyvenv.cfg
 	$(INSTALL) --python .venv-celery/bin/python -r requirements/bootstrap.txt -r requirements/celery.txt
 	$(UV) pip install --quiet --no-deps --no-build-isolation --python .venv-celery/bin/python --editable .
+	@touch $@
+
+.venv-second-engine/pyvenv.cfg: | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-second-engine
+
+.venv-second-engine/.ready: requirements/second_engine.txt | .venv-second-engine/pyvenv.cfg
+	$(INSTALL) --python .venv-second-engine/bin/python -r requirements/second_engine.txt
 	@touch $@
 
 sandbox/.venv/.ready: requirements/sandbox.txt | sandbox/.venv/pyvenv.cfg
