@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 from benchmarks.apart import resident
 from snowmelt.config.file import parse_config
 from snowmelt.config.request import parse_request
+from snowmelt.json_values import from_json, to_json
 from snowmelt.ledger import files as ledger_files
 from snowmelt.operators.plan import MigrationPlanOperator
 from snowmelt.plan.plan import Plan
@@ -157,13 +158,13 @@ class WholeRun:
         said["xcom"] = self._plan_xcoms(table, plan)
         with step("unload") as said:
             chunks = unload(plan)
-        said["xcom"] = max(len(json.dumps(chunk.to_json())) for chunk in chunks)
+        said["xcom"] = max(len(json.dumps(to_json(chunk))) for chunk in chunks)
         with step("manifest"):
             looked = [look_for_chunks(self.world.s3, (chunk,)).chunks[0] for chunk in chunks]
-        xcoms = [json.dumps(chunk.to_json()) for chunk in looked]
+        xcoms = [json.dumps(to_json(chunk)) for chunk in looked]
         self.steps.found["manifest"]["xcom"] = max(map(len, xcoms))
         with step("files") as said:
-            gathered = self._gather(plan, [StagedChunk.from_json(json.loads(one)) for one in xcoms])
+            gathered = self._gather(plan, [from_json(StagedChunk, json.loads(one)) for one in xcoms])
         entries = [{"batch": b.index, "label": b.label, "keys": False} for b in gathered.batches]
         said["xcom"] = len(json.dumps(entries))
         with step("load"):

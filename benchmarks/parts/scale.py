@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 
 from benchmarks.bench import Bench
+from snowmelt.json_values import from_json, to_json
 from snowmelt.ledger import files as ledger_files
 from snowmelt.ledger import runs as ledger
 from snowmelt.ledger import runs as statements
@@ -145,14 +146,14 @@ def measure(connection: psycopg.Connection[Any], rows: int, files: int, chunk_ro
         "read_report_seconds": reported,
         "document_cpu": document_cpu,
         "peak_mb": peak / 1e6,
-        "largest_unload_xcom": max(len(json.dumps(chunk.to_json())) for chunk in chunks),
+        "largest_unload_xcom": max(len(json.dumps(to_json(chunk))) for chunk in chunks),
         "files_xcom": len(json.dumps([{"batch": b.index, "label": b.label} for b in batches])),
     }
 
 
 def _manifest_round_trip(run_id: str, chunks: tuple[StagedChunk, ...]) -> None:
     """What the task `files` does besides the ledger: chunks from XComs, the manifest's documents made, and read again."""
-    read = tuple(StagedChunk.from_json(json.loads(json.dumps(chunk.to_json()))) for chunk in chunks)
+    read = tuple(from_json(StagedChunk, json.loads(json.dumps(to_json(chunk)))) for chunk in chunks)
     manifest = Manifest(run_id, "A.B.T", None, "parquet", "snappy", "bucket", "A/B/T/run_x/", (), read)
     whole, parts = split_document(manifest.to_document())
     text = json.dumps(whole)

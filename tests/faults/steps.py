@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from snowmelt.drivers.failures import translate
+from snowmelt.json_values import from_json, to_json
 from snowmelt.unload.manifest import StagedChunk
 from tests.steps.runs import World
 
@@ -151,7 +152,7 @@ def run_steps(world: World, job: Job) -> None:
                 unload_one(world, part, chunk, number, kept)
         if "files" in job.steps:
             chunks = [
-                StagedChunk.from_json(kept.get(f"chunk_{number}")) for number, _ in enumerate(pieces(plan))
+                from_json(StagedChunk, kept.get(f"chunk_{number}")) for number, _ in enumerate(pieces(plan))
             ]
             if kept.get("batches") is None:
                 gathered = gathering.gather_files(
@@ -207,7 +208,7 @@ def unload_one(world: World, plan: Any, chunk: Any, number: int, kept: Kept) -> 
     passed("unload: id kept")
     staged = unload.await_unload(world.snowflake, request, submitted, 0.02)
     passed("unload: read")
-    kept.set(f"chunk_{number}", staged.to_json())
+    kept.set(f"chunk_{number}", to_json(staged))
 
 
 # ---------------------------------------------------------------- points

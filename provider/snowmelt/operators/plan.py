@@ -14,6 +14,7 @@ from airflow.sdk import BaseOperator, XComArg
 from snowmelt.airflow.links import MigrationLink, S3FolderLink, build_s3_url, store_link
 from snowmelt.airflow.retrying import failing_fast
 from snowmelt.airflow.sessions import postgres_session, s3_client, snowflake_session, task_tag
+from snowmelt.json_values import from_json, to_json
 from snowmelt.plan.plan import Plan, plan_run_id
 from snowmelt.unload.manifest import StagedChunk
 
@@ -102,7 +103,7 @@ class MigrationPlanOperator(BaseOperator):
             "bucket": plan.location.bucket,
             "source_filter": plan.where,
             "filter_subqueries": plan.filter_subqueries,
-            "chunk": chunk.to_json(),
+            "chunk": to_json(chunk),
             "snapshot": plan.snapshot,
             "row_limit": plan.row_limit,
             "file_format": plan.file_format,
@@ -158,7 +159,7 @@ class MigrationFilesOperator(BaseOperator):
         """Check, record, write the manifest."""
         from snowmelt.steps.register import gather_files
 
-        staged = [StagedChunk.from_json(chunk) for chunk in _all(self.chunks) if chunk is not None]
+        staged = [from_json(StagedChunk, chunk) for chunk in _all(self.chunks) if chunk is not None]
         with failing_fast(), postgres_session(self.postgres_conn_id) as postgres:
             gathered = gather_files(
                 postgres,

@@ -19,6 +19,7 @@ from snowmelt.airflow.links import (
 from snowmelt.airflow.records import note_submitted
 from snowmelt.airflow.retrying import failing_fast
 from snowmelt.airflow.sessions import snowflake_account, snowflake_session, task_tag
+from snowmelt.json_values import from_json, to_json
 from snowmelt.plan.plan import max_file_bytes
 from snowmelt.sql.names import parse_table_name
 from snowmelt.unload.chunks import Chunk
@@ -202,7 +203,7 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
             "Unloaded %s rows into %s files, %.1f MB, in %.1f s (%.0f rows/s)",
             f"{staged.rows:,}", len(staged.files), staged.bytes / 1e6, staged.seconds, rate,
         )  # fmt: skip
-        return staged.to_json() | describe_unload(request, submitted)
+        return to_json(staged) | describe_unload(request, submitted)
 
     def _request(self) -> UnloadRequest:
         from snowmelt.unload.chunk import UnloadRequest
@@ -216,7 +217,7 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
             columns=self._columns(),
             where=self.source_filter or "",
             subqueries=self.filter_subqueries,
-            chunk=Chunk.from_json(dict(self.chunk)) if self.chunk else Chunk(0, "", None, self.source),
+            chunk=from_json(Chunk, self.chunk) if self.chunk else Chunk(0, "", None, self.source),
             snapshot=self.snapshot or None,
             row_limit=self.row_limit,
             file_format=self.file_format,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from snowmelt.errors import PlanChanged
+from snowmelt.json_values import from_json, to_json
 from snowmelt.sql.names import TableName
 from snowmelt.types.columns import Column
 from snowmelt.unload.chunks import Chunk
@@ -122,20 +123,20 @@ class Plan:
             "target_table": self.target_table,
             "staging_table": self.staging_table,
             "target_exists": self.target_exists,
-            "location": self.location.to_json(),
+            "location": to_json(self.location),
             "path": self.path,
             "file_format": self.file_format,
             "compression": self.compression,
             "max_file_bytes": self.max_file_bytes,
             "load_method": self.load_method,
-            "columns": [column.to_json() for column in self.columns],
+            "columns": [to_json(column) for column in self.columns],
             "added_columns": list(self.added_columns),
             "where": self.where,
             "row_limit": self.row_limit,
             "snapshot": self.snapshot,
             "snapshot_note": self.snapshot_note,
             "source_rows": self.source_rows,
-            "chunks": [chunk.to_json() for chunk in self.chunks],
+            "chunks": [to_json(chunk) for chunk in self.chunks],
             "publish": self.publish,
             "uniqueness_columns": list(self.uniqueness_columns),
             "watermark_column": self.watermark_column,
@@ -169,10 +170,10 @@ class Plan:
             **values
             | {
                 "source": TableName(*values["source"]),
-                "location": Location.from_json(values["location"]),
-                "columns": tuple(Column.from_json(column) for column in values["columns"]),
+                "location": from_json(Location, values["location"]),
+                "columns": tuple(from_json(Column, column) for column in values["columns"]),
                 "added_columns": tuple(values["added_columns"]),
-                "chunks": tuple(Chunk.from_json(chunk) for chunk in values["chunks"]),
+                "chunks": tuple(from_json(Chunk, chunk) for chunk in values["chunks"]),
                 "uniqueness_columns": tuple(values["uniqueness_columns"]),
                 "keys": None if values["keys"] is None else cls.from_json(values["keys"]),
             }

@@ -11,6 +11,7 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from snowmelt.airflow.links import MigrationLink
 from snowmelt.airflow.retrying import failing_fast
 from snowmelt.airflow.sessions import s3_client
+from snowmelt.json_values import to_json
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -71,7 +72,7 @@ class S3ManifestSensor(BaseSensorOperator):
                 "%s other objects stand beside them, left by a try that failed; they are not loaded: %s",
                 len(look.strays), ", ".join(look.strays[:5]),
             )  # fmt: skip
-        chunks = [chunk.to_json() for chunk in look.chunks]
+        chunks = [to_json(chunk) for chunk in look.chunks]
         return PokeReturnValue(
             is_done=True, xcom_value=chunks if isinstance(self.manifest, str) else chunks[0]
         )

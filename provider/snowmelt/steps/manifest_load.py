@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 
 from snowmelt.errors import ConfigurationError, StagingUnavailable
+from snowmelt.json_values import from_json, to_json
 from snowmelt.ledger.runs import write_ledger, write_run
 from snowmelt.load.method import aws_s3_reason, choose_load_method
 from snowmelt.load.rejects import RejectPolicy
@@ -93,7 +94,7 @@ def _manifest_of(given: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Mani
         raise ConfigurationError(
             "The chunks of the manifest are of different tables or columns. Load each by itself."
         )
-    chunks = tuple(StagedChunk.from_json(part) for part in parts)
+    chunks = tuple(from_json(StagedChunk, part) for part in parts)
     return Manifest(
         run_id="-".join(chunk.query_id for chunk in chunks[:1]),
         source=first["source"],
@@ -102,7 +103,7 @@ def _manifest_of(given: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Mani
         compression=first["compression"],
         bucket=chunks[0].bucket,
         path=first["path"],
-        columns=tuple(Column.from_json(column) for column in first["columns"]),
+        columns=tuple(from_json(Column, column) for column in first["columns"]),
         chunks=chunks,
     )
 
@@ -125,7 +126,7 @@ def _write_run(connection: psycopg.Connection[Any], manifest: Manifest, table: s
             "snapshot_note": f"files of {manifest.path}, loaded by S3ToPostgresLoadOperator itself",
             "request": {"manifest": manifest.path, "table": table, "load_method": method},
             "fingerprint": digest,
-            "plan": {"columns": [column.to_json() for column in manifest.columns]},
+            "plan": {"columns": [to_json(column) for column in manifest.columns]},
             "source_rows": manifest.rows,
         },
     )

@@ -12,8 +12,10 @@ DDL for PostgreSQL: a table from planned columns, and columns that are added to 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import model_validator
 
 from snowmelt.sql.names import near_misses, postgres_identifier, postgres_literal, snowflake_identifier
 from snowmelt.sql.text import find_text_faults
@@ -192,15 +194,13 @@ class Column:
         """Whether something else than a column of the source as it stands is copied: a mask, an offset."""
         return self.value != snowflake_identifier(self.source)
 
-    def to_json(self) -> dict[str, Any]:
-        """The column as plain JSON values."""
-        return asdict(self) | {"form": self.form.value}
-
+    @model_validator(mode="before")
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Column:
-        """The column that `to_json` wrote. Without a `value`, as manifests were once, it is the source's column itself."""
-        bare = snowflake_identifier(values["source"])
-        return cls(**{"value": bare, **values, "form": Form(values["form"])})
+    def _read_older(cls, values: Any) -> Any:
+        """Without a `value`, as manifests were once, it is the source's column itself."""
+        if isinstance(values, dict) and "value" not in values and isinstance(values.get("source"), str):
+            return {**values, "value": snowflake_identifier(values["source"])}
+        return values
 
 
 @dataclass(frozen=True, slots=True)

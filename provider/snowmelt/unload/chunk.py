@@ -17,6 +17,7 @@ from snowmelt.drivers.snowflake import (
     submit_query,
 )
 from snowmelt.errors import ConfigurationError, SourceUnavailable
+from snowmelt.json_values import to_json
 from snowmelt.sql.names import TableName, parse_identifiers, snowflake_identifier
 from snowmelt.sql.predicate import parse_source_filter
 from snowmelt.types.column_plan import plan_columns
@@ -86,7 +87,7 @@ def submit_unload(session: Connection, request: UnloadRequest) -> dict[str, Any]
         "submitted_at": time.time(),
         "title": request.title,
         "rows": request.chunk.rows,
-        "columns": [column.to_json() for column in planned],
+        "columns": [to_json(column) for column in planned],
     }
 
 

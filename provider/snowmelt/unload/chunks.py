@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from snowmelt.errors import ConfigurationError
 from snowmelt.sql.names import snowflake_identifier, snowflake_literal
@@ -114,15 +113,6 @@ class Chunk:
     def folder(self) -> str:
         """The chunk's folder below the run's prefix."""
         return f"chunk_{self.index:03d}"
-
-    def to_json(self) -> dict[str, Any]:
-        """A plain dict, as it stands in the ledger and in XComs."""
-        return {"index": self.index, "predicate": self.predicate, "rows": self.rows, "label": self.label}
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Chunk:
-        """The chunk that `to_json` wrote."""
-        return cls(index=data["index"], predicate=data["predicate"], rows=data["rows"], label=data["label"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from snowmelt.sql.names import snowflake_identifier, snowflake_literal
@@ -38,17 +37,3 @@ class Location:
     def writable(self) -> bool:
         """Whether Snowflake can write here: a plan of an older load may name the bucket alone."""
         return bool(self.stage or self.integration)
-
-    def to_json(self) -> dict[str, str]:
-        """A plain dict, as it stands in the ledger and in XComs."""
-        return {
-            "bucket": self.bucket,
-            "base": self.base,
-            "stage": self.stage,
-            "integration": self.integration,
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, str]) -> Location:
-        """The location that `to_json` wrote."""
-        return cls(data["bucket"], data["base"], data["stage"], data["integration"])

@@ -19,7 +19,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import computed_field
+
 from snowmelt.errors import StagingError
+from snowmelt.json_values import Rounded, from_json, to_json
 from snowmelt.types.columns import Column
 
 #: Raised when a reader of an older manifest would misunderstand a newer one.
@@ -47,21 +50,6 @@ class StagedFile:
         """The last two parts of the key, `chunk_003/data_….snappy.parquet`: enough to tell it within its run."""
         return "/".join(self.key.rsplit("/", 2)[-2:])
 
-    def to_json(self) -> dict[str, Any]:
-        """A plain dict, as it stands in XComs."""
-        return {
-            "key": self.key,
-            "bytes": self.bytes,
-            "rows": self.rows,
-            "chunk": self.chunk,
-            "etag": self.etag,
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> StagedFile:
-        """The file that `to_json` wrote."""
-        return cls(data["key"], int(data["bytes"]), int(data["rows"]), int(data["chunk"]), data.get("etag"))
-
 
 @dataclass(frozen=True, slots=True)
 class StagedChunk:
@@ -72,46 +60,22 @@ class StagedChunk:
     bucket: str
     #: The query that unloaded it, and how long that took.
     query_id: str
-    seconds: float
+    seconds: Rounded
     files: tuple[StagedFile, ...]
-    #: When the statement was submitted, in seconds since 1970; None: nobody knows any more.
-    started_at: float | None = None
+    #: When the statement was submitted, in seconds since 1970; None: it is not recorded.
+    started_at: Rounded | None = None
 
+    @computed_field  # type: ignore[prop-decorator] # pydantic's own way for properties
     @property
     def rows(self) -> int:
         """Rows in all its files."""
         return sum(file.rows for file in self.files)
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def bytes(self) -> int:
         """Bytes of all its files."""
         return sum(file.bytes for file in self.files)
-
-    def to_json(self) -> dict[str, Any]:
-        """A plain dict, as it stands in XComs."""
-        return {
-            "chunk": self.chunk,
-            "bucket": self.bucket,
-            "query_id": self.query_id,
-            "seconds": round(self.seconds, 3),
-            "started_at": None if self.started_at is None else round(self.started_at, 3),
-            "rows": self.rows,
-            "bytes": self.bytes,
-            "files": [file.to_json() for file in self.files],
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> StagedChunk:
-        """The chunk that `to_json` wrote."""
-        files = tuple(StagedFile.from_json(file) for file in data["files"])
-        return cls(
-            int(data["chunk"]),
-            str(data["bucket"]),
-            str(data["query_id"]),
-            float(data["seconds"]),
-            files,
-            data.get("started_at"),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,31 +110,73 @@ class Manifest:
         return sum(chunk.bytes for chunk in self.chunks)
 
     def to_document(self) -> dict[str, Any]:
-        """The JSON document that is staged; files are triples (name below the chunk's folder, bytes, rows)."""
-        return {
-            "snowmelt_manifest": MANIFEST_VERSION,
-            "run_id": self.run_id,
-            "source": self.source,
-            "snapshot": self.snapshot,
-            "file_format": self.file_format,
-            "compression": self.compression,
-            "bucket": self.bucket,
-            "path": self.path,
-            "rows": self.rows,
-            "bytes": self.bytes,
-            "columns": [column.to_json() for column in self.columns],
-            "chunks": [
-                {
-                    "chunk": chunk.chunk,
-                    "query_id": chunk.query_id,
-                    "seconds": round(chunk.seconds, 3),
-                    "folder": chunk.files[0].key.rsplit("/", 1)[0] + "/" if chunk.files else None,
-                    "rows": chunk.rows,
-                    "files": [[file.key.rsplit("/", 1)[1], file.bytes, file.rows] for file in chunk.files],
-                }
-                for chunk in self.chunks
-            ],
-        }
+        """The JSON document that is staged."""
+        chunks = tuple(
+            _ChunkDocument(
+                chunk=chunk.chunk,
+                query_id=chunk.query_id,
+                seconds=chunk.seconds,
+                folder=chunk.files[0].key.rsplit("/", 1)[0] + "/" if chunk.files else None,
+                rows=chunk.rows,
+                files=tuple((file.key.rsplit("/", 1)[1], file.bytes, file.rows) for file in chunk.files),
+            )
+            for chunk in self.chunks
+        )
+        return to_json(
+            _Document(
+                snowmelt_manifest=MANIFEST_VERSION,
+                run_id=self.run_id,
+                source=self.source,
+                snapshot=self.snapshot,
+                file_format=self.file_format,
+                compression=self.compression,
+                bucket=self.bucket,
+                path=self.path,
+                rows=self.rows,
+                bytes=self.bytes,
+                columns=self.columns,
+                chunks=chunks,
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _ChunkDocument:
+    """A chunk in `manifest.json`."""
+
+    chunk: int
+    query_id: str
+    seconds: Rounded
+    #: The folder of all its files, as a key; None without files.
+    folder: str | None
+    rows: int
+    #: (name below the folder, bytes, rows) each.
+    files: tuple[tuple[str, int, int], ...]
+
+    def staged(self, bucket: str) -> StagedChunk:
+        """What the unload returned, with whole keys."""
+        files = tuple(
+            StagedFile(f"{self.folder}{name}", size, rows, self.chunk) for name, size, rows in self.files
+        )
+        return StagedChunk(self.chunk, bucket, self.query_id, self.seconds, files)
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """`manifest.json`. Another form gets another `MANIFEST_VERSION`."""
+
+    snowmelt_manifest: int
+    run_id: str
+    source: str
+    snapshot: str | None
+    file_format: str
+    compression: str
+    bucket: str
+    path: str
+    rows: int
+    bytes: int
+    columns: tuple[Column, ...]
+    chunks: tuple[_ChunkDocument, ...]
 
 
 def check_confined(manifest: Manifest, bucket: str, key: str) -> None:
@@ -197,46 +203,33 @@ def parse_manifest(text: str | bytes, *, origin: str) -> Manifest:
     :raises StagingError: no manifest, one of a later version, or one whose sums disagree.
     """
     try:
-        document = json.loads(text)
-        version = document["snowmelt_manifest"]
+        values = json.loads(text)
+        version = values["snowmelt_manifest"]
         if version != MANIFEST_VERSION:
             raise StagingError(
                 f"{origin} is a manifest of version {version}; this provider reads version {MANIFEST_VERSION}. "
                 "Load it with the provider that unloaded it, or a newer one."
             )
-        chunks = tuple(
-            StagedChunk(
-                int(chunk["chunk"]),
-                str(document["bucket"]),
-                str(chunk["query_id"]),
-                float(chunk["seconds"]),
-                tuple(
-                    StagedFile(f"{chunk['folder']}{name}", int(size), int(rows), int(chunk["chunk"]))
-                    for name, size, rows in chunk["files"]
-                ),
-            )
-            for chunk in document["chunks"]
-        )
-        manifest = Manifest(
-            run_id=document["run_id"],
-            source=document["source"],
-            snapshot=document.get("snapshot"),
-            file_format=document["file_format"],
-            compression=document["compression"],
-            bucket=document["bucket"],
-            path=document["path"],
-            columns=tuple(Column.from_json(column) for column in document["columns"]),
-            chunks=chunks,
-        )
-        expected = int(document["rows"]), int(document["bytes"])
+        document = from_json(_Document, values)
     except (KeyError, TypeError, ValueError) as error:
         raise StagingError(
             f"{origin} is not a manifest of Snowmelt ({type(error).__name__}: {error}). "
             "Name the run_id of an unload that ended, or unload anew."
         ) from error
-    if (manifest.rows, manifest.bytes) != expected:
+    manifest = Manifest(
+        run_id=document.run_id,
+        source=document.source,
+        snapshot=document.snapshot,
+        file_format=document.file_format,
+        compression=document.compression,
+        bucket=document.bucket,
+        path=document.path,
+        columns=document.columns,
+        chunks=tuple(chunk.staged(document.bucket) for chunk in document.chunks),
+    )
+    if (manifest.rows, manifest.bytes) != (document.rows, document.bytes):
         raise StagingError(
-            f"{origin} says {expected[0]:,} rows, {expected[1]:,} bytes, but its files add up to {manifest.rows:,} rows, "
+            f"{origin} says {document.rows:,} rows, {document.bytes:,} bytes, but its files add up to {manifest.rows:,} rows, "
             f"{manifest.bytes:,} bytes: it was changed after it was written. Unload anew."
         )
     return manifest

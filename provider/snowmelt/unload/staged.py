@@ -11,6 +11,7 @@ from typing import Any
 
 from snowmelt.drivers.s3_errors import s3_failures
 from snowmelt.errors import StagingError
+from snowmelt.json_values import from_json
 from snowmelt.unload.manifest import (
     Manifest,
     StagedChunk,
@@ -141,7 +142,7 @@ def look_for_staged(s3: Any, manifest: Mapping[str, Any] | str) -> StagedLook:
         if not manifest_exists(s3, bucket, key):
             return StagedLook((), (manifest,), ())
         return look_for_chunks(s3, read_manifest(s3, bucket, key).chunks)
-    return look_for_chunks(s3, (StagedChunk.from_json(manifest),))
+    return look_for_chunks(s3, (from_json(StagedChunk, manifest),))
 
 
 def look_for_chunks(s3: Any, chunks: tuple[StagedChunk, ...]) -> StagedLook:
