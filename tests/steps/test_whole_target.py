@@ -37,7 +37,9 @@ class Nights(RuleBasedStateMachine):
         self.day = 1
         self.outcome = ""
         self.filter = ""
-        self.world.sql("CREATE OR REPLACE TABLE W (ID NUMBER(9,0) NOT NULL, AT TIMESTAMP_NTZ(6), V VARCHAR, N NUMBER(9,0))")
+        self.world.sql(
+            "CREATE OR REPLACE TABLE W (ID NUMBER(9,0) NOT NULL, AT TIMESTAMP_NTZ(6), V VARCHAR, N NUMBER(9,0))"
+        )
         self.world.execute("DROP TABLE IF EXISTS public.w", "DROP SCHEMA IF EXISTS snowmelt CASCADE")
         self.insert(rows, late=False)
 
@@ -50,7 +52,9 @@ class Nights(RuleBasedStateMachine):
             self.next_id += 1
             at = "2026-01-01 00:00" if late else f"2026-02-01 00:00:{self.day % 60:02d}"
             moment = f"DATEADD('day', {0 if late else self.day}, '{at}'::TIMESTAMP_NTZ)"
-            self.world.sql(f"INSERT INTO W SELECT {self.next_id}, {moment}, 'v{self.next_id}', {self.next_id % 3}")
+            self.world.sql(
+                f"INSERT INTO W SELECT {self.next_id}, {moment}, 'v{self.next_id}', {self.next_id % 3}"
+            )
 
     @rule(number=st.integers(0, 2))
     def update(self, number):
@@ -127,7 +131,13 @@ class Nights(RuleBasedStateMachine):
         return self.world.query("SELECT to_regclass('public.w') IS NOT NULL") == [(True,)]
 
     def run(self, mode, **settings):
-        table = TABLE | self.settings | settings | {"mode": mode} | ({"source_filter": self.filter} if self.filter else {})
+        table = (
+            TABLE
+            | self.settings
+            | settings
+            | {"mode": mode}
+            | ({"source_filter": self.filter} if self.filter else {})
+        )
         before = self.world.query("SELECT * FROM public.w ORDER BY 1") if self.filled() else None
         try:
             self.world.run(table)

@@ -54,8 +54,6 @@ class TargetState:
     missing: int
     #: The instant that the run read, as Snowflake printed it; None without time travel.
     snapshot: str | None
-    #: The highest watermark that the target holds; None without a watermark column.
-    watermark: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +87,9 @@ def find_changes(state: TargetState, scope: Scope, target: TargetNow) -> tuple[C
 
 def _target_changes(state: TargetState, target: TargetNow) -> Iterator[Change]:
     if target.identity.oid != state.target.oid:
-        yield Change("target table", "the one that was filled", "another one of that name: it was created again")
+        yield Change(
+            "target table", "the one that was filled", "another one of that name: it was created again"
+        )
     if target.rows is not None and target.rows != state.rows:
         emptied = target.identity.filenode != state.target.filenode and target.rows < state.rows
         how = " (it was truncated or rewritten)" if emptied else ""
@@ -107,6 +107,10 @@ def _scope_changes(before: Scope, now: Scope) -> Iterator[Change]:
         yield Change("uniqueness_columns", _names(before.unique_key), _names(now.unique_key))
     if before.watermark_column != now.watermark_column and before.watermark_column is not None:
         yield Change("watermark_column", before.watermark_column, now.watermark_column or "none")
+    yield from _column_changes(before, now)
+
+
+def _column_changes(before: Scope, now: Scope) -> Iterator[Change]:
     for name in sorted(before.columns.keys() | now.columns.keys()):
         if name not in before.columns:
             yield Change(f'column "{name}"', "not copied", "copied: it is NULL in the rows of earlier runs")
