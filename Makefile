@@ -62,7 +62,7 @@ format: .venv/.dev  ## let ruff format and fix
 sandbox: sandbox/.venv/.ready  ## start the stand-ins in the background; writes .sandbox/env
 	@$(SANDBOX) up --state $(STATE)
 
-sandbox-down: sandbox/.venv/.ready  ## stop the stand-ins
+sandbox-down: sandbox/.venv/.ready  ## stop the stand-ins, and remove what deleted ones left in the temporary folder
 	@$(SANDBOX) down --state $(STATE)
 
 fill: sandbox  ## put the demo tables into the Snowflake stand-in (ROWS=200000)
@@ -91,6 +91,7 @@ lock: $(UV)  ## make the hashed locks anew from requirements/*.in
 	    --custom-compile-command 'make lock' requirements/$$name.in --output-file requirements/$$name.txt; done
 
 clean: ## remove what the other targets made (not the sandbox's state: make sandbox-down first)
+	@if [ -x sandbox/.venv/bin/python ]; then $(SANDBOX) clean --state $(STATE); fi
 	rm -rf .venv .venv-bench .venv-celery sandbox/.venv .cache dist build
 
 .cache/bootstrap/bin/uv: requirements/bootstrap.txt

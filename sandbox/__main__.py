@@ -1,4 +1,4 @@
-"""`python -m sandbox up | down | status | fill`: control of the stand-ins. Run from the checkout's root."""
+"""`python -m sandbox up | down | status | fill | clean`: control of the stand-ins. Run from the checkout's root."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from sandbox.errors import SandboxError
+from sandbox.errors import run_command
 from sandbox.state import State
 
 
@@ -16,7 +16,8 @@ def main(arguments: list[str] | None = None) -> int:
     helps = {
         "up": "start Snowflake's, S3's and PostgreSQL's stand-in in the background; write <state>/env",
         "down": "stop them and wait until they are gone",
-        "status": "tell which of them run (exit code 1 unless all do)",
+        "status": "print which of them run (exit code 1 unless all do)",
+        "clean": "remove what deleted sandboxes left in the temporary folder, and copies of programs",
         "fill": "put the demo tables into the Snowflake stand-in",
     }
     for name, text in helps.items():
@@ -31,14 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     checkout = Path(__file__).resolve().parent.parent
     state = State(options.state.absolute(), checkout)
-    try:
-        return run(options, state)
-    except SandboxError as error:
-        print(f"sandbox {options.command}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"sandbox {options.command}: interrupted; run it again, or run: down", file=sys.stderr)
-        return 130
+    return run_command(f"sandbox {options.command}", lambda: run(options, state))
 
 
 def run(options: argparse.Namespace, state: State) -> int:
@@ -48,6 +42,8 @@ def run(options: argparse.Namespace, state: State) -> int:
         control.up(state)
     elif options.command == "down":
         control.down(state, purge=options.purge)
+    elif options.command == "clean":
+        control.clean(state)
     elif options.command == "status":
         return 0 if control.status(state) else 1
     else:

@@ -16,9 +16,9 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from sandbox.errors import SandboxError
+from sandbox.errors import SandboxError, read_tail, run_command
 from sandbox.process import is_running, start, stop
-from sandbox.state import State
+from sandbox.state import State, read_setting
 
 NAME = "airflow"
 READY_SECONDS = 180
@@ -39,7 +39,7 @@ def migrate() -> None:
 
 def up(state: State) -> str:
     """Start Airflow unless it runs, wait until it is healthy, return its address."""
-    address = os.environ["AIRFLOW__API__BASE_URL"].rstrip("/")
+    address = read_setting("AIRFLOW__API__BASE_URL").rstrip("/")
     log = state.log / "airflow.log"
     if not is_running(state, NAME):
         stop(state, NAME)
@@ -51,8 +51,9 @@ def up(state: State) -> str:
     deadline = time.monotonic() + READY_SECONDS
     while not is_healthy(address):
         if not is_running(state, NAME) or time.monotonic() > deadline:
-            tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
-            raise SandboxError(f"Airflow does not answer at {address}. Its log, {log}, ends:\n{tail}")
+            raise SandboxError(
+                f"Airflow does not answer at {address}. Its log, {log}, ends:\n{read_tail(log)}"
+            )
         time.sleep(0.5)
     return address
 
@@ -74,20 +75,16 @@ def main() -> int:
     options = parser.parse_args()
     checkout = Path(__file__).resolve().parents[1]
     state = State(root=(checkout / options.state).resolve(), checkout=checkout)
-    try:
-        if options.verb == "down":
-            with state.locked():
-                print(
-                    "Airflow is stopped."
-                    if stop(state, NAME, ask=signal.SIGTERM)
-                    else "Airflow was not running."
-                )
+    return run_command(f"Airflow {options.verb}", lambda: run(options.verb, state))
+
+
+def run(verb: str, state: State) -> int:
+    with state.locked():
+        if verb == "down":
+            stopped = stop(state, NAME, ask=signal.SIGTERM)
+            print("Airflow is stopped." if stopped else "Airflow was not running.")
             return 0
-        with state.locked():
-            address = up(state)
-    except SandboxError as error:
-        print(error, file=sys.stderr)
-        return 1
+        address = up(state)
     print(
         f"Airflow answers at {address} (no login needed). Trigger migrate_table there; stop all with: make down"
     )

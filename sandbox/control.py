@@ -1,4 +1,4 @@
-"""Start, stop and look at the three stand-ins."""
+"""Start, stop and inspect the three stand-ins."""
 
 from __future__ import annotations
 
@@ -18,7 +18,15 @@ from sandbox import postgres, process
 from sandbox.certificates import make_certificates, write_bundle
 from sandbox.environment import s3_endpoint, write_environment
 from sandbox.errors import SandboxError, read_tail
-from sandbox.postgres_home import PostgresHome, make_home, read_home, remove_home
+from sandbox.postgres_home import (
+    PostgresHome,
+    find_user,
+    make_home,
+    read_home,
+    remove_abandoned_homes,
+    remove_home,
+    remove_programs,
+)
 from sandbox.s3.users import User, read_users
 from sandbox.state import LISTEN, SERVERS, State, change_port, is_free, read_ports, read_secrets
 
@@ -36,7 +44,7 @@ def up(state: State) -> None:
         make_certificates(state)
         bundle = write_bundle(state)
         users = read_users(state.s3 / "users.json")
-        before = {name: _is_well(state, name) for name in SERVERS}
+        before = {name: _is_healthy(state, name) for name in SERVERS}
         for name in SERVERS:
             if not before[name]:
                 process.stop(state, name, ask=STOP_SIGNAL.get(name, signal.SIGTERM))
@@ -72,7 +80,8 @@ def up(state: State) -> None:
 
 
 def down(state: State, *, purge: bool = False) -> None:
-    """Stop what `up` started; `purge` removes the state folder's contents too."""
+    """Stop what `up` started and remove copies of programs; `purge` removes the state folder's contents too."""
+    _remove_abandoned()
     if not state.root.is_dir():
         print(f"nothing to stop: {_short(state.root)} does not exist")
         return
@@ -80,6 +89,7 @@ def down(state: State, *, purge: bool = False) -> None:
         for name in reversed(SERVERS):
             was = process.stop(state, name, ask=STOP_SIGNAL.get(name, signal.SIGTERM))
             print(f"{TITLES[name]:<11}{'stopped' if was else 'was not running'}")
+        remove_programs(state)
         if purge:
             remove_home(state)
             for path in state.root.iterdir():
@@ -88,13 +98,26 @@ def down(state: State, *, purge: bool = False) -> None:
             print(f"removed what was in {_short(state.root)}")
 
 
+def clean(state: State) -> None:
+    """Remove from the temporary folder what deleted sandboxes left, and this one's copies of programs. The data stay."""
+    _remove_abandoned()
+    if state.root.is_dir():
+        with state.locked():
+            remove_programs(state)
+
+
+def _remove_abandoned() -> None:
+    for root in remove_abandoned_homes():
+        print(f"removed {root}: its sandbox no longer exists")
+
+
 def status(state: State) -> bool:
-    """Print a line for each server; tells whether all are well."""
+    """Print a line for each server; return whether all are healthy."""
     well = {}
     for name in SERVERS:
         started = process.read_started(state, name)
         alive = started is not None and started.find() is not None
-        well[name] = alive and _is_well(state, name)
+        well[name] = alive and _is_healthy(state, name)
         word = "running" if well[name] else "running, but does not answer" if alive else "not running"
         where = f", 127.0.0.1:{read_ports(state)[name]}, pid {started.pid}" if alive and started else ""
         print(f"{TITLES[name]:<11}{word}{where}")
@@ -145,7 +168,9 @@ def _start_postgres(state: State, users: dict[str, User]) -> subprocess.Popen[by
 
 
 def _set_up_postgres(state: State) -> None:
-    home, port = make_home(state), read_ports(state)["postgres"]
+    home, port = _running_home(state), read_ports(state)["postgres"]
+    if home is None:
+        raise SandboxError(f"PostgreSQL ended just after it started. Its log: {state.log / 'postgres'}")
     installed = (home.aws / "fetch").exists()
     try:
         postgres.set_up(home, port, read_secrets(state), aws_s3=installed)
@@ -177,23 +202,27 @@ def _start_snowflake(state: State, users: dict[str, User]) -> subprocess.Popen[b
     )
 
 
-def _is_well(state: State, name: str) -> bool:
-    """Running, ours and answering."""
+def _is_healthy(state: State, name: str) -> bool:
+    """Whether it runs, is ours and answers."""
     return process.is_running(state, name) and _answers(state, name)
 
 
 def _answers(state: State, name: str) -> bool:
     port = read_ports(state)[name]
     if name == "postgres":
-        root = read_home(state)
-        if root is None:
-            return False
-        binaries = Path(process.read_started(state, name).command[0]).parent  # type: ignore[union-attr]
-        home = PostgresHome(root, binaries, None)
-        return postgres.is_healthy(home, port, read_secrets(state)["postgres_superuser"])
+        home = _running_home(state)
+        return home is not None and postgres.is_healthy(home, port, read_secrets(state)["postgres_superuser"])
     if name == "snowflake":
         return _get(f"https://localhost:{port}/health", state.tls / "ca.pem")
     return _get(f"http://127.0.0.1:{port}/sandbox/health", None)
+
+
+def _running_home(state: State) -> PostgresHome | None:
+    """The home of the server that was started: with the programs that it runs from."""
+    root, started = read_home(state), process.read_started(state, "postgres")
+    if root is None or started is None:
+        return None
+    return PostgresHome(root, Path(started.command[0]).parent, find_user())
 
 
 def _get(url: str, authority: Path | None) -> bool:
@@ -222,5 +251,5 @@ def _wait(state: State, name: str, child: subprocess.Popen[bytes]) -> None:
         why = f"ended with code {ended}" if ended is not None else f"did not answer within {START_SECONDS} s"
         raise SandboxError(
             f"{TITLES[name]} {why}. Its log, {log}, ends:\n{read_tail(log)}\n"
-            "Mend that and start again: what is already running stays."
+            "Correct that and start again: what already runs keeps running."
         )

@@ -5,7 +5,6 @@ Runs in .venv with <state>/env sourced (`make demo`).
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -16,7 +15,8 @@ import psycopg
 from psycopg.rows import dict_row
 
 from sandbox.airflow import migrate
-from sandbox.errors import SandboxError
+from sandbox.errors import SandboxError, read_tail, run_command
+from sandbox.state import read_setting
 
 DAGS = ("migrate__analytics__dimpayer", "migrate__analytics__factvisitcallperformance_cr")
 READ_RUN = """
@@ -50,8 +50,7 @@ def run_dags(logs: Path) -> None:
         code = process.wait()
         if code:
             log = logs / f"{dag_id}.log"
-            tail = "\n".join(log.read_text(errors="replace").splitlines()[-25:])
-            raise SandboxError(f"{dag_id} failed. Its log, {log}, ends:\n{tail}")
+            raise SandboxError(f"{dag_id} failed. Its log, {log}, ends:\n{read_tail(log, lines=25)}")
         print(f"  {dag_id}: done after {time.monotonic() - started:.0f} s", flush=True)
 
 
@@ -66,7 +65,7 @@ def wait_for_begin(process: subprocess.Popen[bytes], log: Path) -> None:
 
 def read_run(dag_id: str) -> dict[str, Any]:
     """The DAG's latest run, from the ledger."""
-    with psycopg.connect(os.environ["SNOWMELT_SANDBOX_PG_DSN"]) as connection:
+    with psycopg.connect(read_setting("SNOWMELT_SANDBOX_PG_DSN")) as connection:
         row = connection.cursor(row_factory=dict_row).execute(READ_RUN, (dag_id,)).fetchone()
     if row is None:
         raise SandboxError(f"The ledger has no run of {dag_id}.")
@@ -109,16 +108,16 @@ def show(runs: list[dict[str, Any]]) -> str:
 
 
 def main() -> int:
-    state = Path(os.environ["SNOWMELT_SANDBOX_STATE"])
-    try:
-        print("Preparing Airflow's own tables …", flush=True)
-        migrate()
-        print("Copying two tables by `airflow dags test`, side by side:", flush=True)
-        run_dags(state / "log")
-        runs = [read_run(dag_id) for dag_id in DAGS]
-    except SandboxError as error:
-        print(error, file=sys.stderr)
-        return 1
+    return run_command("demo", run)
+
+
+def run() -> int:
+    state = Path(read_setting("SNOWMELT_SANDBOX_STATE"))
+    print("Preparing Airflow's own tables …", flush=True)
+    migrate()
+    print("Copying two tables by `airflow dags test`, side by side:", flush=True)
+    run_dags(state / "log")
+    runs = [read_run(dag_id) for dag_id in DAGS]
     print(f"\n{show(runs)}\n")
     print(
         "Seconds of unload and load are summed over the tasks; the Snowflake and S3 here are stand-ins (docs/sandbox.md).\n"

@@ -25,7 +25,7 @@ BATCH = 500_000
 
 @dataclass(frozen=True)
 class DemoTable:
-    """A table with its rows. `mark` in its comment tells that it is whole: it is set last."""
+    """A table with its rows. `mark` in its comment is set last: the table is complete."""
 
     name: str
     columns: list[DemoColumn]

@@ -131,7 +131,7 @@ def _aws(state: State, user: User) -> dict[str, object]:
 
 
 def _snowflake_host() -> str:
-    """A name that stands in the certificate."""
+    """A name that the certificate contains."""
     return "localhost" if HOST == "127.0.0.1" else HOST
 
 

@@ -1,4 +1,4 @@
-"""Faults on order: rules that a test sets in a running stand-in, each for a number of requests.
+"""Injected faults: rules that a test sets in a running stand-in, each for a number of requests.
 
 A rule is a JSON object: `kind` (what happens; the stand-ins' own), `match` (a regular expression that is searched in
 what the request is about), `count` (how often; 0: always), `skip` (how many to let pass first), and what the kind needs.
@@ -27,7 +27,7 @@ class Rule:
     after: int = 0
     #: stall: seconds.
     seconds: float = 0.0
-    #: How often it struck.
+    #: How often it was used.
     hits: int = 0
 
     def applies(self, kinds: tuple[str, ...], subject: str) -> bool:
@@ -40,7 +40,7 @@ class Rule:
 
 
 class Faults:
-    """The rules of one stand-in; the first that applies strikes."""
+    """The rules of one stand-in; the first that applies is used."""
 
     def __init__(self) -> None:
         self._rules: list[Rule] = []
@@ -51,8 +51,8 @@ class Faults:
         known = {field.name for field in fields(Rule)}
         made = []
         for rule in rules:
-            if strange := set(rule) - known:
-                raise ValueError(f"unknown: {', '.join(sorted(strange))}")
+            if unknown := set(rule) - known:
+                raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
             re.compile(rule.get("match", ""))
             made.append(Rule(**rule))
         with self._lock:

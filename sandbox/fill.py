@@ -11,13 +11,13 @@ from sandbox.errors import SandboxError
 from sandbox.snowflake_client import SnowflakeClient
 from sandbox.state import State
 
-MOST_ROWS = 100_000_000
+MAX_ROWS = 100_000_000
 
 
 def fill(state: State, rows: int) -> None:
     """Make what is missing. A table that has its rows already, of the same seed and size, is left as it is."""
-    if not 0 <= rows <= MOST_ROWS:
-        raise SandboxError(f"--rows {rows}: 0 to {MOST_ROWS:,} can be made.")
+    if not 0 <= rows <= MAX_ROWS:
+        raise SandboxError(f"--rows {rows}: expected 0 to {MAX_ROWS:,}.")
     if not process.is_running(state, "snowflake"):
         raise SandboxError("The Snowflake stand-in does not run. Start it first: make sandbox")
     with state.locked():

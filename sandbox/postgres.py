@@ -12,10 +12,8 @@ import tempfile
 from pathlib import Path
 from string import Template
 
-import psutil
-
 from sandbox.errors import SandboxError
-from sandbox.postgres_home import PostgresHome, find_python
+from sandbox.postgres_home import PostgresHome, find_python, find_server
 from sandbox.state import LISTEN, State
 
 SUPERUSER = "postgres"
@@ -59,10 +57,10 @@ HBA = f"host all all {'127.0.0.1/32' if LISTEN == '127.0.0.1' else '0.0.0.0/0'} 
 #: Roles and databases. `snowmelt` is no superuser: it owns the database `app`, no more, as on RDS.
 SETUP = Template("""\
 SELECT format('CREATE ROLE %I LOGIN PASSWORD %L', name, password)
-  FROM (VALUES ('snowmelt', '$snowmelt'), ('airflow', '$airflow')) AS wanted (name, password)
+  FROM (VALUES ('snowmelt', '$snowmelt'), ('airflow', '$airflow')) AS role (name, password)
   WHERE name NOT IN (SELECT rolname FROM pg_roles) \\gexec
 SELECT format('CREATE DATABASE %I OWNER %I', name, owner)
-  FROM (VALUES ('app', 'snowmelt'), ('airflow', 'airflow')) AS wanted (name, owner)
+  FROM (VALUES ('app', 'snowmelt'), ('airflow', 'airflow')) AS database (name, owner)
   WHERE name NOT IN (SELECT datname FROM pg_database) \\gexec
 ALTER DATABASE airflow SET log_statement = 'none';
 ALTER DATABASE airflow SET synchronous_commit = off;
@@ -78,7 +76,7 @@ GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA aws_s3, aws_commons TO snowmelt;
 def initialise(home: PostgresHome, password: str) -> None:
     """initdb, unless it was done.
 
-    In a folder of its own that gets its name when it is whole: an initdb whose caller was killed goes on by itself.
+    In a folder of its own that gets its name when it is whole: an initdb goes on by itself when its caller is killed.
     """
     if home.data.is_dir():
         return
@@ -157,18 +155,13 @@ def _write(home: PostgresHome, path: Path, text: str, mode: int) -> None:
 def clear_pid_file(home: PostgresHome) -> None:
     """End a server of this folder that nobody remembers; remove the pid file of one that crashed.
 
-    After a crash the pid in it may belong to another process by now, and the server would refuse to start.
+    The server would refuse to start when the pid of a crashed one belongs to another process by now.
     """
-    path = home.data / "postmaster.pid"
-    try:
-        process = psutil.Process(int(path.read_text().split()[0]))
-        ours = str(home.data) in process.cmdline()
-    except (OSError, ValueError, IndexError, psutil.Error):
-        ours = False
-    if ours:
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=30)
-    path.unlink(missing_ok=True)
+    server = find_server(home.data)
+    if server is not None:
+        server.send_signal(signal.SIGINT)
+        server.wait(timeout=30)
+    (home.data / "postmaster.pid").unlink(missing_ok=True)
 
 
 def run_sql(home: PostgresHome, port: int, password: str, sql: str, *, database: str = "postgres") -> str:
@@ -211,7 +204,7 @@ def is_healthy(home: PostgresHome, port: int, password: str) -> bool:
         if "password authentication failed" in str(error):
             raise SandboxError(
                 f"PostgreSQL in {home.data} has other passwords than this state folder. "
-                "Remove both (down --purge) and start anew."
+                "Remove both (down --purge) and start again."
             ) from None
         return False
 

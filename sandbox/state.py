@@ -1,4 +1,4 @@
-"""The state folder: everything that a sandbox keeps lies in it (and, for PostgreSQL under root, see postgres_home.py)."""
+"""The state folder: everything that a sandbox keeps is in it (and, for PostgreSQL under root, see postgres_home.py)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ AIRFLOW_PORTS = ("api", "worker_log", "trigger_log")
 
 @dataclass(frozen=True)
 class State:
-    """Where things lie. Paths are absolute, so that programs started elsewhere understand them."""
+    """Where things are. Paths are absolute, so that programs started elsewhere understand them."""
 
     root: Path
     checkout: Path
@@ -86,14 +86,14 @@ class State:
         """One command at a time: a second one waits for the first."""
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / "lock").open("a") as handle:
-            started, told = time.monotonic(), False
+            started, reported = time.monotonic(), False
             while True:
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    if not told:
+                    if not reported:
                         print(f"waiting for another sandbox command on {self.root} ...", flush=True)
-                        told = True
+                        reported = True
                     if time.monotonic() - started > LOCK_SECONDS:
                         raise SandboxError(
                             f"Another sandbox command has held {self.root}/lock for {LOCK_SECONDS} s. "
@@ -103,6 +103,15 @@ class State:
                 else:
                     break
             yield
+
+
+def read_setting(name: str) -> str:
+    """A setting of the running sandbox, from the environment that the file `env` made."""
+    if name not in os.environ:
+        raise SandboxError(
+            f"{name} is not set. Read the sandbox's settings first: set -a; . .sandbox/env; set +a"
+        )
+    return os.environ[name]
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -129,9 +138,9 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
 
 
 def read_secrets(state: State) -> dict[str, str]:
-    """The sandbox's own passwords and keys, made up the first time. Nothing in them fits any other system."""
+    """The sandbox's own passwords and keys, generated the first time. None of them is valid anywhere else."""
     known = read_json(state.secrets)
-    wanted = {
+    makers = {
         "postgres_superuser": _password,
         "postgres_snowmelt": _password,
         "postgres_airflow": _password,
@@ -140,7 +149,7 @@ def read_secrets(state: State) -> dict[str, str]:
         "jwt_secret": _password,
         "api_secret_key": _password,
     }
-    missing = {name: make() for name, make in wanted.items() if name not in known}
+    missing = {name: make() for name, make in makers.items() if name not in known}
     if missing:
         known |= missing
         write_json(state.secrets, known)

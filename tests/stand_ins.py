@@ -1,4 +1,4 @@
-"""Faults on order in the running stand-ins, and the state that a test puts back."""
+"""Injected faults in the running stand-ins, and the state that a test puts back."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ CREATE FUNCTION aws_s3.table_import_from_s3(
 LANGUAGE sql VOLATILE
 RETURN aws_s3._import(table_name, column_list, options, s3_info, NULL);
 
--- By keys that stand in the SQL text. As on RDS; better not used.
+-- By keys in the SQL text. As on RDS; better not used.
 CREATE FUNCTION aws_s3.table_import_from_s3(
     table_name text, column_list text, options text, s3_info aws_commons._s3_uri_1,
     credentials aws_commons._aws_credentials_1

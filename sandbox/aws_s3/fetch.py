@@ -1,7 +1,7 @@
 """Write one S3 object to standard output: the program behind aws_s3.table_import_from_s3.
 
 Run by the PostgreSQL server for COPY … FROM PROGRAM: `fetch HEX`, the hexadecimal digits of a JSON object with bucket,
-key, region, nonce and perhaps credentials. What became of it stands in answers/<nonce>: the object's size, or the
+key, region, nonce and perhaps credentials. The outcome is written to answers/<nonce>: the object's size, or the
 error. Streams; needs the standard library only. Python 3.8 or newer.
 """
 
@@ -23,7 +23,7 @@ ANSWER_SECONDS = 600
 
 
 class Failed(Exception):
-    """What the caller is told: a message and a detail."""
+    """What the caller sees: a message and a detail."""
 
 
 def main():
@@ -33,7 +33,7 @@ def main():
     remove_old_answers()
     try:
         size = copy_object(request)
-    except BrokenPipeError:  # COPY stopped reading: it has an error of its own to tell
+    except BrokenPipeError:  # COPY stopped reading: it reports an error of its own
         os._exit(1)
     except Failed as failed:
         error, detail = failed.args

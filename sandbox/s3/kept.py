@@ -89,7 +89,7 @@ def ensure_bucket(name: str, region: str) -> None:
 
 
 def set_scratch(folder: Path) -> None:
-    """Objects of more than 16 MB lie in unnamed files here, beside the kept ones, not in a small /tmp."""
+    """Objects of more than 16 MB are in unnamed files here, beside the kept ones, not in a small /tmp."""
     import tempfile
 
     folder.mkdir(parents=True, exist_ok=True)

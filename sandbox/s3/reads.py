@@ -35,7 +35,7 @@ class ObjectReads(BaseHTTPRequestHandler):
         return key if isinstance(key, FakeKey) and not key.encryption else None
 
     def _read(self, key: FakeKey, *, cut_after: int | None = None) -> None:
-        etag = self._wanted(key)
+        etag = self._check_if_match(key)
         size = key.size
         start, end, status = self._range(size)
         extra = {
@@ -51,11 +51,13 @@ class ObjectReads(BaseHTTPRequestHandler):
         self._answer(status, None, extra, length=end - start)
         self._send(source, start, end if cut_after is None else min(start + cut_after, end))
 
-    def _wanted(self, key: FakeKey) -> str:
+    def _check_if_match(self, key: FakeKey) -> str:
         """The object's ETag, when it is one that the request takes."""
-        wanted = self.headers.get("If-Match", "*").strip()
+        expected = self.headers.get("If-Match", "*").strip()
         etag = str(key.etag)
-        if wanted != "*" and etag.strip('"') not in {each.strip().strip('"') for each in wanted.split(",")}:
+        if expected != "*" and etag.strip('"') not in {
+            each.strip().strip('"') for each in expected.split(",")
+        }:
             raise Refused(
                 412,
                 "PreconditionFailed",

@@ -47,7 +47,7 @@ class Handler(ObjectReads, MotoRequestHandler):
     users: dict[str, User] = {}  # by access key
 
     def handle_expect_100(self) -> bool:
-        return True  # only a request that passes the checks is told to go on (by werkzeug)
+        return True  # only a request that passes the checks gets "100 Continue" (by werkzeug)
 
     def run_wsgi(self) -> None:
         self.status_sent, self.body_read = 0, False
@@ -106,7 +106,7 @@ class Handler(ObjectReads, MotoRequestHandler):
         ):
             raise Refused(
                 403, "AccessDenied", "Access Denied"
-            )  # S3 does not tell who may not list what is missing
+            )  # S3 does not reveal what is missing to who may not list
         else:
             super().run_wsgi()
         return user.name

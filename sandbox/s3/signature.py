@@ -1,7 +1,11 @@
 """AWS Signature Version 4 for S3: is the request signed by the user it names?
 
+botocore computes the signature that the request should have. It only signs: reading what a request claims, whose key it is,
+and comparing are here.
+
 Checked: key, signature over method, path, query and signed headers, time (15 minutes), token, region.
-Not checked: that the body has the SHA-256 that the signed header names.
+Not checked: the body. Neither the SHA-256 that a signed header names, nor the signatures and checksums of an aws-chunked
+body's chunks and trailers are compared; botocore has nothing that would.
 """
 
 from __future__ import annotations
@@ -12,6 +16,11 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, unquote
+
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.compat import HTTPHeaders
+from botocore.credentials import Credentials
 
 from sandbox.s3.users import User
 
@@ -62,8 +71,7 @@ def check_signature(
         )
     if claim.token is not None and claim.token != user.token:
         raise Refused(400, "InvalidToken", "The provided token is malformed or otherwise invalid.")
-    canonical = build_canonical_request(method, path, query, headers, claim)
-    if not hmac.compare_digest(sign(user.secret_key, claim, canonical), claim.signature):
+    if not hmac.compare_digest(sign(user, claim, method, path, query, headers), claim.signature):
         raise Refused(
             403,
             "SignatureDoesNotMatch",
@@ -123,34 +131,41 @@ def parse_claim(query: str, headers: Mapping[str, str]) -> Claim:
     raise Refused(403, "AccessDenied", "Access Denied")
 
 
-def build_canonical_request(
-    method: str, path: str, query: str, headers: Mapping[str, str], claim: Claim
-) -> str:
-    """The text that was signed. The path is encoded once, as S3 alone does."""
+class Signer(S3SigV4Auth):
+    """Signs the headers that a request claims to have signed; botocore would choose them itself."""
+
+    def __init__(self, user: User, claim: Claim) -> None:
+        super().__init__(Credentials(user.access_key, user.secret_key), claim.service, claim.region)
+        self.signed_names = claim.signed_headers
+
+    def headers_to_sign(self, request: AWSRequest) -> HTTPHeaders:
+        chosen = HTTPHeaders()
+        for name in self.signed_names:
+            chosen[name] = request.headers.get(name, "")
+        return chosen
+
+
+def sign(user: User, claim: Claim, method: str, path: str, query: str, headers: Mapping[str, str]) -> str:
+    """The signature that this request has when its user signed it, as hexadecimal digits.
+
+    Clients write one address in several ways ("/a%2Fb", "/a/b"); it is signed in the one way that S3 reads it, encoded once.
+    """
     pairs = [part.partition("=")[::2] for part in query.split("&") if part]
-    encoded = sorted((_encode(name), _encode(value)) for name, value in pairs)
-    canonical_query = "&".join(
-        f"{n}={v}" for n, v in encoded if not (claim.presigned and n == "X-Amz-Signature")
+    encoded = "&".join(
+        f"{_encode(name)}={_encode(value)}"
+        for name, value in pairs
+        if not (claim.presigned and name == "X-Amz-Signature")
     )
-    lines = "".join(f"{name}:{' '.join(headers.get(name, '').split())}\n" for name in claim.signed_headers)
-    canonical_path = quote(unquote(path, errors="surrogateescape"), safe="/-_.~", errors="surrogateescape")
-    return "\n".join(
-        [method, canonical_path, canonical_query, lines, ";".join(claim.signed_headers), claim.payload]
-    )
+    request = AWSRequest(method, f"http://{headers.get('host', '')}{_encode(path, keep='/')}?{encoded}")
+    for name, value in {**headers, "x-amz-content-sha256": claim.payload}.items():
+        request.headers[name] = value
+    request.context["timestamp"] = claim.timestamp
+    signer = Signer(user, claim)
+    return signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
 
 
-def _encode(text: str) -> str:
-    return quote(unquote(text, errors="surrogateescape"), safe="-_.~", errors="surrogateescape")
-
-
-def sign(secret_key: str, claim: Claim, canonical: str) -> str:
-    scope = f"{claim.date}/{claim.region}/{claim.service}/aws4_request"
-    digest = hashlib.sha256(canonical.encode("utf-8", "surrogateescape")).hexdigest()
-    text = f"{ALGORITHM}\n{claim.timestamp}\n{scope}\n{digest}"
-    key = ("AWS4" + secret_key).encode()
-    for part in (claim.date, claim.region, claim.service, "aws4_request"):
-        key = hmac.digest(key, part.encode(), "sha256")
-    return hmac.digest(key, text.encode(), "sha256").hex()
+def _encode(text: str, keep: str = "") -> str:
+    return quote(unquote(text, errors="surrogateescape"), safe=f"-_.~{keep}", errors="surrogateescape")
 
 
 def _check_time(query: str, claim: Claim) -> None:

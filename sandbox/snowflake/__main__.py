@@ -10,8 +10,8 @@ from pathlib import Path
 
 import uvicorn
 
-from sandbox.snowflake.app import Application
-from sandbox.snowflake.engine import Engine
+from sandbox.snowflake.http.app import Application
+from sandbox.snowflake.http.engine import Engine
 
 
 class _Server(uvicorn.Server):

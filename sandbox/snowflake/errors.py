@@ -27,7 +27,7 @@ class SnowflakeError(Exception):
 
 
 class NotImplementedHere(SnowflakeError):
-    """What the stand-in cannot do; the text says so, to be told from Snowflake's own refusals."""
+    """What the stand-in cannot do; the text says so, unlike Snowflake's own refusals."""
 
     def __init__(self, what: str) -> None:
         super().__init__(2, "0A000", f"Unsupported feature '{what}' (the sandbox's Snowflake lacks it).")

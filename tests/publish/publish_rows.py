@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from snowmelt.publish.request import PublishMethod
+from snowmelt.vocabulary import PublishMethod
 from tests.publish.target_world import ID_NAME
 
-TRUNCATE, APPEND, MERGE = PublishMethod.TRUNCATE, PublishMethod.APPEND, PublishMethod.MERGE
+REPLACE, APPEND, MERGE = PublishMethod.REPLACE, PublishMethod.APPEND, PublishMethod.MERGE
 TABLE = 'my "dim". ü'
 
 

@@ -15,12 +15,13 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from snowmelt.publish.index_build import build_indexes
-from snowmelt.publish.request import LockPatience, PublishMethod, PublishRequest
+from snowmelt.publish.request import LockPatience, PublishRequest
 from snowmelt.publish.staging import create_staging
 from snowmelt.publish.staging_table import staging_name
 from snowmelt.publish.transaction import publish
 from snowmelt.types.columns import Column
 from snowmelt.types.type_table import Form
+from snowmelt.vocabulary import PublishMethod
 from tests.waiting import wait_until
 
 SCHEMA = 'Wei"rd. schéma'

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from snowmelt.errors import PlanChanged, TargetError, TargetUnavailable
-from snowmelt.publish.request import PublishMethod
 from snowmelt.publish.staging import create_staging
+from snowmelt.vocabulary import PublishMethod
 from tests.publish.target_world import ID_NAME, QUICK, plain_table
 
 
@@ -132,7 +132,7 @@ def test_a_staging_table_made_for_another_method_or_run_is_refused(world):
     plain_table(world, connection)
     request = world.request("fact")
     world.stage(connection, request, "VALUES (1, 'new')")
-    with pytest.raises(TargetError, match="not made for publish = truncate"):
-        world.publish(connection, replace(request, method=PublishMethod.TRUNCATE))
+    with pytest.raises(TargetError, match="not made for publish = replace"):
+        world.publish(connection, replace(request, method=PublishMethod.REPLACE))
     with pytest.raises(TargetError, match="the mark of run run1"):
         world.publish(connection, replace(request, run_id="run2"))

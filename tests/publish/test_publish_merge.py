@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from snowmelt.errors import ValueRefused
-from snowmelt.publish.request import Duplicates
+from snowmelt.vocabulary import Duplicates
 from tests.publish.publish_rows import MERGE, TABLE, content, make, merge
 from tests.publish.target_world import ID_NAME, column
 

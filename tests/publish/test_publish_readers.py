@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from snowmelt.errors import TargetUnavailable
-from snowmelt.publish.request import PublishMethod
 from snowmelt.publish.staging_table import LOCK_NAME
+from snowmelt.vocabulary import PublishMethod
 from tests.publish.target_world import plain_table
 
 
@@ -73,7 +73,7 @@ def test_readers_see_one_whole_table_and_wait_no_longer_than_the_lock_timeout(wo
     assert min(attempts) > 1
 
 
-@pytest.mark.parametrize("method", [PublishMethod.SWAP, PublishMethod.TRUNCATE])
+@pytest.mark.parametrize("method", [PublishMethod.SWAP, PublishMethod.REPLACE])
 def test_while_a_million_rows_are_loaded_and_published_readers_see_the_old_table_or_the_new_one(
     world, method
 ):

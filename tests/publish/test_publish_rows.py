@@ -9,7 +9,7 @@ import pytest
 
 from snowmelt.errors import PlanChanged, TargetError, ValueRefused, VerificationError
 from snowmelt.publish.staging import create_staging, list_leftovers
-from tests.publish.publish_rows import APPEND, MERGE, TABLE, TRUNCATE, content, make, merge
+from tests.publish.publish_rows import APPEND, MERGE, REPLACE, TABLE, content, make, merge
 from tests.publish.target_world import ID_NAME, QUICK, column
 
 
@@ -18,7 +18,7 @@ def test_truncate_replaces_the_rows_and_keeps_what_depends_on_the_table(world):
     make(world, connection, "id integer PRIMARY KEY, name text, loaded timestamptz DEFAULT now(), n serial")
     connection.execute(f"CREATE VIEW {world.name('v')} AS SELECT name FROM {world.name(TABLE)}")
     seen = []
-    request = world.request(TABLE, method=TRUNCATE, expected_rows=2)
+    request = world.request(TABLE, method=REPLACE, expected_rows=2)
     world.stage(connection, request, "VALUES (7, 'new7'), (8, NULL)")
     result = world.publish(connection, request, lambda cursor, result: seen.append(result))
     assert seen == [result]
@@ -65,7 +65,7 @@ def test_readers_of_a_merge_and_a_truncate_never_wait(world):
     old = world.connect("reader", autocommit=False)
     old.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     assert old.execute(sql).fetchone() == (2000, True)
-    request = world.request(TABLE, "run2", TRUNCATE)
+    request = world.request(TABLE, "run2", REPLACE)
     world.stage(connection, request, "SELECT g, 'later' FROM generate_series(1, 3000) g")
 
     def look_again(cursor, result):
@@ -83,7 +83,7 @@ def test_rows_that_a_trigger_keeps_are_noticed(world):
         CREATE FUNCTION {world.name("keep")}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
         CREATE TRIGGER keep BEFORE DELETE ON {world.name(TABLE)} FOR EACH ROW EXECUTE FUNCTION {world.name("keep")}()""")
     with pytest.raises(TargetError, match="outlived its DELETE: a trigger or rule kept them"):
-        world.run(connection, TABLE, "VALUES (9, 'new')", method=TRUNCATE)
+        world.run(connection, TABLE, "VALUES (9, 'new')", method=REPLACE)
     assert len(content(world)) == 3
 
 
@@ -94,11 +94,11 @@ def test_a_partitioned_target_takes_rows_by_every_method(world):
         f"CREATE TABLE {world.name('p1')} PARTITION OF {world.name(TABLE)} FOR VALUES FROM (0) TO (10)"
     )
     connection.execute(f"CREATE TABLE {world.name('p2')} PARTITION OF {world.name(TABLE)} DEFAULT")
-    world.run(connection, TABLE, "VALUES (1, 'a'), (11, 'b')", "run1", TRUNCATE)
+    world.run(connection, TABLE, "VALUES (1, 'a'), (11, 'b')", "run1", REPLACE)
     world.run(connection, TABLE, "VALUES (12, 'c')", "run2", APPEND)
     merge(world, connection, "VALUES (1, 'A'), (2, 'd')", "run3")
     assert content(world) == [(1, "A"), (2, "d"), (11, "b"), (12, "c")]
-    result = world.run(connection, TABLE, "VALUES (5, 'z')", "run4", TRUNCATE)
+    result = world.run(connection, TABLE, "VALUES (5, 'z')", "run4", REPLACE)
     assert (result.deleted, content(world)) == (4, [(5, "z")])
 
 
@@ -127,7 +127,7 @@ def test_rows_kept_out_by_a_trigger_are_noticed(world):
     connection.execute(f"""
         CREATE FUNCTION {world.name("skip")}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
         CREATE TRIGGER skip BEFORE INSERT ON {world.name(TABLE)} FOR EACH ROW EXECUTE FUNCTION {world.name("skip")}()""")
-    for run_id, method in (("run1", TRUNCATE), ("run2", APPEND)):
+    for run_id, method in (("run1", REPLACE), ("run2", APPEND)):
         with pytest.raises(TargetError, match="Of 1 staged rows 0 arrived"):
             world.run(connection, TABLE, "VALUES (9, 'new')", run_id, method)
     assert len(content(world)) == 3
@@ -142,7 +142,7 @@ def test_a_truncate_that_a_foreign_key_forbids_is_refused_before(world):
     with pytest.raises(
         TargetError, match=r"the foreign key up of .*other references it: drop that foreign key"
     ):
-        world.run(connection, TABLE, "VALUES (9, 'new')", method=TRUNCATE)
+        world.run(connection, TABLE, "VALUES (9, 'new')", method=REPLACE)
     world.run(connection, TABLE, "VALUES (9, 'new')", "run2", APPEND)
 
 
@@ -154,13 +154,13 @@ def test_a_role_that_may_only_write_rows_can_publish_them(world):
         f'GRANT CREATE ON SCHEMA "{world.schema.replace(chr(34), chr(34) * 2)}" TO snowmelt_reader'
     )
     reader = world.connect("reader")
-    world.run(reader, TABLE, "VALUES (8, 'new')", "run1", TRUNCATE)
+    world.run(reader, TABLE, "VALUES (8, 'new')", "run1", REPLACE)
     merge(world, reader, "VALUES (8, 'newer'), (9, 'x')", "run2")
     world.run(reader, TABLE, "VALUES (10, 'y')", "run3", APPEND)
     assert content(world) == [(8, "newer"), (9, "x"), (10, "y")]
     connection.execute(f"REVOKE DELETE ON {world.name(TABLE)} FROM snowmelt_reader")
     with pytest.raises(TargetError, match="no right to DELETE"):
-        world.run(reader, TABLE, "VALUES (8, 'new')", "run4", TRUNCATE)
+        world.run(reader, TABLE, "VALUES (8, 'new')", "run4", REPLACE)
 
 
 def test_row_security_that_hides_rows_is_refused(world):
@@ -214,14 +214,14 @@ def test_a_commit_is_made_on_a_connection_without_autocommit_too(world):
     connection = world.connect(autocommit=False)
     make(world, connection)
     connection.commit()
-    request = world.request(TABLE, method=TRUNCATE, patience=replace(QUICK, lock_timeout=0.2))
+    request = world.request(TABLE, method=REPLACE, patience=replace(QUICK, lock_timeout=0.2))
     create_staging(
         connection,
         schema=world.schema,
         table=TABLE,
         staging=request.staging,
         run_id="run1",
-        method=TRUNCATE,
+        method=REPLACE,
         columns=ID_NAME,
     )
     world.publish(connection, request)

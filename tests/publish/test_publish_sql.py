@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from snowmelt.publish.index_statements import build_settings, plan_primary_key
 from snowmelt.publish.locks import build_lock, build_lock_timeout
-from snowmelt.publish.request import Duplicates, PublishMethod, PublishRequest
+from snowmelt.publish.request import PublishRequest
 from snowmelt.publish.row_statements import (
     build_delete_all,
     build_duplicate_keys,
@@ -15,6 +15,7 @@ from snowmelt.publish.row_statements import (
 )
 from snowmelt.publish.staging_table import StagingMark, build_copy, build_options
 from snowmelt.publish.table_details import TableDetails, build_grants, build_revokes
+from snowmelt.vocabulary import Duplicates, PublishMethod
 
 REQUEST = PublishRequest(
     run_id="r",

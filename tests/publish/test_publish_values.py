@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snowmelt.errors import ConfigurationError
-from snowmelt.publish.request import Duplicates, LockPatience, PublishMethod, PublishRequest, PublishResult
+from snowmelt.publish.request import LockPatience, PublishRequest, PublishResult
 from snowmelt.publish.staging_table import StagingMark, parse_mark, staging_name, temporary_name
+from snowmelt.vocabulary import Duplicates, PublishMethod
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=63)
 

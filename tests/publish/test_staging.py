@@ -9,10 +9,10 @@ import pytest
 
 from snowmelt.errors import PlanChanged, TargetError, TargetUnavailable, ValueRefused
 from snowmelt.publish.index_build import build_indexes
-from snowmelt.publish.request import PublishMethod
 from snowmelt.publish.staging import create_staging, drop_staging, list_leftovers
 from snowmelt.publish.staging_table import parse_mark, staging_name, temporary_name
 from snowmelt.publish.target import read_details, read_target
+from snowmelt.vocabulary import PublishMethod
 from tests.publish.target_world import ID_NAME, QUICK, column, quote
 
 TABLE = "select"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from snowmelt.publish.request import PublishMethod
 from snowmelt.publish.target import obstacles_to, obstacles_to_swap, read_target
 from snowmelt.types.columns import TargetColumn
 from snowmelt.types.type_names import PostgresType
+from snowmelt.vocabulary import PublishMethod
 from tests.publish.target_world import quote
 
 TABLE = 't "1" é'

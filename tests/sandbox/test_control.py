@@ -20,7 +20,7 @@ import psycopg
 import pytest
 import requests
 
-from tests.sandbox.sandbox_copy import CHECKOUT, FAKE_SNOWFLAKE, Sandbox, copy_checkout
+from tests.sandbox.sandbox_copy import FAKE_SNOWFLAKE, Sandbox, copy_checkout
 from tests.statement_log import StatementLog
 from tests.waiting import wait_until
 
@@ -182,45 +182,6 @@ def test_ports_taken_meanwhile_are_replaced_but_not_under_a_running_sandbox(make
         sandbox.run("down")
         sandbox.run("up")
         assert f":{port}" not in sandbox.env()["SNOWMELT_SANDBOX_S3_ENDPOINT"]
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only under root does PostgreSQL run as another user")
-def test_a_private_checkout_under_root(checkout):
-    with tempfile.TemporaryDirectory(prefix="snowmelt-private-") as private:  # mode 700
-        sandbox = Sandbox(checkout, Path(private) / "state")
-        sandbox.run("up")
-        home = Path(sandbox.env()["SNOWMELT_SANDBOX_PG_STATEMENT_LOG"]).parents[1]
-        assert not home.is_relative_to(private)
-        assert (sandbox.state / "log" / "postgres").resolve() == home / "log"
-        assert stat.S_IMODE(home.stat().st_mode) == 0o700
-        assert stat.S_IMODE(Path(private).stat().st_mode) == 0o700
-        with psycopg.connect(sandbox.env()["SNOWMELT_SANDBOX_PG_DSN"]) as connection:
-            connection.execute("SELECT 1")
-        sandbox.run("down", "--purge")
-        assert not home.exists()
-        assert [path.name for path in sandbox.state.iterdir()] == ["lock"]
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs another user to become")
-def test_as_an_ordinary_user():
-    packages = next((CHECKOUT / "sandbox" / ".venv" / "lib").glob("python*")) / "site-packages"
-    system = shutil.which(packages.parent.name, path="/usr/bin:/usr/local/bin")
-    if system is None:
-        pytest.skip("no interpreter of this version that everyone can run")
-    with tempfile.TemporaryDirectory(prefix="snowmelt-user-") as folder:
-        sandbox = Sandbox(copy_checkout(Path(folder)), Path(folder) / "state")
-        python = Path(folder) / "venv" / "bin" / "python"
-        subprocess.run([system, "-m", "venv", "--without-pip", python.parents[1]], check=True)
-        next(python.parents[1].glob("lib/*/site-packages")).joinpath("more.pth").write_text(str(packages))
-        shutil.chown(folder, "nobody")
-        identity = {"user": "nobody", "group": shutil._get_gid("nogroup") or "nobody", "extra_groups": []}
-        for command in ("up", "status", "down"):
-            done = subprocess.run(
-                [python, "-m", "sandbox", command, "--state", sandbox.state],
-                cwd=folder, capture_output=True, text=True, timeout=90, **identity,
-            )  # fmt: skip
-            assert done.returncode == 0, done.stdout + done.stderr
-            assert "aws_s3 is left out" not in done.stdout
 
 
 def test_the_env_file(running):

@@ -22,7 +22,10 @@ import pyarrow.parquet as pq
 import pytest
 import requests
 from boto3.s3.transfer import TransferConfig
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from tests.sandbox.sandbox_copy import CHECKOUT, PYTHON
@@ -244,6 +247,69 @@ def test_a_presigned_address(server):
     assert requests.get(url, timeout=5).content == b"shared"
     for broken in (url[:-4] + "0000", url.replace("Expires=60", "Expires=6000"), url.replace("%C3%BC", "u")):
         assert requests.get(broken, timeout=5).status_code == 403
+
+
+class BodyNamedAs(S3SigV4Auth):
+    """Signs a name in the place of the body's digest, as streaming clients do."""
+
+    def __init__(self, name: str, credentials: Credentials) -> None:
+        super().__init__(credentials, "s3", "us-east-1")
+        self.name = name
+
+    def payload(self, request: AWSRequest) -> str:
+        return self.name
+
+
+@pytest.mark.parametrize("payload", ["STREAMING-UNSIGNED-PAYLOAD-TRAILER", "UNSIGNED-PAYLOAD"])
+def test_an_upload_whose_body_is_not_signed(server, payload):
+    """As clients send what they cannot read twice: in chunks with a checksum behind them, or as it is."""
+    body = b"3\r\nabc\r\n2\r\nde\r\n0\r\nx-amz-checksum-crc32:hYfVEQ==\r\n\r\n"
+    headers = {
+        "x-amz-content-sha256": payload,
+        "content-encoding": "aws-chunked",
+        "x-amz-decoded-content-length": "5",
+        "x-amz-trailer": "x-amz-checksum-crc32",
+    }
+    if payload == "UNSIGNED-PAYLOAD":
+        body, headers = b"abcde", {"x-amz-content-sha256": payload}
+    keys = server.keys("snowflake-writer")
+    for secret, status in ((keys["aws_secret_access_key"], 200), ("guessed", 403)):
+        url = f"{server.endpoint}/{BUCKET}/streamed/{payload}"
+        request = AWSRequest("PUT", url, headers=headers)
+        BodyNamedAs(payload, Credentials(keys["aws_access_key_id"], secret)).add_auth(request)
+        answer = requests.put(url, data=body, headers=dict(request.headers), timeout=5)
+        assert answer.status_code == status
+    found = server.client("admin").get_object(Bucket=BUCKET, Key=f"streamed/{payload}")
+    assert found["Body"].read() == b"abcde"
+
+
+@pytest.mark.parametrize(
+    "change", ["another method", "another key", "a header", "an old signature", "another region"]
+)
+def test_a_signature_of_something_else(server, change):
+    """What was signed is not what is sent: refused, whoever signed it."""
+    keys = server.keys("admin")
+    url = f"{server.endpoint}/{BUCKET}/signed"
+    request = AWSRequest("PUT", url, data=b"x", headers={"x-amz-meta-a": "1"})
+    credentials = Credentials(keys["aws_access_key_id"], keys["aws_secret_access_key"])
+    signer = S3SigV4Auth(credentials, "s3", "eu-west-1" if change == "another region" else "us-east-1")
+    signer.add_auth(request)
+    headers = dict(request.headers)
+    assert (
+        change == "another region"
+        or requests.put(url, data=b"x", headers=headers, timeout=5).status_code == 200
+    )
+    sent = {"another key": url + "2"}.get(change, url)
+    if change == "a header":
+        headers["x-amz-meta-a"] = "2"
+    if change == "an old signature":
+        headers["X-Amz-Date"] = "20200101T000000Z"
+    answer = requests.request(
+        "DELETE" if change == "another method" else "PUT", sent, data=b"x", headers=headers, timeout=5
+    )
+    expected = "AuthorizationHeaderMalformed" if change == "another region" else "SignatureDoesNotMatch"
+    assert answer.status_code == (400 if change == "another region" else 403)
+    assert f"<Code>{expected}</Code>" in answer.text
 
 
 def test_multipart_upload_and_paging(server):

@@ -14,12 +14,12 @@ from snowmelt.doctor.snowflake import read_role
 from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.drivers.snowflake import Connection, read_columns, read_named_rows, read_now, read_rows
 from snowmelt.errors import SchemaError, SnowmeltError, SourceError
-from snowmelt.publish.request import PublishMethod
 from snowmelt.publish.target import obstacles_to, read_target
 from snowmelt.sql.names import TableName, match_name, snowflake_identifier
 from snowmelt.types.column_plan import plan_columns
 from snowmelt.types.type_table import FileFormat
 from snowmelt.unload.statements import build_source
+from snowmelt.vocabulary import PublishMethod
 
 _READ_SCHEMA = """
 SELECT to_regnamespace(quote_ident(%(schema)s)) IS NOT NULL,

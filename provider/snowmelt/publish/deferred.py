@@ -22,10 +22,11 @@ from snowmelt.config.sections import Execution
 from snowmelt.ledger import runs as ledger
 from snowmelt.publish.index_statements import build_settings
 from snowmelt.publish.locks import build_lock, hold_lock
-from snowmelt.publish.request import LockPatience, PublishMethod, PublishRequest
+from snowmelt.publish.request import LockPatience, PublishRequest
 from snowmelt.publish.table_details import IndexDetails, TableDetails
 from snowmelt.publish.target import read_details
 from snowmelt.sql.names import postgres_identifier, postgres_literal
+from snowmelt.vocabulary import PublishMethod
 
 
 def find_deferrable(target: TableDetails, key: Sequence[str]) -> tuple[IndexDetails, ...]:

@@ -4,27 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from snowmelt.errors import ConfigurationError
 from snowmelt.types.columns import Column
-
-
-class PublishMethod(StrEnum):
-    """How staged rows become the target's."""
-
-    SWAP = "swap"  #: the staging table takes the target's name
-    TRUNCATE = "truncate"  #: DELETE of all rows and INSERT
-    APPEND = "append"  #: INSERT
-    MERGE = "merge"  #: by key: UPDATE what differs, INSERT what is new
-
-
-class Duplicates(StrEnum):
-    """What happens when one key stands in several rows of the staging table (merge)."""
-
-    REFUSE = "refuse"
-    LAST = "last"  #: the row of the greatest watermark; two of the same watermark are refused
+from snowmelt.vocabulary import Duplicates, PublishMethod
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from snowmelt.publish.request import Duplicates, PublishRequest
+from snowmelt.publish.request import PublishRequest
 from snowmelt.sql.names import postgres_identifier
+from snowmelt.vocabulary import Duplicates
 
 #: Rows named in an error.
 EXAMPLES = 5

@@ -11,7 +11,7 @@ import psycopg
 from snowmelt.errors import TargetError, TargetUnavailable, ValueRefused, VerificationError
 from snowmelt.publish.index_build import describe_key
 from snowmelt.publish.locks import build_lock, hold_lock
-from snowmelt.publish.request import Duplicates, PublishMethod, PublishRequest, PublishResult
+from snowmelt.publish.request import PublishRequest, PublishResult
 from snowmelt.publish.row_statements import (
     build_any_row,
     build_count,
@@ -24,18 +24,13 @@ from snowmelt.publish.row_statements import (
     build_update,
 )
 from snowmelt.publish.staging_table import build_drop
+from snowmelt.publish.strategies import STRATEGIES
 from snowmelt.publish.table_details import TableDetails
 from snowmelt.publish.target import read_details, read_obstacles
+from snowmelt.vocabulary import Duplicates, PublishMethod
 
 Connection = psycopg.Connection[Any]
 Cursor = psycopg.Cursor[Any]
-
-#: SHARE ROW EXCLUSIVE keeps other writers out, and new foreign keys; not readers.
-_LOCKS = {
-    PublishMethod.TRUNCATE: "SHARE ROW EXCLUSIVE",
-    PublishMethod.APPEND: "ROW EXCLUSIVE",
-    PublishMethod.MERGE: "SHARE ROW EXCLUSIVE",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +67,13 @@ def publish_rows(
         if request.method is PublishMethod.MERGE:
             return _merge(cursor, request, rows)
         deleted = 0
-        if request.method is PublishMethod.TRUNCATE:
+        if request.method is PublishMethod.REPLACE:
             _refuse_obstacles(cursor, request, target)  # a foreign key made since would cascade
             deleted = _delete_all(cursor, request, target)
         cursor.execute(build_insert(request))
         return _Counts(inserted=cursor.rowcount, deleted=deleted)
 
-    mode = _LOCKS[request.method]
+    mode = STRATEGIES[request.method].lock
     lock = build_lock(request.schema, request.table, mode, partitioned=target.kind == "p")
     counts, held = hold_lock(connection, cursor, request.patience, lock, write, where=where, oid=target.oid)
     if request.method is not PublishMethod.MERGE and counts.inserted != rows:
@@ -91,7 +86,7 @@ def publish_rows(
         cursor.execute(build_drop(request.schema, request.keys.table))
     now = time.monotonic()
     after = None if before is None else before + counts.inserted
-    if request.method is PublishMethod.TRUNCATE:
+    if request.method is PublishMethod.REPLACE:
         after = rows
     return PublishResult(
         method=request.method,

@@ -10,7 +10,6 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from snowmelt.errors import PlanChanged, TargetError
-from snowmelt.publish.request import PublishMethod
 from snowmelt.publish.staging_table import (
     LOCK_NAME,
     READ_MARKED,
@@ -23,10 +22,12 @@ from snowmelt.publish.staging_table import (
     build_rows,
     parse_mark,
 )
+from snowmelt.publish.strategies import STRATEGIES
 from snowmelt.publish.table_details import TableDetails, build_private
 from snowmelt.publish.table_differences import find_column_differences, find_row_differences
 from snowmelt.publish.target import read_details
 from snowmelt.types.columns import Column
+from snowmelt.vocabulary import PublishMethod
 
 Connection = psycopg.Connection[Any]
 Cursor = psycopg.Cursor[Any]
@@ -161,9 +162,7 @@ def check_unchanged(
 
 
 def _kind(method: PublishMethod, target: TableDetails | None) -> StagingKind:
-    if target is None:
-        return "new"
-    return "copy" if method is PublishMethod.SWAP else "rows"
+    return "new" if target is None else STRATEGIES[method].staging_kind
 
 
 def _build(

@@ -23,12 +23,14 @@ from snowmelt.publish.index_statements import (
     temporary_statistics,
 )
 from snowmelt.publish.locks import build_lock, hold_lock, wait_for_snapshots
-from snowmelt.publish.request import PublishMethod, PublishRequest, PublishResult
+from snowmelt.publish.request import PublishRequest, PublishResult
 from snowmelt.publish.staging_table import build_options
+from snowmelt.publish.strategies import STRATEGIES
 from snowmelt.publish.table_details import IndexDetails, TableDetails, build_grants, build_revokes
 from snowmelt.publish.table_differences import find_differences
 from snowmelt.publish.target import read_details, read_obstacles
 from snowmelt.sql.names import postgres_identifier, postgres_literal, shorten_name
+from snowmelt.vocabulary import PublishMethod
 
 #: Name of a sequence → (last_value, is_called)
 SequenceValues = Mapping[str, tuple[int, bool]]
@@ -285,7 +287,7 @@ def publish_swap(
         for statement in build_swap(request.schema, request.table, request.staging, target, prepared, values):
             cursor.execute(statement)
 
-    lock = build_lock(request.schema, request.table, "ACCESS EXCLUSIVE")
+    lock = build_lock(request.schema, request.table, STRATEGIES[PublishMethod.SWAP].lock)
     _, held = hold_lock(
         connection, cursor, request.patience, lock, switch, where=_where(request), oid=target.oid
     )

@@ -20,7 +20,6 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from snowmelt.errors import SchemaError
-from snowmelt.publish.request import PublishMethod
 from snowmelt.publish.table_details import (
     QUALIFY_NAMES,
     READ_DETAILS,
@@ -31,6 +30,7 @@ from snowmelt.publish.table_details import (
 )
 from snowmelt.types.columns import TargetColumn
 from snowmelt.types.type_names import PostgresType, parse_postgres_type
+from snowmelt.vocabulary import PublishMethod
 
 #: Parameter: oid. Planner's estimate (-1: never analysed), bytes with TOAST and indexes; partitions are summed up.
 READ_SIZE = """
@@ -253,7 +253,7 @@ ORDER BY 1, 2
 """
 
 _RIGHTS = {
-    PublishMethod.TRUNCATE: ("SELECT", "INSERT", "DELETE"),
+    PublishMethod.REPLACE: ("SELECT", "INSERT", "DELETE"),
     PublishMethod.APPEND: ("SELECT", "INSERT"),
     PublishMethod.MERGE: ("SELECT", "INSERT", "UPDATE"),
 }
@@ -270,7 +270,7 @@ def describe_obstacles(method: PublishMethod, found: Iterable[tuple[str, str]]) 
         if method is PublishMethod.SWAP:
             advice = _SWAP_ADVICE
         else:
-            advice = _TRUNCATE_ADVICE if method is PublishMethod.TRUNCATE else _ROW_ADVICE
+            advice = _TRUNCATE_ADVICE if method is PublishMethod.REPLACE else _ROW_ADVICE
             if kind == "kind" and description == "a partitioned table":
                 continue
             if kind in {f"right to {right}" for right in _RIGHTS[method]}:

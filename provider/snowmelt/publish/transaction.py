@@ -27,15 +27,17 @@ from snowmelt.publish.locks import (
     build_lock_timeout,
     hold_lock,
 )
-from snowmelt.publish.request import PublishMethod, PublishRequest, PublishResult
+from snowmelt.publish.request import PublishRequest, PublishResult
 from snowmelt.publish.row_statements import build_count
 from snowmelt.publish.rows import publish_rows
 from snowmelt.publish.staging import check_unchanged, read_mark
 from snowmelt.publish.staging_table import LOCK_NAME
+from snowmelt.publish.strategies import STRATEGIES
 from snowmelt.publish.swap import publish_first, publish_swap
 from snowmelt.publish.target import read_details
 from snowmelt.sql.names import postgres_identifier
 from snowmelt.types.columns import build_add_columns
+from snowmelt.vocabulary import PublishMethod
 
 Connection = psycopg.Connection[Any]
 Cursor = psycopg.Cursor[Any]
@@ -85,7 +87,7 @@ def publish(
             else f"A constraint of {request.schema}.{request.table}"
         )
         raise constraint_broken(connection, error, what, request.schema, request.staging, key) from error
-    if result.published and request.method is PublishMethod.TRUNCATE:
+    if result.published and request.method is PublishMethod.REPLACE:
         with connection.transaction():
             connection.execute(f"ANALYZE {postgres_identifier(request.schema, request.table)}")
     return result
@@ -135,7 +137,7 @@ def _publish(
             f"{_where(request)}: it was dropped, or it is published already. Look into snowmelt.run; start a new run if it is not."
         )
     mark = read_mark(staging, request.schema, request.staging, request.run_id, request.table)
-    if (mark.kind, request.method is PublishMethod.SWAP) in {("copy", False), ("rows", True)}:
+    if mark.kind not in {"new", STRATEGIES[request.method].staging_kind}:
         raise TargetError(
             f"The staging table {request.schema}.{request.staging} was not made for publish = {request.method.value}. Start a new run."
         )

@@ -20,20 +20,14 @@ from snowmelt.ledger import runs as ledger
 from snowmelt.plan.plan import Plan
 from snowmelt.publish.deferred import defer_indexes, restore_indexes
 from snowmelt.publish.index_build import build_indexes
-from snowmelt.publish.request import (
-    Duplicates,
-    KeySet,
-    LockPatience,
-    PublishMethod,
-    PublishRequest,
-    PublishResult,
-)
+from snowmelt.publish.request import KeySet, LockPatience, PublishRequest, PublishResult
 from snowmelt.publish.row_statements import build_count, build_delete_surplus
 from snowmelt.publish.rows import refuse_keys
 from snowmelt.publish.staging import create_staging, drop_staging, read_mark
 from snowmelt.publish.staging_table import LOCK_NAME, build_mark
 from snowmelt.publish.target import read_details
 from snowmelt.publish.transaction import publish
+from snowmelt.vocabulary import Duplicates, PublishMethod
 
 log = logging.getLogger(__name__)
 

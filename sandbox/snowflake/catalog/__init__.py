@@ -1,0 +1,1 @@
+"""What exists and is kept: databases, tables and their past, sessions, queries, results."""

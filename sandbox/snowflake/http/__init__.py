@@ -1,0 +1,1 @@
+"""The server: routes, the protocol's requests and answers, statements in threads."""

@@ -1,0 +1,135 @@
+"""Statements in threads: started for a session, awaited, cancelled, timed out."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from sandbox.snowflake import errors
+from sandbox.snowflake.catalog.buckets import Objects
+from sandbox.snowflake.catalog.names import split_parts
+from sandbox.snowflake.catalog.queries import Queries, Query, StatementLog
+from sandbox.snowflake.catalog.results import Result
+from sandbox.snowflake.catalog.session import Session, Sessions
+from sandbox.snowflake.catalog.store import Store
+from sandbox.snowflake.http.handlers import run
+from sandbox.snowflake.rewriting import bindings
+from sandbox.snowflake.sql.faults import before_statement
+from sandbox.snowflake.sql.statement import Statement
+
+
+class Engine:
+    def __init__(self, folder: Path | None, s3_endpoint: str | None, log: Path | None) -> None:
+        self.store = Store(folder)
+        self.objects = Objects(s3_endpoint)
+        self.sessions = Sessions()
+        self.queries = Queries(StatementLog(log), folder / "history.jsonl" if folder else None)
+
+    def login(
+        self, user: str, account: str, client: str, wanted: dict[str, str | None], parameters: dict[str, Any]
+    ) -> Session:
+        """A new session. Any user is let in; a database that does not exist is left unset, as in Snowflake."""
+        role = _folded(wanted.get("role")) or "ACCOUNTADMIN"
+        session = self.sessions.open(user=user.upper(), role=role, account=account.upper(), client=client)
+        session.warehouse = _folded(wanted.get("warehouse"))
+        catalog = self.store.catalog
+        database, schema = _folded(wanted.get("database")), _folded(wanted.get("schema"))
+        if database in catalog.databases:
+            session.database = database
+            schemas = catalog.databases[database].schemas
+            session.schema = (
+                schema if schema in schemas else "PUBLIC" if schema is None and "PUBLIC" in schemas else None
+            )
+        for name, value in parameters.items():
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            try:
+                session.parameters.set(name.upper(), text)
+            except errors.SnowflakeError:
+                if name.upper() == "TIMEZONE":
+                    raise
+        return session
+
+    def start(
+        self, session: Session, text: str, *, request_id: str = "", asynchronous: bool = False, describe_only: bool = False,
+        bound: dict[str, Any] | None = None, parameters: dict[str, Any] | None = None,
+    ) -> Query:  # fmt: skip
+        """Begin a statement in a thread of its own; a request sent twice finds the one already begun."""
+        known = self.queries.by_request(request_id) if request_id else None
+        if known is not None and known.session is session:
+            return known
+        tag = str((parameters or {}).get("QUERY_TAG") or session.parameters["QUERY_TAG"])
+        query = self.queries.start(session, text, request_id, tag)
+        timeout = int(
+            (parameters or {}).get("STATEMENT_TIMEOUT_IN_SECONDS")
+            or session.parameters["STATEMENT_TIMEOUT_IN_SECONDS"]
+        )
+        arguments = (query, bound or {}, asynchronous, describe_only, timeout)
+        threading.Thread(target=self._run, args=arguments, daemon=True, name=f"query-{query.id}").start()
+        return query
+
+    def _run(
+        self, query: Query, bound: dict[str, Any], asynchronous: bool, describe_only: bool, timeout: int
+    ) -> None:
+        timer = None
+        if timeout > 0:
+            timer = threading.Timer(timeout, query.cancel, [errors.timed_out(timeout)])
+            timer.daemon = True
+            timer.start()
+        result: Result | None = None
+        error: errors.SnowflakeError | None = None
+        try:
+            if asynchronous:
+                result = self._execute(query, bound, asynchronous, describe_only)
+            else:
+                with query.session.turn:
+                    result = self._execute(query, bound, asynchronous, describe_only)
+        except errors.SnowflakeError as raised:
+            error = raised
+        except BaseException as raised:  # a fault of the stand-in is an error of the statement, never of HTTP
+            error = errors.from_driver(raised)
+        finally:
+            if timer is not None:
+                timer.cancel()
+            if not asynchronous and not describe_only:
+                query.session.last_query_ids.append(query.id)
+                del query.session.last_query_ids[:-1000]
+            self.queries.finish(query, result, error)
+            running = self.queries.running()
+            self.store.sweep(min((q.started for q in running), default=float("inf")))
+
+    def _execute(
+        self, query: Query, bound: dict[str, Any], asynchronous: bool, describe_only: bool
+    ) -> Result:
+        session = query.session
+        transaction = session.transaction
+        shared = not asynchronous and transaction is not None and bool(transaction.changed)
+        connection = (
+            transaction.connection
+            if shared and transaction
+            else self.store.cursor(session.parameters["TIMEZONE"])
+        )
+        try:
+            before_statement(query)
+            query.check()
+            text = bindings.apply(query.text, bound)
+            statement = Statement(
+                self.store, session, query, self.queries, self.objects, connection, text, describe_only
+            )
+            return run(statement)
+        finally:
+            if not shared:
+                connection.close()
+
+    def close(self) -> None:
+        self.queries.close()
+        self.store.close()
+
+
+def _folded(name: str | None) -> str | None:
+    if not name:
+        return None
+    try:
+        return split_parts(name)[0]
+    except errors.SnowflakeError:
+        return name

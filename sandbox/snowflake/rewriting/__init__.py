@@ -1,0 +1,1 @@
+"""Snowflake's SQL made DuckDB's: names and types bound, functions and casts rewritten."""

@@ -1,0 +1,1 @@
+"""Statements: what each kind does to the catalog and its rows."""

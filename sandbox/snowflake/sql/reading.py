@@ -1,0 +1,286 @@
+"""What a statement reads: tables (now or in the past), views, INFORMATION_SCHEMA, results of other statements."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import sqlglot
+from sqlglot import exp
+
+from sandbox.snowflake import errors
+from sandbox.snowflake.catalog import information_schema, sftypes, versions
+from sandbox.snowflake.catalog.catalog import Table
+from sandbox.snowflake.catalog.names import ObjectName, show
+from sandbox.snowflake.catalog.queries import Queries, Query
+from sandbox.snowflake.catalog.session import Session
+from sandbox.snowflake.catalog.store import Store
+from sandbox.snowflake.rewriting import dialect
+from sandbox.snowflake.rewriting.binder import Binder
+from sandbox.snowflake.rewriting.datetime_formats import Formats
+from sandbox.snowflake.rewriting.expressions import type_of
+from sandbox.snowflake.rewriting.functions import last_query_id, rewrite
+from sandbox.snowflake.rewriting.infer import annotate
+from sandbox.snowflake.rewriting.projections import ALL, NONE
+from sandbox.snowflake.rewriting.scopes import Home, Output, Relation, fold, stored_outputs
+
+_FLATTEN = [
+    Output("SEQ", sftypes.number()), Output("KEY", sftypes.TEXT), Output("PATH", sftypes.TEXT),
+    Output("INDEX", sftypes.number()), Output("VALUE", sftypes.VARIANT), Output("THIS", sftypes.VARIANT),
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """A query for DuckDB. `outputs` are its visible columns; hidden ones may follow them."""
+
+    sql: str
+    outputs: list[Output] | None
+
+
+class Reader:
+    """The names a statement sees. One per statement; `home` is the schema that bare names belong to."""
+
+    def __init__(
+        self,
+        store: Store,
+        session: Session,
+        query: Query,
+        queries: Queries,
+        connection: duckdb.DuckDBPyConnection,
+    ) -> None:
+        self.store = store
+        self.session = session
+        self.query = query
+        self.queries = queries
+        self.connection = connection
+        self.home: tuple[str | None, str | None] = (session.database, session.schema)
+        self._when: exp.Expression | None = None
+        self.registered: dict[str, pa.Table] = {}
+        self.read: list[ObjectName] = []
+
+    # -- names
+
+    def name_of(self, table: exp.Table, action: str = "SELECT") -> ObjectName:
+        """The exact place of a table written in a statement."""
+        parts = [p.name for p in table.parts]
+        return self.place(parts, action)
+
+    def place(self, parts: list[str], action: str = "SELECT") -> ObjectName:
+        database, schema = self.home
+        if len(parts) > 3:
+            raise errors.syntax(1, 0, ".")
+        if len(parts) < 3 and database is None:
+            raise errors.no_database(action)
+        if len(parts) < 2 and schema is None:
+            raise errors.no_schema(action)
+        full = [database, schema][: 3 - len(parts)] + parts
+        return ObjectName(str(full[0]), str(full[1]), str(full[2]))
+
+    def find(self, name: ObjectName, written: str | None = None) -> Table:
+        """The table as its session sees it: its own open transaction first."""
+        found = self.store.catalog.table(name, written)
+        transaction = self.session.transaction
+        if transaction is not None and name in transaction.changed:
+            return transaction.changed[name]
+        if found.temporary_of not in {None, self.session.number}:
+            raise errors.missing_object(written or str(name))
+        return found
+
+    # -- Resolver
+
+    def at_home(self, home: Home) -> Reader:
+        other = Reader(self.store, self.session, self.query, self.queries, self.connection)
+        other.home = (home.database, home.schema)
+        other._when = home.when
+        other.registered = self.registered
+        return other
+
+    def relation(self, table: exp.Table) -> Relation:
+        _identifier_function(table)
+        parts = [p.name for p in table.parts]
+        written = ".".join(show(p) for p in parts)
+        in_schema = parts[-2] if len(parts) > 1 else self.home[1]
+        if in_schema == "INFORMATION_SCHEMA":
+            database = parts[0] if len(parts) == 3 else self.home[0]
+            if database is None:
+                raise errors.no_database("SELECT")
+            rows = information_schema.view(self.store, self.queries, database, parts[-1])
+            return self.arrow_relation(rows.table, [Output(c.name, c.type) for c in rows.columns])
+        name = self.place(parts)
+        when = table.args.get("when") or self._when
+        self.read.append(name)
+        with self.store.publishing:
+            found = self.find(name, written)
+            if found.kind == "VIEW":
+                query = dialect.parse_one(found.query)
+                fold(query)
+                node = exp.Subquery(this=query)
+                outputs = [Output(c.name, c.type) for c in found.columns]
+                return Relation(node, outputs, view=query, home=Home(name.database, name.schema, when))
+            source, described = self._at(found, when, written)
+        node = exp.Table(this=exp.to_identifier(described.storage, quoted=True))
+        if source.startswith("("):
+            node = exp.Subquery(this=sqlglot.parse_one(source[1:-1], read="duckdb"))
+        return Relation(node, stored_outputs(described.columns))
+
+    def function_relation(self, source: exp.Expression) -> Relation:
+        inner = source.this
+        if isinstance(inner, exp.Dot):
+            path = [inner]
+            while isinstance(path[-1].this, exp.Dot):
+                path.append(path[-1].this)
+            inner = inner.expression
+        if isinstance(inner, exp.Generator):
+            count = inner.args.get("rowcount")
+            rows = int(count.name) if count is not None else 0
+            node = exp.Table(this=exp.Anonymous(this="range", expressions=[exp.Literal.number(rows)]))
+            return Relation(node, [Output("RANGE", sftypes.number())])
+        if isinstance(inner, exp.Explode):
+            value = inner.this.expression if isinstance(inner.this, exp.Kwarg) else inner.this
+            node = exp.Table(this=exp.Anonymous(this="sf_flatten", expressions=[value]))
+            return Relation(node, _FLATTEN)
+        if isinstance(inner, exp.Anonymous):
+            name = inner.name.upper()
+            if name == "RESULT_SCAN":
+                return self._result_scan(inner.expressions[0] if inner.expressions else None)
+            if name.startswith("QUERY_HISTORY"):
+                rows = information_schema.query_history(self.queries)
+                return self.arrow_relation(rows.table, [Output(c.name, c.type) for c in rows.columns])
+        raise errors.NotImplementedHere(f"table function {inner.sql(dialect='snowflake')}")
+
+    def arrow_relation(self, table: pa.Table, outputs: list[Output]) -> Relation:
+        """Rows that are no table of DuckDB's, visible to this statement's connection alone."""
+        name = f"v_{self.query.id.replace('-', '')[:12]}_{len(self.registered)}"
+        names = [o.name for o in outputs]
+        extra = table.column_names[len(names) :]
+        self.registered[name] = table.rename_columns([*names, *extra])
+        self.connection.register(name, self.registered[name])
+        return Relation(exp.Table(this=exp.to_identifier(name, quoted=True)), outputs)
+
+    def _result_scan(self, argument: exp.Expression | None) -> Relation:
+        query_id = argument.name if isinstance(argument, exp.Literal) else None
+        if isinstance(argument, exp.Anonymous) and argument.name.upper() == "LAST_QUERY_ID":
+            query_id = last_query_id(tuple(self.session.last_query_ids), argument)
+        found = self.queries.find(query_id or "")
+        if found is None:
+            raise errors.SnowflakeError(709, "02000", f"Statement {query_id} not found")
+        if found.error is not None:
+            raise errors.SnowflakeError(
+                710,
+                "02000",
+                f"SQL compilation error:\nThe result of query {query_id} is not available: it failed.",
+            )
+        if found.result is None:
+            raise errors.SnowflakeError(710, "02000", f"Result for query {query_id} has expired.")
+        outputs = [Output(c.name, c.type, c.hidden) for c in found.result.columns]
+        return self.arrow_relation(found.result.table, outputs)
+
+    # -- time travel
+
+    def _at(self, table: Table, when: exp.Expression | None, written: str) -> tuple[str, Table]:
+        if when is None:
+            return versions.current(table)
+        source, found = self._past(table, when, written)
+        if found is not table or table.ragged:
+            return source, found
+        # Rows that are appended from now on do not belong to that time.
+        connection = self.store.cursor()
+        try:
+            [(rows,)] = connection.execute(f"SELECT count(*) FROM {source}").fetchall()
+        finally:
+            connection.close()
+        return f"(SELECT * FROM {source} WHERE rowid < {rows})", table
+
+    def _past(self, table: Table, when: exp.Expression, written: str) -> tuple[str, Table]:
+        kind, now = str(when.args["kind"]).upper(), time.time()
+        if kind == "STATEMENT":
+            statement = self.queries.find(when.expression.name)
+            if statement is None:
+                text = (
+                    f"Statement {when.expression.name} cannot be used to specify time for time travel query."
+                )
+                raise errors.SnowflakeError(709, "02000", text)
+            if str(when.this).upper() == "BEFORE":
+                return versions.table_before(table, statement.id, statement.started, written, now)
+            return versions.table_at(table, statement.ended or now, written, now)
+        moment = self._moment(kind, when.expression, now)
+        return versions.table_at(table, moment, written, now)
+
+    def _moment(self, kind: str, expression: exp.Expression, now: float) -> float:
+        tree = expression.copy()
+        annotate(tree)
+        found = type_of(tree)
+        holder = rewrite(exp.select(exp.alias_(tree, "moment")), self.formats()).expressions[0].this
+        if kind == "OFFSET":
+            value = f"CAST({holder.sql(dialect='duckdb')} AS DOUBLE)"
+        elif found is not None and found.name in {"TIMESTAMP_LTZ", "TIMESTAMP_TZ"}:
+            value = f"epoch_us({holder.sql(dialect='duckdb')})"
+        else:  # without a zone it is read as UTC
+            value = f"epoch_us(CAST({holder.sql(dialect='duckdb')} AS TIMESTAMP))"
+        connection = self.store.cursor(self.session.parameters["TIMEZONE"])
+        try:
+            row = connection.execute(f"SELECT {value}").fetchone()
+        finally:
+            connection.close()
+        if row is None or row[0] is None:
+            raise errors.compilation(1015, "42601", "Invalid value for the time travel clause: NULL")
+        return now + float(row[0]) if kind == "OFFSET" else row[0] / 1e6
+
+    # -- translation
+
+    def formats(self) -> Formats:
+        return build_formats(self.session, self.query)
+
+    def translate(self, query: exp.Expression, *, carry: bool = False, params: Any = None) -> Translation:
+        """A folded query as DuckDB SQL. `carry`: keep the hidden columns."""
+        holder = exp.Subquery(this=query)
+        outputs = Binder(self).bind(query, carried=ALL if carry else NONE)
+        rewritten = rewrite(holder, self.formats()).this
+        return Translation(rewritten.sql(dialect="duckdb"), outputs)
+
+
+def build_formats(session: Session, query: Query) -> Formats:
+    parameters = session.parameters
+    general = parameters["TIMESTAMP_OUTPUT_FORMAT"]
+    return Formats(
+        timezone=parameters["TIMEZONE"],
+        ntz=parameters["TIMESTAMP_NTZ_OUTPUT_FORMAT"] or general,
+        ltz=parameters["TIMESTAMP_LTZ_OUTPUT_FORMAT"] or general,
+        tz=parameters["TIMESTAMP_TZ_OUTPUT_FORMAT"] or general,
+        date=parameters["DATE_OUTPUT_FORMAT"],
+        time=parameters["TIME_OUTPUT_FORMAT"],
+        now=query.started,
+        constants={
+            "CURRENT_ROLE": session.role,
+            "CURRENT_WAREHOUSE": session.warehouse,
+            "CURRENT_USER": session.user,
+            "CURRENT_ACCOUNT": session.account,
+            "CURRENT_ACCOUNT_NAME": session.account,
+            "CURRENT_DATABASE": session.database,
+            "CURRENT_SCHEMA": session.schema,
+            "CURRENT_SESSION": str(session.number),
+            "CURRENT_VERSION": "10.0.0",
+            "CURRENT_REGION": "AWS_US_EAST_1",
+            "CURRENT_CLIENT": session.client,
+        },
+        query_ids=tuple(session.last_query_ids),
+    )
+
+
+def _identifier_function(table: exp.Table) -> None:
+    """IDENTIFIER('a.b') in place of a name."""
+    inner = table.this
+    text = None
+    if isinstance(inner, exp.DynamicIdentifier):
+        text = inner.this.name
+    elif isinstance(inner, exp.Anonymous) and inner.name.upper() == "IDENTIFIER":
+        text = inner.expressions[0].name
+    if text is not None:
+        named = sqlglot.parse_one(text, read="snowflake", into=exp.Table)
+        fold(named)
+        for key in ("this", "db", "catalog"):
+            table.set(key, named.args.get(key))
