@@ -26,6 +26,7 @@ from snowmelt.load.target import LoadTarget
 from snowmelt.sql.names import postgres_identifier
 from snowmelt.steps.load import LoadJob, load_files
 from snowmelt.unload.manifest import StagedFile
+from snowmelt.vocabulary import FileFormat, LoadMethod
 
 ROOT = Path(__file__).parents[1]
 #: Files, databases and raw results; ignored by git.
@@ -143,8 +144,8 @@ class Bench:
             run_id=run_id,
             bucket=self.bucket,
             target=target,
-            method=method,
-            file_format=file_format,
+            method=LoadMethod(method),
+            file_format=FileFormat(file_format),
             compression="none" if file_format == "csv" else "snappy",
             region=self.env["SNOWMELT_SANDBOX_S3_REGION"],
             policy=RejectPolicy(),

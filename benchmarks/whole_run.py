@@ -17,7 +17,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import boto3
@@ -26,15 +26,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.apart import resident
-from snowmelt.config.file import parse_config
-from snowmelt.config.request import parse_request
 from snowmelt.json_values import from_json, to_json
 from snowmelt.ledger import files as ledger_files
-from snowmelt.operators.plan import MigrationPlanOperator
 from snowmelt.plan.plan import Plan
 from snowmelt.steps import load as loading
 from snowmelt.steps.publish import publish_run
-from snowmelt.steps.register import Gathered, gather_files
+from snowmelt.steps.register import RegisteredFiles, register_files
 from snowmelt.steps.verify import verify_run
 from snowmelt.unload.manifest import StagedChunk, StagedFile
 from snowmelt.unload.staged import look_for_chunks
@@ -155,7 +152,8 @@ class WholeRun:
         step = self.steps.step
         with step("plan") as said:
             plan = self.world.plan(table)
-        said["xcom"] = self._plan_xcoms(table, plan)
+        tasks = [{"chunk": chunk.index, "label": chunk.label} for chunk in plan.chunks]
+        said["xcom"] = len(json.dumps(tasks))
         with step("unload") as said:
             chunks = unload(plan)
         said["xcom"] = max(len(json.dumps(to_json(chunk))) for chunk in chunks)
@@ -164,13 +162,12 @@ class WholeRun:
         xcoms = [json.dumps(to_json(chunk)) for chunk in looked]
         self.steps.found["manifest"]["xcom"] = max(map(len, xcoms))
         with step("files") as said:
-            gathered = self._gather(plan, [from_json(StagedChunk, json.loads(one)) for one in xcoms])
-        entries = [{"batch": b.index, "label": b.label, "keys": False} for b in gathered.batches]
-        said["xcom"] = len(json.dumps(entries))
+            registered = self._register(plan, [from_json(StagedChunk, json.loads(one)) for one in xcoms])
+        said["xcom"] = len(json.dumps(registered.load_tasks()))
         with step("load"):
-            self._load(plan, gathered)
+            self._load(plan, registered)
         with step("verify, counts alone"):
-            verify_run(self.connection, plan, snowflake=self.world.session, fingerprint_rows=0)
+            verify_run(self.connection, replace(plan, fingerprint_rows=0), snowflake=self.world.session)
         if plan.verify != "counts":
             with step("verify"):
                 verify_run(self.connection, plan, snowflake=self.world.session)
@@ -178,32 +175,23 @@ class WholeRun:
             result = publish_run(self.connection, plan)
         return {
             "rows": plan.source_rows,
-            "files": gathered.files,
-            "bytes": gathered.bytes,
+            "files": registered.files,
+            "bytes": registered.bytes,
             "unload_tasks": len(chunks),
-            "load_tasks": len(gathered.batches),
+            "load_tasks": len(registered.batches),
             "published": result["rows_after"],
             "index_seconds": result["index_seconds"],
             "steps": self.steps.found,
         }
 
-    def _plan_xcoms(self, table: dict[str, Any], plan: Plan) -> int:
-        """Bytes of what the task `plan` hands to the unloads: a dict for each, and the columns."""
-        config = parse_config(self.world.config(table), {})
-        request = parse_request({}, config, config.tables[0])
-        build = MigrationPlanOperator._unload_arguments  # noqa: SLF001 - the very dicts of the XCom
-        unloads = [build(plan, chunk, request, keys=False) for chunk in plan.chunks]
-        columns = [[column.source, column.select] for column in plan.columns]
-        return len(json.dumps(unloads)) + len(json.dumps(columns))
-
-    def _gather(self, plan: Plan, chunks: list[StagedChunk]) -> Gathered:
-        return gather_files(
-            self.connection, plan.run_id, chunks, s3=lambda: self.world.s3, snowflake=self.world.session
+    def _register(self, plan: Plan, chunks: list[StagedChunk]) -> RegisteredFiles:
+        return register_files(
+            self.connection, plan, chunks, s3=lambda: self.world.s3, snowflake=self.world.session
         )
 
-    def _load(self, plan: Plan, gathered: Gathered) -> None:
+    def _load(self, plan: Plan, registered: RegisteredFiles) -> None:
         job = loading.build_load_job(plan, os.environ["SNOWMELT_SANDBOX_S3_REGION"])
-        for batch in gathered.batches:
+        for batch in registered.batches:
             files = ledger_files.read_batch(self.connection, plan.run_id, batch.index)
             loading.load_files(self.connection, self.world.s3, files, job)
 
@@ -286,7 +274,7 @@ def run_staged(world: World, connection: psycopg.Connection[Any], files: int) ->
     table, unload = stage_files(world, files)
     plan = world.plan(table, mode="unload")
     chunks = look_for_chunks(world.s3, tuple(unload(plan))).chunks
-    gather_files(connection, plan.run_id, chunks, s3=lambda: world.s3, snowflake=world.session)
+    register_files(connection, plan, chunks, s3=lambda: world.s3, snowflake=world.session)
     source = plan.source
     return {
         "conf": {

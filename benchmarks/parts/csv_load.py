@@ -11,7 +11,7 @@ from benchmarks.bench import CACHE, SCHEMA, Bench
 from benchmarks.files import MadeFile
 from benchmarks.measure import interleave, ratios, sample, spread
 from benchmarks.tables import FACT
-from snowmelt.load.csv_copy import build_csv_copy
+from snowmelt.load.csv import build_csv_copy
 from snowmelt.steps.load import load_files
 
 TITLE = "CSV"

@@ -1,12 +1,12 @@
-"""How long a schedule's periods are: the window that a run of a backfill takes again.
+"""The DAGs: `migrate_table` for any table, one for each configured table, and `migration_doctor`.
 
-The DAGs: `migrate_table` for any table, and one for each configured table. The same tasks, the same form.
+Those that copy have the same tasks and the same form:
 
-plan → unload [chunk] → manifest [chunk] → files → load [batch] → verify → publish → cleanup
+    plan → unload [chunk] → manifest [chunk] → files → load [batch] → verify → publish → cleanup
 
-The DAG `migration_doctor`: every connection, right and assumption checked, and what mends what is missing.
-
-All checks run, whatever becomes of the others; the report comes last. Nothing is retried: a failure is a finding.
+What is built here depends on the configuration alone (connections, schedule, pool, how many tasks at once); what a task
+does follows from the run's stored plan. All checks of the doctor run, whatever becomes of the others; the report comes last.
+Nothing of it is retried: a failure is a finding.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from snowmelt.config.table import TableConfig
 from snowmelt.doctor.findings import CHECKS, DEAD_AFTER_HOURS
 from snowmelt.errors import ConfigurationError
 from snowmelt.operators.doctor import CheckedConfig, MigrationCheckOperator, MigrationDoctorReportOperator
-from snowmelt.operators.plan import COLUMNS_KEY, RUN_ID_KEY, MigrationFilesOperator, MigrationPlanOperator
+from snowmelt.operators.plan import RUN_ID_KEY, MigrationFilesOperator, MigrationPlanOperator
 from snowmelt.operators.postgres_load import S3ToPostgresLoadOperator
 from snowmelt.operators.publish import (
     MigrationCleanupOperator,
     MigrationPublishOperator,
     MigrationVerifyOperator,
 )
-from snowmelt.operators.snowflake_unload import PlannedUnloadOperator
+from snowmelt.operators.snowflake_unload import MigrationUnloadOperator
 from snowmelt.operators.warehouse import WarehouseResizeOperator, WarehouseRestoreOperator
 from snowmelt.sensors.s3_manifest import S3ManifestSensor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Names the configuration file where it does not stand in include/config/ beside dags/.
+#: Names the configuration file where it is not in include/config/ beside dags/.
 CONFIG_VARIABLE = "SNOWMELT_CONFIG"
 
 #: The policy decides by the error; the pauses here are for tasks whose process died without one.
@@ -95,7 +95,7 @@ def build_migrate_table(config: Config, *, default_args: Mapping[str, Any] | Non
 def build_table_dags(config: Config, *, default_args: Mapping[str, Any] | None = None) -> list[DAG]:
     """One DAG for each enabled table of the configuration, with its schedule.
 
-    A task's process reads the DAG file again, and Airflow tells it for which DAG: then only that one is built, so that a task
+    A task's process reads the DAG file again, and Airflow says for which DAG: then only that one is built, so that a task
     costs the same whether one table is configured or a thousand (each further DAG took 0.02 s of CPU).
 
     :param default_args: as of `build_migrate_table`.
@@ -124,7 +124,7 @@ def raise_broken(config: Config) -> None:
     if config.broken:
         faults = tuple(str(fault) for table in config.broken for fault in table.faults)
         raise ConfigurationError(
-            f"{config.origin}: {len(config.broken)} tables have no DAG until this is mended:", faults
+            f"{config.origin}: {len(config.broken)} tables have no DAG until this is corrected:", faults
         )
 
 
@@ -163,16 +163,15 @@ def _build(
 
 def _add_tasks(config: Config, table: TableConfig | None, execution: Execution) -> None:
     connections = table.connections if table else config.connections
-    timeout: Any = {"statement_timeout": config.snowflake_unload.statement_timeout_s}
     snowflake: Any = {"snowflake_conn_id": connections.snowflake}
     aws: Any = {"aws_conn_id": connections.aws}
     postgres: Any = {"postgres_conn_id": connections.postgres}
     plan = MigrationPlanOperator(task_id="plan", config=config, table=table)
     run: Any = {"run_id": XComArg(plan, key=RUN_ID_KEY)}
-    unload = PlannedUnloadOperator.partial(
+    unload = MigrationUnloadOperator.partial(
         task_id="unload",
-        columns=XComArg(plan, key=COLUMNS_KEY),
         map_index_template=_LABEL,
+        **run,
         **snowflake,
         **postgres,
         **_room(execution.pool, execution.parallel_unloads),
@@ -195,27 +194,19 @@ def _add_tasks(config: Config, table: TableConfig | None, execution: Execution) 
     ).expand_kwargs(files.output)
     verify = MigrationVerifyOperator(
         task_id="verify",
-        fingerprint_rows=execution.fingerprint_rows,
-        **run, **timeout, **snowflake, **postgres, **goes_on,
+        **run, **snowflake, **postgres, **goes_on,
     )  # fmt: skip
     publish = MigrationPublishOperator(
         task_id="publish", execution=execution, outlets=[PUBLISHED], **run, **postgres, **goes_on
     )
     cleanup = MigrationCleanupOperator(
         task_id="cleanup",
-        cleanup_after_load="{{ params.cleanup_after_load }}",
         aws_cleanup_conn_id=connections.aws_cleanup,
         **run, **snowflake, **postgres, **goes_on,
     )  # fmt: skip
     load >> verify >> publish >> cleanup
-    size = config.snowflake_unload.warehouse_size
-    if size:
-        resize = WarehouseResizeOperator(
-            task_id="resize_warehouse",
-            size=size,
-            warehouse=config.snowflake_unload.warehouse,
-            **run, **snowflake, **postgres,
-        )  # fmt: skip
+    if config.snowflake_unload.warehouse_size:
+        resize = WarehouseResizeOperator(task_id="resize_warehouse", **run, **snowflake, **postgres)
         restore = WarehouseRestoreOperator(task_id="restore_warehouse", **run, **snowflake, **postgres)
         plan >> resize >> unload >> restore.as_teardown(setups=resize, on_failure_fail_dagrun=True)
 
@@ -241,7 +232,7 @@ def _add_callback(default_args: Mapping[str, Any], callback: Any) -> dict[str, l
 
 
 DOCTOR_DOC = """
-Checks every connection and right that the configuration needs, and says how to mend what is missing: look at the log
+Checks every connection and right that the configuration needs, and says how to repair what is missing: look at the log
 of the task `report`. It writes a few rows below `doctor_<id>/` in the bucket and removes them; nothing else is changed,
 unless `remove_leftovers` is set.
 """
@@ -261,7 +252,7 @@ _PARAMS = {
         maximum=24 * 365,
         title="Dead after (hours)",
         section="Leftovers of dead runs",
-        description="A run of which nothing was heard for so long is dead. Longer than your longest file takes to load.",
+        description="A run without any progress for this long counts as dead. Set it longer than the longest file takes to load.",
     ),
 }
 

@@ -1,6 +1,4 @@
-"""The known troubles, each with its place on the troubleshooting page, for the messages that people read.
-
-Every error that Snowmelt raises on purpose.
+"""Every error that Snowmelt raises on purpose, and its section on the troubleshooting page.
 
 ::
 
@@ -20,19 +18,23 @@ Every error that Snowmelt raises on purpose.
           ├── PlanChanged            a run was asked to go on under another configuration
           └── VerificationError      source and target differ
 
-The text of each says what failed and where, what was expected and found, and what to do.
+The text of each says what failed and where, what was expected and found, and what to do. It is for people. Code that
+decides by an error reads the attributes that `SnowmeltError` declares, and never the text.
+
+No text holds a value of a row: names, phone numbers and addresses would end up in logs, pages and notifications. Rows are
+named by table, column, constraint, file and row number; their values are in the quarantine table alone.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
 
-#: Where the page stands, seen from the checkout; the anchors below are promised to stay.
+#: The page's path in the repository; the anchors below are promised to stay.
 PAGE = "docs/troubleshooting.md"
 
 
 class Topic(StrEnum):
-    """A known trouble; the value is its anchor."""
+    """A known problem; the value is its anchor on the page."""
 
     ASIA_KEY = "asia-key"
     ACCESS_KEY_UNKNOWN = "access-key-unknown"
@@ -70,6 +72,15 @@ class Topic(StrEnum):
     STATEMENT_TIMEOUT = "statement-timeout"
     VALUE_REFUSED = "value-refused"
     CONSTRAINT = "constraint"
+    READ_ONLY = "read-only"
+    REPLICA_IDENTITY = "replica-identity"
+    SERVER_LIMIT = "server-limit"
+    DEPENDENT_OBJECTS = "dependent-objects"
+    TARGET_CHANGED = "target-changed"
+    ROUTINE_FAILED = "routine-failed"
+    FOREIGN_TABLE = "foreign-table"
+    POOLER = "pooler"
+    SERVER_DAMAGED = "server-damaged"
     MAP_LIMIT = "map-limit"
 
 
@@ -79,7 +90,48 @@ def see(topic: Topic) -> str:
 
 
 class SnowmeltError(Exception):
-    """The root of all errors raised by Snowmelt."""
+    """The root of all errors raised by Snowmelt. The keywords are attributes; each is None where it is not known.
+
+    :param message: what failed and where, what was expected and found, what to do.
+    :param faults: every fault found, each with its path or column, in the order of the input; a line each in the text.
+    :param topic: its section on the troubleshooting page; the text ends with the section's address.
+    :param code: the other side's own code: SQLSTATE (`23505`), Snowflake's number (`000707`), S3's code (`NoSuchKey`).
+    :param query_id: of Snowflake.
+    :param table: as PostgreSQL names it, with its schema where that is known; as the next two.
+    :param column: of the table.
+    :param constraint: a constraint's or a unique index's name.
+    :param file: the staged file's address, `s3://bucket/key`.
+    :param row: the row's number in what was sent, from 1.
+    :param run_id: of Snowmelt.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        faults: tuple[str, ...] = (),
+        *,
+        topic: Topic | None = None,
+        code: str | None = None,
+        query_id: str | None = None,
+        table: str | None = None,
+        column: str | None = None,
+        constraint: str | None = None,
+        file: str | None = None,
+        row: int | None = None,
+        run_id: str | None = None,
+    ) -> None:
+        text = "\n".join((message, *(f"  - {fault}" for fault in faults)))
+        super().__init__(text if topic is None else f"{text} {see(topic)}")
+        self.faults = faults
+        self.topic = topic
+        self.code = code
+        self.query_id = query_id
+        self.table = table
+        self.column = column
+        self.constraint = constraint
+        self.file = file
+        self.row = row
+        self.run_id = run_id
 
 
 class TransientError(SnowmeltError):
@@ -103,16 +155,7 @@ class TerminalError(SnowmeltError):
 
 
 class ConfigurationError(TerminalError):
-    """A parameter, the configuration file or a connection is wrong.
-
-    :param faults: every fault found, each with its path, in the order of the input.
-    """
-
-    def __init__(self, message: str, faults: tuple[str, ...] = ()) -> None:
-        super().__init__(
-            message if not faults else "\n".join((message, *(f"  - {fault}" for fault in faults)))
-        )
-        self.faults = faults
+    """A parameter, the configuration file or a connection is wrong."""
 
 
 class AccessError(TerminalError):
@@ -132,16 +175,7 @@ class TargetError(TerminalError):
 
 
 class SchemaError(TerminalError):
-    """Columns or types that have no safe way from the source to the target.
-
-    :param faults: every fault found, each naming its column.
-    """
-
-    def __init__(self, message: str, faults: tuple[str, ...] = ()) -> None:
-        super().__init__(
-            message if not faults else "\n".join((message, *(f"  - {fault}" for fault in faults)))
-        )
-        self.faults = faults
+    """Columns or types that have no safe way from the source to the target."""
 
 
 class ValueRefused(TerminalError):

@@ -22,14 +22,11 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "Snowmelt",
                 "python-modules": [
-                    "snowmelt.operators.publish",
                     "snowmelt.operators.doctor",
-                    "snowmelt.operators.plan",
                     "snowmelt.operators.plan",
                     "snowmelt.operators.postgres_load",
                     "snowmelt.operators.publish",
                     "snowmelt.operators.snowflake_unload",
-                    "snowmelt.operators.publish",
                     "snowmelt.operators.warehouse",
                 ],
             }
@@ -40,12 +37,7 @@ def get_provider_info() -> dict[str, Any]:
             "snowmelt.airflow.links.MigrationLink",
         ],
         "sensors": [{"integration-name": "Snowmelt", "python-modules": ["snowmelt.sensors.s3_manifest"]}],
-        "triggers": [
-            {
-                "integration-name": "Snowmelt",
-                "python-modules": ["snowmelt.airflow.triggers", "snowmelt.airflow.triggers"],
-            }
-        ],
+        "triggers": [{"integration-name": "Snowmelt", "python-modules": ["snowmelt.airflow.triggers"]}],
         "config": {
             "snowmelt": {
                 "description": "Snowmelt: tables from Snowflake to PostgreSQL through S3.",

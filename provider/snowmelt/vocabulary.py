@@ -44,13 +44,6 @@ class PublishMethod(Word):
     MERGE = "merge"  #: by key: UPDATE what differs, INSERT what is new; the method of mode incremental
 
 
-class FileFormat(Word):
-    """The format of staged files."""
-
-    PARQUET = "parquet"
-    CSV = "csv"
-
-
 class Compression(Word):
     """The compression of staged files."""
 
@@ -59,12 +52,36 @@ class Compression(Word):
     NONE = "none"
 
 
+class FileFormat(Word):
+    """The format of staged files."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+
+    @property
+    def compressions(self) -> tuple[Compression, ...]:
+        """What Snowflake can write in this format and PostgreSQL or a worker can read again; the usual one first."""
+        if self is FileFormat.PARQUET:
+            return (Compression.SNAPPY, Compression.NONE)
+        return (Compression.NONE, Compression.GZIP)
+
+
 class LoadMethod(Word):
     """How a staged file gets into PostgreSQL."""
 
     AUTO = "auto"  #: decided at planning; never in a plan
     COPY = "copy"  #: streamed by Airflow
     AWS_S3 = "aws_s3"  #: fetched by the database
+
+    def find_obstacle(self, file_format: FileFormat, compression: Compression) -> str | None:
+        """Why this method cannot load such files; None when it can. The one rule of what aws_s3 takes."""
+        if self is not LoadMethod.AWS_S3:
+            return None
+        if file_format is not FileFormat.CSV:
+            return f"aws_s3 takes what COPY takes, and {file_format} is not among that"
+        if compression is not Compression.NONE:
+            return f"aws_s3 unpacks {compression} only where the object carries a Content-Encoding, which Snowflake does not set"
+        return None
 
 
 class BadRows(Word):

@@ -62,7 +62,6 @@ def plan(postgres, snowflake_connection, snowflake_cursor):
         target_schema="public",
         target_table="visits",
         staging_table="visits__stage",
-        target_exists=False,
         location=Location("bucket", "", "", "X"),
         path="p/",
         file_format="parquet",
@@ -84,6 +83,11 @@ def plan(postgres, snowflake_connection, snowflake_cursor):
         watermark_before=None,
         bad_rows="reject",
         quarantine_limit=0,
+        warehouse=None,
+        warehouse_size=None,
+        statement_timeout_s=None,
+        fingerprint_rows=50_000_000,
+        cleanup_after_load=False,
     )
 
 

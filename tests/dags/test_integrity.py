@@ -148,7 +148,7 @@ def test_a_broken_table_takes_only_its_own_dag_away_and_is_shown(tmp_path):
 
     broken = parse(SNOWMELT_CONFIG=str(path))
     assert broken.returncode == 1
-    assert "1 tables have no DAG until this is mended:" in broken.stderr
+    assert "1 tables have no DAG until this is corrected:" in broken.stderr
     assert "sources[0].tables[0].chunk_rows" in broken.stderr
 
 

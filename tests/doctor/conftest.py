@@ -21,7 +21,7 @@ __all__ = ["demo", "run_dags"]
 
 @dataclass
 class Patient:
-    """What the doctor looks at, and the administrator's hands to break and mend it."""
+    """What the doctor looks at, and the administrator's hands to break and fix it."""
 
     sandbox: Any
     session: Any

@@ -1,4 +1,4 @@
-"""What dead runs left: named with the statement that removes it, and removed when that is wished."""
+"""What dead runs left: named with the statement that removes it, and removed when that is requested."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_staging_tables_of_dead_runs_are_named_and_stay(tables):
         ('"public"."snowmelt_ccc_t"', Status.WRONG),
     ]
     assert (
-        "staging table of run dead into public.t (running, last heard of 2026-01-01 00:00 UTC)"
+        "staging table of run dead into public.t (running, last active 2026-01-01 00:00 UTC)"
         in findings[0].found
     )
     assert "(not in the ledger)" in findings[1].found
@@ -77,7 +77,7 @@ def test_staging_tables_of_dead_runs_are_named_and_stay(tables):
     assert staging(tables) == ["snowmelt_bbb_t", "snowmelt_ccc_t", "snowmelt_own"]
 
 
-def test_they_are_removed_when_that_is_wished_and_no_other(tables):
+def test_they_are_removed_when_that_is_requested_and_no_other(tables):
     findings = [one for one in tables.check("leftovers", remove=True) if one.check == "Staging tables"]
     assert [one.status for one in findings] == [Status.OK, Status.OK]
     assert findings[0].found.startswith("removed: staging table of run dead")

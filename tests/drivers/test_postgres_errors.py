@@ -53,9 +53,9 @@ STATEMENTS = [
     ),
     ("SET transaction_read_only = on; CREATE TABLE no (a int)", TargetUnavailable, "25006", "postgres-unavailable"),
     ("SELECT pg_terminate_backend(pg_backend_pid())", TargetUnavailable, "57P01", "postgres-unavailable"),
-    ("SET ROLE nobody_at_all; SELECT 1", ValueRefused, "22023", "value-refused"),
+    ("SET ROLE nobody_at_all; SELECT 1", ConfigurationError, "22023", None),
     ("CREATE TABLE nowhere.t (a int)", ConfigurationError, "3F000", None),
-    ("SELECT * FROM not_there", TargetError, "42P01", None),
+    ("SELECT * FROM not_there", TargetError, "42P01", "target-changed"),
     ("SELEKT", TargetError, "42601", None),
     ("SELECT aws_s3.table_import_from_s3('t')", ConfigurationError, "3F000", "aws-s3-missing"),
 ]  # fmt: skip

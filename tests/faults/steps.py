@@ -132,9 +132,9 @@ def run_steps(world: World, job: Job) -> None:
     from snowmelt.steps import load as loading
     from snowmelt.steps import planning
     from snowmelt.steps import publish as publishing
-    from snowmelt.steps import register as gathering
+    from snowmelt.steps import register as registering
     from snowmelt.steps import verify as verification
-    from snowmelt.steps.finish import end_run
+    from snowmelt.steps.finish import finish_run
 
     kept = Kept(job.folder)
 
@@ -148,17 +148,17 @@ def run_steps(world: World, job: Job) -> None:
     with world.target() as postgres:
         plan = planning.read_plan(postgres, job.run)
         if "unload" in job.steps:
-            for number, (part, chunk) in enumerate(pieces(plan)):
-                unload_one(world, part, chunk, number, kept)
+            for number, chunk in enumerate(pieces(plan)):
+                unload_one(world, plan, chunk, number, kept)
         if "files" in job.steps:
             chunks = [
                 from_json(StagedChunk, kept.get(f"chunk_{number}")) for number, _ in enumerate(pieces(plan))
             ]
             if kept.get("batches") is None:
-                gathered = gathering.gather_files(
-                    postgres, job.run, look(world, chunks), s3=lambda: world.s3, snowflake=session
+                files = registering.register_files(
+                    postgres, plan, look(world, chunks), s3=lambda: world.s3, snowflake=session
                 )
-                batches = (gathered.batches, gathered.key_batches)
+                batches = (files.batches, files.key_batches)
                 kept.set("batches", [[batch.index for batch in each] for each in batches])
         if "load" in job.steps:
             for part, batches in zip(plan.parts, kept.get("batches"), strict=False):
@@ -174,7 +174,7 @@ def run_steps(world: World, job: Job) -> None:
             publishing.publish_run(postgres, plan)
             passed("publish: committed")
         if "end" in job.steps:
-            end_run(postgres, job.run, snowflake=session)
+            finish_run(postgres, plan, snowflake=session)
             passed("ended")
 
 
@@ -184,22 +184,18 @@ def look(world: World, chunks: list[StagedChunk]) -> list[StagedChunk]:
     return list(look_for_chunks(world.s3, tuple(chunks)).chunks)
 
 
-def pieces(plan: Any) -> list[tuple[Any, Any]]:
+def pieces(plan: Any) -> list[Any]:
     """Each chunk of the plan, then each of the plan of its keys."""
-    return [(part, chunk) for part in plan.parts for chunk in part.chunks]
+    return [chunk for part in plan.parts for chunk in part.chunks]
 
 
 def unload_one(world: World, plan: Any, chunk: Any, number: int, kept: Kept) -> None:
+    from snowmelt.plan.plan import build_unload_request
     from snowmelt.unload import chunk as unload
 
     if kept.get(f"chunk_{number}") is not None:
         return
-    request = unload.UnloadRequest(
-        source=plan.source, path=plan.chunk_path(chunk), stage=plan.location.stage, integration="",
-        bucket=plan.location.bucket, columns=tuple((column.source, column.select) for column in plan.columns),
-        where=plan.where, chunk=chunk, snapshot=plan.snapshot, row_limit=plan.row_limit,
-        file_format=plan.file_format, compression=plan.compression, max_file_bytes=plan.max_file_bytes,
-    )  # fmt: skip
+    request = build_unload_request(plan, chunk.index)
     submitted = unload.find_submitted(world.snowflake, kept.get(f"query_{number}"), request)
     if submitted is None:
         submitted = unload.submit_unload(world.snowflake, request)
@@ -233,7 +229,7 @@ def install(point: str, before: int, number: int) -> None:
     from snowmelt.load import parquet as parquet_rows
     from snowmelt.steps import load as loading
     from snowmelt.steps import publish as publishing
-    from snowmelt.steps import register as gathering
+    from snowmelt.steps import register as registering
     from snowmelt.steps import verify as verification
 
     _strike[:] = [point, before, number]
@@ -248,9 +244,9 @@ def install(point: str, before: int, number: int) -> None:
 
         setattr(module, name, wrapped)
 
-    after(gathering, "write_staged", "files: recorded")
-    after(gathering, "_write_manifest", "files: manifest written")
-    after(gathering, "make_staging", "files: staging made")
+    after(registering, "write_staged", "files: recorded")
+    after(registering, "_write_manifest", "files: manifest written")
+    after(registering, "make_staging", "files: staging made")
     after(loading, "claim_file", "load: claimed")
     for rows in (parquet_rows, csv_rows):
         after(rows, "send_copy", "load: copied")

@@ -19,6 +19,7 @@ from snowmelt.sql.names import postgres_identifier
 from snowmelt.types.type_names import parse_postgres_type
 from snowmelt.types.type_table import Form
 from snowmelt.unload.manifest import StagedFile
+from snowmelt.vocabulary import FileFormat, LoadMethod
 
 _numbers = itertools.count()
 
@@ -117,6 +118,9 @@ class LoadWorld:
 
     def load(self, file: StagedFile, target: LoadTarget, **options: Any) -> LoadResult:
         options = {"claim": claim(file.key), "bucket": self.bucket, "run_id": "r1", **options}
+        for name, word in (("method", LoadMethod), ("file_format", FileFormat)):
+            if name in options:
+                options[name] = word(options[name])
         with self.connection.transaction():
             return load_file(self.connection, self.s3, file, target, **options)
 

@@ -3,11 +3,12 @@ from __future__ import annotations
 import pytest
 
 from snowmelt.errors import ConfigurationError, StagingError
-from snowmelt.load.csv_copy import Imported, build_aws_s3_options, build_csv_copy, parse_imported
+from snowmelt.load.aws_s3 import Imported, build_aws_s3_options, parse_imported
+from snowmelt.load.csv import build_csv_copy
 from snowmelt.load.target import LoadColumn, LoadTarget
 from snowmelt.types.type_names import parse_postgres_type
 from snowmelt.types.type_table import Form
-from snowmelt.unload.csv_dialect import csv_file_format
+from snowmelt.unload.statements import csv_file_format
 
 
 def test_the_two_sides_of_the_dialect():

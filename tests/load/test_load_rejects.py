@@ -10,6 +10,7 @@ import pytest
 from snowmelt.errors import ValueRefused
 from snowmelt.load.rejects import RejectPolicy
 from snowmelt.types.type_table import Form
+from snowmelt.vocabulary import BadRows
 from tests.load.load_world import IMPORTED, PARQUET, STREAMED, WAYS, column, open_world, parquet_bytes
 
 ID = column("ID", Form.INTEGER, "bigint", nullable=False)
@@ -65,17 +66,17 @@ def shown(value):
 
 @every_way
 @pytest.mark.parametrize(("number", "row"), BAD, ids=[f"row {number}" for number, _ in BAD])
-def test_reject_names_file_row_column_and_value(world, way, number, row):
+def test_reject_names_file_row_and_column_and_no_value(world, way, number, row):
     """One bad row behind the good ones, some of which stand on several lines."""
     target = world.table(ID, NOTE, DATA)
     file = way.put(world, table_of([*GOOD, row, ROWS[0]]))
     with pytest.raises(ValueRefused) as raised:
         world.load(file, target, **way.options)
     said = str(raised.value)
-    assert f"/{file.key}, row {len(GOOD) + 1}, column {row[3]}, value " in said
+    assert f"/{file.key}, row {len(GOOD) + 1}, column {row[3]}: " in said
+    assert (raised.value.row, raised.value.column) == (len(GOOD) + 1, row[3])
     value = row[("ID", "NOTE", "DATA").index(row[3])]
-    head = "null" if value is None else ascii(str(value)) if "\x00" in str(value) else f"'{value}'"
-    assert f"value {head.replace('x00', 'u0000')}: " in said
+    assert value is None or str(value) not in said
     assert "Nothing of this file was kept." in said
     assert world.count(target) == 0
     assert world.rejected(file) == []
@@ -86,7 +87,7 @@ def test_reject_names_file_row_column_and_value(world, way, number, row):
 @every_way
 def test_quarantine_sets_each_bad_row_aside_and_loads_the_others(world, way):
     target, file = world.table(ID, NOTE, DATA), way.put(world, table_of(ROWS))
-    result = world.load(file, target, policy=RejectPolicy("quarantine", len(BAD)), **way.options)
+    result = world.load(file, target, policy=RejectPolicy(BadRows.QUARANTINE, len(BAD)), **way.options)
     assert (result.rows, result.rejected) == (len(GOOD), len(BAD))
     assert result.rows + result.rejected == file.rows
     assert [row[:2] for row in world.texts(target)] == [(str(row[0]), row[1]) for row in GOOD]
@@ -102,8 +103,8 @@ def test_quarantine_sets_each_bad_row_aside_and_loads_the_others(world, way):
 def test_quarantine_has_a_limit_for_the_run(world, way):
     target, file = world.table(ID, NOTE, DATA), way.put(world, table_of(ROWS))
     for policy in (
-        RejectPolicy("quarantine", len(BAD) - 1),
-        RejectPolicy("quarantine", 100, before=101 - len(BAD)),
+        RejectPolicy(BadRows.QUARANTINE, len(BAD) - 1),
+        RejectPolicy(BadRows.QUARANTINE, 100, before=101 - len(BAD)),
     ):
         with pytest.raises(ValueRefused, match=r"rows of this run are set aside already.*quarantine_limit"):
             world.load(file, target, policy=policy, **way.options)
@@ -123,7 +124,7 @@ def test_many_bad_rows_in_a_large_file(world, way):
         ),
     }
     target, file = world.table(ID, NOTE, DATA), way.put(world, columns)
-    result = world.load(file, target, policy=RejectPolicy("quarantine", 1000), **way.options)
+    result = world.load(file, target, policy=RejectPolicy(BadRows.QUARANTINE, 1000), **way.options)
     assert (result.rows, result.rejected) == (rows - len(bad), len(bad))
     found = world.connection.execute(
         f"SELECT count(DISTINCT id), sum(id), count(*) FILTER (WHERE (data->>'number')::bigint <> id) FROM {target.name}"
@@ -142,7 +143,7 @@ def test_a_check_of_the_table_is_a_reason_too(world, way):
     with pytest.raises(ValueRefused, match=r"row 2, .*23514.*\"small\""):
         world.load(way.put(world, columns), target, **way.options)
     file = way.put(world, columns)
-    result = world.load(file, target, policy=RejectPolicy("quarantine"), **way.options)
+    result = world.load(file, target, policy=RejectPolicy(BadRows.QUARANTINE), **way.options)
     assert (result.rows, result.rejected) == (2, 2)
     assert [(number, row) for number, _, _, row in world.rejected(file)] == [
         (2, {"ID": "3", "NOTE": "b"}),
@@ -158,9 +159,11 @@ def test_a_nul_far_into_a_file_of_several_megabytes_is_found(world, way):
     notes[77_777] = "a\x00b"
     columns = {"ID": numbers(*range(rows)), "NOTE": pa.array(notes)}
     target = world.table(ID, column("NOTE", Form.TEXT, "text"))
-    with pytest.raises(ValueRefused, match=r"row 77,778, column NOTE, value 'a\\u0000b': "):
+    with pytest.raises(ValueRefused, match=r"row 77,778, column NOTE: "):
         world.load(way.put(world, columns), target, **way.options)
-    result = world.load(way.put(world, columns), target, policy=RejectPolicy("quarantine", 1), **way.options)
+    result = world.load(
+        way.put(world, columns), target, policy=RejectPolicy(BadRows.QUARANTINE, 1), **way.options
+    )
     assert (result.rows, result.rejected) == (rows - 1, 1)
 
 
@@ -169,10 +172,10 @@ def test_the_end_that_an_unload_gave_to_a_long_text_is_not_shown(world, way):
     note = column("NOTE", Form.TEXT, "varchar(10)", text_limit=10)
     target = world.table(ID, note)
     columns = {"ID": numbers(1, 2), "NOTE": pa.array(["ten chars!", "abcdefghij  !"])}
-    with pytest.raises(ValueRefused, match=r"row 2, column NOTE, value 'abcdefghij  ': .*22001"):
+    with pytest.raises(ValueRefused, match=r"row 2, column NOTE: .*22001"):
         world.load(way.put(world, columns), target, **way.options)
     file = way.put(world, columns)
-    world.load(file, target, policy=RejectPolicy("quarantine"), **way.options)
+    world.load(file, target, policy=RejectPolicy(BadRows.QUARANTINE), **way.options)
     assert world.texts(target) == [("1", "ten chars!")]
     assert [row for *_, row in world.rejected(file)] == [{"ID": "2", "NOTE": "abcdefghij  "}]
 
@@ -180,7 +183,7 @@ def test_the_end_that_an_unload_gave_to_a_long_text_is_not_shown(world, way):
 def test_bytes_are_kept_as_postgres_writes_them(world):
     target = world.table(column("ID", Form.INTEGER, "smallint"), column("RAW", Form.BYTES, "bytea"))
     file = PARQUET.put(world, {"ID": numbers(40_000), "RAW": pa.array([b"abc\xff"])})
-    world.load(file, target, policy=RejectPolicy("quarantine"))
+    world.load(file, target, policy=RejectPolicy(BadRows.QUARANTINE))
     assert world.rejected(file)[0][3] == {"ID": "40000", "RAW": "\\x616263ff"}
 
 
@@ -188,9 +191,9 @@ def test_text_that_is_no_utf8(world):
     for note in (NOTE, column("NOTE", Form.JSON, "jsonb")):
         raw = pa.array([b'"ok"', b'"\xff\xfe"']).cast(pa.binary()).view(pa.string())
         target, data = world.table(ID, note), parquet_bytes({"ID": numbers(1, 2), "NOTE": raw})
-        with pytest.raises(ValueRefused, match=r"row 2, column NOTE, value .*\\xff\\xfe"):
+        with pytest.raises(ValueRefused, match=r"row 2, column NOTE: "):
             world.load(world.put(data, 2), target)
         file = world.put(data, 2)
-        result = world.load(file, target, policy=RejectPolicy("quarantine", 1))
+        result = world.load(file, target, policy=RejectPolicy(BadRows.QUARANTINE, 1))
         assert (result.rows, result.rejected) == (1, 1)
         assert world.rejected(file)[0][3] == {"ID": "2", "NOTE": {"escaped": '"\\xff\\xfe"'}}

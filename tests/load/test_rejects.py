@@ -22,19 +22,14 @@ def bad_row(number, value="x" * 200):
     return RejectedRow(number, "NOTE", "holds a NUL character (0x00)", {"ID": 7, "NOTE": value})
 
 
-def test_reject_names_file_row_column_value_and_reason():
+def test_reject_names_file_row_column_and_reason_and_no_value():
     rows = RejectedRows(RejectPolicy(), "s3://b/k")
     with pytest.raises(ValueRefused) as raised:
         rows.add(bad_row(1234))
     assert str(raised.value).startswith(
-        f"s3://b/k, row 1,234, column NOTE, value '{'x' * 80}'…: holds a NUL character (0x00). Nothing of this file was kept."
+        "s3://b/k, row 1,234, column NOTE: holds a NUL character (0x00). Nothing of this file was kept."
     )
-
-
-def test_control_characters_of_a_value_are_shown():
-    rows = RejectedRows(RejectPolicy(), "s3://b/k")
-    with pytest.raises(ValueRefused, match=r"value 'a\\nb\\x1b\[31m'"):
-        rows.add(bad_row(1, "a\nb\x1b[31m"))
+    assert "xxx" not in str(raised.value)
 
 
 def test_quarantine_ends_at_its_limit():

@@ -60,10 +60,8 @@ def test_clean_up_removes_the_runs_own_files_alone(unloaded, sandbox, ears):
     )
     heard = ears()
     with world.target() as connection:
-        remove_staged(
-            connection, plan.run_id, snowflake=world.session, s3=lambda: sandbox.s3("AIRFLOW_CLEANUP")
-        )
-        remove_staged(connection, plan.run_id, snowflake=world.session, s3=None)
+        remove_staged(connection, plan, snowflake=world.session, s3=lambda: sandbox.s3("AIRFLOW_CLEANUP"))
+        remove_staged(connection, plan, snowflake=world.session, s3=None)
     deleted = [key for _, method, key in heard.s3() if method == "DELETE"]
     assert all(key.startswith(folder) for key in deleted)
     pages = client.get_paginator("list_objects_v2").paginate(

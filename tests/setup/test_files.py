@@ -9,7 +9,8 @@ import pytest
 
 from snowmelt.config.file import parse_config
 from snowmelt.errors import ConfigurationError
-from snowmelt.setup.facts import SetupFacts, parse_public_key
+from snowmelt.setup.documentation import refresh
+from snowmelt.setup.facts import SetupFacts, parse_public_key, parse_source_kinds
 from snowmelt.setup.files import build_setup
 from snowmelt.sql.names import postgres_block
 from tests.conftest import ROOT
@@ -92,6 +93,123 @@ def test_snowflake_grants_what_the_enabled_tables_need_and_nothing_else():
     ]
 
 
+STAGE = {
+    "storage_integration": "S3_INT",
+    "stage_database": "UTIL",
+    "stage_schema": "PUBLIC",
+    "stage_name": "S",
+    "warehouse": "LOAD_WH",
+}
+
+
+def test_a_resized_warehouse_is_granted_what_resizing_needs_and_made_small():
+    found = statements(setup(unload=STAGE | {"warehouse_size": "LARGE"})["snowflake.sql"])
+    assert [sql for sql in found if "WAREHOUSE " in sql][:3] == [
+        "CREATE WAREHOUSE IF NOT EXISTS \"LOAD_WH\" WAREHOUSE_SIZE = 'XSMALL' AUTO_SUSPEND = 60 AUTO_RESUME = TRUE INITIALLY_SUSPENDED = TRUE",
+        'GRANT USAGE ON WAREHOUSE "LOAD_WH" TO ROLE "SNOWMELT_ROLE"',
+        'GRANT MODIFY, MONITOR ON WAREHOUSE "LOAD_WH" TO ROLE "SNOWMELT_ROLE"',
+    ]
+    assert not [sql for sql in statements(setup(unload=STAGE)["snowflake.sql"]) if "MODIFY" in sql]
+
+
+@pytest.mark.parametrize(
+    ("kind", "granted"),
+    [
+        ("view", "GRANT SELECT ON VIEW"),
+        ("materialized_view", "GRANT SELECT ON MATERIALIZED VIEW"),
+        ("dynamic_table", "GRANT SELECT ON DYNAMIC TABLE"),
+        ("external_table", "GRANT SELECT ON EXTERNAL TABLE"),
+        ("iceberg_table", "GRANT SELECT ON ICEBERG TABLE"),
+    ],
+)
+def test_each_kind_of_source_is_granted_by_its_own_words(kind, granted):
+    kinds = parse_source_kinds([f"sales.bi.dimpayer={kind}"])
+    found = statements(setup(TABLES[:2], source_kinds=kinds)["snowflake.sql"])
+    assert [sql for sql in found if "SELECT" in sql] == [
+        f'{granted} "SALES"."BI"."DIMPAYER" TO ROLE "SNOWMELT_ROLE"',
+        'GRANT SELECT ON TABLE "SALES"."BI"."Visit ""X""" TO ROLE "SNOWMELT_ROLE"',
+    ]
+
+
+def test_a_shared_database_is_granted_as_a_whole():
+    found = statements(setup(source_kinds=parse_source_kinds(["SALES=imported"]))["snowflake.sql"])
+    assert 'GRANT IMPORTED PRIVILEGES ON DATABASE "SALES" TO ROLE "SNOWMELT_ROLE"' in found
+    assert not [sql for sql in found if '"BI"' in sql or 'USAGE ON DATABASE "SALES"' in sql]
+
+
+def test_sources_that_are_replaced_get_future_grants_when_that_is_requested():
+    future = 'GRANT SELECT ON FUTURE TABLES IN SCHEMA "SALES"."BI" TO ROLE "SNOWMELT_ROLE"'
+    asked, plain = setup(future_grants=True)["snowflake.sql"], setup()["snowflake.sql"]
+    assert future in statements(asked)
+    assert future not in statements(plain)
+    assert f"-- {future};" in plain
+
+
+@pytest.mark.parametrize(
+    "text", ["SALES.BI.T", "SALES.BI.T=thing", "SALES=view", "SALES.BI.T=imported", "=view"]
+)
+def test_a_kind_that_is_none_is_refused_by_name(text):
+    with pytest.raises(ConfigurationError, match="kinds of sources") as refused:
+        parse_source_kinds([text])
+    assert repr(text) in str(refused.value)
+
+
+def test_a_kind_of_a_source_that_is_not_configured_is_refused():
+    with pytest.raises(ConfigurationError, match=r"SALES\.BI\.OTHER"):
+        setup(source_kinds=parse_source_kinds(["SALES.BI.OTHER=view"]))
+
+
+@pytest.mark.parametrize(
+    ("region", "provider", "arn", "scheme"),
+    [
+        ("eu-west-1", "S3", "arn:aws:", "s3"),
+        ("us-gov-west-1", "S3GOV", "arn:aws-us-gov:", "s3gov"),
+        ("cn-northwest-1", "S3CHINA", "arn:aws-cn:", "s3china"),
+    ],
+)
+def test_the_partition_decides_arns_provider_and_scheme_everywhere(region, provider, arn, scheme):
+    files = setup(aws_region=region, staging={"prefix_pattern": "in/{source_table}/"})
+    url = f"'{scheme}://lake/in/'"
+    sql = files["snowflake.sql"]
+    assert f"STORAGE_PROVIDER = '{provider}'" in sql
+    assert f"STORAGE_AWS_ROLE_ARN = '{arn}iam::" in sql
+    assert f"STORAGE_ALLOWED_LOCATIONS = ({url})" in sql
+    assert f"URL = {url}" in sql
+    assert url in files["STEPS.md"]
+    policies = [text for name, text in files.items() if name.endswith("policy.json") and "trust" not in name]
+    assert len(policies) == 4
+    for text in policies:
+        resources = [one for statement in json.loads(text)["Statement"] for one in statement["Resource"]]
+        assert all(resource.startswith(f"{arn}s3:::lake") for resource in resources)
+
+
+def test_a_bucket_of_another_account():
+    facts = {"aws_account": "123456789012", "bucket_account": "210987654321"}
+    files = setup(**facts)
+    assert "STORAGE_AWS_OBJECT_ACL = 'bucket-owner-full-control'" in files["snowflake.sql"]
+    write = json.loads(files["iam-snowflake-policy.json"])["Statement"][0]["Action"]
+    assert write[-1] == "s3:PutObjectAcl"
+    bucket = json.loads(files["iam-bucket-policy.json"])["Statement"]
+    principals = {statement["Sid"]: statement["Principal"]["AWS"] for statement in bucket}
+    assert principals["SnowflakeWriteStagedFiles"] == "arn:aws:iam::123456789012:role/snowmelt-snowflake"
+    assert principals["AirflowReadStagedFiles"] == "<ARN_OF_THE_USER_OR_ROLE_OF_AIRFLOW>"
+    assert "iam-bucket-policy.json" in files["STEPS.md"]
+    own = setup(aws_account="123456789012")
+    assert "iam-bucket-policy.json" not in own
+    assert "ACL" not in own["snowflake.sql"] + own["iam-snowflake-policy.json"]
+
+
+def test_what_alters_a_target_needs_its_owner_beside_the_rights_on_its_rows():
+    text = setup([TABLES[3] | {"defer_indexes": True}])["postgres.sql"]
+    assert 'GRANT SELECT, INSERT ON TABLE "mart"."logs" TO "snowmelt"' in text
+    assert '-- ALTER TABLE IF EXISTS "mart"."logs" OWNER TO "snowmelt";' in text
+
+
+def test_a_table_that_is_only_unloaded_gets_no_right_in_its_target():
+    text = setup([{"source": "T", "mode": "unload"}])["postgres.sql"]
+    assert "mart" not in text
+
+
 def test_without_a_stage_the_role_may_use_the_integration_itself():
     found = statements(setup(unload={"storage_integration": "S3_INT"})["snowflake.sql"])
     assert 'GRANT USAGE ON INTEGRATION "S3_INT" TO ROLE "SNOWMELT_ROLE"' in found
@@ -143,7 +261,7 @@ def test_a_key_of_ones_own_and_another_partition():
     assert read[0]["Resource"] == ["arn:aws-us-gov:s3:::lake/*"]
 
 
-def test_the_second_call_puts_what_snowflake_told_into_the_trust_policy_alone():
+def test_the_second_call_puts_what_snowflake_showed_into_the_trust_policy_alone():
     told = {"iam_user_arn": "arn:aws:iam::999999999999:user/abc1-b-x", "external_id": "AB1_SFCRole=2_x="}
     first, second = setup(), setup(**told)
     assert [name for name in first if first[name] != second[name]] == ["STEPS.md", "iam-trust-policy.json"]
@@ -158,7 +276,7 @@ def test_the_second_call_puts_what_snowflake_told_into_the_trust_policy_alone():
     }
 
 
-def test_postgres_gives_each_way_of_publishing_its_rights():
+def test_postgres_gives_each_publish_method_its_rights():
     text = setup(postgres_role='mig"r')["postgres.sql"]
     assert 'CREATE ROLE "mig""r" LOGIN NOCREATEDB NOCREATEROLE;' in text
     assert 'GRANT USAGE, CREATE ON SCHEMA "snowmelt" TO "mig""r";' in text
@@ -230,4 +348,15 @@ def test_a_block_cannot_be_ended_by_a_name_in_it():
 
 def test_the_page_names_every_file():
     page = (ROOT / "docs/setup.md").read_text()
-    assert [name for name in setup() if f"`{name}`" not in page] == []
+    files = setup(bucket_account="210987654321")
+    assert [name for name in files if f"`{name}`" not in page] == []
+
+
+@pytest.mark.parametrize("page", ["security", "setup"])
+def test_the_tables_of_rights_are_current(page):
+    text = (ROOT / f"docs/{page}.md").read_text()
+    assert "<!-- made: publish-rights -->" in text
+    assert refresh(text) == text, (
+        "run: PYTHONPATH=provider .venv/bin/python -m snowmelt.setup.documentation docs/security.md docs/setup.md"
+    )
+    assert refresh(text.replace("`SELECT, INSERT, DELETE`", "`SELECT`")) == text

@@ -161,7 +161,7 @@ def made(sandbox, snowflake):
         connection.execute(sql.SQL("DROP ROLE {}, {}").format(sql.Identifier(role), sql.Identifier(admin)))
 
 
-def test_snowflake_tells_what_the_trust_policy_needs(made):
+def test_snowflake_shows_what_the_trust_policy_needs(made):
     told = {row[0]: row[2] for row in made.described}
     facts = SetupFacts(
         iam_user_arn=told["STORAGE_AWS_IAM_USER_ARN"], external_id=told["STORAGE_AWS_EXTERNAL_ID"]

@@ -16,12 +16,13 @@ from snowmelt.airflow.sessions import POSTGRES_OPTIONS
 from snowmelt.config.file import parse_config
 from snowmelt.config.request import parse_request
 from snowmelt.ledger import files as ledger_files
-from snowmelt.plan.plan import Plan
+from snowmelt.plan.facts import RunIdentity
+from snowmelt.plan.plan import Plan, build_unload_request
 from snowmelt.steps import load as loading
 from snowmelt.steps import planning
 from snowmelt.steps import publish as publishing
-from snowmelt.steps import register as gathering
 from snowmelt.steps import verify as verification
+from snowmelt.steps.register import register_files
 from snowmelt.unload import chunk as unload
 from snowmelt.unload import staged
 
@@ -100,30 +101,15 @@ class World:
         config = parse_config(self.config(table), {})
         assert not config.broken, config.broken
         request = parse_request(params, config, config.tables[0])
-        identity = planning.RunIdentity(run or uuid.uuid4().hex, "dag", "run", window)
+        identity = RunIdentity(run or uuid.uuid4().hex, "dag", "run", window)
         with self.target() as connection:
             sessions = planning.PlanningSessions(self.snowflake, connection, lambda: self.s3)
             return planning.plan_run(sessions, request, identity)
 
     def unload(self, plan: Plan) -> list[Any]:
         chunks = []
-        for part, chunk in ((part, chunk) for part in plan.parts for chunk in part.chunks):
-            request = unload.UnloadRequest(
-                source=plan.source,
-                path=plan.chunk_path(chunk),
-                stage=plan.location.stage,
-                integration="",
-                bucket=plan.location.bucket,
-                columns=tuple((column.source, column.select) for column in part.columns),
-                where=part.where,
-                chunk=chunk,
-                snapshot=plan.snapshot,
-                row_limit=plan.row_limit,
-                file_format=plan.file_format,
-                compression=plan.compression,
-                max_file_bytes=plan.max_file_bytes,
-                subqueries=plan.filter_subqueries,
-            )
+        for chunk in (chunk for part in plan.parts for chunk in part.chunks):
+            request = build_unload_request(plan, chunk.index)
             submitted = unload.submit_unload(self.snowflake, request)
             chunks.append(unload.await_unload(self.snowflake, request, submitted, 0.05))
         return list(staged.look_for_chunks(self.s3, tuple(chunks)).chunks)
@@ -134,10 +120,8 @@ class World:
         :param before_verify: what somebody does to the database once all is loaded.
         """
         with self.target() as connection:
-            gathered = gathering.gather_files(
-                connection, plan.run_id, chunks, s3=lambda: self.s3, snowflake=self.session
-            )
-            for part, batches in zip(plan.parts, (gathered.batches, gathered.key_batches), strict=False):
+            files = register_files(connection, plan, chunks, s3=lambda: self.s3, snowflake=self.session)
+            for part, batches in zip(plan.parts, (files.batches, files.key_batches), strict=False):
                 job = loading.build_load_job(part, "us-east-1")
                 for batch in batches:
                     files = ledger_files.read_batch(connection, part.run_id, batch.index)

@@ -120,7 +120,7 @@ def test_rows_that_the_source_removed_are_removed(filled):
     assert [number for number, _ in rows(filled)] == list(range(5, 101))
     assert filled.query("SELECT relname FROM pg_class WHERE relname LIKE 'snowmelt%' AND relkind = 'r'") == []
     ((verification,),) = filled.query(
-        "SELECT verification FROM snowmelt.run WHERE mode = 'catch_up' ORDER BY started_at DESC LIMIT 1"
+        "SELECT verification FROM snowmelt.run WHERE mode = 'incremental' ORDER BY started_at DESC LIMIT 1"
     )
     assert verification["keys"]["fingerprint"]["compared"] is True
     assert verification["keys"]["table_rows"] == 96

@@ -47,7 +47,7 @@ def test_a_character_that_the_database_does_not_have_is_a_row_that_does_not_fit(
         """INSERT INTO "Größe" SELECT 2, 'zwei 🎈', NULL""",
         """INSERT INTO "Größe" SELECT 3, 'drei ü', NULL""",
     )
-    with pytest.raises(ValueRefused, match=r"row 2, column Maß, value 'zwei 🎈': .*22P05"):
+    with pytest.raises(ValueRefused, match=r"row 2, column Maß: .*22P05"):
         latin1.run(TABLE, **way)
     assert latin1.query('SELECT count(*) FROM public."Größe"') == [(1,)]
     latin1.run(TABLE | {"bad_rows": "quarantine"}, **way)

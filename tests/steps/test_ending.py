@@ -12,7 +12,8 @@ from sandbox.demo_data import surroundings
 from snowmelt.airflow.records import read_run_report
 from snowmelt.errors import SourceError
 from snowmelt.plan.plan import plan_run_id
-from snowmelt.steps.finish import end_run, remove_staged
+from snowmelt.steps.finish import finish_run, remove_staged
+from snowmelt.steps.planning import read_plan
 from snowmelt.unload.statements import SESSION_PARAMETERS
 from tests.steps.runs import World
 
@@ -52,7 +53,7 @@ def read_json(world, key):
 def test_it_stands_in_the_ledger_and_beside_the_manifest(world):
     plan = finish(world, "told")
     with world.target() as connection:
-        report = end_run(connection, "told", snowflake=world.session)
+        report = finish_run(connection, read_plan(connection, "told"), snowflake=world.session)
     ((kept,),) = world.query("SELECT report FROM snowmelt.run WHERE run_id = 'told'")
     key = plan.location.key(f"{plan.path}report.json")
     staged = read_json(world, key)
@@ -69,11 +70,11 @@ def test_it_stands_in_the_ledger_and_beside_the_manifest(world):
 def test_a_later_load_of_the_same_files_does_not_overwrite_it(world):
     first = finish(world, "first")
     with world.target() as connection:
-        end_run(connection, "first", snowflake=world.session)
+        finish_run(connection, read_plan(connection, "first"), snowflake=world.session)
     again = world.plan({"source": "T"}, run="again", mode="load", run_id="first")
     world.finish(again, [])
     with world.target() as connection:
-        end_run(connection, "again", snowflake=world.session)
+        finish_run(connection, read_plan(connection, "again"), snowflake=world.session)
     folder = first.location.key(first.path)
     listed = world.s3.list_objects_v2(Bucket=world.bucket, Prefix=folder, Delimiter="/")["Contents"]
     assert [entry["Key"].removeprefix(folder) for entry in listed] == [
@@ -94,8 +95,8 @@ def test_it_outlives_the_files(world, sandbox, who):
     clients = {"snowflake": None, "python": lambda: sandbox.s3("AIRFLOW_CLEANUP")}
     for _ in range(2):  # as a task that is cleared does it again
         with world.target() as connection:
-            remove_staged(connection, plan.run_id, snowflake=world.session, s3=clients[who])
-            report = end_run(connection, plan.run_id, snowflake=world.session)
+            remove_staged(connection, plan, snowflake=world.session, s3=clients[who])
+            report = finish_run(connection, plan, snowflake=world.session)
         listed = world.s3.list_objects_v2(Bucket=world.bucket, Prefix=folder)["Contents"]
         assert [entry["Key"].removeprefix(folder) for entry in listed] == ["report.json"]
         assert read_json(world, f"{folder}report.json") == report.to_json()
@@ -110,7 +111,7 @@ def test_a_report_that_cannot_be_written_does_not_undo_a_published_run(world, ca
         yield
 
     with caplog.at_level(logging.WARNING), world.target() as connection:
-        assert end_run(connection, "dark", snowflake=refused).outcome == "published"
+        assert finish_run(connection, read_plan(connection, "dark"), snowflake=refused).outcome == "published"
     assert "Writing the report of run dark to S3 failed" in caplog.text
     assert "the warehouse is suspended" in caplog.text
     assert world.query("SELECT report ->> 'outcome' FROM snowmelt.run WHERE run_id = 'dark'") == [

@@ -10,7 +10,7 @@ import pytest
 from snowmelt.errors import PlanChanged, StagingError
 from snowmelt.ledger import files as ledger_files
 from snowmelt.steps import load as loading
-from snowmelt.steps import register as gathering
+from snowmelt.steps import register as registering
 
 
 @pytest.fixture
@@ -36,8 +36,8 @@ TABLE = {"source": "T", "chunking_column": "ID", "chunk_rows": 25}
 def unload(world, **params):
     plan = world.plan(TABLE, mode="unload", **params)
     with world.target() as connection:
-        gathering.gather_files(
-            connection, plan.run_id, world.unload(plan), s3=lambda: world.s3, snowflake=world.session
+        registering.register_files(
+            connection, plan, world.unload(plan), s3=lambda: world.s3, snowflake=world.session
         )
     return plan
 
@@ -80,8 +80,8 @@ def begin(world, files, **params):
     """A run that dies once `files` of its four files are loaded."""
     plan = world.plan(TABLE, **params)
     with world.target() as connection:
-        gathered = gathering.gather_files(
-            connection, plan.run_id, world.unload(plan), s3=lambda: world.s3, snowflake=world.session
+        gathered = registering.register_files(
+            connection, plan, world.unload(plan), s3=lambda: world.s3, snowflake=world.session
         )
         job = loading.build_load_job(plan, "us-east-1")
         for batch in gathered.batches[:files]:

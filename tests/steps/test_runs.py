@@ -144,11 +144,11 @@ def test_a_lost_row_stops_the_run_before_the_publish(world):
     with world.target() as connection:
         from snowmelt.steps import load as loading
         from snowmelt.steps import publish as publishing
-        from snowmelt.steps import register as gathering
+        from snowmelt.steps import register as registering
         from snowmelt.steps import verify as verification
 
-        gathered = gathering.gather_files(
-            connection, plan.run_id, chunks, s3=lambda: world.s3, snowflake=world.session
+        gathered = registering.register_files(
+            connection, plan, chunks, s3=lambda: world.s3, snowflake=world.session
         )
         loading.load_files(
             connection,

@@ -50,7 +50,7 @@ def test_nothing_is_added_by_a_run_that_fails(copied, table):
         "ALTER TABLE T ADD COLUMN EXTRA VARCHAR(3)",
         "INSERT INTO T VALUES (3, '2026-01-03', 'nul' || CHR(0), 3, 'x')",
     )
-    with pytest.raises(ValueRefused, match=r"row \d, column NAME, .*NUL character"):
+    with pytest.raises(ValueRefused, match=r"row \d, column NAME: .*NUL character"):
         copied.run(table | {"schema_drift": "add_columns"})
     assert names(copied) == ["id", "at", "name", "n"]
     assert copied.query("SELECT count(*) FROM public.t") == [(2,)]
@@ -81,10 +81,10 @@ def test_a_type_gets_wider_and_its_values_are_checked(copied, table):
     copied.run(table)
     assert copied.query("SELECT name, n FROM public.t WHERE id = 3") == [("three", 32767)]
     copied.sql("UPDATE T SET NAME = 'three ', AT = '2026-01-04' WHERE ID = 3")
-    with pytest.raises(ValueRefused, match=r"column NAME, value 'three ': 6 characters"):
+    with pytest.raises(ValueRefused, match=r"column NAME: 6 characters"):
         copied.run(table)
     copied.sql("UPDATE T SET NAME = 'three', N = 32768, AT = '2026-01-05' WHERE ID = 3")
-    with pytest.raises(ValueRefused, match=r"column N, value 32768: out of range for smallint"):
+    with pytest.raises(ValueRefused, match=r"column N: out of range for smallint"):
         copied.run(table)
     assert copied.query("SELECT name, n FROM public.t WHERE id = 3") == [("three", 32767)]
 
@@ -94,7 +94,7 @@ def test_not_null_is_dropped_in_snowflake(copied, table):
     copied.sql("ALTER TABLE T ALTER COLUMN NAME DROP NOT NULL")
     copied.run(table)
     copied.sql("INSERT INTO T VALUES (3, '2026-01-03', NULL, 3)")
-    with pytest.raises(ValueRefused, match=r"column NAME, value null: NULL in a NOT NULL column"):
+    with pytest.raises(ValueRefused, match=r"column NAME: NULL in a NOT NULL column"):
         copied.run(table)
     assert copied.query("SELECT count(*) FROM public.t") == [(2,)]
 

@@ -13,7 +13,7 @@ from snowmelt.progress.run_board import build_board
 from snowmelt.progress.spans import TaskState
 from snowmelt.steps.load import build_load_job, load_files
 from snowmelt.steps.publish import make_staging
-from snowmelt.steps.register import gather_files
+from snowmelt.steps.register import register_files
 from snowmelt.web.page_sql import (
     SESSION_OPTIONS,
     read_dag_ids,
@@ -119,11 +119,11 @@ def test_a_load_under_way_is_seen(world, reader):
     plan = world.plan(TABLE)
     chunks = world.unload(plan)
     with world.target() as loading, world.target() as holder, ThreadPoolExecutor(1) as pool:
-        gathered = gather_files(loading, plan.run_id, chunks, s3=lambda: world.s3, snowflake=world.session)
+        registered = register_files(loading, plan, chunks, s3=lambda: world.s3, snowflake=world.session)
         make_staging(loading, plan)
         files = [
             file
-            for batch in gathered.batches
+            for batch in registered.batches
             for file in ledger_files.read_batch(loading, plan.run_id, batch.index)
         ]
         holder.execute(HOLD % plan.staging_table)

@@ -1,7 +1,4 @@
-"""What the doctor's checks work with: the configuration, and sessions whose failure to open is a finding.
-
-The doctor's checks, each with the sessions it needs.
-"""
+"""The doctor's checks, each with the sessions it needs; a session that does not open is a finding."""
 
 from __future__ import annotations
 
@@ -16,15 +13,18 @@ from snowmelt.airflow.sessions import postgres_session, s3_client, snowflake_ses
 from snowmelt.config.file import Config
 from snowmelt.config.table import TableConfig
 from snowmelt.doctor.findings import CHECKS, DEAD_AFTER_HOURS, Finding, Status, found
-from snowmelt.doctor.remedies import grant_login, read_policy
+from snowmelt.doctor.remedies import grant_login, policy
 from snowmelt.errors import ConfigurationError, SnowmeltError
+from snowmelt.rights.iam import Partition, Principal, StagedPlace
+from snowmelt.setup.facts import SetupFacts
+from snowmelt.setup.scope import SetupScope, plan_scope, target_rights
 
 if TYPE_CHECKING:
     from snowmelt.unload.location import Location
 
 
 class SessionFailed(SnowmeltError):
-    """A session did not open; the finding says which, why, and what mends it."""
+    """A session did not open; the finding says which, why, and what fixes it."""
 
     def __init__(self, finding: Finding) -> None:
         super().__init__(finding.to_text())
@@ -44,28 +44,19 @@ class Doctor:
     hours: int = DEAD_AFTER_HOURS
 
     @property
-    def tables(self) -> tuple[TableConfig, ...]:
-        """The enabled tables."""
-        return tuple(table for table in self.config.tables if table.enabled)
+    def scope(self) -> SetupScope:
+        """What the configuration touches."""
+        return plan_scope(self.config, SetupFacts())
 
-    def connections(self, kind: str) -> list[str]:
-        """The distinct connections of a kind that the configuration names: snowflake, aws, postgres, aws_cleanup."""
-        every = [self.config.connections, *(table.connections for table in self.tables)]
-        return [conn for conn in dict.fromkeys(getattr(one, kind) for one in every) if conn]
+    def place(self, location: Location | None = None, region: str | None = None) -> StagedPlace:
+        """Where the staged files are.
 
-    @property
-    def stage(self) -> tuple[str, str, str] | None:
-        """The stage's name; None without one."""
-        unload = self.config.snowflake_unload
-        if not (unload.stage_database and unload.stage_schema and unload.stage_name):
-            return None
-        return unload.stage_database, unload.stage_schema, unload.stage_name
-
-    @property
-    def prefix(self) -> str:
-        """The part of the prefix pattern that holds for all tables: folders before the first placeholder."""
-        head = self.config.s3_staging.prefix_pattern.partition("{")[0]
-        return head[: head.rfind("/") + 1]
+        :param location: of the stage, which may add folders of its own.
+        :param region: of the AWS connection: it tells the partition.
+        """
+        place = self.scope.place
+        prefix = location.key(place.prefix) if location else place.prefix
+        return StagedPlace(place.bucket, prefix, Partition.of_region(region))
 
     @contextmanager
     def snowflake(self, conn_id: str | None = None) -> Iterator[Any]:
@@ -99,35 +90,33 @@ class Doctor:
         try:
             return s3_client(conn_id)
         except SnowmeltError as error:
-            policy = read_policy(self.config.s3_staging.bucket, self.prefix)
-            raise SessionFailed(found("S3 session", conn_id, Status.WRONG, error, policy)) from error
+            remedy = policy(Principal.AIRFLOW, self.place())
+            raise SessionFailed(found("S3 session", conn_id, Status.WRONG, error, remedy)) from error
 
     def location(self, session: Any) -> Location:
         """Where Snowflake writes.
 
         :raises SessionFailed: the stage is wrong; the check `stage` says it too.
         """
-        from snowmelt.doctor.snowflake import check_stage
+        from snowmelt.doctor.stage import check_stage
 
-        unload = self.config.snowflake_unload
-        findings, location = check_stage(
-            session, self.stage, self.config.s3_staging.bucket, unload.storage_integration
-        )
+        scope, integration = self.scope, self.config.snowflake_unload.storage_integration
+        findings, location = check_stage(session, scope.stage, self.place(), integration)
         if location is None:
             raise SessionFailed(findings[0])
         return location
 
-    def base(self) -> str:
-        """The keys' beginning that the stage itself adds; empty where the stage cannot be asked."""
+    def find_location(self) -> Location | None:
+        """The same; None where the stage cannot be asked."""
         try:
             with self.snowflake() as session:
-                return self.location(session).base
+                return self.location(session)
         except SnowmeltError:
-            return ""
+            return None
 
     def path(self) -> str:
         """A folder of this doctor's own, below the stage."""
-        return f"{self.prefix}doctor_{uuid.uuid4().hex[:12]}/"
+        return f"{self.scope.place.prefix}doctor_{uuid.uuid4().hex[:12]}/"
 
 
 def _snowflake_names(conn_id: str) -> tuple[str, str | None, str | None]:
@@ -181,7 +170,7 @@ def run_check(name: str, doctor: Doctor) -> list[Finding]:
 
 def _each(doctor: Doctor, kind: str, check: Callable[[Doctor, str], list[Finding]]) -> list[Finding]:
     findings: list[Finding] = []
-    for conn_id in doctor.connections(kind):
+    for conn_id in doctor.scope.connections(kind):
         try:
             findings += check(doctor, conn_id)
         except SessionFailed as error:
@@ -190,11 +179,16 @@ def _each(doctor: Doctor, kind: str, check: Callable[[Doctor, str], list[Finding
 
 
 def _snowflake(doctor: Doctor) -> list[Finding]:
-    from snowmelt.doctor.snowflake import check_session
+    from snowmelt.doctor.snowflake import check_session, check_warehouse
+
+    size = doctor.config.snowflake_unload.warehouse_size
 
     def check(doctor: Doctor, conn_id: str) -> list[Finding]:
         with doctor.snowflake(conn_id) as session:
-            return check_session(session, conn_id)
+            findings = check_session(session, conn_id)
+            if findings[0].fails:
+                return findings
+            return [*findings, check_warehouse(session, conn_id, size)]
 
     return _each(doctor, "snowflake", check)
 
@@ -202,16 +196,17 @@ def _snowflake(doctor: Doctor) -> list[Finding]:
 def _aws(doctor: Doctor) -> list[Finding]:
     from snowmelt.doctor.staging import check_cleanup, check_s3
 
-    bucket = doctor.config.s3_staging.bucket
-    prefix = f"{doctor.base()}{doctor.prefix}"
+    location = doctor.find_location()
 
     def check(doctor: Doctor, conn_id: str) -> list[Finding]:
         client = doctor.s3(conn_id)
-        opened = found("S3 session", conn_id, Status.OK, f"credentials for {client.meta.region_name}")
-        return [opened, *check_s3(client, conn_id, bucket, prefix)]
+        region = client.meta.region_name
+        opened = found("S3 session", conn_id, Status.OK, f"credentials for {region}")
+        return [opened, *check_s3(client, conn_id, doctor.place(location, region))]
 
     def check_removal(doctor: Doctor, conn_id: str) -> list[Finding]:
-        return [check_cleanup(doctor.s3(conn_id), conn_id, bucket, prefix)]
+        client = doctor.s3(conn_id)
+        return [check_cleanup(client, conn_id, doctor.place(location, client.meta.region_name))]
 
     return _each(doctor, "aws", check) + _each(doctor, "aws_cleanup", check_removal)
 
@@ -219,7 +214,7 @@ def _aws(doctor: Doctor) -> list[Finding]:
 def _postgres(doctor: Doctor) -> list[Finding]:
     from snowmelt.doctor.postgres import check_aws_s3, check_ledger, check_session
 
-    needed = any(table.load_method == "aws_s3" for table in doctor.tables)
+    needed = any(table.load_method == "aws_s3" for table in doctor.scope.loaded)
 
     def check(doctor: Doctor, conn_id: str) -> list[Finding]:
         with doctor.postgres(conn_id) as session:
@@ -232,26 +227,41 @@ def _postgres(doctor: Doctor) -> list[Finding]:
 
 
 def _stage(doctor: Doctor) -> list[Finding]:
-    from snowmelt.doctor import snowflake as checks
+    from snowmelt.doctor import stage as checks
 
-    unload = doctor.config.snowflake_unload
+    stage, named = doctor.scope.stage, doctor.config.snowflake_unload.storage_integration
+    place = doctor.place(region=_region_of(doctor))
     with doctor.snowflake() as session:
-        findings, location = checks.check_stage(
-            session, doctor.stage, doctor.config.s3_staging.bucket, unload.storage_integration
-        )
+        findings, location = checks.check_stage(session, stage, place, named)
         if location is None:
             return findings
-        integration = checks.read_integration(session, doctor.stage, unload.storage_integration)
-        return findings + checks.check_integration(session, integration, location)
+        integration = checks.read_integration(session, stage, named)
+        place = doctor.place(location, _region_of(doctor))
+        return findings + checks.check_integration(session, integration, location, place)
+
+
+def _region_of(doctor: Doctor) -> str | None:
+    """The AWS connection's region; None where it gives no client."""
+    try:
+        return str(doctor.s3().meta.region_name)
+    except SessionFailed:
+        return None
 
 
 def _unload(doctor: Doctor) -> list[Finding]:
-    from snowmelt.doctor.staging import check_unload
+    from snowmelt.doctor.stage import check_regions
+    from snowmelt.doctor.staging import check_unload, read_region
 
     client = doctor.s3()
     with doctor.snowflake() as session:
         location = doctor.location(session)
-        return check_unload(session, client, location, doctor.path())
+        place = doctor.place(location, client.meta.region_name)
+        findings = check_unload(session, client, location, doctor.path(), place)
+        try:
+            region = read_region(client, place)
+        except SnowmeltError:  # the check `aws` says why
+            region = str(client.meta.region_name)
+        return [*findings, check_regions(session, place.bucket, region)]
 
 
 def _table(doctor: Doctor) -> list[Finding]:
@@ -264,7 +274,7 @@ def _table(doctor: Doctor) -> list[Finding]:
     request = parse_request({}, doctor.config, table)
     findings: list[Finding] = []
     with doctor.postgres(table.connections.postgres) as postgres:
-        findings += check_target(postgres, request)
+        findings += check_target(postgres, request, target_rights(table))
         with doctor.snowflake(table.connections.snowflake) as snowflake:
             return check_source(snowflake, postgres, request) + findings
 
@@ -283,7 +293,7 @@ def _assumptions(doctor: Doctor) -> list[Finding]:
     client = doctor.s3()
     with doctor.snowflake() as session:
         findings = ask_questions(session)
-        findings += [check_time_travel(session, table.source) for table in doctor.tables[:1]]
+        findings += [check_time_travel(session, table.source) for table in doctor.scope.tables[:1]]
         location = doctor.location(session)
         return findings + try_staging(session, client, location, doctor.path())
 
@@ -299,13 +309,13 @@ def _leftovers(doctor: Doctor) -> list[Finding]:
     client = doctor.s3()
     with doctor.snowflake() as session:
         database = doctor.config.snowflake_unload.stage_database or next(
-            (table.source.database for table in doctor.tables), "SNOWFLAKE"
+            (table.source.database for table in doctor.scope.tables), "SNOWFLAKE"
         )
         findings += leftovers.check_queries(
             session, doctor.config.connections.snowflake, database, doctor.hours, remove=doctor.remove
         )
         location = doctor.location(session)
-        prefix = f"{doctor.prefix}doctor_"
+        prefix = f"{doctor.scope.place.prefix}doctor_"
         return findings + leftovers.check_test_files(
             session, client, location, prefix, doctor.hours, remove=doctor.remove
         )

@@ -138,15 +138,30 @@ def build_unload_lineage(operator: Any, result: Mapping[str, Any] | None) -> Ope
     columns = operator.columns
     if columns is None and result is not None:
         columns = [(column["source"], column["select"]) for column in result.get("unload", {}).get("columns", [])]  # fmt: skip
-    fields = plan_staged_fields([(name, select) for name, select in columns or ()])
-    source = plan_source_dataset(
-        _snowflake_account(operator.snowflake_conn_id),
-        parse_table_name(operator.source),
-        [name for field in fields for name in field.inputs],
-    )
+    source = parse_table_name(operator.source)
+    return _unload_lineage(operator.snowflake_conn_id, source, columns or (), operator.path, result)
+
+
+def build_chunk_lineage(operator: Any, result: Mapping[str, Any] | None) -> OperatorLineage:
+    """The same of a planned chunk."""
+    request = operator.read_request()
+    columns = request.columns or ()
+    return _unload_lineage(operator.snowflake_conn_id, request.source, columns, request.path, result)
+
+
+def _unload_lineage(
+    conn_id: str,
+    table: TableName,
+    columns: Iterable[Sequence[str]],
+    folder: str,
+    result: Mapping[str, Any] | None,
+) -> OperatorLineage:
+    fields = plan_staged_fields([(name, select) for name, select in columns])
+    names = [name for field in fields for name in field.inputs]
+    source = plan_source_dataset(_snowflake_account(conn_id), table, names)
     if result is None:
         return _lineage([source], [])
-    path = result["files"][0]["key"] if result["files"] else operator.path
+    path = result["files"][0]["key"] if result["files"] else folder
     staged = plan_staged_dataset(
         result["bucket"],
         path.rpartition("/")[0],

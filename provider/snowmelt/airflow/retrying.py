@@ -30,17 +30,13 @@ def failing_fast() -> Iterator[None]:
     """
     try:
         yield
-    except TerminalError as error:
-        raise AirflowFailException(str(error)) from error
-    except SnowmeltError:
-        raise
     except Exception as error:
-        translated = translate(error, "Working on this task")
-        if translated is None:
+        known = error if isinstance(error, SnowmeltError) else translate(error, "Working on this task")
+        if isinstance(known, TerminalError):
+            raise AirflowFailException(str(known)) from known
+        if known is None or known is error:
             raise
-        if isinstance(translated, TerminalError):
-            raise AirflowFailException(str(translated)) from error
-        raise translated from error
+        raise known from None
 
 
 #: Tries after the first. With the pauses below they span some 10 minutes: a failover of RDS takes one or two.

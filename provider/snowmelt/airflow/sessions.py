@@ -6,16 +6,18 @@ import contextlib
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from snowmelt.errors import AccessError, ConfigurationError, Topic, see
+from snowmelt.errors import AccessError, ConfigurationError, Topic
 from snowmelt.sql.session_names import TASK_SESSION
 from snowmelt.unload.statements import SESSION_PARAMETERS, build_query_tag
 
 if TYPE_CHECKING:
     import psycopg
     from airflow.sdk import Context
+
+    from snowmelt.plan.plan import Plan
 
 #: What every session of PostgreSQL starts with. The name tells ours in pg_stat_activity: the doctor looks for idle ones.
 #: The encoding is that of names, and of what psycopg reads and writes; else it would be the database's own.
@@ -56,6 +58,13 @@ def snowflake_session(
         connection.close()
 
 
+def run_session(conn_id: str, plan: Plan, context: Context) -> AbstractContextManager[Any]:
+    """A session of Snowflake for a task of a planned run: by the plan's warehouse and limit, tagged with the task."""
+    return snowflake_session(
+        conn_id, warehouse=plan.warehouse, tag=task_tag(context), timeout=plan.statement_timeout_s
+    )
+
+
 def snowflake_account(conn_id: str) -> tuple[str | None, str | None]:
     """The account and the region that a Snowflake connection names, for links; nothing secret."""
     from airflow.sdk import Connection
@@ -72,18 +81,21 @@ def postgres_session(conn_id: str, *, options: str = POSTGRES_OPTIONS) -> Iterat
     """
     from airflow.providers.postgres.hooks.postgres import USE_PSYCOPG3, PostgresHook
 
-    from snowmelt.drivers.postgres_errors import postgres_failures
+    from snowmelt.drivers.postgres_errors import postgres_failures, refuse_read_only
 
     if not USE_PSYCOPG3:
         raise ConfigurationError(
             "The Postgres hook uses psycopg2 here; Snowmelt needs psycopg 3: install psycopg>=3.3 and SQLAlchemy>=2 beside Airflow."
         )
-    with postgres_failures(f"Opening a PostgreSQL session by the connection {conn_id!r}"):
+    doing = f"Opening a PostgreSQL session by the connection {conn_id!r}"
+    with postgres_failures(doing):
         connection: Any = PostgresHook(
             postgres_conn_id=conn_id, options=options, enable_log_db_messages=False
         ).get_conn()
-    keep_alive(connection)
     try:
+        if options == POSTGRES_OPTIONS:
+            refuse_read_only(connection, doing)
+        keep_alive(connection)
         connection.autocommit = True
         yield connection
     finally:
@@ -128,7 +140,7 @@ def s3_client(conn_id: str) -> Any:
     if credentials is not None and str(credentials.access_key).startswith("ASIA") and not credentials.token:
         raise AccessError(
             f"The AWS connection {conn_id!r} holds a temporary access key (ASIA…) without its session token; AWS would answer "
-            "'The AWS Access Key Id you provided is not valid'. Add aws_session_token to the connection's extra, or use a role or an AKIA key. "
-            f"{see(Topic.ASIA_KEY)}"
+            "'The AWS Access Key Id you provided is not valid'. Add aws_session_token to the connection's extra, or use a role or an AKIA key.",
+            topic=Topic.ASIA_KEY,
         )
     return client

@@ -12,7 +12,8 @@ _ARGUMENTS = (
     Arg(("--output",), help="the folder to write into; default: snowmelt-setup", default="snowmelt-setup"),
     Arg(("--stdout",), help="print the files instead of writing them", action="store_true"),
     Arg(("--force",), help="overwrite files that were changed by hand", action="store_true"),
-    Arg(("--aws-account",), help="the AWS account of the bucket, 12 digits"),
+    Arg(("--aws-account",), help="the AWS account of the IAM roles, 12 digits"),
+    Arg(("--bucket-account",), help="the AWS account that owns the bucket, where it is another one"),
     Arg(("--aws-region",), help="the bucket's region"),
     Arg(("--iam-role",), help="the IAM role that Snowflake takes; default: snowmelt-snowflake"),
     Arg(
@@ -24,6 +25,18 @@ _ARGUMENTS = (
     Arg(("--snowflake-role",), help="default: SNOWMELT_ROLE"),
     Arg(("--snowflake-user",), help="default: SNOWMELT"),
     Arg(("--warehouse",), help="where the configuration names none; default: SNOWMELT_WH"),
+    Arg(
+        ("--source-kind",),
+        action="append",
+        metavar="NAME=KIND",
+        help="a source that is not a table: DATABASE.SCHEMA.NAME=view (materialized_view, dynamic_table, external_table, iceberg_table), or "
+        "DATABASE=imported; can be given several times",
+    ),
+    Arg(
+        ("--future-grants",),
+        action="store_true",
+        help="grant SELECT on future objects of the sources' schemas, for sources that are replaced (dbt)",
+    ),
     Arg(("--rsa-public-key-file",), help="PEM file with the user's public key"),
     Arg(("--postgres-role",), help="default: snowmelt"),
     Arg(("--storage-aws-iam-user-arn",), help="as DESC INTEGRATION shows it, after snowflake.sql was run"),

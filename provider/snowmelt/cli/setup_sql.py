@@ -11,12 +11,13 @@ from pathlib import Path
 from snowmelt.config.file import DEFAULT_ORIGIN, Config
 from snowmelt.dag_factory import read_config
 from snowmelt.errors import ConfigurationError
-from snowmelt.setup.facts import SetupFacts, parse_public_key, write_setup
+from snowmelt.setup.facts import SetupFacts, parse_public_key, parse_source_kinds, write_setup
 from snowmelt.setup.files import build_setup
 
 #: Field of SetupFacts → option.
 _OPTIONS = {
     "aws_account": "aws_account",
+    "bucket_account": "bucket_account",
     "aws_region": "aws_region",
     "iam_role": "iam_role",
     "rds_role": "rds_role",
@@ -29,9 +30,9 @@ _OPTIONS = {
     "iam_user_arn": "storage_aws_iam_user_arn",
     "external_id": "storage_aws_external_id",
 }
-#: What only Snowflake tells, in the second call.
+#: What only Snowflake knows, in the second call.
 _LATER = ("iam_user_arn", "external_id")
-_NOT_REPEATED = {"config", "output", "stdout", "force", *(_OPTIONS[name] for name in _LATER)}
+_NOT_REPEATED = {_OPTIONS[name] for name in _LATER}
 
 
 def run_setup_sql(arguments: argparse.Namespace) -> None:
@@ -39,7 +40,11 @@ def run_setup_sql(arguments: argparse.Namespace) -> None:
     try:
         config = _read_config(arguments.config)
         given = {field: getattr(arguments, option) for field, option in _OPTIONS.items()}
-        facts = SetupFacts(**{field: value for field, value in given.items() if value is not None})
+        facts = SetupFacts(
+            **{field: value for field, value in given.items() if value is not None},
+            source_kinds=parse_source_kinds(arguments.source_kind or ()),
+            future_grants=arguments.future_grants,
+        )
         if arguments.rsa_public_key_file:
             pem = Path(arguments.rsa_public_key_file).read_text(encoding="utf-8")
             facts = replace(facts, rsa_public_key=parse_public_key(pem))
@@ -75,4 +80,8 @@ def _command(arguments: argparse.Namespace) -> str:
         value = getattr(arguments, option)
         if value is not None and option not in _NOT_REPEATED:
             parts += [f"--{option.replace('_', '-')}", value]
+    for kind in arguments.source_kind or ():
+        parts += ["--source-kind", kind]
+    if arguments.future_grants:
+        parts.append("--future-grants")
     return shlex.join(parts)

@@ -24,6 +24,7 @@ from snowmelt.compare.fingerprint import (
 )
 from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.drivers.snowflake import Connection, cancel_query, read_result, submit_query
+from snowmelt.drivers.snowflake_errors import NO_TIME_TRAVEL
 from snowmelt.errors import SnowmeltError, SourceError, VerificationError
 from snowmelt.ledger.files import read_counts
 from snowmelt.plan.plan import Plan
@@ -39,9 +40,6 @@ NAMED_DIFFERENCES = 12
 HASHED_COLUMNS = 300
 #: Parallel workers that are asked for; PostgreSQL gives what max_parallel_workers leaves.
 WORKERS = 4
-
-#: Snowflake's error when an instant is beyond the table's time travel.
-_NO_TIME_TRAVEL = "000707"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +82,7 @@ def verify_fingerprint(
     try:
         source, target = _read_pair(both)
     except SourceError as error:
-        if _NO_TIME_TRAVEL not in str(error):
+        if error.code != NO_TIME_TRAVEL:
             raise
         return {
             "compared": False,

@@ -1,8 +1,6 @@
-"""What the copy relies on and only a live account can tell, and what follows where it does not hold.
+"""What the copy relies on and only a live account can answer, and what follows where it does not hold.
 
-What tells it stands in questions.py (a query each) and staged_rows.py (three rows, unloaded).
-
-Asking a live account what the copy relies on: queries, and three rows unloaded as Parquet, CSV and gzip.
+The account is asked by the queries and by the three rows of questions.py, unloaded as Parquet, CSV and gzip.
 """
 
 from __future__ import annotations
@@ -44,7 +42,7 @@ class Assumption:
     claim: str
     #: What it means, and what to do, where it does not hold.
     then: str
-    #: Whether a copy could be wrong without it; else it is only told.
+    #: Whether a copy could be wrong without it; else it is only reported.
     critical: bool = True
 
 
@@ -113,7 +111,7 @@ ASSUMPTIONS: Mapping[str, Assumption] = {
         Assumption(
             "timestamp in Parquet",
             "a plain TIMESTAMP_NTZ is written in milliseconds, or in microseconds: never relied on, since timestamps travel as whole numbers",
-            "Nothing: it is told for the record.",
+            "Nothing: it is reported for the record.",
             critical=False,
         ),
         Assumption(
@@ -137,7 +135,7 @@ ASSUMPTIONS: Mapping[str, Assumption] = {
         Assumption(
             "gzip header",
             "Content-Encoding is not set on gzip files, which aws_s3 would need: CSV for aws_s3 is not compressed",
-            "Nothing: it is told for the record.",
+            "Nothing: it is reported for the record.",
             critical=False,
         ),
         Assumption(
@@ -167,14 +165,14 @@ def judge(name: str, expected: object, got: object) -> Finding:
     if str(expected) == str(got):
         return found("Assumption", name, Status.OK, assumption.claim)
     status = Status.WRONG if assumption.critical else Status.ATTENTION
-    told = f"expected {expected}, found {got}" if expected != "" else str(got)
-    text = f"does not hold here: {assumption.claim}. Asked: {told}."
+    answer = f"expected {expected}, found {got}" if expected != "" else str(got)
+    text = f"does not hold here: {assumption.claim}. Asked: {answer}."
     return found("Assumption", name, status, text, Remedy("the configuration file", (assumption.then,)))
 
 
-def tell(name: str, told: str) -> Finding:
-    """An assumption that is only told."""
-    return found("Assumption", name, Status.OK, told)
+def report(name: str, text: str) -> Finding:
+    """An assumption that is only reported."""
+    return found("Assumption", name, Status.OK, text)
 
 
 _CELL = re.compile(r'("(?:[^"]|"")*"|[^,\n]*)([,\n])')
@@ -182,7 +180,7 @@ _DETAILS = 3
 
 
 def ask_questions(session: Connection) -> list[Finding]:
-    """The assumptions that one query tells."""
+    """The assumptions that a query each answers."""
     return [_ask(session, question) for question in QUESTIONS]
 
 
@@ -199,7 +197,7 @@ def _ask(session: Connection, question: Question) -> Finding:
 
 
 def try_staging(session: Connection, client: Any, location: Location, path: str) -> list[Finding]:
-    """The assumptions that staged files tell. The folder is removed again.
+    """The assumptions that staged files answer. The folder is removed again.
 
     :param path: folder below the stage for this alone; ends in a slash.
     """
@@ -209,7 +207,7 @@ def try_staging(session: Connection, client: Any, location: Location, path: str)
         try:
             findings += probe(session, client, location, f"{path}{place}/")
         except SnowmeltError as error:
-            text = f"the staged files could not be made or read, and what they tell is not known: {error}"
+            text = f"the staged files could not be made or read, and their assumptions are not known: {error}"
             findings.append(found("Assumption", "staged files", Status.UNKNOWN, text))
             break
     removal = remove_probe(session, client, location, path)
@@ -296,7 +294,7 @@ def _try_csv(session: Connection, client: Any, location: Location, path: str) ->
 
 
 def _split(text: str) -> list[list[str]]:
-    """Cells as they stand, quotes included: a reader of CSV would take away what is asked for."""
+    """Cells as they are written, quotes included: a reader of CSV would remove them."""
     rows: list[list[str]] = [[]]
     for match in _CELL.finditer(text):
         rows[-1].append(match[1])
@@ -316,7 +314,7 @@ def _float(cell: str) -> str:
 def _try_gzip(session: Connection, client: Any, location: Location, path: str) -> list[Finding]:
     file = unload_probe(session, location, path, 'SELECT 1 AS "ONE"', "csv", "gzip")[0]
     encoding = _read(client, location, file)[1]
-    return [tell("gzip header", f"Content-Encoding of a gzip file: {encoding or 'not set'}")]
+    return [report("gzip header", f"Content-Encoding of a gzip file: {encoding or 'not set'}")]
 
 
 def _try_timestamp(session: Connection, client: Any, location: Location, path: str) -> list[Finding]:
@@ -326,7 +324,9 @@ def _try_timestamp(session: Connection, client: Any, location: Location, path: s
     file = unload_probe(session, location, path, select, "parquet", "snappy")[0]
     schema = pyarrow.parquet.read_schema(pyarrow.BufferReader(_read(client, location, file)[0]))
     return [
-        tell("timestamp in Parquet", f"a plain TIMESTAMP_NTZ is written as {schema.field('TS').type}; unused")
+        report(
+            "timestamp in Parquet", f"a plain TIMESTAMP_NTZ is written as {schema.field('TS').type}; unused"
+        )
     ]
 
 

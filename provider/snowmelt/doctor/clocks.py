@@ -1,7 +1,4 @@
-"""Which clock is wrong.
-
-What time it is at the worker, in Snowflake and in PostgreSQL.
-"""
+"""The clocks of the worker, Snowflake and PostgreSQL, and which one is wrong."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from snowmelt.doctor.findings import MOST_CLOCK_SECONDS, Finding, Remedy, Status, found
+from snowmelt.doctor.findings import MAX_CLOCK_SECONDS, Finding, Remedy, Status, found
 from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.drivers.snowflake import Connection, read_rows
 
@@ -21,13 +18,13 @@ def compare_clocks(snowflake: float, postgres: float) -> list[Finding]:
 
     :param snowflake: seconds that Snowflake's clock is ahead of the worker's; `postgres` likewise.
     """
-    told = f"Snowflake {snowflake:+.1f} s, PostgreSQL {postgres:+.1f} s from the worker"
-    if max(abs(snowflake), abs(postgres), abs(snowflake - postgres)) <= MOST_CLOCK_SECONDS:
-        return [found("Clocks", "worker", Status.OK, told)]
-    worker = min(abs(snowflake), abs(postgres)) > MOST_CLOCK_SECONDS
+    offsets = f"Snowflake {snowflake:+.1f} s, PostgreSQL {postgres:+.1f} s from the worker"
+    if max(abs(snowflake), abs(postgres), abs(snowflake - postgres)) <= MAX_CLOCK_SECONDS:
+        return [found("Clocks", "worker", Status.OK, offsets)]
+    worker = min(abs(snowflake), abs(postgres)) > MAX_CLOCK_SECONDS
     who = "worker" if worker else "PostgreSQL" if abs(postgres) > abs(snowflake) else "Snowflake"
     text = (
-        f"{told}: the clock of {who} is off by more than {MOST_CLOCK_SECONDS:.0f} s. "
+        f"{offsets}: the clock of {who} is off by more than {MAX_CLOCK_SECONDS:.0f} s. "
         "AWS refuses signatures 15 minutes off; ages and freshness are shown wrongly before that."
     )
     where = "the worker" if worker else who

@@ -1,8 +1,6 @@
-"""What a check found, as values: a check's name, how it stands, what was found, and what mends it.
+"""What a check found, as values, and the report of all findings, as Markdown.
 
-The doctor's tasks and checks by name. A test holds docs/doctor.md to this list.
-
-The doctor's report, as Markdown.
+The doctor's tasks and checks by name. A test compares docs/doctor.md with this list.
 """
 
 from __future__ import annotations
@@ -15,11 +13,11 @@ from typing import Any
 from snowmelt.config.faults import hide_secrets
 
 #: A finding travels by XCom: a driver's longest message is cut here.
-MOST_CHARACTERS = 1500
+MAX_CHARACTERS = 1500
 
 
 class Status(StrEnum):
-    """How a check stands."""
+    """The result of a check."""
 
     OK = "OK"
     #: Works, but somebody should know: a masked column, no time travel.
@@ -31,7 +29,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """What mends a finding, and where that is run."""
+    """What fixes a finding, and where that is run."""
 
     #: Snowflake, PostgreSQL, AWS IAM, Airflow, the configuration file, the worker.
     where: str
@@ -59,7 +57,7 @@ def postgres_sql(*statements: str) -> Remedy:
 class Finding:
     """The result of one check on one subject."""
 
-    #: As core/doctor/checks.py names it.
+    #: A name of CHECKS.
     check: str
     #: A connection, table, stage …
     subject: str
@@ -81,7 +79,7 @@ class Finding:
         return f"{text}\nTo be done in {self.remedy.where}:\n{self.remedy.to_text()}"
 
     def to_json(self) -> dict[str, Any]:
-        """A plain dict, as it stands in an XCom."""
+        """A plain dict, as an XCom holds it."""
         return {
             "check": self.check,
             "subject": self.subject,
@@ -112,8 +110,8 @@ class Finding:
 def found(check: str, subject: str, status: Status, text: object, remedy: Remedy | None = None) -> Finding:
     """A finding whose text holds nothing secret and is not too long."""
     shown = hide_secrets(str(text))
-    if len(shown) > MOST_CHARACTERS:
-        shown = shown[: MOST_CHARACTERS - 1] + "…"
+    if len(shown) > MAX_CHARACTERS:
+        shown = shown[: MAX_CHARACTERS - 1] + "…"
     return Finding(check, subject, status, shown, remedy)
 
 
@@ -127,6 +125,7 @@ def count_statuses(findings: Iterable[Finding]) -> dict[str, int]:
 CHECKS: dict[str, dict[str, str]] = {
     "snowflake": {
         "Snowflake session": "does the connection open a session, with a role and a warehouse",
+        "Warehouse": "may the role change the warehouse's size, where warehouse_size is configured",
     },
     "aws": {
         "S3 session": "has the connection credentials, and is a temporary key complete",
@@ -141,18 +140,19 @@ CHECKS: dict[str, dict[str, str]] = {
         "aws_s3": "may the role use the extension, where the configuration relies on it",
     },
     "stage": {
-        "Stage": "is the stage there, external, and on the configured bucket",
+        "Stage": "does the stage exist, external and on the configured bucket; without one, are such unloads allowed",
         "Integration": "is the storage integration enabled, is the bucket allowed, may its IAM role read, write, list, delete",
     },
     "unload": {
         "Unload": "does Snowflake write one row and a manifest",
         "Staged files": "does Python read them at the sizes that Snowflake returned",
         "Removal": "does Snowflake's REMOVE remove them again",
+        "Regions": "are the account and the bucket in the same region, or at least in the same partition of AWS",
     },
     "table": {
         "Source": "may the role read the table, and has every column a place in the target",
         "Time travel": "is the table's retention at least a day, so that all chunks read one snapshot",
-        "Masking": "does a masking policy stand on a column that is copied",
+        "Masking": "does a masking policy apply to a column that is copied",
         "Target": "may the PostgreSQL role make, fill and replace the table",
     },
     "clocks": {
@@ -162,36 +162,36 @@ CHECKS: dict[str, dict[str, str]] = {
         "Assumption": "does the account behave as the copy relies on: see docs/live-account.md",
     },
     "leftovers": {
-        "Staging tables": "do tables of dead runs stand in the target database",
-        "Indexes": "is every index there again that a publish dropped (defer_indexes)",
-        "Sessions": "do transactions of Snowmelt sit idle or prepared in PostgreSQL",
+        "Staging tables": "are tables of dead runs left in the target database",
+        "Indexes": "does every index exist again that a publish dropped (defer_indexes)",
+        "Sessions": "are transactions of Snowmelt idle or prepared in PostgreSQL",
         "Queries": "do queries of Snowmelt run in Snowflake for longer than a day",
-        "Test files": "do files of an earlier doctor stand in the bucket",
+        "Test files": "are files of an earlier doctor left in the bucket",
     },
 }
 
 #: Hours without a sign of life after which what a run left is a leftover.
 DEAD_AFTER_HOURS = 24
 #: Seconds that two clocks may differ by. AWS refuses requests that are 15 minutes off; freshness is shown in minutes.
-MOST_CLOCK_SECONDS = 60.0
-#: PostgreSQL's oldest version that is tried.
-LEAST_POSTGRES = 150000
+MAX_CLOCK_SECONDS = 60.0
+#: PostgreSQL's oldest supported version.
+MIN_POSTGRES = 150000
 
 
 _ORDER = {Status.WRONG: 0, Status.UNKNOWN: 1, Status.ATTENTION: 2, Status.OK: 3}
 
 
 def build_report(findings: Sequence[Finding]) -> str:
-    """What is wrong first, each with what mends it, then a table of all checks.
+    """What is wrong first, each with what fixes it, then a table of all checks.
 
     :param findings: in the order of the checks.
     """
     counts = ", ".join(f"{count} {status}" for status, count in count_statuses(findings).items() if count)
     parts = ["# Migration doctor", counts or "Nothing was checked."]
-    mended = [finding for finding in findings if finding.status is not Status.OK]
-    if mended:
+    open_ = [finding for finding in findings if finding.status is not Status.OK]
+    if open_:
         parts.append("## To be done")
-        parts += [_describe(finding) for finding in sorted(mended, key=lambda one: _ORDER[one.status])]
+        parts += [_describe(finding) for finding in sorted(open_, key=lambda one: _ORDER[one.status])]
     rows = [
         f"| {_cell(finding.check)} | {_cell(finding.subject)} | {finding.status} | {_cell(finding.found)} |"
         for finding in findings

@@ -1,7 +1,4 @@
-"""What dead runs left behind: the queries that find it, and the statement that removes each.
-
-Finding and removing what dead runs left behind.
-"""
+"""What dead runs left behind: finding it, the statement that removes each, and removing it."""
 
 from __future__ import annotations
 
@@ -34,8 +31,8 @@ SELECT c.relname FROM pg_class AS c WHERE c.relnamespace = to_regnamespace('snow
 """
 LEDGER_EXISTS = "SELECT to_regclass('snowmelt.loaded_file') IS NOT NULL"
 DEFERRED_EXISTS = "SELECT to_regclass('snowmelt.deferred_index') IS NOT NULL"
-#: A run's last sign of life. Parameter: run ids.
-READ_LAST_SIGNS = """
+#: A run's last activity. Parameter: run ids.
+READ_LAST_ACTIVITY = """
 SELECT r.run_id, r.outcome, greatest(r.started_at, r.staged_at, r.verified_at, r.published_at,
        (SELECT max(l.loaded_at) FROM snowmelt.loaded_file AS l WHERE l.run_id = r.run_id))
 FROM snowmelt.run AS r WHERE r.run_id = ANY(%s)
@@ -60,15 +57,15 @@ WHERE database = current_database() AND starts_with(gid, 'snowmelt') AND prepare
 
 
 @dataclass(frozen=True, slots=True)
-class LastSign:
-    """When a run was last heard of."""
+class LastActivity:
+    """A run's last activity."""
 
     outcome: str
     at: datetime
 
 
-def is_dead(sign: LastSign | None, made_at: datetime, now: datetime, hours: int) -> bool:
-    """Whether nothing was heard of a run for so many hours; a run that the ledger does not know is judged by its table."""
+def is_dead(sign: LastActivity | None, made_at: datetime, now: datetime, hours: int) -> bool:
+    """Whether a run did nothing for so many hours; a run that the ledger does not know is judged by its table."""
     last = sign.at if sign is not None else made_at
     return last < now - timedelta(hours=hours)
 
@@ -82,13 +79,13 @@ def parse_made_at(text: str) -> datetime:
     return made if made.tzinfo else made.replace(tzinfo=UTC)
 
 
-def describe_staging(leftover: Leftover, sign: LastSign | None, hours: int) -> Finding:
+def describe_staging(leftover: Leftover, sign: LastActivity | None, hours: int) -> Finding:
     """One staging table of a dead run."""
     name = postgres_identifier(leftover.schema, leftover.name)
-    outcome = f"{sign.outcome}, last heard of {sign.at:%Y-%m-%d %H:%M} UTC" if sign else "not in the ledger"
+    outcome = f"{sign.outcome}, last active {sign.at:%Y-%m-%d %H:%M} UTC" if sign else "not in the ledger"
     text = (
         f"staging table of run {leftover.mark.run_id} into {leftover.mark.schema}.{leftover.mark.table} ({outcome}), {leftover.bytes:,} bytes. "
-        f"No sign of it for {hours} hours. Dropped, it cannot be resumed."
+        f"It has been silent for {hours} hours. Once dropped, the run cannot be resumed."
     )
     return found("Staging tables", name, Status.WRONG, text, postgres_sql(f"DROP TABLE {name}"))
 
@@ -148,7 +145,7 @@ Connection = psycopg.Connection[Any]
 
 
 def check_postgres(connection: Connection, conn_id: str, hours: int, *, remove: bool) -> list[Finding]:
-    """Staging tables, idle and prepared transactions in one target database; removed where that is wished."""
+    """Staging tables, idle and prepared transactions in one target database; removed where that is requested."""
     return [
         # Sessions first: one that is ended lets its staging table go.
         *_check_sessions(connection, conn_id, hours, remove=remove),
@@ -160,7 +157,7 @@ def check_postgres(connection: Connection, conn_id: str, hours: int, *, remove: 
 def _check_staging(connection: Connection, conn_id: str, hours: int, *, remove: bool) -> list[Finding]:
     with postgres_failures("Looking for staging tables"):
         tables = list_leftovers(connection)
-        signs = _read_signs(connection, [table.mark.run_id for table in tables])
+        signs = _read_activity(connection, [table.mark.run_id for table in tables])
     now = datetime.now(UTC)
     findings = []
     for table in tables:
@@ -185,7 +182,7 @@ def _check_staging(connection: Connection, conn_id: str, hours: int, *, remove: 
 def _check_indexes(connection: Connection, conn_id: str, hours: int, *, remove: bool) -> list[Finding]:
     """Indexes that a run dropped before its publish, and died before it built them again."""
     if connection.execute(DEFERRED_EXISTS).fetchone() != (True,):
-        return [_none("Indexes", conn_id, "none was ever dropped")]
+        return [_none("Indexes", conn_id, "no index was ever dropped")]
     with postgres_failures("Looking for dropped indexes"):
         dropped = list_deferred(connection, hours)
     findings = []
@@ -199,14 +196,14 @@ def _check_indexes(connection: Connection, conn_id: str, hours: int, *, remove: 
             except SnowmeltError as error:
                 finding = found(finding.check, finding.subject, Status.WRONG, error, finding.remedy)
         findings.append(finding)
-    return findings or [_none("Indexes", conn_id, "every index that a publish dropped is there again")]
+    return findings or [_none("Indexes", conn_id, "every index that a publish dropped exists again")]
 
 
-def _read_signs(connection: Connection, run_ids: Sequence[str]) -> dict[str, LastSign]:
+def _read_activity(connection: Connection, run_ids: Sequence[str]) -> dict[str, LastActivity]:
     if connection.execute(LEDGER_EXISTS).fetchone() != (True,):
         return {}
-    rows = connection.execute(READ_LAST_SIGNS, (list(run_ids),)).fetchall()
-    return {run_id: LastSign(outcome, at) for run_id, outcome, at in rows}
+    rows = connection.execute(READ_LAST_ACTIVITY, (list(run_ids),)).fetchall()
+    return {run_id: LastActivity(outcome, at) for run_id, outcome, at in rows}
 
 
 def _check_sessions(connection: Connection, conn_id: str, hours: int, *, remove: bool) -> list[Finding]:
@@ -216,7 +213,7 @@ def _check_sessions(connection: Connection, conn_id: str, hours: int, *, remove:
     findings = [*map(describe_idle, idle), *map(describe_prepared, prepared)]
     if remove:
         findings = [_run_remedy(connection, finding) for finding in findings]
-    return findings or [_none("Sessions", conn_id, "no transaction of Snowmelt sits idle or prepared")]
+    return findings or [_none("Sessions", conn_id, "no transaction of Snowmelt is idle or prepared")]
 
 
 def _run_remedy(connection: Connection, finding: Finding) -> Finding:

@@ -7,12 +7,12 @@ from typing import Any
 import psycopg
 
 from snowmelt.doctor import remedies
-from snowmelt.doctor.findings import LEAST_POSTGRES, Finding, Remedy, Status, found
+from snowmelt.doctor.findings import MIN_POSTGRES, Finding, Remedy, Status, found
 from snowmelt.doctor.leftovers import READ_LEDGER_RIGHTS
 from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.errors import SnowmeltError
 from snowmelt.ledger.runs import write_ledger
-from snowmelt.load.method import aws_s3_reason
+from snowmelt.load.aws_s3 import aws_s3_reason
 
 Connection = psycopg.Connection[Any]
 
@@ -36,7 +36,7 @@ def check_session(connection: Connection, conn_id: str) -> list[Finding]:
     if encoding != "UTF8":
         advice = Remedy("PostgreSQL", ("Create the target database with ENCODING 'UTF8'.",))
         return [found(check, conn_id, Status.WRONG, f"{where}: the encoding is {encoding}", advice)]
-    if version < LEAST_POSTGRES:
+    if version < MIN_POSTGRES:
         advice = Remedy("PostgreSQL", ("Upgrade to 15 or later.",))
         return [found(check, conn_id, Status.WRONG, f"{where}: too old", advice)]
     if superuser:

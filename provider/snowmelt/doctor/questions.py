@@ -1,7 +1,4 @@
-"""The assumptions about an account that one query each tells.
-
-The assumptions about an account that three rows tell, unloaded as Parquet and as CSV by the expressions of a copy.
-"""
+"""What the doctor asks an account: a query for each assumption, and three rows that are unloaded as Parquet and as CSV."""
 
 from __future__ import annotations
 
@@ -152,7 +149,7 @@ _STAGED_ROWS: tuple[Mapping[str, str], ...] = (
     {"I": "2"},
 )
 
-#: Assumption → column → the values of rows 0, 1 and 2 as Python's repr of what stands in Parquet.
+#: Assumption → column → the values of rows 0, 1 and 2 as Python's repr of what Parquet holds.
 PARQUET_EXPECTED: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
     "numbers in Parquet": {
         "N": ("-99999999999999999999999999999999999999", "99999999999999999999999999999999999999", "None"),

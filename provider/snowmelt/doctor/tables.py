@@ -9,38 +9,32 @@ import psycopg
 from snowmelt.config.request import MigrationRequest, match_columns
 from snowmelt.doctor import remedies
 from snowmelt.doctor.assumptions import judge
-from snowmelt.doctor.findings import Finding, Remedy, Status, found
-from snowmelt.doctor.snowflake import read_role
+from snowmelt.doctor.findings import Finding, Remedy, Status, found, postgres_sql
+from snowmelt.doctor.snowflake import read_kind, read_role
 from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.drivers.snowflake import Connection, read_columns, read_named_rows, read_now, read_rows
+from snowmelt.drivers.snowflake_errors import NO_TIME_TRAVEL
 from snowmelt.errors import SchemaError, SnowmeltError, SourceError
+from snowmelt.publish.rights import publish_method, read_missing
 from snowmelt.publish.target import obstacles_to, read_target
+from snowmelt.rights.postgres import TargetRights
+from snowmelt.rights.snowflake import SourceKind
 from snowmelt.sql.names import TableName, match_name, snowflake_identifier
 from snowmelt.types.column_plan import plan_columns
 from snowmelt.types.type_table import FileFormat
 from snowmelt.unload.statements import build_source
-from snowmelt.vocabulary import PublishMethod
-
-_READ_SCHEMA = """
-SELECT to_regnamespace(quote_ident(%(schema)s)) IS NOT NULL,
-       coalesce(has_schema_privilege(to_regnamespace(quote_ident(%(schema)s))::oid, 'CREATE'), false)
-"""
-_RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
-_NO_TIME_TRAVEL = "000707"
 
 
 def check_source(
     session: Connection, postgres: psycopg.Connection[Any], request: MigrationRequest
 ) -> list[Finding]:
-    """Whether the role reads the table and every column has a place; then its time travel and its masks."""
+    """Whether the role reads the table and every column has a place; then its time travel and its masking policies."""
     table = request.source
     try:
         columns = read_columns(session, table)
         read_rows(session, f"SELECT 1 FROM {table.sql} LIMIT 0", f"Reading {table}")
     except SnowmeltError as error:
-        return [
-            found("Source", str(table), Status.WRONG, error, remedies.grant_source(table, read_role(session)))
-        ]
+        return [_unreadable(session, table, error)]
     try:
         request = match_columns(request, [column.name for column in columns])
         target = read_target(postgres, request.target_schema, request.target_table)
@@ -68,6 +62,20 @@ def check_source(
     ]
 
 
+def _unreadable(session: Connection, table: TableName, error: SnowmeltError) -> Finding:
+    kind = read_kind(session, table)
+    remedy = remedies.grant_source(table, kind or SourceKind.TABLE, read_role(session))
+    text = (
+        str(error)
+        if kind
+        else (
+            f"{error} The role does not see what it is: a view, dynamic table or external table takes its own word in place of TABLE, and a "
+            "database from a share takes IMPORTED PRIVILEGES (setup-sql --source-kind)."
+        )
+    )
+    return found("Source", str(table), Status.WRONG, text, remedy)
+
+
 def _check_retention(session: Connection, table: TableName) -> Finding:
     rows = read_named_rows(
         session,
@@ -90,7 +98,7 @@ def _check_masks(session: Connection, table: TableName, copied: set[str]) -> Fin
     named = ", ".join(f'"{column}" by {policies[column]}' for column in hit)
     role = read_role(session)
     text = (
-        f"masking policies stand on {named}: what the role {role} sees is what is copied, masked or not. "
+        f"masking policies apply to {named}: what the role {role} sees is what is copied, masked or not. "
         "Look at a row as that role; if it is masked and should not be, let the policy pass the role, or use another one."
     )
     advice = Remedy(
@@ -111,50 +119,35 @@ def check_time_travel(session: Connection, table: TableName) -> Finding:
     try:
         read_rows(session, sql, f"Reading {table} at {now}")
     except SourceError as error:
-        if _NO_TIME_TRAVEL in str(error):
-            told = f"{table} has no time travel; set its retention to tell"
-            return found("Assumption", "time travel", Status.ATTENTION, told, remedies.set_retention(table))
+        if error.code == NO_TIME_TRAVEL:
+            text = f"{table} has no time travel; set its retention first"
+            return found("Assumption", "time travel", Status.ATTENTION, text, remedies.set_retention(table))
         return judge("time travel", "", error)
     return judge("time travel", "", "")
 
 
-def check_target(postgres: psycopg.Connection[Any], request: MigrationRequest) -> list[Finding]:
-    """Whether the role may make, fill and replace the target as the configured mode does it."""
+def check_target(
+    postgres: psycopg.Connection[Any], request: MigrationRequest, rights: TargetRights | None
+) -> list[Finding]:
+    """Whether the role may make, fill and replace the target as the configured mode does it.
+
+    :param rights: on an existing target; None where nothing is loaded.
+    """
     schema, table, role = request.target_schema, request.target_table, postgres.info.user
     subject = f"{schema}.{table}"
+    if rights is None:
+        return [found("Target", subject, Status.OK, "nothing is loaded: the mode is unload")]
     with postgres_failures(f"Reading the rights on {subject}"):
-        row = postgres.execute(_READ_SCHEMA, {"schema": schema}).fetchone()
-    exists, may_create = row or (False, False)
-    if not exists:
-        text = f"the schema {schema} does not exist"
-        return [found("Target", subject, Status.WRONG, text, remedies.create_schema(schema, role))]
-    if not may_create:
-        text = f"the role {role} may not create in the schema {schema}"
-        return [found("Target", subject, Status.WRONG, text, remedies.grant_schema(schema, role))]
-    method = _method(request)
-    with postgres_failures(f"Reading what stands in the way of {method.value} at {subject}"):
+        missing = read_missing(postgres, rights, schema, table)
+    if missing:
+        return [
+            found("Target", subject, Status.WRONG, one.text, postgres_sql(*one.statements)) for one in missing
+        ]
+    method = publish_method(request)
+    if method is None:
+        return [found("Target", subject, Status.OK, f"{role} may make tables beside it")]
+    with postgres_failures(f"Reading the obstacles to {method.value} at {subject}"):
         obstacles = obstacles_to(postgres, method, schema, table)
     if not obstacles:
         return [found("Target", subject, Status.OK, f"{role} may {method.value} it")]
-    return [
-        found("Target", subject, Status.WRONG, obstacle, _remedy(obstacle, method, schema, table, role))
-        for obstacle in obstacles
-    ]
-
-
-def _method(request: MigrationRequest) -> PublishMethod:
-    if request.mode == "catch_up":
-        return PublishMethod.MERGE
-    return PublishMethod(request.publish or "append")
-
-
-def _remedy(obstacle: str, method: PublishMethod, schema: str, table: str, role: str) -> Remedy | None:
-    """The SQL for what a right mends; what else stands in the way says itself what to do."""
-    if "neither owns it" in obstacle:
-        return remedies.own_table(schema, table, role)
-    if "may not create in the schema" in obstacle:
-        return remedies.grant_schema(schema, role)
-    if "has no right to" in obstacle and method is not PublishMethod.SWAP:
-        asked = [right for right in _RIGHTS if right in obstacle.split("has no right to", 1)[1].upper()]
-        return remedies.grant_table(schema, table, role, asked or _RIGHTS)
-    return None
+    return [found("Target", subject, Status.WRONG, obstacle) for obstacle in obstacles]

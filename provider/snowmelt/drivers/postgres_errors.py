@@ -1,13 +1,28 @@
-"""Errors of psycopg. Source: PostgreSQL, "Error codes"; Amazon RDS, "Importing data from Amazon S3"."""
+"""Errors of psycopg, judged by their SQLSTATE; only where the server gave none is its text read.
+
+Sources: PostgreSQL, "PostgreSQL Error Codes" and "Error and Notice Message Fields"; Amazon RDS, "Importing data from Amazon S3".
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 
-from snowmelt.drivers.failures import Known, failure, one_line
+from snowmelt.drivers.failures import Known, build_failure, hide_quoted, one_line
+from snowmelt.drivers.sqlstates import (
+    COLLISION,
+    LOGIN,
+    NO_CONNECTION_LEFT,
+    NO_DATABASE,
+    NO_SESSION,
+    READ_ONLY_ROLE,
+    UNKNOWN,
+    judge,
+)
 from snowmelt.errors import (
     AccessError,
     ConfigurationError,
@@ -15,33 +30,17 @@ from snowmelt.errors import (
     TargetError,
     TargetUnavailable,
     Topic,
-    ValueRefused,
 )
 
-_LOGIN = Known(
-    AccessError, "PostgreSQL refused the login: correct user, password or pg_hba.conf.", Topic.POSTGRES_LOGIN
-)
-_NO_DATABASE = Known(
-    ConfigurationError,
-    "The database of the connection does not exist: correct `schema` (the database's name) in the Airflow connection.",
-    Topic.POSTGRES_LOGIN,
-)
-_FULL = Known(
-    TargetUnavailable,
-    "PostgreSQL has no connection left: lower the pool or max_active_tis_per_dag of the load, or raise max_connections.",
-    Topic.TOO_MANY_CONNECTIONS,
-)
 _UNREACHABLE = Known(
     TargetUnavailable,
     "Is it running, and its address in the Airflow connection right?",
     Topic.POSTGRES_UNAVAILABLE,
 )
-_BROKEN_STREAM = Known(
-    TargetError,
-    "The bytes of this COPY were wrong; nothing of it was kept. Report it with the table's column types.",
-)
-_IN_RECOVERY = Known(
-    TargetUnavailable, "The server is a standby or read-only, as in a failover.", Topic.POSTGRES_UNAVAILABLE
+_TLS = Known(
+    ConfigurationError,
+    "Server and client do not agree on TLS: correct sslmode and sslrootcert in the connection's extra.",
+    Topic.POSTGRES_LOGIN,
 )
 _NO_ROLE = Known(
     AccessError,
@@ -49,85 +48,31 @@ _NO_ROLE = Known(
     Topic.RDS_ROLE,
 )
 
-#: PostgreSQL's SQLSTATE, or its class (two letters) → family, and what to do. The whole code is looked up first.
-_POSTGRES: dict[str, Known] = {
-    "08": Known(TargetUnavailable, "The connection to PostgreSQL broke.", Topic.POSTGRES_UNAVAILABLE),
-    "57P01": Known(
-        TargetUnavailable,
-        "PostgreSQL was shut down, or the session was ended by an administrator.",
-        Topic.POSTGRES_UNAVAILABLE,
-    ),
-    "57P02": Known(TargetUnavailable, "PostgreSQL crashed.", Topic.POSTGRES_UNAVAILABLE),
-    "57P03": Known(
-        TargetUnavailable, "PostgreSQL is starting up or shutting down.", Topic.POSTGRES_UNAVAILABLE
-    ),
-    "57P05": Known(TargetUnavailable, "PostgreSQL ended an idle session.", Topic.POSTGRES_UNAVAILABLE),
-    "25P03": Known(
-        TargetUnavailable,
-        "PostgreSQL ended a session that was idle in a transaction (idle_in_transaction_session_timeout).",
-        Topic.STATEMENT_TIMEOUT,
-    ),
-    "25P04": Known(
-        TargetUnavailable,
-        "The transaction ran into transaction_timeout; raise it for the connection's role.",
-        Topic.STATEMENT_TIMEOUT,
-    ),
-    "25006": _IN_RECOVERY,
-    "57014": Known(
-        TargetUnavailable,
-        "The statement was cancelled or ran into statement_timeout; raise it for the connection's role.",
-        Topic.STATEMENT_TIMEOUT,
-    ),
-    "53300": _FULL,
-    "53200": Known(TargetUnavailable, "PostgreSQL is out of memory.", Topic.POSTGRES_UNAVAILABLE),
-    "53100": Known(
-        TargetError,
-        "PostgreSQL's disk is full: free or add space, then clear the failed task.",
-        Topic.DISK_FULL,
-    ),
-    "53400": Known(
-        TargetError,
-        "A limit of the server's was reached (temp_file_limit?): raise it for the connection's role, then clear the failed task.",
-        Topic.DISK_FULL,
-    ),
-    "55P03": Known(
-        TargetUnavailable,
-        "Another session holds a lock on the table for longer than lock_timeout.",
-        Topic.LOCK_TIMEOUT,
-    ),
-    "55006": Known(TargetUnavailable, "Another session uses it.", Topic.LOCK_TIMEOUT),
-    "40": Known(TargetUnavailable, "The transaction collided with another one.", Topic.LOCK_TIMEOUT),
-    "28": _LOGIN,
-    "3D000": _NO_DATABASE,
-    "3F000": Known(ConfigurationError, "The schema does not exist: create it, or correct target_schema."),
-    "42501": Known(
-        AccessError, "Grant the connection's role what the statement needs.", Topic.POSTGRES_GRANT
-    ),
-    "42P01": Known(TargetError, "The table is not there (dropped in mid-run?): start a new run."),
-    "22P03": _BROKEN_STREAM,
-    "22": Known(ValueRefused, "A value does not fit its column.", Topic.VALUE_REFUSED),
-    "23": Known(ValueRefused, "A row breaks a constraint of the table.", Topic.CONSTRAINT),
-    "23502": Known(
-        ValueRefused,
-        "A column that may not be NULL is NULL in a row. If the source has no such row, Snowflake masks the column for this role.",
-        Topic.MASKED_COLUMNS,
-    ),
-}
-#: Words of the text → the same, where the code does not tell: a connection that never was has none, RDS gives XX000.
-_BY_TEXT: tuple[tuple[tuple[str, ...], Known], ...] = (
-    (("password authentication failed",), _LOGIN),
-    (("no password supplied",), _LOGIN),
-    (("no pg_hba.conf entry",), _LOGIN),
-    (("is not permitted to log in",), _LOGIN),
-    (("role", "does not exist"), _LOGIN),
-    (("database", "does not exist"), _NO_DATABASE),
-    (("too many clients already",), _FULL),
-    (("remaining connection slots",), _FULL),
-    (("too many connections for",), _FULL),
-    (("insufficient data left in message",), _BROKEN_STREAM),
-    (("incorrect binary data format",), _BROKEN_STREAM),
+_TextTable = tuple[tuple[tuple[str, ...], Known], ...]
+#: Words of the text → what is known, where no code says it: a session that was refused has none.
+_REFUSED_SESSIONS: _TextTable = (
+    (("password authentication failed",), LOGIN),
+    (("no password supplied",), LOGIN),
+    (("no pg_hba.conf entry",), LOGIN),
+    (("is not permitted to log in",), LOGIN),
+    (("role", "does not exist"), LOGIN),
+    (("database", "does not exist"), NO_DATABASE),
+    (("too many clients already",), NO_CONNECTION_LEFT),
+    (("remaining connection slots",), NO_CONNECTION_LEFT),
+    (("too many connections for",), NO_CONNECTION_LEFT),
+    (("does not support ssl",), _TLS),
+    (("certificate verify failed",), _TLS),
+    (("server certificate",), _TLS),
+    (("fatal:",), NO_SESSION),
 )
-_AWS_S3_BY_TEXT: tuple[tuple[tuple[str, ...], Known], ...] = (
+#: The same for XX000, PostgreSQL's code for what it did not foresee: two sessions changed one object.
+_COLLISIONS: _TextTable = (
+    (("tuple concurrently",), COLLISION),
+    (("cache lookup failed for",), COLLISION),
+    (("could not open relation with oid",), COLLISION),
+)
+#: The same for aws_s3, which gives XX000, or the code of a COPY, for whatever S3 answered.
+_AWS_S3: _TextTable = (
     (
         ("invalid byte sequence", "0x8b"),
         Known(
@@ -148,7 +93,7 @@ _AWS_S3_BY_TEXT: tuple[tuple[tuple[str, ...], Known], ...] = (
     ),
     (
         ("http 404",),
-        Known(ConfigurationError, "The object or the bucket is not there.", Topic.OBJECT_GONE),
+        Known(ConfigurationError, "The object or the bucket does not exist.", Topic.OBJECT_GONE),
     ),
     (
         ("aws_s3", "does not exist"),
@@ -161,58 +106,144 @@ _AWS_S3_BY_TEXT: tuple[tuple[tuple[str, ...], Known], ...] = (
     (("aws_s3", "connection to s3"), Known(TargetUnavailable, "", Topic.S3_UNAVAILABLE)),
     (("aws_s3", "http 5"), Known(TargetUnavailable, "", Topic.S3_UNAVAILABLE)),
 )
+#: `COPY orders, line 7, column amount: "x"`, in any language of lc_messages, without the text of the line.
+_COPY_LINE = re.compile(
+    r"^COPY (?P<table>[^,:]+), \S+ (?P<line>\d+)(?:, \S+ (?P<column>[^,:\"]+))?", re.MULTILINE
+)
+#: The C function of PostgreSQL that raises what PL/pgSQL's RAISE was given.
+_RAISE = "exec_stmt_raise"
+#: Codes of class 22 whose text quotes a setting or an encoding, and no value of a row.
+_WITHOUT_VALUES = frozenset({"22021", "22023", "22P03", "22P04", "22P05"})
+#: Classes whose text is written by a function's author, who may have put a row's values into it.
+_BY_AUTHORS = frozenset({"38", "39", "P0"})
 
 
 @contextmanager
-def postgres_failures(doing: str) -> Iterator[None]:
-    """Turn psycopg's errors into Snowmelt's. `doing` says what was under way: table, file."""
+def postgres_failures(doing: str, **facts: Any) -> Iterator[None]:
+    """Turn psycopg's errors into Snowmelt's.
+
+    :param doing: what was under way, with table and file.
+    :param facts: attributes of `SnowmeltError` that the server does not know: file, run_id.
+    """
     try:
         yield
     except psycopg.Error as error:
-        raise postgres_failure(error, doing) from error
+        raise postgres_failure(error, doing, **facts).with_traceback(error.__traceback__) from None
 
 
-def postgres_failure(error: psycopg.Error, doing: str) -> SnowmeltError:
+def postgres_failure(error: psycopg.Error, doing: str, **facts: Any) -> SnowmeltError:
     """The error of Snowmelt for one of psycopg's."""
-    state = error.sqlstate or ""
-    diagnosis = error.diag
-    parts = [one_line(diagnosis.message_primary or error)]
-    parts += [
-        one_line(part)
-        for part in (diagnosis.message_detail, diagnosis.message_hint, diagnosis.context)
-        if part
+    known = _find(error)
+    if known is None:
+        return build_failure(_UNREACHABLE, doing, f"PostgreSQL could not be reached: {one_line(error)}")
+    return build_failure(known, doing, describe_answer(error), **(read_facts(error) | facts))
+
+
+def refuse_read_only(connection: psycopg.Connection[Any], doing: str) -> None:
+    """Refuse a session that could not write because of its role's or its database's own setting.
+
+    A standby is read-only too and passes here: what is written there fails with 25006, and is tried again.
+
+    :raises AccessError: default_transaction_read_only is on, and the server is no standby.
+    """
+    status = connection.info.parameter_status
+    if status("default_transaction_read_only") == "on" and status("in_hot_standby") == "off":
+        answer = f"default_transaction_read_only is on for the role {connection.info.user!r} in the database {connection.info.dbname!r}"
+        raise build_failure(READ_ONLY_ROLE, doing, answer, code="25006")
+
+
+def describe_answer(error: psycopg.Error, *, places: bool = True) -> str:
+    """`PostgreSQL answered 23505: …`: code, text, table, column, constraint and row, and no value of a row.
+
+    DETAIL is left out where it quotes the row or its key (class 23), CONTEXT always but for the row's number: it quotes the line
+    of a COPY. In class 22 what is quoted is left out. Of what a function raised, only its condition and its place are shown.
+
+    :param places: whether table, column, constraint and row are named, where the text does not name them.
+    """
+    state, diagnosis = error.sqlstate or "", error.diag
+    answered = f"PostgreSQL answered {state or type(error).__name__}: "
+    facts = read_facts(error)
+    if _is_authored(error):
+        text = _condition(error)
+        frame = next(iter((diagnosis.context or "").splitlines()), "")
+        if frame and not _COPY_LINE.match(frame):
+            text += f"; raised by {one_line(frame)}"
+    else:
+        text = one_line(diagnosis.message_primary or error)
+        if state.startswith("22") and state not in _WITHOUT_VALUES:
+            text = hide_quoted(text)
+        elif not state.startswith(("22", "23", "44")):
+            parts = [text, diagnosis.message_detail, diagnosis.message_hint]
+            text = "; ".join(one_line(part).rstrip(".") for part in parts if part)
+    names = [
+        f"{kind} {name}"
+        for kind in ("table", "column", "constraint")
+        if (name := facts.get(kind)) and f'"{name}"' not in text
     ]
-    text = "; ".join(part.rstrip(".") for part in parts)
-    known = _find(state, text)
-    if known is None and _is_connection(error):
-        return failure(_UNREACHABLE, doing, f"PostgreSQL could not be reached: {text}")
-    said = f"PostgreSQL answered {state or type(error).__name__}: {text}"
-    return failure(known or Known(TargetError, ""), doing, said)
+    if "row" in facts:
+        names.append(f"row {facts['row']:,} of the COPY")
+    where = f"; {', '.join(names)}" if names and places else ""
+    return answered + text.rstrip(". ") + where
 
 
-def _find(state: str, text: str) -> Known | None:
-    lowered = text.lower()
-    if "aws_s3" in lowered or "aws_commons" in lowered or "s3import" in lowered:
-        found = _by_text(_AWS_S3_BY_TEXT, lowered)
-        if found is not None:
-            return found
-    if not state or state.startswith("08"):
-        found = _by_text(_BY_TEXT, lowered)
-        if found is not None:
-            return found
-    return _POSTGRES.get(state) or _POSTGRES.get(state[:2])
+def read_facts(error: psycopg.Error) -> dict[str, Any]:
+    """What the server named: code, table, column, constraint; and the row of the COPY that it stopped at."""
+    diagnosis = error.diag
+    at = _COPY_LINE.search(diagnosis.context or "")
+    table = diagnosis.table_name
+    if table and diagnosis.schema_name:
+        table = f"{diagnosis.schema_name}.{table}"
+    facts = {
+        "code": error.sqlstate,
+        "table": table or (at["table"] if at else None),
+        "column": diagnosis.column_name or (at["column"] if at else None),
+        "constraint": diagnosis.constraint_name,
+        "row": int(at["line"]) if at else None,
+    }
+    return {name: fact for name, fact in facts.items() if fact is not None}
 
 
-def _by_text(table: tuple[tuple[tuple[str, ...], Known], ...], lowered: str) -> Known | None:
-    return next((known for words, known in table if all(word in lowered for word in words)), None)
+def _is_authored(error: psycopg.Error) -> bool:
+    state = error.sqlstate or ""
+    return error.diag.source_function == _RAISE or state[:2] in _BY_AUTHORS
 
 
-def _is_connection(error: psycopg.Error) -> bool:
+def _condition(error: psycopg.Error) -> str:
+    """`UniqueViolation` → `unique violation`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", " ", type(error).__name__.rstrip("_")).lower()
+
+
+def _find(error: psycopg.Error) -> Known | None:
+    """What is known of the error; None where no server answered."""
+    state, diagnosis = error.sqlstate or "", error.diag
+    parts = (
+        diagnosis.message_primary or error,
+        diagnosis.message_detail,
+        diagnosis.message_hint,
+        diagnosis.context,
+    )
+    text = one_line(" ".join(str(part) for part in parts if part)).lower()
+    if any(word in text for word in ("aws_s3", "aws_commons", "s3import")) and (
+        known := _find_by_text(_AWS_S3, text)
+    ):
+        return known
+    if state == "XX000" and (known := _find_by_text(_COLLISIONS, text)):
+        return known
+    # A pooler answers 08P01, or another code of the class, with the text of the server behind it.
+    refused = not state or (state.startswith("08") and diagnosis.severity_nonlocalized == "FATAL")
+    if refused and (known := _find_by_text(_REFUSED_SESSIONS, text)):
+        return known
+    if state:
+        return NO_SESSION if refused else judge(state)
+    return None if _is_unreached(error, text) else UNKNOWN
+
+
+def _find_by_text(table: _TextTable, text: str) -> Known | None:
+    return next((known for words, known in table if all(word in text for word in words)), None)
+
+
+def _is_unreached(error: psycopg.Error, text: str) -> bool:
     """No answer of the server's: the connection is refused, lost, or was lost before (an InterfaceError)."""
     if isinstance(error, psycopg.OperationalError):
         return True
-    return (
-        isinstance(error, psycopg.InterfaceError)
-        and not error.sqlstate
-        and "connection" in str(error).lower()
-    )
+    return isinstance(error, psycopg.InterfaceError) and "connection" in text

@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 
 from snowmelt.errors import AccessError, TerminalError
 from snowmelt.ledger.tables import MIGRATIONS
+from snowmelt.rights.postgres import LEDGER_RIGHTS, LEDGER_SCHEMA, READ_HELD, HeldRights, find_missing
 
 #: Two first runs at once: one creates the tables, the other waits. The number is arbitrary, and nobody else's.
 LOCK = "SELECT pg_advisory_xact_lock(5647382910)"
@@ -209,13 +210,13 @@ def _one(connection: Connection, sql: str, parameters: Sequence[Any] = ()) -> An
 def write_ledger(connection: Connection) -> None:
     """Create the ledger's schema and tables, or bring them up to this version.
 
-    :raises AccessError: the schema is missing and the role may not create it.
+    :raises AccessError: the schema is missing and the role may not create it, or lacks a right on it; the statement is named.
     """
-    with connection.transaction():
-        connection.execute(LOCK)
-        if _one(connection, MIGRATION_EXISTS) and _one(connection, READ_MIGRATION) >= len(MIGRATIONS):
-            return
-        try:
+    try:
+        with connection.transaction():
+            connection.execute(LOCK)
+            if _one(connection, MIGRATION_EXISTS) and _one(connection, READ_MIGRATION) >= len(MIGRATIONS):
+                return
             if not _one(connection, SCHEMA_EXISTS):
                 connection.execute(CREATE_SCHEMA)
             connection.execute(CREATE_MIGRATION)
@@ -223,12 +224,16 @@ def write_ledger(connection: Connection) -> None:
             for number, sql in enumerate(MIGRATIONS[done:], start=done + 1):
                 connection.execute(sql)
                 connection.execute(WRITE_MIGRATION, (number,))
-        except psycopg.errors.InsufficientPrivilege as error:
-            role, database = connection.info.user, connection.info.dbname
-            raise AccessError(
-                f"The role {role!r} may not create the ledger (schema snowmelt) in the database {database!r}: {error.diag.message_primary}. "
-                f'Run once as the database\'s owner: CREATE SCHEMA snowmelt AUTHORIZATION "{role}";'
-            ) from error
+    except psycopg.errors.InsufficientPrivilege as error:
+        role, database = connection.info.user, connection.info.dbname
+        row = connection.execute(READ_HELD, {"schema": LEDGER_SCHEMA, "table": "run"}).fetchone()
+        held = HeldRights.from_row(row)  # type: ignore[arg-type]
+        missing = find_missing(held, LEDGER_RIGHTS, LEDGER_SCHEMA, "run", role)
+        statements = [statement for one in missing for statement in one.statements]
+        raise AccessError(
+            f"The role {role!r} may not create the ledger (schema snowmelt) in the database {database!r}: {error.diag.message_primary}. "
+            f"Run once as the database's owner: {'; '.join(statements)};"
+        ) from error
 
 
 def write_run(connection: Connection, run: dict[str, Any]) -> dict[str, Any]:

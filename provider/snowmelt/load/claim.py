@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from snowmelt.errors import TargetUnavailable, Topic, see
+from snowmelt.errors import TargetUnavailable, Topic
 from snowmelt.publish.locks import build_lock_timeout
 from snowmelt.sql.session_names import load_session_name
 
@@ -110,7 +110,8 @@ def claim_patiently(
             if now - started >= patience.give_up_after:
                 raise TargetUnavailable(
                     f"{key} is being loaded by another session{_describe(holders)}, for {now - started:.0f} s by now. Nothing was "
-                    f"changed. It is tried again; end that session if it is stuck. {see(Topic.LOCK_TIMEOUT)}"
+                    "changed. It is tried again; end that session if it is stuck.",
+                    topic=Topic.LOCK_TIMEOUT,
                 ) from error
         else:
             if not claimed:

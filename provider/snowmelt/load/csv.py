@@ -16,9 +16,9 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 
-from snowmelt.errors import ConfigurationError, StagingError, Topic, see
+from snowmelt.errors import ConfigurationError, StagingError, Topic
+from snowmelt.load.aws_s3 import Imported, build_aws_s3_options, parse_imported
 from snowmelt.load.copy_stream import Ahead, Piece, send_copy
-from snowmelt.load.csv_copy import Imported, build_aws_s3_options, build_csv_copy, parse_imported
 from snowmelt.load.csv_records import (
     CsvBlock,
     find_codec,
@@ -31,6 +31,8 @@ from snowmelt.load.rejects import RejectedRow, keep_value
 from snowmelt.load.rows import ProgressCall, ServerFault
 from snowmelt.load.s3_object import S3Object
 from snowmelt.load.target import LoadTarget
+from snowmelt.types.type_table import BEYOND_YEARS
+from snowmelt.unload.statements import COPY_OPTIONS
 
 #: Bytes of a GET, and of what is decompressed at a time.
 FETCH_BYTES = 8 << 20
@@ -39,6 +41,11 @@ _GZIP_WINDOW = 31
 
 #: All parts are parameters: no name, key or option stands in the statement's text.
 IMPORT_FROM_S3 = "SELECT aws_s3.table_import_from_s3(%s, %s, %s, aws_commons.create_s3_uri(%s, %s, %s))"
+
+
+def build_csv_copy(target: LoadTarget) -> str:
+    """The COPY statement that takes the dialect from the client, with an explicit column list."""
+    return f"COPY {target.name} ({target.column_list}) FROM STDIN ({COPY_OPTIONS})"
 
 
 def read_csv(source: S3Object, compression: str) -> Iterator[Piece]:
@@ -123,7 +130,8 @@ def check_importable(source: S3Object, compression: str) -> None:
         return
     raise StagingError(
         f"{source.origin} is compressed ({compression}) and its Content-Encoding is {source.content_encoding!r}: aws_s3 reads "
-        f"gzip only under `Content-Encoding: gzip`. Unload with compression none, or load with load_method copy. {see(Topic.GZIP_CONTENT_ENCODING)}"
+        f"gzip only under `Content-Encoding: gzip`. Unload with compression none, or load with load_method copy.",
+        topic=Topic.GZIP_CONTENT_ENCODING,
     )
 
 
@@ -218,4 +226,7 @@ class CsvRowsBlock:
         values = parse_record(self.block.records[index], self.target.columns)
         column = fault.fault.column or (find_undecodable(values, self.codec) if fault.undecodable else "")
         row = {name: keep_value(value) for name, value in values.items()}
-        return RejectedRow(self.block.number + index, column, fault.fault.reason, row)
+        reason = fault.fault.reason
+        if str(row.get(column)).endswith(BEYOND_YEARS):
+            reason = f"it{BEYOND_YEARS}; {reason}"
+        return RejectedRow(self.block.number + index, column, reason, row)

@@ -1,4 +1,4 @@
-"""CSV text into records, and a record into its values, by the dialect of csv_copy.py. For files that a COPY has refused.
+"""CSV text into records, and a record into its values, by the dialect of unload/statements.py. For files that a COPY has refused.
 
 A record ends at a line feed outside of quotes. COPY counts lines, those inside of quotes too, but for the first record:
 before it has seen how lines end, it counts carriage returns there (PostgreSQL's copyfromparse.c calls that "a little fragile").

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import psycopg
 
@@ -19,8 +19,7 @@ from snowmelt.load.rows import FileRows, load_rows
 from snowmelt.load.s3_object import S3Object
 from snowmelt.load.target import LoadTarget
 from snowmelt.unload.manifest import StagedFile
-
-LoadMethod = Literal["copy", "aws_s3"]
+from snowmelt.vocabulary import Compression, FileFormat, LoadMethod
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +48,8 @@ def load_file(
     bucket: str,
     run_id: str,
     claim: Callable[[psycopg.Cursor[Any]], bool],
-    method: LoadMethod = "copy",
-    file_format: Literal["parquet", "csv"] = "parquet",
+    method: LoadMethod = LoadMethod.COPY,
+    file_format: FileFormat = FileFormat.PARQUET,
     compression: str = "none",
     region: str = "",
     policy: RejectPolicy | None = None,
@@ -71,7 +70,7 @@ def load_file(
     :raises psycopg.Error: as the server raised it, with the file's address as a note.
     """
     policy = policy or RejectPolicy()
-    check_load(method, file_format)
+    _check_method(method, file_format)
     start = time.monotonic()
     if connection.autocommit and connection.info.transaction_status is psycopg.pq.TransactionStatus.IDLE:
         raise ConfigurationError(
@@ -85,20 +84,23 @@ def load_file(
         rejected = RejectedRows(policy, source.origin)
         rows: FileRows = (
             ParquetRows(source, file.rows, target, rejected)
-            if file_format == "parquet"
+            if file_format is FileFormat.PARQUET
             else CsvRows(
-                source, target, compression, S3Uri(bucket, file.key, region) if method == "aws_s3" else None
+                source,
+                target,
+                compression,
+                S3Uri(bucket, file.key, region) if method is LoadMethod.AWS_S3 else None,
             )
         )
         taken = load_rows(cursor, rows, rejected, progress)
         if taken.rows + len(rejected.rows) != file.rows:
             raise StagingError(
                 f"{source.origin}: PostgreSQL took {taken.rows:,} rows and {len(rejected.rows):,} were set aside, the manifest says "
-                f"{file.rows:,}. Nothing was committed. Unload this run anew."
+                f"{file.rows:,}. Nothing was committed. Unload this run again."
             )
         _write_rejected(cursor, run_id, file.key, rejected)
     seconds = time.monotonic() - start
-    method = "copy" if taken.in_blocks else method
+    method = LoadMethod.COPY if taken.in_blocks else method
     return LoadResult(taken.rows, file.bytes, seconds, len(rejected.rows), skipped=False, method=method)
 
 
@@ -108,17 +110,17 @@ def _write_rejected(cursor: psycopg.Cursor[Any], run_id: str, key: str, rejected
     cursor.executemany(INSERT_REJECTED, [row.parameters(run_id, key, ascii_only=ascii_only) for row in rows])
 
 
-def check_load(method: str, file_format: str) -> None:
-    """Refuse what cannot work; called at planning too.
+def _check_method(method: LoadMethod, file_format: FileFormat) -> None:
+    """Refuse what cannot work; whether aws_s3 takes a compressed file is said by the object itself (`import_csv`).
 
-    :raises ConfigurationError: aws_s3 with Parquet.
+    :raises ConfigurationError: `auto`, which planning decides, or files of a format that the method does not take.
     """
-    if method not in {"copy", "aws_s3"}:
-        raise ConfigurationError(f"load_method is {method!r} here; it is copy or aws_s3.")
-    if method == "aws_s3" and file_format != "csv":
+    if method is LoadMethod.AUTO:
+        raise ConfigurationError("load_method is auto here; planning makes copy or aws_s3 of it.")
+    obstacle = method.find_obstacle(file_format, Compression.NONE)
+    if obstacle is not None:
         raise ConfigurationError(
-            f"load_method aws_s3 cannot load {file_format}: aws_s3.table_import_from_s3 takes what COPY takes, and that is "
-            "CSV here. Choose file_format csv, or load_method copy."
+            f"load_method {method} cannot load {file_format}: {obstacle}. Choose load_method copy."
         )
 
 

@@ -12,12 +12,12 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from snowmelt.errors import ValueRefused
+from snowmelt.vocabulary import BadRows
 
-#: Characters of a value that a message shows, and that a row set aside keeps. The file in S3 holds the whole of it.
-SHOWN_CHARACTERS = 80
+#: Characters of a value that a row set aside keeps. The file in S3 holds the whole of it.
 KEPT_CHARACTERS = 4096
 #: The largest integer that every reader of JSON keeps exactly.
 _JSON_INTEGER = 2**53
@@ -41,8 +41,8 @@ class RowFault:
 class RejectPolicy:
     """What happens to a row that PostgreSQL cannot hold."""
 
-    on_bad_row: Literal["reject", "quarantine"] = "reject"
-    #: Rows of a run that may be set aside; one more, and the file that it stands in is refused.
+    on_bad_row: BadRows = BadRows.REJECT
+    #: Rows of a run that may be set aside; one more, and the file that it is in is refused.
     limit: int = 1000
     #: Those of other files of the run that are set aside already.
     before: int = 0
@@ -50,7 +50,7 @@ class RejectPolicy:
     @property
     def quarantines(self) -> bool:
         """Whether rows are set aside."""
-        return self.on_bad_row == "quarantine"
+        return self.on_bad_row is BadRows.QUARANTINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,24 +109,15 @@ class RejectedRows:
 
 
 def refuse_row(origin: str, rejected: RejectedRow) -> ValueRefused:
-    """The error for a row under the policy reject."""
-    value = rejected.row.get(rejected.column)
-    shown = "" if rejected.column not in rejected.row else f", value {show_value(value)}"
+    """The error for a row under the policy reject; the row's values are for the quarantine alone."""
     return ValueRefused(
-        f"{origin}, row {rejected.number:,}, column {rejected.column or '(not told)'}{shown}: {rejected.reason}. "
-        "Nothing of this file was kept. Correct it at the source, exclude it by a filter or a mask, or set bad_rows to quarantine."
+        f"{origin}, row {rejected.number:,}, column {rejected.column or '(not known)'}: {rejected.reason}. "
+        "Nothing of this file was kept. Correct it at the source, exclude it by a filter or a mask, or set bad_rows to quarantine, "
+        "which keeps the row in snowmelt.rejected_row.",
+        column=rejected.column or None,
+        file=origin,
+        row=rejected.number,
     )
-
-
-def show_value(value: Any) -> str:
-    """A value's first 80 characters, with every control character visible."""
-    if isinstance(value, dict):
-        value = value.get("escaped", value)
-    if not isinstance(value, str):
-        return json.dumps(value)
-    head = value[:SHOWN_CHARACTERS]
-    shown = f"'{head}'" if head.isprintable() else ascii(head)
-    return f"{shown}…" if len(value) > SHOWN_CHARACTERS else shown
 
 
 def keep_value(value: Any) -> Any:

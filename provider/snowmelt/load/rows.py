@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import psycopg
 
+from snowmelt.drivers.postgres_errors import describe_answer
 from snowmelt.errors import StagingError
 from snowmelt.load.copy_stream import PROGRESS_SECONDS, Progress
 from snowmelt.load.rejects import CopyLine, RejectedRow, RejectedRows, RowFault, parse_copy_context
@@ -78,9 +79,7 @@ def _file_name(target: LoadTarget, at: CopyLine, named: str | None) -> str:
 def _reason(error: psycopg.Error) -> str:
     if error.sqlstate == _NOT_NULL:
         return "NULL in a NOT NULL column"
-    parts = (error.diag.message_primary, error.diag.message_detail)
-    said = ": ".join(" ".join(part.split()).rstrip(".") for part in parts if part)
-    return f"PostgreSQL answered {error.sqlstate}, {said}"
+    return describe_answer(error, places=False)  # the caller knows the row in the file
 
 
 log = logging.getLogger(__name__)
@@ -194,7 +193,7 @@ def _fault_of(error: psycopg.Error, file: FileRows) -> ServerFault | None:
         raise StagingError(
             f"{file.origin}, line {fault.line:,}: {fault.fault.reason}. It is damaged, or holds other columns than planned. "
             "Unload this run anew."
-        ) from error
+        ) from None  # the error quotes the line
     return fault
 
 

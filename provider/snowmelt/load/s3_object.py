@@ -27,7 +27,7 @@ from typing import Any, Self, TypeVar
 import pyarrow as pa
 
 from snowmelt.drivers.s3_errors import s3_failures
-from snowmelt.errors import SnowmeltError, StagingError, StagingUnavailable, Topic, see
+from snowmelt.errors import SnowmeltError, StagingError, StagingUnavailable, Topic
 from snowmelt.unload.manifest import StagedFile
 
 #: A transfer that breaks off is begun again this often; boto3 itself retries only until the first byte.
@@ -82,7 +82,8 @@ class S3Object:
         if file.etag is not None and file.etag.strip('"') != self.etag.strip('"'):
             raise StagingError(
                 f"{self.origin} has the ETag {self.etag}, the manifest says {file.etag}: it was overwritten. "
-                f"Unload this run anew. {see(Topic.OBJECT_CHANGED)}"
+                f"Unload this run anew.",
+                topic=Topic.OBJECT_CHANGED,
             )
 
     def close(self) -> None:

@@ -13,29 +13,31 @@ from airflow.sdk import BaseOperator, XComArg
 
 from snowmelt.airflow.links import MigrationLink, S3FolderLink, build_s3_url, store_link
 from snowmelt.airflow.retrying import failing_fast
-from snowmelt.airflow.sessions import postgres_session, s3_client, snowflake_session, task_tag
-from snowmelt.json_values import from_json, to_json
-from snowmelt.plan.plan import Plan, plan_run_id
+from snowmelt.airflow.sessions import (
+    postgres_session,
+    run_session,
+    s3_client,
+    snowflake_session,
+    task_tag,
+)
+from snowmelt.json_values import from_json
+from snowmelt.plan.plan import plan_run_id
 from snowmelt.unload.manifest import StagedChunk
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from snowmelt.config.file import Config
-    from snowmelt.config.request import MigrationRequest
     from snowmelt.config.table import TableConfig
-    from snowmelt.unload.chunks import Chunk
 
-#: XCom keys beside the return value: the run's id in the ledger, and the (name, expression) pairs of the unload.
+#: XCom key beside the return value: the run's id in the ledger.
 RUN_ID_KEY = "run_id"
-COLUMNS_KEY = "columns"
 
 
 class MigrationPlanOperator(BaseOperator):
     """Read the source and the target, cut the chunks, store the plan; a retry of the same DAG run finds it again.
 
-    Returns a list of keyword arguments for SnowflakeUnloadToS3Operator, one entry for each chunk; empty in mode
-    `load`, which has nothing to unload.
+    Returns a list of {chunk, label}, one entry for each unload task; empty in mode `load`, which has nothing to unload.
 
     :param config: the configuration, which gives what the DAG run's params do not ask.
     :param table: the configured table; None for a table that the params name.
@@ -54,14 +56,19 @@ class MigrationPlanOperator(BaseOperator):
         """Plan, store, and hand out the chunks."""
         from snowmelt.config.request import parse_request
         from snowmelt.ledger.files import read_staged_chunks
-        from snowmelt.steps.plan_parts import PlanningSessions, RunIdentity
-        from snowmelt.steps.planning import plan_run
+        from snowmelt.plan.facts import RunIdentity
+        from snowmelt.steps.planning import PlanningSessions, plan_run
 
         ti = context["ti"]
+        execution = self.table.execution if self.table else self.config.execution
         with failing_fast():
             request = parse_request(context["params"], self.config, self.table)
             identity = RunIdentity(
-                plan_run_id(ti.dag_id, ti.run_id), ti.dag_id, ti.run_id, read_window(context["dag_run"])
+                plan_run_id(ti.dag_id, ti.run_id),
+                ti.dag_id,
+                ti.run_id,
+                window=read_window(context["dag_run"]),
+                fingerprint_rows=execution.fingerprint_rows,
             )
             with (
                 postgres_session(request.connections.postgres) as postgres,
@@ -76,7 +83,6 @@ class MigrationPlanOperator(BaseOperator):
                 plan = plan_run(sessions, request, identity)
                 recorded = bool(read_staged_chunks(postgres, plan.run_id, plan.location.bucket))
         ti.xcom_push(key=RUN_ID_KEY, value=plan.run_id)
-        ti.xcom_push(key=COLUMNS_KEY, value=[[column.source, column.select] for column in plan.columns])
         self.log.info(
             "Run %s: %s → %s, %s rows in %s chunks, snapshot %s",
             plan.run_id, plan.source, plan.target, f"{plan.source_rows:,}", len(plan.chunks), plan.snapshot or plan.snapshot_note,
@@ -84,35 +90,7 @@ class MigrationPlanOperator(BaseOperator):
         if recorded:
             self.log.info("Its files are recorded already: nothing is unloaded")
             return []
-        return [
-            self._unload_arguments(part, chunk, request, keys=part is not plan)
-            for part in plan.parts
-            for chunk in part.chunks
-        ]
-
-    @staticmethod
-    def _unload_arguments(
-        plan: Plan, chunk: Chunk, request: MigrationRequest, *, keys: bool
-    ) -> dict[str, Any]:
-        return {
-            "run_id": plan.run_id,
-            "source": str(plan.source),
-            "path": plan.chunk_path(chunk),
-            "stage": request.staging.stage or None,
-            "storage_integration": request.staging.storage_integration,
-            "bucket": plan.location.bucket,
-            "source_filter": plan.where,
-            "filter_subqueries": plan.filter_subqueries,
-            "chunk": to_json(chunk),
-            "snapshot": plan.snapshot,
-            "row_limit": plan.row_limit,
-            "file_format": plan.file_format,
-            "compression": plan.compression,
-            "max_file_size_mb": request.max_file_size_mb,
-            "warehouse": request.staging.warehouse,
-            "statement_timeout": request.staging.statement_timeout_s,
-            "only_columns": [column.source for column in plan.columns] if keys else None,
-        }
+        return [{"chunk": chunk.index, "label": chunk.label} for part in plan.parts for chunk in part.chunks]
 
 
 def read_window(dag_run: Any) -> tuple[datetime, datetime] | None:
@@ -157,28 +135,26 @@ class MigrationFilesOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Check, record, write the manifest."""
-        from snowmelt.steps.register import gather_files
+        from snowmelt.steps.planning import read_plan
+        from snowmelt.steps.register import register_files
 
         staged = [from_json(StagedChunk, chunk) for chunk in _all(self.chunks) if chunk is not None]
         with failing_fast(), postgres_session(self.postgres_conn_id) as postgres:
-            gathered = gather_files(
+            plan = read_plan(postgres, self.run_id)
+            registered = register_files(
                 postgres,
-                self.run_id,
+                plan,
                 staged,
                 s3=lambda: s3_client(self.aws_conn_id),
-                snowflake=lambda: snowflake_session(self.snowflake_conn_id, tag=task_tag(context)),
+                snowflake=lambda: run_session(self.snowflake_conn_id, plan, context),
             )
-        folder = f"{gathered.manifest_key.rpartition('/')[0]}/"
-        store_link(context, S3FolderLink(), build_s3_url(gathered.bucket, folder))
+        folder = f"{registered.manifest_key.rpartition('/')[0]}/"
+        store_link(context, S3FolderLink(), build_s3_url(registered.bucket, folder))
         self.log.info(
             "%s files, %s rows, %.1f MB; manifest s3://%s/%s",
-            gathered.files, f"{gathered.rows:,}", gathered.bytes / 1e6, gathered.bucket, gathered.manifest_key,
+            registered.files, f"{registered.rows:,}", registered.bytes / 1e6, registered.bucket, registered.manifest_key,
         )  # fmt: skip
-        return [
-            {"batch": batch.index, "label": f"keys: {batch.label}" if keys else batch.label, "keys": keys}
-            for batches, keys in ((gathered.batches, False), (gathered.key_batches, True))
-            for batch in batches
-        ]
+        return registered.load_tasks()
 
 
 def _all(chunks: Any) -> list[Any]:

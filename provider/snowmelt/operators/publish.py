@@ -16,8 +16,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 from snowmelt.airflow.assets import PUBLISHED, published_table
 from snowmelt.airflow.links import MigrationLink
 from snowmelt.airflow.retrying import failing_fast
-from snowmelt.airflow.sessions import postgres_session, s3_client, snowflake_session, task_tag
-from snowmelt.config.sections import DEFAULT_FINGERPRINT_ROWS
+from snowmelt.airflow.sessions import postgres_session, run_session, s3_client
+from snowmelt.vocabulary import Mode
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -31,8 +31,6 @@ class MigrationVerifyOperator(BaseOperator):
     Returns what was compared, as it stands in the ledger.
 
     :param run_id: the run's id in the ledger.
-    :param fingerprint_rows: above this many rows only counts are compared; 0: never fingerprints.
-    :param statement_timeout: seconds after which Snowflake cancels the fingerprint's query; None: the account's setting.
     """
 
     template_fields: Sequence[str] = ("run_id",)
@@ -43,16 +41,12 @@ class MigrationVerifyOperator(BaseOperator):
         self,
         *,
         run_id: str,
-        fingerprint_rows: int = DEFAULT_FINGERPRINT_ROWS,
-        statement_timeout: int | None = None,
         snowflake_conn_id: str = "snowflake_default",
         postgres_conn_id: str = "postgres_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.run_id = run_id
-        self.fingerprint_rows = fingerprint_rows
-        self.statement_timeout = statement_timeout
         self.snowflake_conn_id = snowflake_conn_id
         self.postgres_conn_id = postgres_conn_id
 
@@ -63,15 +57,12 @@ class MigrationVerifyOperator(BaseOperator):
 
         with failing_fast(), postgres_session(self.postgres_conn_id) as postgres:
             plan = read_plan(postgres, self.run_id)
-            if plan.mode == "unload":
+            if plan.mode is Mode.UNLOAD:
                 raise AirflowSkipException("Mode unload: nothing was loaded")
             verified = verify_run(
                 postgres,
                 plan,
-                snowflake=lambda: snowflake_session(
-                    self.snowflake_conn_id, tag=task_tag(context), timeout=self.statement_timeout
-                ),
-                fingerprint_rows=self.fingerprint_rows,
+                snowflake=lambda: run_session(self.snowflake_conn_id, plan, context),
             )
         self.log.info(
             "Verified: %s rows in Snowflake, in %s files, in the ledger and in %s; fingerprint: %s",
@@ -123,11 +114,11 @@ class MigrationPublishOperator(BaseOperator):
 
         with failing_fast(), postgres_session(self.postgres_conn_id) as postgres:
             plan = read_plan(postgres, self.run_id)
-            if plan.mode == "unload":
+            if plan.mode is Mode.UNLOAD:
                 raise AirflowSkipException("Mode unload: nothing was loaded")
             result = publish_run(postgres, plan, self.execution)
         self.log.info("%s: %s", plan.target, result)
-        if plan.mode != "test" and PUBLISHED in self.outlets:
+        if plan.mode is not Mode.TEST and PUBLISHED in self.outlets:
             asset = published_table(plan.target_schema, plan.target_table, self.postgres_conn_id)
             extra = {name: result[name] for name in _REPORTED if name in result}
             extra |= {"run_id": plan.run_id, "source": str(plan.source), "snapshot": plan.snapshot}
@@ -150,17 +141,16 @@ class MigrationPublishOperator(BaseOperator):
 class MigrationCleanupOperator(BaseOperator):
     """Remove a published run's files, by Snowflake through the stage, or by Python with a connection that may.
 
-    Without `cleanup_after_load` the files and the manifest stay: they are the audit trail.
+    Without `cleanup_after_load` in the plan the files and the manifest stay: they are the audit trail.
 
     Returns the run's report without its queries; the whole of it is kept in the ledger (snowmelt.run.report), is written beside
     the manifest as report.json, where it outlives the files that are removed, and is logged.
 
     :param run_id: the run's id in the ledger.
-    :param cleanup_after_load: whether to remove. (templated, so that a DAG run's param decides)
     :param aws_cleanup_conn_id: Airflow connection with s3:DeleteObject; None: Snowflake removes.
     """
 
-    template_fields: Sequence[str] = ("run_id", "cleanup_after_load")
+    template_fields: Sequence[str] = ("run_id",)
     ui_color = "#fff2cc"
     operator_extra_links = (MigrationLink(),)
 
@@ -168,7 +158,6 @@ class MigrationCleanupOperator(BaseOperator):
         self,
         *,
         run_id: str,
-        cleanup_after_load: bool | str = False,
         snowflake_conn_id: str = "snowflake_default",
         postgres_conn_id: str = "postgres_default",
         aws_cleanup_conn_id: str | None = None,
@@ -176,29 +165,26 @@ class MigrationCleanupOperator(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.run_id = run_id
-        self.cleanup_after_load = cleanup_after_load
         self.snowflake_conn_id = snowflake_conn_id
         self.postgres_conn_id = postgres_conn_id
         self.aws_cleanup_conn_id = aws_cleanup_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Remove what may be removed, end the run, report."""
-        from snowmelt.steps.finish import end_run, remove_staged
+        from snowmelt.steps.finish import finish_run, remove_staged
+        from snowmelt.steps.planning import read_plan
 
-        def snowflake() -> Any:
-            return snowflake_session(self.snowflake_conn_id, tag=task_tag(context))
-
+        cleanup_conn_id = self.aws_cleanup_conn_id
         with failing_fast(), postgres_session(self.postgres_conn_id) as postgres:
-            if str(self.cleanup_after_load).lower() == "true":
-                removed = remove_staged(
-                    postgres,
-                    self.run_id,
-                    snowflake=snowflake,
-                    s3=(lambda: s3_client(str(self.aws_cleanup_conn_id)))
-                    if self.aws_cleanup_conn_id
-                    else None,
-                )
+            plan = read_plan(postgres, self.run_id)
+
+            def snowflake() -> Any:
+                return run_session(self.snowflake_conn_id, plan, context)
+
+            if plan.cleanup_after_load:
+                client = (lambda: s3_client(cleanup_conn_id)) if cleanup_conn_id else None
+                removed = remove_staged(postgres, plan, snowflake=snowflake, s3=client)
                 self.log.info("Removed %s objects", removed)
-            report = end_run(postgres, self.run_id, snowflake=snowflake)
+            report = finish_run(postgres, plan, snowflake=snowflake)
         self.log.info("The run's report:\n%s", report.to_markdown())
         return report.summary()

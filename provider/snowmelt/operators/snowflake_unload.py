@@ -1,8 +1,12 @@
-"""SnowflakeUnloadToS3Operator: one `COPY INTO <location>` of a table, or of one chunk of it."""
+"""SnowflakeUnloadToS3Operator: one `COPY INTO <location>` of a table, or of one chunk of it.
+
+MigrationUnloadOperator: the same for one chunk of a stored plan.
+"""
 
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,136 +22,67 @@ from snowmelt.airflow.links import (
 )
 from snowmelt.airflow.records import note_submitted
 from snowmelt.airflow.retrying import failing_fast
-from snowmelt.airflow.sessions import snowflake_account, snowflake_session, task_tag
+from snowmelt.airflow.sessions import postgres_session, snowflake_account, snowflake_session, task_tag
 from snowmelt.json_values import from_json, to_json
-from snowmelt.plan.plan import max_file_bytes
-from snowmelt.sql.names import parse_table_name
-from snowmelt.unload.chunks import Chunk
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from snowmelt.unload.chunk import UnloadRequest
+    from snowmelt.unload.statements import UnloadRequest
 
 #: Under this name the id of the submitted query survives a retry.
 QUERY_KEY = "snowflake_query"
 
 
-class SnowflakeUnloadToS3Operator(BaseOperator):
-    """Unload a Snowflake table, or one chunk of it, into S3 by Snowflake's own role.
+class _UnloadOperator(BaseOperator):
+    """Submits an unload asynchronously, waits in the triggerer, returns what Snowflake returned.
 
-    The statement is submitted asynchronously and awaited in the triggerer. A retry finds the query that its
-    predecessor submitted and goes on waiting for it instead of unloading twice; a killed task cancels it.
-
-    Returns what Snowflake returned, a small dict: chunk, bucket, query_id, seconds, rows, bytes and
-    files (key, bytes, rows each). An empty chunk has no files.
-
-    :param source: the table, `ANALYTICS.BI.DIMPAYER`; parts in double quotes are taken to the letter. (templated)
-    :param path: folder below the stage (or bucket) to write into, ending in a slash. (templated)
-    :param stage: external stage, `UTIL.STAGING.SNOWMELT_STAGE`; None: `storage_integration` writes into `bucket`.
-    :param storage_integration: name of the storage integration; only used without a stage.
-    :param bucket: bucket that the stage has to point to; may be empty with a stage.
-    :param columns: (name in the file, SQL expression) pairs; None: every column in its exact staged form.
-    :param only_columns: of `columns`, those with these names; None: all.
-    :param source_filter: one SQL predicate, or empty. (templated)
-    :param filter_subqueries: the filter may ask other objects; each chunk asks them anew.
-    :param chunk: as the plan gives it: index, predicate, rows, label; None: the whole table.
-    :param snapshot: instant to read the table at, with its offset; None: now. (templated)
-    :param row_limit: rows at most; 0: all.
-    :param file_format: parquet or csv.
-    :param compression: snappy or none for parquet, none or gzip for csv; None: the first of them.
-    :param max_file_size_mb: upper bound of a file, in MiB.
-    :param statement_timeout: seconds after which Snowflake cancels the query; None: the account's setting.
-    :param poll_interval: seconds between two looks at the query.
+    A retry finds the query that its predecessor submitted and goes on waiting for it instead of unloading twice; a killed
+    task cancels it.
     """
 
-    template_fields: Sequence[str] = ("source", "path", "source_filter", "snapshot", "columns")
     ui_color = "#d7ecf8"
     operator_extra_links = (MigrationLink(), S3FolderLink(), SnowflakeQueryLink())
 
     def __init__(
         self,
         *,
-        source: str,
-        path: str,
-        stage: str | None = None,
-        storage_integration: str | None = None,
-        bucket: str = "",
-        columns: Sequence[Sequence[str]] | None = None,
-        only_columns: Sequence[str] | None = None,
-        source_filter: str = "",
-        filter_subqueries: bool = False,
-        chunk: Mapping[str, Any] | None = None,
-        snapshot: str | None = None,
-        row_limit: int = 0,
-        file_format: str = "parquet",
-        compression: str | None = None,
-        max_file_size_mb: int = 100,
         snowflake_conn_id: str = "snowflake_default",
-        warehouse: str | None = None,
-        statement_timeout: int | None = None,
         poll_interval: float = 5.0,
         deferrable: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.source = source
-        self.path = path
-        self.stage = stage
-        self.storage_integration = storage_integration
-        self.bucket = bucket
-        self.columns = columns
-        self.only_columns = only_columns
-        self.source_filter = source_filter
-        self.filter_subqueries = filter_subqueries
-        self.chunk = chunk
-        self.snapshot = snapshot
-        self.row_limit = row_limit
-        self.file_format = file_format
-        self.compression = compression
-        self.max_file_size_mb = max_file_size_mb
         self.snowflake_conn_id = snowflake_conn_id
-        self.warehouse = warehouse
-        self.statement_timeout = statement_timeout
         self.poll_interval = poll_interval
         self.deferrable = deferrable
         self._query_id: str | None = None
 
+    @abstractmethod
+    def read_request(self) -> UnloadRequest:
+        """What is to be unloaded."""
+
     @property
-    def map_label(self) -> str:
-        """What the mapped task is called."""
-        return str(self.chunk["label"]) if self.chunk else self.source
+    @abstractmethod
+    def chunk_index(self) -> int | None:
+        """The chunk, for the query's tag."""
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Submit the unload, or find the one that an earlier try submitted, and wait for it."""
-        from snowmelt.unload import chunk as unload
-
-        with (
-            failing_fast(),
-            snowflake_session(
+        with failing_fast():
+            request = self.read_request()
+            with snowflake_session(
                 self.snowflake_conn_id,
-                warehouse=self.warehouse,
+                warehouse=request.warehouse,
                 tag=self._tag(context),
-                timeout=self.statement_timeout,
-            ) as session,
-        ):
-            request = self._request()
-            store = context.get("task_state_store")
-            submitted = unload.find_submitted(
-                session, store.get(QUERY_KEY) if store is not None else None, request
-            )
-            if submitted is None:
-                submitted = unload.submit_unload(session, request)
-                if store is not None:
-                    store.set(QUERY_KEY, submitted)
-                self.log.info("Unloading %s by query %s", request.title, submitted["query_id"])
-            else:
-                self.log.info("Going on with query %s, which an earlier try submitted", submitted["query_id"])
-            self._query_id = submitted["query_id"]
-            self._store_links(context, submitted)
-            self._note(submitted)
-            if not self.deferrable:
-                return self._finish(session, request, submitted)
+                timeout=request.statement_timeout_s,
+            ) as session:
+                submitted = self._submit(session, request, context.get("task_state_store"))
+                self._query_id = submitted["query_id"]
+                self._store_links(context, submitted)
+                self.note_submitted(submitted)
+                if not self.deferrable:
+                    return self._finish(session, request, submitted)
         from snowmelt.airflow.triggers import SnowflakeQueryTrigger
 
         trigger = SnowflakeQueryTrigger(
@@ -161,19 +96,7 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
         """Read the ended query's result; the event is what `execute` submitted."""
         with failing_fast(), snowflake_session(self.snowflake_conn_id, tag=self._tag(context)) as session:
             self._query_id = event["query_id"]
-            return self._finish(session, self._request(), event)
-
-    def get_openlineage_facets_on_start(self) -> Any:
-        """The table to be read, for OpenLineage's provider."""
-        from snowmelt.airflow.lineage import build_unload_lineage
-
-        return build_unload_lineage(self, None)
-
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """The table read and the files written, for OpenLineage's provider."""
-        from snowmelt.airflow.lineage import build_unload_lineage, read_result
-
-        return build_unload_lineage(self, read_result(task_instance))
+            return self._finish(session, self.read_request(), event)
 
     def on_kill(self) -> None:
         """Cancel the query; Airflow ends the process a few seconds later."""
@@ -183,15 +106,32 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
             with snowflake_session(self.snowflake_conn_id) as session:
                 cancel_query(session, self._query_id)
 
+    def note_submitted(self, submitted: Mapping[str, Any]) -> None:
+        """Record which query it is for those who watch; by itself the operator knows no ledger."""
+
+    def _submit(self, session: Any, request: UnloadRequest, store: Any) -> dict[str, Any]:
+        """The running or finished query of an earlier try, or a new one.
+
+        :param store: what Airflow keeps of the task over its tries; None where it keeps nothing.
+        """
+        from snowmelt.unload.chunk import find_submitted, submit_unload
+
+        found = find_submitted(session, store.get(QUERY_KEY) if store is not None else None, request)
+        if found is not None:
+            self.log.info("Going on with query %s, which an earlier try submitted", found["query_id"])
+            return found
+        submitted = submit_unload(session, request)
+        if store is not None:
+            store.set(QUERY_KEY, submitted)
+        self.log.info("Unloading %s by query %s", request.title, submitted["query_id"])
+        return submitted
+
     def _store_links(self, context: Context, submitted: Mapping[str, Any]) -> None:
         account, region = snowflake_account(self.snowflake_conn_id)
         query_url = build_query_url(account, region, submitted["query_id"])
         store_link(context, SnowflakeQueryLink(), query_url)
         folder = f"{submitted['base']}{submitted['path']}"
         store_link(context, S3FolderLink(), build_s3_url(submitted["bucket"], folder))
-
-    def _note(self, submitted: Mapping[str, Any]) -> None:
-        """Tell those who watch which query it is; by itself the operator knows no ledger."""
 
     def _finish(self, session: Any, request: UnloadRequest, submitted: Mapping[str, Any]) -> dict[str, Any]:
         from snowmelt.unload.chunk import await_unload, describe_unload
@@ -205,8 +145,95 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
         )  # fmt: skip
         return to_json(staged) | describe_unload(request, submitted)
 
-    def _request(self) -> UnloadRequest:
-        from snowmelt.unload.chunk import UnloadRequest
+    def _tag(self, context: Context) -> str:
+        return task_tag(context, chunk=self.chunk_index, submitted=int(time.time()))
+
+
+class SnowflakeUnloadToS3Operator(_UnloadOperator):
+    """Unload a Snowflake table, or one chunk of it, into S3 by Snowflake's own role.
+
+    The statement is submitted asynchronously and awaited in the triggerer. A retry finds the query that its
+    predecessor submitted and goes on waiting for it instead of unloading twice; a killed task cancels it.
+
+    Returns what Snowflake returned, a small dict: chunk, bucket, query_id, seconds, rows, bytes and
+    files (key, bytes, rows each). An empty chunk has no files.
+
+    :param source: the table, `ANALYTICS.BI.DIMPAYER`; parts in double quotes are taken to the letter. (templated)
+    :param path: folder below the stage (or bucket) to write into, ending in a slash. (templated)
+    :param stage: external stage, `UTIL.STAGING.SNOWMELT_STAGE`; None: `storage_integration` writes into `bucket`.
+    :param storage_integration: name of the storage integration; only used without a stage.
+    :param bucket: bucket that the stage has to point to; may be empty with a stage.
+    :param columns: (name in the file, SQL expression) pairs; None: every column in its exact staged form. (templated)
+    :param source_filter: one SQL predicate, or empty. (templated)
+    :param filter_subqueries: the filter may ask other objects; each chunk asks them again.
+    :param chunk: as a plan gives it: index, predicate, rows, label; None: the whole table.
+    :param snapshot: instant to read the table at, with its offset; None: now. (templated)
+    :param row_limit: rows at most; 0: all.
+    :param file_format: parquet or csv.
+    :param compression: snappy or none for parquet, none or gzip for csv; None: the first of them.
+    :param max_file_size_mb: upper bound of a file, in MiB.
+    :param warehouse: None: the connection's.
+    :param statement_timeout: seconds after which Snowflake cancels the query; None: the account's setting.
+    :param poll_interval: seconds between two looks at the query.
+    """
+
+    template_fields: Sequence[str] = ("source", "path", "source_filter", "snapshot", "columns")
+
+    def __init__(
+        self,
+        *,
+        source: str,
+        path: str,
+        stage: str | None = None,
+        storage_integration: str | None = None,
+        bucket: str = "",
+        columns: Sequence[Sequence[str]] | None = None,
+        source_filter: str = "",
+        filter_subqueries: bool = False,
+        chunk: Mapping[str, Any] | None = None,
+        snapshot: str | None = None,
+        row_limit: int = 0,
+        file_format: str = "parquet",
+        compression: str | None = None,
+        max_file_size_mb: int = 100,
+        warehouse: str | None = None,
+        statement_timeout: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.source = source
+        self.path = path
+        self.stage = stage
+        self.storage_integration = storage_integration
+        self.bucket = bucket
+        self.columns = columns
+        self.source_filter = source_filter
+        self.filter_subqueries = filter_subqueries
+        self.chunk = chunk
+        self.snapshot = snapshot
+        self.row_limit = row_limit
+        self.file_format = file_format
+        self.compression = compression
+        self.max_file_size_mb = max_file_size_mb
+        self.warehouse = warehouse
+        self.statement_timeout = statement_timeout
+
+    @property
+    def map_label(self) -> str:
+        """What the mapped task is called."""
+        return str(self.chunk["label"]) if self.chunk else self.source
+
+    @property
+    def chunk_index(self) -> int | None:
+        """The chunk, where one was given."""
+        return int(self.chunk["index"]) if self.chunk else None
+
+    def read_request(self) -> UnloadRequest:
+        """What the parameters say."""
+        from snowmelt.sql.names import parse_table_name
+        from snowmelt.unload.chunks import Chunk
+        from snowmelt.unload.statements import UnloadRequest, max_file_bytes
+        from snowmelt.vocabulary import FileFormat
 
         return UnloadRequest(
             source=parse_table_name(self.source),
@@ -214,44 +241,84 @@ class SnowflakeUnloadToS3Operator(BaseOperator):
             stage=self.stage or "",
             integration=self.storage_integration or "",
             bucket=self.bucket,
-            columns=self._columns(),
+            columns=None if self.columns is None else tuple((name, select) for name, select in self.columns),
             where=self.source_filter or "",
             subqueries=self.filter_subqueries,
             chunk=from_json(Chunk, self.chunk) if self.chunk else Chunk(0, "", None, self.source),
             snapshot=self.snapshot or None,
             row_limit=self.row_limit,
             file_format=self.file_format,
-            compression=self.compression or {"parquet": "snappy"}.get(self.file_format, "none"),
+            compression=self.compression or FileFormat(self.file_format).compressions[0],
             max_file_bytes=max_file_bytes(self.max_file_size_mb),
+            warehouse=self.warehouse,
+            statement_timeout_s=self.statement_timeout,
         )
 
-    def _columns(self) -> tuple[tuple[str, str], ...] | None:
-        if self.columns is None:
-            return None
-        wanted = None if self.only_columns is None else set(self.only_columns)
-        return tuple((name, select) for name, select in self.columns if wanted is None or name in wanted)
+    def get_openlineage_facets_on_start(self) -> Any:
+        """The table to be read, for OpenLineage's provider."""
+        from snowmelt.airflow.lineage import build_unload_lineage
 
-    def _tag(self, context: Context) -> str:
-        chunk = self.chunk["index"] if self.chunk else None
-        return task_tag(context, chunk=chunk, submitted=int(time.time()))
+        return build_unload_lineage(self, None)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """The table read and the files written, for OpenLineage's provider."""
+        from snowmelt.airflow.lineage import build_unload_lineage, read_result
+
+        return build_unload_lineage(self, read_result(task_instance))
 
 
-class PlannedUnloadOperator(SnowflakeUnloadToS3Operator):
-    """The unload of one chunk of a plan, whose texts are data and are never rendered as templates.
+class MigrationUnloadOperator(_UnloadOperator):
+    """Unload one chunk of a planned run. All that it does follows from the plan in the ledger.
 
-    Airflow 3.3 renders template fields that `expand_kwargs` takes from an XCom (seen in 3.3.2: strings count as given in the
-    DAG file), so a table or filter with `{{ conn.….password }}` in it would read the secret and send it to Snowflake.
-    `columns` stays a field, so that its XCom is found; a value from an XCom is not rendered there.
+    Returns what SnowflakeUnloadToS3Operator returns.
 
-    :param run_id: the run in the ledger, where the query's id is noted while it runs.
+    :param run_id: the run's id in the ledger. (templated)
+    :param chunk: index of the chunk in the plan.
+    :param label: what the mapped task is called.
     """
 
-    template_fields: Sequence[str] = ("columns",)
+    template_fields: Sequence[str] = ("run_id",)
 
-    def __init__(self, *, run_id: str, postgres_conn_id: str = "postgres_default", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        run_id: str,
+        chunk: int,
+        label: str = "",
+        postgres_conn_id: str = "postgres_default",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.run_id = run_id
+        self.chunk = chunk
+        self.map_label = label
         self.postgres_conn_id = postgres_conn_id
 
-    def _note(self, submitted: Mapping[str, Any]) -> None:
-        note_submitted(self.postgres_conn_id, self.run_id, int((self.chunk or {})["index"]), submitted)
+    @property
+    def chunk_index(self) -> int | None:
+        """The chunk."""
+        return self.chunk
+
+    def read_request(self) -> UnloadRequest:
+        """What the stored plan says."""
+        from snowmelt.plan.plan import build_unload_request
+        from snowmelt.steps.planning import read_plan
+
+        with postgres_session(self.postgres_conn_id) as postgres:
+            return build_unload_request(read_plan(postgres, self.run_id), self.chunk)
+
+    def note_submitted(self, submitted: Mapping[str, Any]) -> None:
+        """Record the query in the ledger, where the pages show it while it runs."""
+        note_submitted(self.postgres_conn_id, self.run_id, self.chunk, submitted)
+
+    def get_openlineage_facets_on_start(self) -> Any:
+        """The table to be read, for OpenLineage's provider."""
+        from snowmelt.airflow.lineage import build_chunk_lineage
+
+        return build_chunk_lineage(self, None)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """The table read and the files written, for OpenLineage's provider."""
+        from snowmelt.airflow.lineage import build_chunk_lineage, read_result
+
+        return build_chunk_lineage(self, read_result(task_instance))

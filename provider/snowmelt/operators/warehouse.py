@@ -8,20 +8,18 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from snowmelt.airflow.retrying import failing_fast
-from snowmelt.airflow.sessions import postgres_session, snowflake_session, task_tag
+from snowmelt.airflow.sessions import postgres_session, run_session, snowflake_session, task_tag
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
 class WarehouseResizeOperator(BaseOperator):
-    """Set the warehouse to a size for a run's unload; the size it had stands in the ledger first.
+    """Set the warehouse to the plan's size for a run's unload; the size it had is in the ledger first.
 
-    Returns {warehouse, original, size}; nothing when the run has nothing to unload.
+    Returns {warehouse, original, size}; nothing when the run has nothing to unload, or was planned without a size.
 
     :param run_id: the run's id in the ledger. (templated)
-    :param size: `LARGE`, `2X-Large` …
-    :param warehouse: its name; None: the connection's.
     """
 
     template_fields: Sequence[str] = ("run_id",)
@@ -31,31 +29,26 @@ class WarehouseResizeOperator(BaseOperator):
         self,
         *,
         run_id: str,
-        size: str,
-        warehouse: str | None = None,
         snowflake_conn_id: str = "snowflake_default",
         postgres_conn_id: str = "postgres_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.run_id = run_id
-        self.size = size
-        self.warehouse = warehouse
         self.snowflake_conn_id = snowflake_conn_id
         self.postgres_conn_id = postgres_conn_id
 
     def execute(self, context: Context) -> dict[str, str]:
-        """Note the size, then change it."""
+        """Record the size, then change it."""
         from snowmelt.steps.planning import read_plan
         from snowmelt.steps.warehouse import resize_warehouse
 
         with failing_fast(), postgres_session(self.postgres_conn_id) as postgres:
-            if not read_plan(postgres, self.run_id).chunks:
+            plan = read_plan(postgres, self.run_id)
+            if not plan.chunks or plan.warehouse_size is None:
                 return {}
-            with snowflake_session(
-                self.snowflake_conn_id, warehouse=self.warehouse, tag=task_tag(context)
-            ) as snowflake:
-                return resize_warehouse(postgres, snowflake, self.run_id, self.size)
+            with run_session(self.snowflake_conn_id, plan, context) as snowflake:
+                return resize_warehouse(postgres, snowflake, plan.run_id, plan.warehouse_size)
 
 
 class WarehouseRestoreOperator(BaseOperator):

@@ -1,4 +1,8 @@
-"""A plan: everything that the later tasks of a run need to know, decided once, stored in the ledger, never changed."""
+"""A plan: everything that the later tasks of a run need to know, decided once, stored in the ledger, never changed.
+
+The plan is the run: what a task does follows from the stored plan alone. The form and the configuration of a later try
+change nothing of it.
+"""
 
 from __future__ import annotations
 
@@ -6,50 +10,69 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
+from snowmelt.config.request import MigrationRequest
 from snowmelt.errors import PlanChanged
 from snowmelt.json_values import from_json, to_json
 from snowmelt.sql.names import TableName
 from snowmelt.types.columns import Column
 from snowmelt.unload.chunks import Chunk
 from snowmelt.unload.location import Location
+from snowmelt.unload.statements import UnloadRequest
+from snowmelt.vocabulary import (
+    BadRows,
+    Compression,
+    Duplicates,
+    FileFormat,
+    LoadMethod,
+    Mode,
+    PublishMethod,
+    Verify,
+)
 
 #: In the ledger, beside the plan's fields: a provider that cannot read a plan says so instead of guessing.
-PLAN_VERSION = 1
+PLAN_VERSION = 2
 
 #: Ends the run id of the keys of a run.
 KEYS_SUFFIX = "_keys"
 
-_MEGABYTE = 1024 * 1024
+#: The highest value of the setting fingerprint_rows: fingerprints are compared whatever the table's size.
+_ANY_ROWS = 10**15
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What one run does."""
 
     run_id: str
-    mode: str
+    mode: Mode
     source: TableName
     target_schema: str
     target_table: str
     #: The table that the files are loaded into, beside the target.
     staging_table: str
-    #: Whether the target is there already (False: it is created by the publish).
-    target_exists: bool
     location: Location
     #: The run's folder below the location; ends in a slash.
     path: str
-    file_format: str
-    compression: str
+    file_format: FileFormat
+    compression: Compression
+    #: The upper bound of a staged file.
     max_file_bytes: int
-    #: copy (streamed by us) or aws_s3 (by the server).
-    load_method: str
+    #: Snowflake's warehouse, the size it has during the unload, and the seconds after which Snowflake cancels a statement.
+    #: None: the connection's warehouse, its own size, the account's limit.
+    warehouse: str | None
+    warehouse_size: str | None
+    statement_timeout_s: int | None
+    #: copy (streamed by a worker) or aws_s3 (by the server).
+    load_method: LoadMethod
     columns: tuple[Column, ...]
     #: Target columns to be added by the publish (schema_drift = add_columns).
     added_columns: tuple[str, ...]
     #: The run's filter as one Snowflake predicate, or empty.
     where: str
+    #: Whether `where` may ask other objects.
+    filter_subqueries: bool = False
     #: Rows to copy at most (mode test); 0: all.
     row_limit: int
     #: The instant that all chunks read, or None and why not.
@@ -58,40 +81,44 @@ class Plan:
     #: Rows that the filter selects at the snapshot; of a test, at most row_limit.
     source_rows: int
     chunks: tuple[Chunk, ...]
-    publish: str
-    #: Source names of the key that a catch-up merges by.
+    #: How the rows become the target's; None: the mode says it (incremental merges, unload and test leave the target alone).
+    publish: PublishMethod | None
+    #: Source names of the key that an incremental run merges by.
     uniqueness_columns: tuple[str, ...]
     #: Source name of the watermark column; the watermark that this run moves to, and the one it starts from.
     watermark_column: str | None
     watermark: str | None
     watermark_before: str | None
-    bad_rows: Literal["reject", "quarantine"]
+    bad_rows: BadRows
     quarantine_limit: int
-    #: Catch-up: what happens to a key in several rows of the delta; whether rows that are there stay as they are.
-    duplicates: Literal["last", "refuse"] = "last"
+    #: Incremental: what happens to a key in several rows of the delta; whether rows that exist stay as they are.
+    duplicates: Duplicates = Duplicates.LAST
     inserts_only: bool = False
-    #: Append and catch-up: whether the target's plain indexes are dropped and built again.
+    #: Append and incremental: whether the target's plain indexes are dropped and built again.
     defer_indexes: bool = False
-    verify: Literal["fingerprint", "counts"] = "fingerprint"
-    #: Whether `where` may ask other objects.
-    filter_subqueries: bool = False
-    #: Catch-up with reconcile_deletes: the plan of the keys alone, whose rows say what the source still has.
-    keys: Plan | None = None
+    verify: Verify = Verify.FINGERPRINT
+    #: Fingerprints are compared up to this many rows; beyond, and with 0, counts alone.
+    fingerprint_rows: int
+    #: Whether the staged files are removed once the run is published.
+    cleanup_after_load: bool
     #: Percent of the target's rows that a run may remove.
     max_delete_percent: int = 100
+    #: Incremental with reconcile_deletes: the plan of the keys alone, whose rows say what the source still has.
+    keys: Plan | None = None
 
     @property
     def manifest_path(self) -> str:
-        """Where the run's manifest stands, below the location."""
+        """Where the run's manifest is, below the location."""
         return f"{self.path}manifest.json"
 
     @property
     def report_path(self) -> str:
-        """Where the run's report stands, below the location: beside the manifest that it is about.
+        """Where the run's report is, below the location: beside the manifest that it is about.
 
         A load of an earlier run's files leaves that run's own report as it is.
         """
-        return f"{self.path}report_{self.run_id}.json" if self.mode == "load" else f"{self.path}report.json"
+        own = self.mode is not Mode.LOAD
+        return f"{self.path}report.json" if own else f"{self.path}report_{self.run_id}.json"
 
     @property
     def target(self) -> str:
@@ -110,74 +137,89 @@ class Plan:
 
     def chunk_path(self, chunk: Chunk) -> str:
         """The folder of a chunk below the location; a test writes into the run's folder itself."""
-        return self.path if self.mode == "test" else f"{self.path}{chunk.folder}/"
+        return self.path if self.mode is Mode.TEST else f"{self.path}{chunk.folder}/"
 
     def to_json(self) -> dict[str, Any]:
-        """A plain dict, as it stands in the ledger."""
-        return {
-            "plan_version": PLAN_VERSION,
-            "run_id": self.run_id,
-            "mode": self.mode,
-            "source": [self.source.database, self.source.schema, self.source.table],
-            "target_schema": self.target_schema,
-            "target_table": self.target_table,
-            "staging_table": self.staging_table,
-            "target_exists": self.target_exists,
-            "location": to_json(self.location),
-            "path": self.path,
-            "file_format": self.file_format,
-            "compression": self.compression,
-            "max_file_bytes": self.max_file_bytes,
-            "load_method": self.load_method,
-            "columns": [to_json(column) for column in self.columns],
-            "added_columns": list(self.added_columns),
-            "where": self.where,
-            "row_limit": self.row_limit,
-            "snapshot": self.snapshot,
-            "snapshot_note": self.snapshot_note,
-            "source_rows": self.source_rows,
-            "chunks": [to_json(chunk) for chunk in self.chunks],
-            "publish": self.publish,
-            "uniqueness_columns": list(self.uniqueness_columns),
-            "watermark_column": self.watermark_column,
-            "watermark": self.watermark,
-            "watermark_before": self.watermark_before,
-            "bad_rows": self.bad_rows,
-            "quarantine_limit": self.quarantine_limit,
-            "duplicates": self.duplicates,
-            "inserts_only": self.inserts_only,
-            "defer_indexes": self.defer_indexes,
-            "verify": self.verify,
-            "filter_subqueries": self.filter_subqueries,
-            "keys": None if self.keys is None else self.keys.to_json(),
-            "max_delete_percent": self.max_delete_percent,
-        }
+        """The plan as it is stored in the ledger."""
+        return {"plan_version": PLAN_VERSION, **to_json(self)}
 
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Plan:
-        """The plan that `to_json` wrote.
 
-        :raises PlanChanged: a plan of another version.
-        """
-        values = dict(data)
-        version = values.pop("plan_version", None)
-        if version != PLAN_VERSION:
+def build_unload_request(plan: Plan, index: int) -> UnloadRequest:
+    """What the unload of one chunk is asked for; the one way from a stored plan to a COPY INTO.
+
+    :param index: of a chunk of the plan or of its keys.
+    :raises PlanChanged: the plan has no such chunk.
+    """
+    for part in plan.parts:
+        for chunk in part.chunks:
+            if chunk.index == index:
+                return UnloadRequest(
+                    source=part.source,
+                    path=part.chunk_path(chunk),
+                    stage=part.location.stage,
+                    integration=part.location.integration,
+                    bucket=part.location.bucket,
+                    base=part.location.base,
+                    columns=tuple((column.source, column.select) for column in part.columns),
+                    where=part.where,
+                    subqueries=part.filter_subqueries,
+                    chunk=chunk,
+                    snapshot=part.snapshot,
+                    row_limit=part.row_limit,
+                    file_format=part.file_format,
+                    compression=part.compression,
+                    max_file_bytes=part.max_file_bytes,
+                    warehouse=part.warehouse,
+                    statement_timeout_s=part.statement_timeout_s,
+                )
+    raise PlanChanged(
+        f"Run {plan.run_id} has no chunk {index}: its plan has {sum(len(part.chunks) for part in plan.parts)}. "
+        "Clear the task `plan` of this DAG run, and all tasks after it."
+    )
+
+
+def parse_plan(stored: Mapping[str, Any], request: Mapping[str, Any]) -> Plan:
+    """The plan of a row of the ledger.
+
+    A plan of form 1 left to each task's configuration what its request has as well: that is read from the request. It did
+    not say up to how many rows fingerprints are compared: they are compared, whatever the size.
+
+    :param stored: what `Plan.to_json` wrote.
+    :param request: the request that was planned, as it is stored beside the plan.
+    :raises PlanChanged: a plan of another form.
+    """
+    version = stored.get("plan_version")
+    values = {name: value for name, value in stored.items() if name != "plan_version"}
+    try:
+        if version == 1:
+            values = _upgrade(values, MigrationRequest.from_json(request))
+        elif version != PLAN_VERSION:
             raise PlanChanged(
-                f"Run {values.get('run_id')} was planned in form {version}; this provider reads form {PLAN_VERSION}. "
+                f"Run {stored.get('run_id')} was planned in form {version}; this provider reads form {PLAN_VERSION}. "
                 "Finish it with the provider that planned it, or start a new run."
             )
-        return cls(
-            **values
-            | {
-                "source": TableName(*values["source"]),
-                "location": from_json(Location, values["location"]),
-                "columns": tuple(from_json(Column, column) for column in values["columns"]),
-                "added_columns": tuple(values["added_columns"]),
-                "chunks": tuple(from_json(Chunk, chunk) for chunk in values["chunks"]),
-                "uniqueness_columns": tuple(values["uniqueness_columns"]),
-                "keys": None if values["keys"] is None else cls.from_json(values["keys"]),
-            }
-        )
+        return from_json(Plan, values)
+    except (KeyError, TypeError, ValueError) as error:
+        raise PlanChanged(
+            f"The plan of run {stored.get('run_id')} in the ledger cannot be read: {error}. "
+            "Finish it with the provider that planned it, or start a new run."
+        ) from error
+
+
+def _upgrade(values: Mapping[str, Any], request: MigrationRequest) -> dict[str, Any]:
+    """A plan of form 1 in the present form."""
+    keys = values.get("keys")
+    return {
+        **values,
+        "source": dict(zip(("database", "schema", "table"), values["source"], strict=True)),
+        "publish": values["publish"] or None,
+        "warehouse": request.staging.warehouse,
+        "warehouse_size": request.staging.warehouse_size,
+        "statement_timeout_s": request.staging.statement_timeout_s,
+        "cleanup_after_load": request.cleanup_after_load,
+        "fingerprint_rows": _ANY_ROWS,
+        "keys": None if keys is None else _upgrade(keys, request),
+    }
 
 
 def plan_run_id(dag_id: str, dag_run_id: str) -> str:
@@ -209,7 +251,7 @@ def plan_keys(plan: Plan, *, rows: int, where: str, staging_table: str) -> Plan:
     return replace(
         plan,
         run_id=f"{plan.run_id}{KEYS_SUFFIX}",
-        mode="keys",
+        mode=Mode.KEYS,
         staging_table=staging_table,
         columns=tuple(column for column in plan.columns if column.source in wanted),
         added_columns=(),
@@ -221,8 +263,3 @@ def plan_keys(plan: Plan, *, rows: int, where: str, staging_table: str) -> Plan:
         watermark_before=None,
         keys=None,
     )
-
-
-def max_file_bytes(megabytes: int) -> int:
-    """max_file_size_mb in bytes; Snowflake takes at most 5 GB."""
-    return min(megabytes * _MEGABYTE, 5_000_000_000)

@@ -9,6 +9,7 @@ import psycopg
 from psycopg import errors
 from psycopg.rows import tuple_row
 
+from snowmelt.drivers.postgres_errors import describe_answer, read_facts
 from snowmelt.errors import TargetError, ValueRefused
 from snowmelt.publish.index_statements import (
     BuildStep,
@@ -86,7 +87,7 @@ def build_indexes(
                 schema,
                 staging,
                 step.key if step else (),
-            ) from error
+            ) from None  # the error quotes the row
         if not done or done[-1] != step.what:
             done.append(step.what)
 
@@ -108,9 +109,9 @@ def constraint_broken(
         with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:
             rows = cursor.execute(build_duplicates(key, postgres_identifier(schema, staging))).fetchall()
         examples = "".join(f"\n  - {describe_key(key, row)} stands in {row[-1]:,} rows" for row in rows)
-    said = " ".join(part for part in (error.diag.message_primary, error.diag.message_detail) if part)
     return ValueRefused(
-        f"{what} does not hold for the loaded rows: {said}. Correct the source, or drop the constraint from the target.{examples}"
+        f"{what} does not hold for the loaded rows: {describe_answer(error)}. Correct the source, or drop the constraint from the target.{examples}",
+        **read_facts(error),
     )
 
 

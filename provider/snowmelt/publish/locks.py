@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import errors
 
-from snowmelt.errors import TargetUnavailable, Topic, see
+from snowmelt.errors import TargetUnavailable, Topic
 from snowmelt.publish.request import LockPatience
 from snowmelt.publish.staging_table import LOCK_CLASS
 from snowmelt.sql.names import postgres_identifier
@@ -127,8 +127,8 @@ def hold_lock(
             if time.monotonic() + pause - started > patience.give_up_after:
                 raise TargetUnavailable(
                     f"{where} stayed locked for {time.monotonic() - started:.0f} s ({attempts} tries of {patience.lock_timeout:g} s each"
-                    f"{_holders(cursor, oid)}). Nothing was changed. It is tried again; end the session that is in the way if it is stuck. "
-                    f"{see(Topic.LOCK_TIMEOUT)}"
+                    f"{_holders(cursor, oid)}). Nothing was changed. It is tried again; end the session that is in the way if it is stuck.",
+                    topic=Topic.LOCK_TIMEOUT,
                 ) from error
         time.sleep(pause)
 

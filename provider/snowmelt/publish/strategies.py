@@ -11,22 +11,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from snowmelt.publish.staging_table import StagingKind
+from snowmelt.rights.postgres import TargetRights
 from snowmelt.vocabulary import PublishMethod
 
 #: A row event of PostgreSQL's, and the right that it takes.
 Event = Literal["INSERT", "UPDATE", "DELETE"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TargetRights:
-    """What the connection's role needs on a target that exists already."""
-
-    #: On the target's schema: the staging table is made there.
-    schema: tuple[str, ...] = ("USAGE", "CREATE")
-    #: On the table; empty for an owner, who has them all.
-    table: tuple[str, ...] = ()
-    #: Whether the role must own the table, or be a member of its owner.
-    owner: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,7 +86,9 @@ def publish(
             if name
             else f"A constraint of {request.schema}.{request.table}"
         )
-        raise constraint_broken(connection, error, what, request.schema, request.staging, key) from error
+        raise constraint_broken(
+            connection, error, what, request.schema, request.staging, key
+        ) from None  # it quotes the row
     if result.published and request.method is PublishMethod.REPLACE:
         with connection.transaction():
             connection.execute(f"ANALYZE {postgres_identifier(request.schema, request.table)}")

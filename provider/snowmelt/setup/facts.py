@@ -1,4 +1,4 @@
-"""What the configuration does not say and the files need: accounts, names of roles, and what only Snowflake can tell.
+"""What the configuration does not say and the files need: accounts, names of roles, and what only Snowflake knows.
 
 Writing the set-up's files into a folder, and never over what someone wrote by hand.
 """
@@ -6,25 +6,30 @@ Writing the set-up's files into a folder, and never over what someone wrote by h
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from snowmelt.errors import ConfigurationError
+from snowmelt.rights.iam import Partition
+from snowmelt.rights.snowflake import SourceKind
+from snowmelt.sql.names import parse_identifiers
 
-#: Placeholders stand in the files where a fact is not given; a program that reads one refuses it, none takes it for a value.
+#: A placeholder is written where a fact is not given; every program that reads one refuses it.
 AWS_ACCOUNT = "<AWS_ACCOUNT_ID>"
 AWS_REGION = "<AWS_REGION>"
 IAM_USER_ARN = "<STORAGE_AWS_IAM_USER_ARN>"
 EXTERNAL_ID = "<STORAGE_AWS_EXTERNAL_ID>"
 RSA_PUBLIC_KEY = "<RSA_PUBLIC_KEY>"
 RDS_ARN = "<RDS_INSTANCE_OR_CLUSTER_ARN>"
+READER_ARN = "<ARN_OF_THE_USER_OR_ROLE_OF_AIRFLOW>"
 
 _NAME = (r"[^\x00-\x1f\x7f\x85\u2028\u2029]+", "a name without control characters")
 
 #: Name of a field → what it has to look like, and how that is said.
 _SHAPES: dict[str, tuple[str, str]] = {
     "aws_account": (r"\d{12}", "12 digits"),
+    "bucket_account": (r"\d{12}", "12 digits"),
     "aws_region": (r"[a-z]{2}(-[a-z]+)+-\d", "a region such as eu-west-1"),
     "iam_role": (r"[A-Za-z0-9_+=,.@-]{1,64}", "at most 64 letters, digits and _+=,.@-"),
     "rds_role": (r"[A-Za-z0-9_+=,.@-]{1,64}", "at most 64 letters, digits and _+=,.@-"),
@@ -47,17 +52,19 @@ _SHAPES: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class SetupFacts:
-    """What is put into the files. None: a placeholder stands there."""
+    """What is put into the files. None: a placeholder."""
 
-    #: 12 digits; the account of the bucket.
+    #: 12 digits; the account of the IAM roles.
     aws_account: str | None = None
+    #: 12 digits; the account that owns the bucket, where it is another one.
+    bucket_account: str | None = None
     #: Of the bucket.
     aws_region: str | None = None
     #: The IAM role that Snowflake takes to write.
     iam_role: str = "snowmelt-snowflake"
     #: The IAM role of the database instance, for aws_s3 alone.
     rds_role: str = "snowmelt-rds-import"
-    #: Both as DESC INTEGRATION tells them, after snowflake.sql was run.
+    #: Both as DESC INTEGRATION shows them, after snowflake.sql was run.
     iam_user_arn: str | None = None
     external_id: str | None = None
     #: The key that encrypts the bucket, where one of one's own does.
@@ -72,34 +79,67 @@ class SetupFacts:
     rsa_public_key: str | None = None
     #: In PostgreSQL; to the letter.
     postgres_role: str = "snowmelt"
+    #: Parts of a name in Snowflake, to the letter → its kind: (database, schema, table), or (database,) of an imported one. What
+    #: is not named is a table.
+    source_kinds: Mapping[tuple[str, ...], SourceKind] = field(default_factory=dict)
+    #: Whether sources are replaced by others of the same name (dbt): SELECT on future objects of their kinds is granted.
+    future_grants: bool = False
 
     def __post_init__(self) -> None:
         faults = []
-        for field in fields(self):
-            value = getattr(self, field.name)
-            shape, said = _SHAPES.get(field.name, _NAME)
-            if value is not None and not re.fullmatch(shape, value):
-                faults.append(f"{field.name}: {value[:80]!r}; expected {said}.")
+        for each in fields(self):
+            value = getattr(self, each.name)
+            shape, said = _SHAPES.get(each.name, _NAME)
+            if isinstance(value, str) and not re.fullmatch(shape, value):
+                faults.append(f"{each.name}: {value[:80]!r}; expected {said}.")
         if faults:
             raise ConfigurationError("These values cannot be put into the set-up files:", tuple(faults))
 
     @property
-    def partition(self) -> str:
-        """The first part of every ARN: other in China and in government regions."""
-        region = self.aws_region or ""
-        return (
-            "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
-        )
+    def partition(self) -> Partition:
+        """The partition of the bucket's region."""
+        return Partition.of_region(self.aws_region)
+
+    @property
+    def foreign_bucket(self) -> bool:
+        """Whether the bucket belongs to another account than the roles."""
+        return self.bucket_account is not None and self.bucket_account != self.aws_account
 
     def role_arn(self, role: str) -> str:
         """The ARN of an IAM role of the account."""
         return f"arn:{self.partition}:iam::{self.aws_account or AWS_ACCOUNT}:role/{role}"
 
 
+def parse_source_kinds(texts: Iterable[str]) -> dict[tuple[str, ...], SourceKind]:
+    """`DB.SCHEMA.NAME=view` and `DB=imported`, names as they are written in Snowflake, as SetupFacts takes them.
+
+    :raises ConfigurationError: a text that is neither; all of them are named.
+    """
+    kinds: dict[tuple[str, ...], SourceKind] = {}
+    faults = []
+    words = ", ".join(kind.value for kind in SourceKind)
+    for text in texts:
+        name, _, word = text.rpartition("=")
+        try:
+            parts, kind = tuple(parse_identifiers(name)), SourceKind(word.strip().lower())
+        except (ValueError, ConfigurationError):
+            faults.append(f"{text[:80]!r}; expected DATABASE.SCHEMA.NAME=<one of {words}>.")
+            continue
+        if len(parts) != (1 if kind is SourceKind.IMPORTED else 3):
+            faults.append(
+                f"{text[:80]!r}; expected DATABASE=imported, or DATABASE.SCHEMA.NAME=<another kind>."
+            )
+            continue
+        kinds[parts] = kind
+    if faults:
+        raise ConfigurationError("These kinds of sources cannot be read:", tuple(faults))
+    return kinds
+
+
 def parse_public_key(pem: str) -> str:
     """The base64 text of a PEM file's public key, as RSA_PUBLIC_KEY takes it.
 
-    :raises ConfigurationError: it is no public key; a private one is refused without being shown.
+    :raises ConfigurationError: it is not a public key; a private one is refused without being shown.
     """
     lines = [line.strip() for line in pem.strip().splitlines()]
     if any("PRIVATE KEY" in line for line in lines):

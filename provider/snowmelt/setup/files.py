@@ -1,45 +1,46 @@
-"""STEPS.md: what to run where, in which order.
-
-All files of a set-up, by name.
-"""
+"""All files of a set-up by name, and STEPS.md: what to run where, in which order."""
 
 from __future__ import annotations
 
 import shlex
 
 from snowmelt.config.file import Config
-from snowmelt.setup.aws import (
-    build_cleanup_policy,
-    build_rds_trust,
-    build_read_policy,
-    build_snowflake_policy,
+from snowmelt.rights.iam import (
+    Principal,
+    build_bucket_policy,
+    build_database_trust,
+    build_policy,
     build_snowflake_trust,
 )
 from snowmelt.setup.connections import build_connections_env
-from snowmelt.setup.facts import RDS_ARN, SetupFacts
+from snowmelt.setup.facts import AWS_ACCOUNT, EXTERNAL_ID, IAM_USER_ARN, RDS_ARN, READER_ARN, SetupFacts
 from snowmelt.setup.postgres import build_postgres_sql, build_rds_sql
 from snowmelt.setup.scope import SetupScope, plan_scope
 from snowmelt.setup.snowflake import build_snowflake_sql
 from snowmelt.sql.names import snowflake_identifier, snowflake_literal
 
+_BUCKET_POLICY = "iam-bucket-policy.json"
 
-def build_steps(scope: SetupScope, facts: SetupFacts, *, command: str) -> str:
+
+def build_steps(scope: SetupScope, *, command: str) -> str:
     """A numbered list.
 
-    :param command: the call that made these files, to be repeated with what Snowflake tells.
+    :param command: the call that made these files, to be repeated with what Snowflake shows.
     """
+    facts = scope.facts
     steps = [
         f"**Snowflake**, as ACCOUNTADMIN: run `snowflake.sql`.{_key_note(facts)}",
-        _trust_step(scope, facts, command),
+        _trust_step(scope, command),
         f"**AWS**: make the role that Snowflake takes.\n\n{_role_commands(facts.iam_role, 'iam-trust-policy.json', 'iam-snowflake-policy.json')}",
         "**AWS**: give `iam-read-policy.json` to the user or role that Airflow's workers run under."
         + (
             " And `iam-cleanup-policy.json` to the one of the connection `aws_cleanup`."
-            if scope.cleanup_connections
+            if scope.connections("aws_cleanup")
             else " `iam-cleanup-policy.json` is not needed: Snowflake removes staged files through its stage."
         ),
+        *_bucket_steps(facts),
         "**PostgreSQL**, in the target database, as its administrator: run `postgres.sql`, then set the role's password by `\\password`.",
-        _rds_step(scope, facts),
+        _rds_step(scope),
         "**Airflow**: fill in `airflow-connections.env` and make these connections known to Airflow.",
         f"**Snowflake**: see that the integration works.\n\n{_code('sql', _validate(scope))}",
         (
@@ -62,10 +63,10 @@ def _key_note(facts: SetupFacts) -> str:
     return f" It holds a placeholder for the user's public key: make a pair, and give `--rsa-public-key-file snowmelt.pub`.\n\n{commands}"
 
 
-def _trust_step(scope: SetupScope, facts: SetupFacts, command: str) -> str:
-    if facts.iam_user_arn and facts.external_id:
-        return "`iam-trust-policy.json` holds what Snowflake told; nothing to do."
-    name = snowflake_identifier(scope.config.snowflake_unload.storage_integration or "SNOWMELT_S3")
+def _trust_step(scope: SetupScope, command: str) -> str:
+    if scope.facts.iam_user_arn and scope.facts.external_id:
+        return "`iam-trust-policy.json` holds what Snowflake showed; nothing to do."
+    name = snowflake_identifier(scope.integration)
     again = _code(
         "sh",
         f"{command} --storage-aws-iam-user-arn '<STORAGE_AWS_IAM_USER_ARN>' --storage-aws-external-id '<STORAGE_AWS_EXTERNAL_ID>'",
@@ -74,6 +75,17 @@ def _trust_step(scope: SetupScope, facts: SetupFacts, command: str) -> str:
         f"**Here**: take the two values that its last statement (`DESC INTEGRATION {name}`) shows, and write the files once more. "
         f"Files that you did not change are replaced.\n\n{again}"
     )
+
+
+def _bucket_steps(facts: SetupFacts) -> list[str]:
+    if not facts.foreign_bucket:
+        return []
+    return [
+        (
+            f"**AWS**, in the account {facts.bucket_account}, which owns the bucket: add the statements of `{_BUCKET_POLICY}` to the bucket's "
+            f"policy, after `{READER_ARN}` is replaced by the user or role that Airflow's workers run under."
+        )
+    ]
 
 
 def _role_commands(role: str, trust: str, policy: str) -> str:
@@ -85,7 +97,8 @@ def _role_commands(role: str, trust: str, policy: str) -> str:
     )
 
 
-def _rds_step(scope: SetupScope, facts: SetupFacts) -> str:
+def _rds_step(scope: SetupScope) -> str:
+    facts = scope.facts
     if not scope.uses_aws_s3:
         return "`rds-aws_s3*` are for tables loaded as CSV by the server itself; the configuration has none."
     arn = facts.rds_arn or RDS_ARN
@@ -97,10 +110,10 @@ def _rds_step(scope: SetupScope, facts: SetupFacts) -> str:
 
 
 def _validate(scope: SetupScope) -> str:
-    integration = scope.config.snowflake_unload.storage_integration or "SNOWMELT_S3"
+    integration = scope.integration
     plain = integration == integration.upper() and integration.isidentifier()
     name = snowflake_literal(integration if plain else snowflake_identifier(integration))
-    path = snowflake_literal(f"s3://{scope.bucket}/{scope.head}")
+    path = snowflake_literal(scope.place.url)
     return f"SELECT SYSTEM$VALIDATE_STORAGE_INTEGRATION({name}, {path}, 'snowmelt_check.txt', 'all');"
 
 
@@ -119,17 +132,24 @@ def build_setup(config: Config, facts: SetupFacts, *, command: str) -> dict[str,
 
     :param command: the call that asked for them; it is shown in STEPS.md.
     """
-    scope = plan_scope(config)
+    scope = plan_scope(config, facts)
+    place = scope.place
+    bucket = {Principal.SNOWFLAKE: facts.role_arn(facts.iam_role), Principal.AIRFLOW: READER_ARN}
     return {
-        "STEPS.md": build_steps(scope, facts, command=command),
-        "snowflake.sql": build_snowflake_sql(scope, facts),
-        "iam-trust-policy.json": build_snowflake_trust(facts),
-        "iam-snowflake-policy.json": build_snowflake_policy(scope, facts),
-        "iam-read-policy.json": build_read_policy(scope, facts),
-        "iam-cleanup-policy.json": build_cleanup_policy(scope, facts),
-        "postgres.sql": build_postgres_sql(scope, facts),
+        "STEPS.md": build_steps(scope, command=command),
+        "snowflake.sql": build_snowflake_sql(scope),
+        "iam-trust-policy.json": build_snowflake_trust(
+            facts.iam_user_arn or IAM_USER_ARN, facts.external_id or EXTERNAL_ID
+        ),
+        "iam-snowflake-policy.json": build_policy(Principal.SNOWFLAKE, place),
+        "iam-read-policy.json": build_policy(Principal.AIRFLOW, place),
+        "iam-cleanup-policy.json": build_policy(Principal.CLEANUP, place),
+        **({_BUCKET_POLICY: build_bucket_policy(place, bucket)} if facts.foreign_bucket else {}),
+        "postgres.sql": build_postgres_sql(scope),
         "rds-aws_s3.sql": build_rds_sql(facts),
-        "rds-aws_s3-policy.json": build_read_policy(scope, facts),
-        "rds-aws_s3-trust-policy.json": build_rds_trust(facts),
-        "airflow-connections.env": build_connections_env(scope, facts),
+        "rds-aws_s3-policy.json": build_policy(Principal.DATABASE, place),
+        "rds-aws_s3-trust-policy.json": build_database_trust(
+            facts.aws_account or AWS_ACCOUNT, facts.rds_arn or RDS_ARN
+        ),
+        "airflow-connections.env": build_connections_env(scope),
     }

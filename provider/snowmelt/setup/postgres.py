@@ -1,17 +1,25 @@
-"""postgres.sql and rds-aws_s3.sql: a role without superuser, and exactly the rights that each way of publishing needs.
+"""postgres.sql and rds-aws_s3.sql: a role without superuser, and exactly the rights that each publish method needs.
 
-Sources: PostgreSQL "GRANT", "ALTER TABLE" (renaming and dropping need ownership), `core/publish/target_obstacles.py`, which checks
-the same rights before a publish; Amazon RDS "Importing data from Amazon S3" (the extension's grants).
+The grants are those of `snowmelt.rights.postgres`.
 """
 
 from __future__ import annotations
 
 from snowmelt.config.table import TableConfig
+from snowmelt.rights.postgres import (
+    CREATE_AWS_S3,
+    LEDGER_SCHEMA,
+    PostgresGrant,
+    TargetRights,
+    aws_s3_grants,
+    grant_statements,
+    ledger_grants,
+    schema_grants,
+    table_grants,
+)
 from snowmelt.setup.facts import SetupFacts
-from snowmelt.setup.scope import SetupScope
+from snowmelt.setup.scope import SetupScope, target_rights
 from snowmelt.sql.names import postgres_block, postgres_identifier, postgres_literal
-
-_LEDGER = "snowmelt"
 
 _HEAD = """\
 -- Snowmelt in PostgreSQL. Run it once in the target database, as its owner or administrator (no superuser is needed: on RDS the master
@@ -22,88 +30,94 @@ _RDS_HEAD = """\
 -- For load_method aws_s3 alone, which takes CSV; Parquet is loaded without it. Run it in the target database as a member of rds_superuser
 -- (only that one may create the extension); the role of Snowmelt needs no more than these grants."""
 
-_SWAPPED = """\
--- Targets that are swapped are dropped and renamed, which only their owner may do. A target that Snowmelt makes is its own; give it
--- one that is there already by taking the dashes away, or set "publish": "truncate" in the configuration, which needs rights on its
--- rows alone. Who gives a table away has to be a member of the role that gets it.
+_OWNED = """\
+-- Targets that are swapped (or get columns by schema_drift, or have their indexes dropped by defer_indexes) are changed in ways that only
+-- their owner may. A target that Snowmelt makes is its own; give it one that is there already by taking the dashes away, or set
+-- "publish": "replace" in the configuration, which needs rights on its rows alone. Who gives a table away has to be a member of the role
+-- that gets it.
 -- GRANT {role} TO CURRENT_USER;"""
 
-#: How a table is published → the rights that it needs on a target that is there already; the swap needs the table itself.
-_ROW_RIGHTS = {
-    "merge": ("SELECT", "INSERT", "UPDATE"),
-    "merge and delete": ("SELECT", "INSERT", "UPDATE", "DELETE"),
-    "truncate": ("SELECT", "INSERT", "DELETE"),
-    "append": ("SELECT", "INSERT"),
-}
+
+def plan_grants(scope: SetupScope) -> tuple[PostgresGrant, ...]:
+    """All grants of the role but those on the extension, for exactly what is configured; targets as far as they exist."""
+    return (
+        *ledger_grants(exists=False),
+        *(grant for schema in scope.target_schemas for grant in schema_grants(schema)),
+        *(grant for table, rights in _targets(scope) for grant in _on_target(table, rights)),
+    )
 
 
-def build_postgres_sql(scope: SetupScope, facts: SetupFacts) -> str:
+def build_postgres_sql(scope: SetupScope) -> str:
     """The whole file; every statement can be repeated, and a target that is not there yet is passed over."""
-    role = postgres_identifier(facts.postgres_role)
+    name = scope.facts.postgres_role
+    role = postgres_identifier(name)
     parts = [
         _HEAD,
         "-- The role.\n"
         + _do(
-            f"BEGIN\n  IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {postgres_literal(facts.postgres_role)}) THEN\n"
+            f"BEGIN\n  IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {postgres_literal(name)}) THEN\n"
             f"    CREATE ROLE {role} LOGIN NOCREATEDB NOCREATEROLE;\n  END IF;\n"
-            f"  EXECUTE pg_catalog.format('GRANT CONNECT ON DATABASE %I TO %I', pg_catalog.current_database(), {postgres_literal(facts.postgres_role)});\nEND"
+            f"  EXECUTE pg_catalog.format('GRANT CONNECT ON DATABASE %I TO %I', pg_catalog.current_database(), {postgres_literal(name)});\nEND"
         ),
-        "-- The ledger: its tables are made there by the first run.\n" + _schema(_LEDGER, role),
-        "-- The targets' schemas: staging tables are made there, and targets that are not there yet.\n"
-        + "\n".join(_schema(schema, role) for schema in scope.target_schemas),
+        "-- The ledger: its tables are made there by the first run.\n"
+        + _schema(LEDGER_SCHEMA, ledger_grants(exists=False), name),
     ]
-    rows = [(table, _ROW_RIGHTS[_publish(table)]) for table in scope.tables if _publish(table) in _ROW_RIGHTS]
-    if rows:
+    if scope.target_schemas:
         parts.append(
-            "-- Targets that are filled row by row (truncate, append, catch_up), where they are there already.\n"
-            + "\n".join(_grant(table, rights, role) for table, rights in rows)
+            "-- The targets' schemas: staging tables are made there, and targets that are not there yet.\n"
+            + "\n".join(_schema(schema, schema_grants(schema), name) for schema in scope.target_schemas)
         )
-    swapped = [table for table in scope.tables if _publish(table) == "swap"]
-    if swapped:
+    filled = [(table, TargetRights(table=rights.table)) for table, rights in _targets(scope) if rights.table]
+    if filled:
         parts.append(
-            "\n".join(
-                [_SWAPPED.format(role=role), *(f"-- {build_give_table(table, facts)}" for table in swapped)]
-            )
+            "-- Targets that are filled row by row, where they are there already.\n"
+            + "\n".join(_grant(table, rights, name) for table, rights in filled)
         )
+    owned = [table for table, rights in _targets(scope) if rights.owner]
+    if owned:
+        lines = (f"-- {build_give_table(table, scope.facts)}" for table in owned)
+        parts.append("\n".join([_OWNED.format(role=role), *lines]))
     return "\n\n".join(parts) + "\n"
 
 
 def build_give_table(table: TableConfig, facts: SetupFacts) -> str:
     """The statement that makes an existing target Snowmelt's own; on one line, so that dashes make a comment of it."""
-    name = postgres_identifier(table.target_schema, table.target_table)
-    if len(name.splitlines()) > 1:
+    (grant,) = _on_target(table, TargetRights(owner=True))
+    if len(grant.on.splitlines()) > 1:
         return f"{table.path}: the target's name has a line end; give Snowmelt that table by hand."
-    return f"ALTER TABLE IF EXISTS {name} OWNER TO {postgres_identifier(facts.postgres_role)};"
+    return f"{grant.to_sql(facts.postgres_role).replace('ALTER TABLE', 'ALTER TABLE IF EXISTS', 1)};"
 
 
 def build_rds_sql(facts: SetupFacts) -> str:
     """The extension and the grants on it."""
-    role = postgres_identifier(facts.postgres_role)
-    return (
-        f"{_RDS_HEAD}\n\n"
-        "CREATE EXTENSION IF NOT EXISTS aws_s3 CASCADE;\n"
-        f"GRANT USAGE ON SCHEMA aws_s3, aws_commons TO {role};\n"
-        f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA aws_s3, aws_commons TO {role};\n"
+    statements = (CREATE_AWS_S3, *grant_statements(aws_s3_grants(), facts.postgres_role))
+    return f"{_RDS_HEAD}\n\n" + "".join(f"{statement};\n" for statement in statements)
+
+
+def _targets(scope: SetupScope) -> list[tuple[TableConfig, TargetRights]]:
+    found = ((table, target_rights(table)) for table in scope.tables)
+    return [(table, rights) for table, rights in found if rights is not None]
+
+
+def _on_target(table: TableConfig, rights: TargetRights) -> tuple[PostgresGrant, ...]:
+    return table_grants(table.target_schema, table.target_table, rights)
+
+
+def _schema(name: str, grants: tuple[PostgresGrant, ...], role: str) -> str:
+    statements = (
+        f"CREATE SCHEMA IF NOT EXISTS {postgres_identifier(name)}",
+        *grant_statements(grants, role),
     )
+    return "\n".join(f"{statement};" for statement in statements)
 
 
-def _publish(table: TableConfig) -> str:
-    """How the table's own DAG publishes it; a run from the trigger form may choose otherwise."""
-    if table.mode == "catch_up":
-        return "merge and delete" if table.policies.reconcile_deletes else "merge"
-    return "" if table.mode in {"unload", "test"} else table.publish
-
-
-def _schema(name: str, role: str) -> str:
-    schema = postgres_identifier(name)
-    return f"CREATE SCHEMA IF NOT EXISTS {schema};\nGRANT USAGE, CREATE ON SCHEMA {schema} TO {role};"
-
-
-def _grant(table: TableConfig, rights: tuple[str, ...], role: str) -> str:
+def _grant(table: TableConfig, rights: TargetRights, role: str) -> str:
     name = postgres_identifier(table.target_schema, table.target_table)
+    statements = "".join(
+        f"    {statement};\n" for statement in grant_statements(_on_target(table, rights), role)
+    )
     return _do(
-        f"BEGIN\n  IF pg_catalog.to_regclass({postgres_literal(name)}) IS NOT NULL THEN\n"
-        f"    GRANT {', '.join(rights)} ON TABLE {name} TO {role};\n  END IF;\nEND"
+        f"BEGIN\n  IF pg_catalog.to_regclass({postgres_literal(name)}) IS NOT NULL THEN\n{statements}  END IF;\nEND"
     )
 
 

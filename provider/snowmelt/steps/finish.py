@@ -1,4 +1,4 @@
-"""The end of a run: its files removed where that is wished, its row in the ledger closed, its report made."""
+"""Finishing a run: its files are removed where the plan says so, its row in the ledger is closed, its report is made."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from snowmelt.errors import ConfigurationError, SnowmeltError
 from snowmelt.ledger.files import read_chunks, read_staged
 from snowmelt.ledger.runs import read_report, write_finished, write_report
 from snowmelt.plan.plan import Plan
-from snowmelt.steps.planning import read_plan
 from snowmelt.steps.report import Report, build_report
 from snowmelt.unload.manifest import MANIFEST_NAME, name_parts
 from snowmelt.unload.statements import build_remove, build_write_document
+from snowmelt.vocabulary import Mode, Outcome
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ _DELETE_BATCH = 1000
 
 def remove_staged(
     postgres: psycopg.Connection[Any],
-    run_id: str,
+    plan: Plan,
     *,
     snowflake: Callable[[], AbstractContextManager[Connection]],
     s3: Callable[[], Any] | None,
@@ -41,19 +41,15 @@ def remove_staged(
     :param s3: gives a client that may delete; None: Snowflake removes through the stage.
     :returns: objects removed.
     """
-    plan = read_plan(postgres, run_id)
-    report = read_report(postgres, run_id)
-    published = report is not None and report["outcome"] in {"published", "tested"}
-    if not published or plan.mode == "load":
+    report = read_report(postgres, plan.run_id)
+    published = report is not None and report["outcome"] in {Outcome.PUBLISHED, Outcome.TESTED}
+    if not published or plan.mode is Mode.LOAD:
         return 0
     if s3 is not None:
-        return _remove_by_python(s3(), plan, [file.key for file in read_staged(postgres, run_id)])
+        return _remove_by_python(s3(), plan, [file.key for file in read_staged(postgres, plan.run_id)])
     with snowflake() as session:
-        return len(
-            read_rows(
-                session, build_remove(plan.location, plan.path), f"Removing the staged files of run {run_id}"
-            )
-        )
+        doing = f"Removing the staged files of run {plan.run_id}"
+        return len(read_rows(session, build_remove(plan.location, plan.path), doing))
 
 
 def _remove_by_python(client: Any, plan: Plan, keys: list[str]) -> int:
@@ -69,32 +65,31 @@ def _remove_by_python(client: Any, plan: Plan, keys: list[str]) -> int:
     return len(named)
 
 
-def end_run(
+def finish_run(
     postgres: psycopg.Connection[Any],
-    run_id: str,
+    plan: Plan,
     *,
     snowflake: Callable[[], AbstractContextManager[Connection]],
 ) -> Report:
-    """Note the end, keep the run's report in the ledger, and have Snowflake write it beside the manifest.
+    """Record the end, keep the run's report in the ledger, and have Snowflake write it beside the manifest.
 
     After the files were removed it is written all the same, and outlives them. The rows are published by then: a report that
-    cannot be written to S3 is a warning, and stands in the ledger all the same.
+    cannot be written to S3 is a warning, and is kept in the ledger.
 
     :param snowflake: opens a session.
     """
-    plan = read_plan(postgres, run_id)
-    write_finished(postgres, run_id)
-    report = load_report(postgres, run_id)
-    write_report(postgres, run_id, report.to_json())
+    write_finished(postgres, plan.run_id)
+    report = load_report(postgres, plan.run_id)
+    write_report(postgres, plan.run_id, report.to_json())
     if plan.location.writable:
-        doing = f"Writing the report of run {run_id}"
+        doing = f"Writing the report of run {plan.run_id}"
         try:
             with snowflake() as session:
                 read_rows(
                     session, build_write_document(plan.location, plan.report_path, report.to_json()), doing
                 )
         except SnowmeltError as error:
-            log.warning("%s to S3 failed; it stands in snowmelt.run.report. %s", doing, error)
+            log.warning("%s to S3 failed; it is kept in snowmelt.run.report. %s", doing, error)
     return report
 
 

@@ -15,12 +15,13 @@ from snowmelt.errors import StagingError
 from snowmelt.ledger.files import claim_file, finish_file, read_rejected
 from snowmelt.load.claim import claim_patiently
 from snowmelt.load.copy_stream import Progress
-from snowmelt.load.file import LoadMethod, LoadResult, load_file
+from snowmelt.load.file import LoadResult, load_file
 from snowmelt.load.rejects import RejectPolicy
 from snowmelt.load.target import LoadColumn, LoadTarget
 from snowmelt.plan.plan import Plan
 from snowmelt.progress.pace import Pace
 from snowmelt.unload.manifest import StagedFile
+from snowmelt.vocabulary import FileFormat, LoadMethod
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class LoadJob:
     bucket: str
     target: LoadTarget
     method: LoadMethod
-    file_format: str
+    file_format: FileFormat
     compression: str
     region: str
     policy: RejectPolicy
@@ -46,7 +47,7 @@ def build_load_job(plan: Plan, region: str) -> LoadJob:
         run_id=plan.run_id,
         bucket=plan.location.bucket,
         target=LoadTarget(plan.target_schema, plan.staging_table, columns),
-        method="aws_s3" if plan.load_method == "aws_s3" else "copy",
+        method=plan.load_method,
         file_format=plan.file_format,
         compression=plan.compression,
         region=region,
@@ -75,7 +76,9 @@ def _load_one(
             f"{file.key} has no ETag in the ledger: it was never seen in S3. Clear the task `manifest`."
         )
     etag = file.etag
-    doing = f"Loading s3://{job.bucket}/{file.key} into {job.target.name}"
+    address = f"s3://{job.bucket}/{file.key}"
+    doing = f"Loading {address} into {job.target.name}"
+    facts = {"file": address, "run_id": job.run_id}
 
     def claim(cursor: psycopg.Cursor[Any]) -> bool:
         return claim_file(cursor, job.run_id, file, etag=etag, method=job.method)
@@ -86,7 +89,7 @@ def _load_one(
         pace.mark(seconds=progress.seconds, rows=progress.rows, size=progress.bytes)
         log.info("%s: %s", file.name, pace.line())
 
-    with postgres_failures(doing), s3_failures(doing), connection.transaction():
+    with postgres_failures(doing, **facts), s3_failures(doing, **facts), connection.transaction():
         policy = job.policy
         if policy.quarantines:
             policy = replace(policy, before=read_rejected(connection, job.run_id, but=file.key))
@@ -99,7 +102,7 @@ def _load_one(
             run_id=job.run_id,
             claim=lambda cursor: claim_patiently(cursor, claim, run_id=job.run_id, key=file.key),
             method=job.method,
-            file_format="csv" if job.file_format == "csv" else "parquet",
+            file_format=job.file_format,
             compression=job.compression,
             region=job.region,
             policy=policy,

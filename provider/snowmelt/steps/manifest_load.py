@@ -11,16 +11,18 @@ import psycopg
 from snowmelt.errors import ConfigurationError, StagingUnavailable
 from snowmelt.json_values import from_json, to_json
 from snowmelt.ledger.runs import write_ledger, write_run
-from snowmelt.load.method import aws_s3_reason, choose_load_method
+from snowmelt.load.aws_s3 import aws_s3_reason
+from snowmelt.load.method import choose_load_method
 from snowmelt.load.rejects import RejectPolicy
 from snowmelt.load.target import LoadColumn, LoadTarget
 from snowmelt.publish.target import read_target
 from snowmelt.steps.load import LoadJob
+from snowmelt.types import type_table
 from snowmelt.types.column_plan import plan_staged_columns
 from snowmelt.types.columns import Column
-from snowmelt.types.type_table import FileFormat
 from snowmelt.unload.manifest import Manifest, StagedChunk, StagedFile
 from snowmelt.unload.staged import look_for_chunks, parse_s3_url, read_manifest
+from snowmelt.vocabulary import Compression, FileFormat, LoadMethod, Mode
 
 ManifestLike = str | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
@@ -51,13 +53,15 @@ def prepare_manifest(
         raise StagingUnavailable(
             f"{len(look.missing)} staged files are not in S3, for example {look.missing[0]}. It is tried again."
         )
-    staged_format = "csv" if manifest.file_format == "csv" else "parquet"
-    planned = plan_staged_columns(manifest.columns, target.columns, None, FileFormat(staged_format))
-    method, _ = choose_load_method(
-        load_method,
-        manifest.file_format,
-        manifest.compression,
-        aws_s3_reason=aws_s3_reason(connection) if staged_format == "csv" else None,
+    staged_format = FileFormat(manifest.file_format)
+    planned = plan_staged_columns(
+        manifest.columns, target.columns, None, type_table.FileFormat(staged_format)
+    )
+    method = choose_load_method(
+        LoadMethod(load_method),
+        staged_format,
+        Compression(manifest.compression),
+        aws_s3_reason=aws_s3_reason(connection) if staged_format is FileFormat.CSV else None,
     )
     run_id = _write_run(connection, manifest, table, method)
     job = LoadJob(
@@ -65,7 +69,7 @@ def prepare_manifest(
         bucket=manifest.bucket,
         target=LoadTarget(schema, name, tuple(LoadColumn.of(column) for column in planned.columns)),
         method=method,
-        file_format=manifest.file_format,
+        file_format=staged_format,
         compression=manifest.compression,
         region=s3.meta.region_name,
         policy=RejectPolicy(),
@@ -119,7 +123,7 @@ def _write_run(connection: psycopg.Connection[Any], manifest: Manifest, table: s
             "run_id": run_id,
             "dag_id": None,
             "dag_run_id": None,
-            "mode": "load",
+            "mode": Mode.LOAD,
             "source": manifest.source,
             "target": table,
             "snapshot": manifest.snapshot,

@@ -1,46 +1,56 @@
-"""Planning a run: what Snowflake and PostgreSQL say about the table becomes a Plan, stored in the ledger once."""
+"""Planning a run: reads what there is to know, has the plan decided, stores it in the ledger once."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 
+from snowmelt.config.parameters import POLICIES
 from snowmelt.config.request import MigrationRequest, match_columns
-from snowmelt.drivers.snowflake import Connection, read_columns
-from snowmelt.errors import ConfigurationError, PlanChanged
-from snowmelt.ledger.runs import read_run, write_ledger, write_run
-from snowmelt.plan.plan import KEYS_SUFFIX, Plan, plan_keys
-from snowmelt.plan.statistics import refuse_nanoseconds
-from snowmelt.publish.staging_table import staging_name
-from snowmelt.publish.target import TargetTable, obstacles_to_swap, read_target
-from snowmelt.steps.earlier import find_unfinished, plan_load
-from snowmelt.steps.plan_parts import (
-    PlanningSessions,
-    RunIdentity,
-    settle_columns,
-    settle_common,
-    settle_path,
+from snowmelt.drivers.snowflake import Connection, read_columns, read_now, read_rows
+from snowmelt.drivers.snowflake_errors import NO_TIME_TRAVEL
+from snowmelt.errors import ConfigurationError, PlanChanged, SourceError
+from snowmelt.ledger.runs import (
+    read_published,
+    read_run,
+    read_watermark,
+    write_ledger,
+    write_resumed,
+    write_run,
 )
-from snowmelt.steps.survey import (
-    check_counted,
-    count_keys,
-    find_numbers,
-    read_chunks,
-    read_since,
-    refuse_outgrown,
-    take_snapshot,
-)
-from snowmelt.types.narrow import plan_narrow
+from snowmelt.load.aws_s3 import aws_s3_reason
+from snowmelt.plan import decide
+from snowmelt.plan.facts import Facts, RunIdentity, Snapshot, StagedFacts, TableFacts, TargetFacts
+from snowmelt.plan.plan import Plan, parse_plan
+from snowmelt.plan.statistics import StatisticsQuestion
+from snowmelt.publish.rights import refuse_missing
+from snowmelt.publish.target import obstacles_to_swap, read_target
 from snowmelt.unload.chunk import read_location
-from snowmelt.unload.chunks import whole_table
-from snowmelt.unload.statements import build_source, build_where
-
-__all__ = ["PlanningSessions", "RunIdentity", "plan_run", "read_plan"]
+from snowmelt.unload.chunks import Bucket
+from snowmelt.unload.location import Location
+from snowmelt.unload.manifest import MANIFEST_NAME
+from snowmelt.unload.staged import read_manifest
+from snowmelt.unload.statements import build_source
+from snowmelt.vocabulary import FileFormat, Mode, PublishMethod
 
 log = logging.getLogger(__name__)
+
+#: Runs that a new run in mode `load` finishes when they were not published.
+_RESUMED_MODES = frozenset({Mode.FULL, Mode.INCREMENTAL, Mode.LOAD})
+
+
+@dataclass(frozen=True, slots=True)
+class PlanningSessions:
+    """The sessions that planning needs."""
+
+    snowflake: Connection
+    postgres: psycopg.Connection[Any]
+    #: Gives a boto3 client; called in mode `load` alone.
+    s3: Callable[[], Any]
 
 
 def plan_run(sessions: PlanningSessions, request: MigrationRequest, identity: RunIdentity) -> Plan:
@@ -49,25 +59,71 @@ def plan_run(sessions: PlanningSessions, request: MigrationRequest, identity: Ru
     A run in mode `load` that names an unfinished run of this ledger gets that run's own plan, and goes on with it.
 
     :raises PlanChanged: the run was planned under another configuration; both values are named.
-    :raises ConfigurationError, SchemaError, SourceError: with everything that stands in the way.
+    :raises ConfigurationError, SchemaError, SourceError: with everything that stops it.
     """
     write_ledger(sessions.postgres)
-    known = read_run(sessions.postgres, identity.run_id)
-    stored: dict[str, Any] = known or {}
-    if known is None:
+    stored = read_run(sessions.postgres, identity.run_id)
+    if stored is None:
         unfinished = find_unfinished(sessions.postgres, request, identity)
         if unfinished is not None:
             return unfinished
         plan = _make_plan(sessions, request, identity)
         for part in reversed(plan.parts):  # the run itself last: what is found stored is stored whole
             stored = write_run(sessions.postgres, _ledger_row(part, request, identity))
+    stored = stored or {}
     changes = MigrationRequest.from_json(stored["request"]).differences(request)
     if changes:
         raise PlanChanged(
             f"Run {identity.run_id} was planned under another configuration, and a plan is kept: {'; '.join(changes)}. "
             "Put the old values back to finish this run, or start a new one."
         )
-    return Plan.from_json(stored["plan"])
+    return parse_plan(stored["plan"], stored["request"])
+
+
+def read_plan(postgres: psycopg.Connection[Any], run_id: str) -> Plan:
+    """The stored plan of a run.
+
+    :raises ConfigurationError: the ledger does not know the run.
+    """
+    stored = read_run(postgres, run_id)
+    if stored is None:
+        raise ConfigurationError(
+            f"The ledger of database {postgres.info.dbname!r} has no run {run_id!r}. Clear the task `plan` of this DAG run, "
+            "or check that all tasks use the same PostgreSQL connection."
+        )
+    return parse_plan(stored["plan"], stored["request"])
+
+
+def find_unfinished(
+    postgres: psycopg.Connection[Any], request: MigrationRequest, identity: RunIdentity
+) -> Plan | None:
+    """The plan of the run that mode `load` names, when it is of this table into this target and was never published.
+
+    :raises PlanChanged: the rules for its columns, or its policies, are not what they were.
+    """
+    if Mode(request.mode) is not Mode.LOAD or request.run_id is None:
+        return None
+    stored = read_run(postgres, request.run_id)
+    if stored is None or read_published(postgres, request.run_id) is not None:
+        return None
+    plan = parse_plan(stored["plan"], stored["request"])
+    planned = (plan.source, plan.target_schema, plan.target_table)
+    asked = (request.source, request.target_schema, request.target_table)
+    if plan.mode not in _RESUMED_MODES or planned != asked:
+        return None
+    before = MigrationRequest.from_json(stored["request"])
+    # What the form of that run said is kept.
+    chosen = {name: getattr(before.policies, name) for name in POLICIES}
+    policies = request.policies.model_copy(update=chosen)
+    changes = before.differences(before.model_copy(update={"columns": request.columns, "policies": policies}))
+    if changes:
+        raise PlanChanged(
+            f"Run {request.run_id} was planned under another configuration, and a plan is kept: {'; '.join(changes)}. "
+            "Put the old values back to finish this run, or start a new one."
+        )
+    log.info("Going on with run %s, which was begun as %s and is not published", request.run_id, plan.mode)
+    write_resumed(postgres, request.run_id, identity.dag_id, identity.dag_run_id)
+    return plan
 
 
 def _ledger_row(plan: Plan, request: MigrationRequest, identity: RunIdentity) -> dict[str, Any]:
@@ -87,104 +143,150 @@ def _ledger_row(plan: Plan, request: MigrationRequest, identity: RunIdentity) ->
     }
 
 
-def read_plan(postgres: psycopg.Connection[Any], run_id: str) -> Plan:
-    """The stored plan of a run.
-
-    :raises ConfigurationError: the ledger does not know the run.
-    """
-    stored = read_run(postgres, run_id)
-    if stored is None:
-        raise ConfigurationError(
-            f"The ledger of database {postgres.info.dbname!r} has no run {run_id!r}. Clear the task `plan` of this DAG run, "
-            "or check that all tasks use the same PostgreSQL connection."
-        )
-    return Plan.from_json(stored["plan"])
-
-
 def _make_plan(sessions: PlanningSessions, request: MigrationRequest, identity: RunIdentity) -> Plan:
-    target = read_target(sessions.postgres, request.target_schema, request.target_table)
-    _refuse_obstacles(sessions.postgres, request, target)
-    if request.mode == "load":
-        return plan_load(sessions, request, identity, target)
-    source = request.source
-    location = read_location(
-        sessions.snowflake,
+    """Read the facts, then decide."""
+    refuse_missing(sessions.postgres, request, request.target_schema, request.target_table)
+    if Mode(request.mode) is Mode.LOAD:
+        plan = decide.plan_load(identity, request, read_staged_facts(sessions, request))
+    else:
+        source_columns = read_columns(sessions.snowflake, request.source)
+        request = match_columns(request, [column.name for column in source_columns])
+        tables = TableFacts(
+            source_columns,
+            _read_target(sessions.postgres, request, FileFormat(request.file_format)),
+            _read_location(sessions.snowflake, request),
+        )
+        plan = decide.plan_migration(identity, request, read_facts(sessions, request, identity, tables))
+    log.info("Its %s files are loaded by %s", plan.file_format, plan.load_method)
+    return plan
+
+
+def read_facts(
+    sessions: PlanningSessions, request: MigrationRequest, identity: RunIdentity, tables: TableFacts
+) -> Facts:
+    """What else the plan depends on; each question is decided from the answers before it.
+
+    :raises SchemaError, ConfigurationError, ValueRefused: as soon as an answer stops the run.
+    """
+    columns = decide.plan_table_columns(request, tables)
+    obstacles = _read_obstacles(sessions.postgres, request, tables.target)
+    decide.refuse_obstacles(request, obstacles)
+    watermark = tables.target.published_watermark
+    highest = decide.ask_target_watermark(request, tables, columns, identity.window)
+    if highest is not None:
+        row = sessions.postgres.execute(highest).fetchone()
+        watermark = None if row is None or row[0] is None else str(row[0])
+    _log_start(request, identity, watermark)
+    question = decide.ask_statistics(request, tables, columns, watermark, identity.window)
+    snapshot = _take_snapshot(sessions.snowflake, request, question)
+    decide.plan_fitting_columns(request, tables, snapshot.statistics)
+    reported = decide.report_nanoseconds(request, snapshot.statistics)
+    if reported:
+        log.warning(reported)
+    return Facts(
+        tables,
+        obstacles,
+        watermark,
+        snapshot,
+        buckets=_read_buckets(sessions.snowflake, request, tables, question, snapshot),
+        key_rows=_count_keys(sessions.snowflake, request, tables, snapshot),
+    )
+
+
+def read_staged_facts(sessions: PlanningSessions, request: MigrationRequest) -> StagedFacts:
+    """The manifest of the run that mode `load` names, and the target.
+
+    :raises StagingError: there is no manifest, or it cannot be understood.
+    """
+    location = _read_location(sessions.snowflake, request)
+    key = location.key(f"{request.staging.prefix}run_{request.run_id}/{MANIFEST_NAME}")
+    manifest = read_manifest(sessions.s3(), location.bucket, key)
+    target = _read_target(sessions.postgres, request, FileFormat(manifest.file_format))
+    return StagedFacts(manifest, location, target, _read_obstacles(sessions.postgres, request, target))
+
+
+def _read_target(
+    postgres: psycopg.Connection[Any], request: MigrationRequest, file_format: FileFormat
+) -> TargetFacts:
+    table = read_target(postgres, request.target_schema, request.target_table)
+    watermark = None
+    if Mode(request.mode) is Mode.INCREMENTAL and request.watermark_column is not None:
+        target = f"{request.target_schema}.{request.target_table}"
+        watermark = read_watermark(
+            postgres, source=str(request.source), target=target, column=request.watermark_column
+        )
+    return TargetFacts(
+        columns=None if table is None else table.columns,
+        aws_s3_reason=aws_s3_reason(postgres) if file_format is FileFormat.CSV else None,
+        published_watermark=watermark,
+    )
+
+
+def _read_obstacles(
+    postgres: psycopg.Connection[Any], request: MigrationRequest, target: TargetFacts
+) -> tuple[str, ...]:
+    """What stops the requested publish."""
+    method = PublishMethod(request.publish) if request.publish else None
+    if target.columns is None or method is not PublishMethod.SWAP:
+        return ()
+    return tuple(obstacles_to_swap(postgres, request.target_schema, request.target_table))
+
+
+def _read_location(snowflake: Connection, request: MigrationRequest) -> Location:
+    return read_location(
+        snowflake,
         bucket=request.staging.bucket,
         stage=request.staging.stage,
         integration=request.staging.storage_integration or "",
     )
-    source_columns = read_columns(sessions.snowflake, source)
-    request = match_columns(request, [column.name for column in source_columns])
-    columns = settle_columns(request, source_columns, target)
-    since = read_since(sessions.postgres, request, source_columns, columns, target, identity.window)
-    where = build_where(request.source_filter or "", since.predicate)
-    measured = find_numbers(request, source_columns, columns) if request.narrow_numbers else {}
-    snapshot, note, census = take_snapshot(
-        sessions.snowflake, request, columns, where, since.highest, measured
-    )
-    if target is None and measured:
-        rules = replace(request.columns, type={**request.columns.type, **plan_narrow(census.ranges)})
-        columns = settle_columns(request.model_copy(update={"columns": rules}), source_columns, None)
-    elif target is not None:
-        refuse_outgrown(request, columns, target, census.ranges)
-    reported = refuse_nanoseconds(census, request.policies.nanoseconds, str(source))
-    if reported:
-        log.warning(reported)
-    rows = min(census.rows, request.row_limit or 0) if request.mode == "test" else census.rows
-    chunks = (
-        read_chunks(
-            sessions.snowflake, request, source_columns, build_source(source.sql, snapshot), where, rows
-        )
-        if request.mode != "test"
-        else whole_table(rows)
-    )
-    check_counted(chunks, rows, str(source))
-    plan = Plan(
-        **settle_common(
-            sessions, request, identity, columns, target, (request.file_format, request.compression)
-        ),
-        source=source,
-        location=location,
-        path=settle_path(request, identity),
-        file_format=request.file_format,
-        compression=request.compression,
-        where=where,
-        row_limit=(request.row_limit or 0) if request.mode == "test" else 0,
-        snapshot=snapshot,
-        snapshot_note="; ".join(part for part in (note, reported) if part) or None,
-        source_rows=rows,
-        chunks=chunks,
-        watermark_column=request.watermark_column,
-        watermark=census.watermark or since.before,
-        watermark_before=since.before,
-    )
-    if request.mode != "catch_up" or not request.policies.reconcile_deletes or target is None:
-        return plan
-    return _with_keys(sessions.snowflake, request, plan)
 
 
-def _refuse_obstacles(
-    postgres: psycopg.Connection[Any], request: MigrationRequest, target: TargetTable | None
-) -> None:
-    """A swap that cannot be is refused before anything is unloaded; the publish looks again."""
-    if target is None or request.publish != "swap":
+def _log_start(request: MigrationRequest, identity: RunIdentity, watermark: str | None) -> None:
+    if Mode(request.mode) is not Mode.INCREMENTAL:
         return
-    obstacles = obstacles_to_swap(postgres, request.target_schema, request.target_table)
-    if obstacles:
-        raise ConfigurationError(
-            f'{request.target_schema}.{request.target_table} cannot be swapped; choose publish "truncate", or remove what stands in the way:',
-            tuple(obstacles),
+    if identity.window is not None:
+        log.info("Backfilling %s from %s to before %s", request.watermark_column, *identity.window)
+    else:
+        log.info(
+            "Copying from the watermark %s = %s", request.watermark_column, watermark or "(none: everything)"
         )
 
 
-def _with_keys(snowflake: Connection, request: MigrationRequest, plan: Plan) -> Plan:
-    missing = set(plan.uniqueness_columns) - {column.source for column in plan.columns}
-    if missing:
-        raise ConfigurationError(
-            f"reconcile_deletes compares keys, and {', '.join(sorted(missing))} of uniqueness_columns is not copied. "
-            "Copy it, or set reconcile_deletes to false."
-        )
-    staging = staging_name(request.target_table, f"{plan.run_id}{KEYS_SUFFIX}")
-    rows = count_keys(snowflake, request, plan.snapshot)
-    keys = plan_keys(plan, rows=rows, where=build_where(request.source_filter or ""), staging_table=staging)
-    return replace(plan, keys=keys)
+def _take_snapshot(session: Connection, request: MigrationRequest, question: StatisticsQuestion) -> Snapshot:
+    """The instant that all chunks will read, and the statistics at it; without time travel, those of now and the reason."""
+    now = read_now(session)
+    table = request.source
+    doing = f"Counting the rows of {table}"
+    try:
+        rows = read_rows(session, question.sql(build_source(table.sql, now)), doing)
+    except SourceError as error:
+        if error.code != NO_TIME_TRAVEL:
+            raise
+        note = f"no snapshot: {table} has no time travel, so chunks unloaded at different moments may differ by what changed in between"
+        log.warning("%s. Snowflake says: %s", note, error)
+        rows = read_rows(session, question.sql(table.sql), doing)
+        return Snapshot(None, note, question.parse(rows[0]))
+    return Snapshot(now, None, question.parse(rows[0]))
+
+
+def _read_buckets(
+    session: Connection,
+    request: MigrationRequest,
+    tables: TableFacts,
+    question: StatisticsQuestion,
+    snapshot: Snapshot,
+) -> tuple[Bucket, ...] | None:
+    sql = decide.ask_bounds(request, tables, question, snapshot.at, snapshot.statistics.rows)
+    if sql is None:
+        return None
+    found = read_rows(session, sql, f"Cutting {request.source} into chunks by {request.chunking_column}")
+    return tuple(Bucket(row[0], row[1], int(row[2])) for row in found)
+
+
+def _count_keys(
+    session: Connection, request: MigrationRequest, tables: TableFacts, snapshot: Snapshot
+) -> int | None:
+    sql = decide.ask_keys(request, tables, snapshot.at)
+    return (
+        None if sql is None else int(read_rows(session, sql, f"Counting the keys of {request.source}")[0][0])
+    )

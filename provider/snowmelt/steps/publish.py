@@ -27,7 +27,7 @@ from snowmelt.publish.staging import create_staging, drop_staging, read_mark
 from snowmelt.publish.staging_table import LOCK_NAME, build_mark
 from snowmelt.publish.target import read_details
 from snowmelt.publish.transaction import publish
-from snowmelt.vocabulary import Duplicates, PublishMethod
+from snowmelt.vocabulary import Duplicates, Mode, PublishMethod
 
 log = logging.getLogger(__name__)
 
@@ -66,9 +66,9 @@ def settle_keys(connection: psycopg.Connection[Any], request: PublishRequest) ->
 
 def publish_method(plan: Plan) -> PublishMethod:
     """How a run's rows become the target's; a test's table is shaped like the target and then dropped."""
-    if plan.mode == "catch_up":
+    if plan.mode is Mode.INCREMENTAL:
         return PublishMethod.MERGE
-    return PublishMethod(plan.publish) if plan.publish else PublishMethod.SWAP
+    return plan.publish or PublishMethod.SWAP
 
 
 def make_staging(connection: psycopg.Connection[Any], plan: Plan) -> None:

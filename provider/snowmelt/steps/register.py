@@ -1,4 +1,4 @@
-"""Gathering: the chunks' files become the run's manifest, in the ledger and in S3."""
+"""Registering a run's files: what the unloads returned becomes the manifest, in the ledger and in S3."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from snowmelt.errors import StagingError, StagingUnavailable, VerificationError
 from snowmelt.ledger.files import read_staged_chunks, write_staged
 from snowmelt.ledger.runs import write_outcome
 from snowmelt.plan.plan import Plan
-from snowmelt.steps.planning import read_plan
 from snowmelt.steps.publish import make_staging
 from snowmelt.unload.manifest import MOST_BATCHES, Batch, Manifest, StagedChunk, plan_batches, split_document
 from snowmelt.unload.staged import look_for_chunks, manifest_exists, read_manifest
 from snowmelt.unload.statements import build_write_document
+from snowmelt.vocabulary import Mode, Outcome
 
 #: Load tasks that the keys of a run may take, of those that a map may have.
-MOST_KEY_BATCHES = 20
+MAX_KEY_BATCHES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class RegisteredFiles:
     """The run's files."""
 
     batches: tuple[Batch, ...]
@@ -37,49 +37,58 @@ class Gathered:
     bucket: str
     manifest_key: str
 
+    def load_tasks(self) -> list[dict[str, Any]]:
+        """{batch, label, keys} of each load task, as S3ToPostgresLoadOperator takes them."""
+        return [
+            {"batch": batch.index, "label": f"keys: {batch.label}" if keys else batch.label, "keys": keys}
+            for batches, keys in ((self.batches, False), (self.key_batches, True))
+            for batch in batches
+        ]
 
-def gather_files(
+
+def register_files(
     postgres: psycopg.Connection[Any],
-    run_id: str,
+    plan: Plan,
     staged: Sequence[StagedChunk],
     *,
     s3: Callable[[], Any],
     snowflake: Callable[[], AbstractContextManager[Connection]],
-) -> Gathered:
+) -> RegisteredFiles:
     """Add the chunks up against the plan, record them, write the manifest where there is none yet.
 
-    :param staged: what the unloads returned; empty in mode `load`, which reads the manifest that is there, and when a run
-        goes on whose files were recorded before.
+    :param staged: what the unloads returned; empty in mode `load`, which reads the existing manifest, and when a run
+        goes on whose files were registered before.
     :raises VerificationError: the chunks do not add up to the rows of the snapshot.
     """
-    plan = read_plan(postgres, run_id)
     client = s3()
     key = plan.location.key(plan.manifest_path)
-    if plan.mode == "load":
+    if plan.mode is Mode.LOAD:
         manifest = read_manifest(client, plan.location.bucket, key)
         chunks = _present(client, manifest.chunks)
     else:
         chunks = _complete(postgres, plan, client, staged)
         manifest = _manifest(plan, chunks)
-    room = MOST_BATCHES - (MOST_KEY_BATCHES if plan.keys is not None else 0)
+    room = MOST_BATCHES - (MAX_KEY_BATCHES if plan.keys is not None else 0)
     batches = plan_batches([file for chunk in chunks for file in chunk.files], room)
-    write_staged(postgres, run_id, chunks, batches)
-    key_batches = () if plan.keys is None else _gather_keys(postgres, plan.keys, client, staged)
-    if plan.mode != "load":
+    write_staged(postgres, plan.run_id, chunks, batches)
+    key_batches = () if plan.keys is None else _register_keys(postgres, plan.keys, client, staged)
+    if plan.mode is not Mode.LOAD:
         _write_manifest(plan, manifest, client, key, snowflake)
-    if plan.mode == "unload":
-        write_outcome(postgres, run_id, "unloaded")
+    if plan.mode is Mode.UNLOAD:
+        write_outcome(postgres, plan.run_id, Outcome.UNLOADED)
         batches = ()
     else:
         make_staging(postgres, plan)
     files = sum(len(chunk.files) for chunk in chunks)
-    return Gathered(batches, key_batches, files, manifest.rows, manifest.bytes, plan.location.bucket, key)
+    return RegisteredFiles(
+        batches, key_batches, files, manifest.rows, manifest.bytes, plan.location.bucket, key
+    )
 
 
 def _complete(
     postgres: psycopg.Connection[Any], plan: Plan, client: Any, staged: Sequence[StagedChunk]
 ) -> tuple[StagedChunk, ...]:
-    """The plan's chunks as they were unloaded: now, or, when a run goes on that was gathered before, as they were recorded."""
+    """The plan's chunks as they were unloaded: now, or, when a run goes on that was registered before, as they were recorded."""
     mine = {chunk.index for chunk in plan.chunks}
     chunks = tuple(sorted((one for one in staged if one.chunk in mine), key=lambda chunk: chunk.chunk))
     if not chunks:
@@ -88,11 +97,11 @@ def _complete(
     return chunks
 
 
-def _gather_keys(
+def _register_keys(
     postgres: psycopg.Connection[Any], keys: Plan, client: Any, staged: Sequence[StagedChunk]
 ) -> tuple[Batch, ...]:
     chunks = _complete(postgres, keys, client, staged)
-    batches = plan_batches([file for chunk in chunks for file in chunk.files], MOST_KEY_BATCHES)
+    batches = plan_batches([file for chunk in chunks for file in chunk.files], MAX_KEY_BATCHES)
     write_staged(postgres, keys.run_id, chunks, batches)
     make_staging(postgres, keys)
     return batches
@@ -103,7 +112,7 @@ def _present(client: Any, chunks: tuple[StagedChunk, ...]) -> tuple[StagedChunk,
     if not look.complete:
         raise StagingError(
             f"{len(look.missing)} files of the manifest are gone from S3, for example {look.missing[0]}. "
-            "They were cleaned up or have expired: unload anew."
+            "They were cleaned up or have expired: unload again."
         )
     return look.chunks
 
@@ -117,7 +126,7 @@ def _check_complete(plan: Plan, chunks: tuple[StagedChunk, ...]) -> None:
         raise VerificationError(
             f"Run {plan.run_id} has {len(wanted)} chunks, and {len(found)} were unloaded; missing: {missing[:10]}. Clear the task `unload`."
         )
-    if plan.snapshot is None or plan.mode == "test":
+    if plan.snapshot is None or plan.mode is Mode.TEST:
         return
     for chunk in chunks:
         counted = wanted[chunk.chunk].rows
@@ -155,7 +164,7 @@ def _write_manifest(
     key: str,
     snowflake: Callable[[], AbstractContextManager[Connection]],
 ) -> None:
-    """Have Snowflake write it, and read it back: an audit trail that cannot be read is none."""
+    """Have Snowflake write it, and read it back: an audit trail that cannot be read is not one."""
     document = manifest.to_document()
     if (
         manifest_exists(client, manifest.bucket, key)

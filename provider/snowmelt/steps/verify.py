@@ -13,7 +13,6 @@ from typing import Any
 import psycopg
 
 from snowmelt.compare.measure import verify_fingerprint
-from snowmelt.config.sections import DEFAULT_FINGERPRINT_ROWS
 from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.drivers.snowflake import Connection
 from snowmelt.errors import SnowmeltError, VerificationError
@@ -21,6 +20,7 @@ from snowmelt.ledger.files import read_counts, read_strange_loaded
 from snowmelt.ledger.runs import read_report, write_verification
 from snowmelt.plan.plan import Plan
 from snowmelt.sql.names import postgres_identifier
+from snowmelt.vocabulary import Verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +74,11 @@ def summarise_counts(plan: Plan, counts: Counts) -> dict[str, Any]:
     }
 
 
-#: Fingerprints are computed up to this many rows: both databases read every row once more for them.
-FINGERPRINT_ROWS = DEFAULT_FINGERPRINT_ROWS
-
-
 def verify_run(
     postgres: psycopg.Connection[Any],
     plan: Plan,
     *,
     snowflake: Callable[[], AbstractContextManager[Connection]],
-    fingerprint_rows: int = FINGERPRINT_ROWS,
 ) -> dict[str, Any]:
     """Count, compare, record; the run may be published only when this has returned.
 
@@ -95,7 +90,7 @@ def verify_run(
     :raises VerificationError: naming every difference; nothing is published then, and the staging table stays for a look.
     """
     try:
-        return _read_published(postgres, plan) or _verify(postgres, plan, snowflake, fingerprint_rows)
+        return _read_published(postgres, plan) or _verify(postgres, plan, snowflake)
     except SnowmeltError:
         # Another try may have verified and published meanwhile, and taken the staging table away.
         done = None if postgres.broken else _read_published(postgres, plan)
@@ -115,11 +110,8 @@ def _verify(
     postgres: psycopg.Connection[Any],
     plan: Plan,
     snowflake: Callable[[], AbstractContextManager[Connection]],
-    fingerprint_rows: int,
 ) -> dict[str, Any]:
-    keys = plan.keys and verify_run(
-        postgres, plan.keys, snowflake=snowflake, fingerprint_rows=fingerprint_rows
-    )
+    keys = plan.keys and verify_run(postgres, plan.keys, snowflake=snowflake)
     counts = _read_counts(postgres, plan)
     summary = summarise_counts(plan, counts)
     differences = find_differences(plan, counts)
@@ -127,12 +119,12 @@ def _verify(
         _refuse(postgres, plan, summary, "; ".join(differences))
     if keys is not None:
         summary["keys"] = keys
-    if plan.verify == "counts":
+    if plan.verify is Verify.COUNTS:
         summary["fingerprint"] = {"compared": False, "reason": "verify is counts: only counts were compared"}
-    elif plan.source_rows > fingerprint_rows:
+    elif plan.source_rows > plan.fingerprint_rows:
         summary["fingerprint"] = {
             "compared": False,
-            "reason": f"more than {fingerprint_rows:,} rows: only counts were compared",
+            "reason": f"more than {plan.fingerprint_rows:,} rows: only counts were compared",
         }
     else:
         try:

@@ -16,8 +16,9 @@ import psycopg
 from snowmelt.config.fields import WAREHOUSE_SIZES, warehouse_size
 from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.drivers.snowflake import Connection, read_named_rows, read_rows
-from snowmelt.errors import ConfigurationError
+from snowmelt.errors import AccessError, ConfigurationError
 from snowmelt.ledger import runs as ledger
+from snowmelt.rights.snowflake import describe_missing, warehouse_grants
 from snowmelt.sql.names import snowflake_identifier, snowflake_literal
 
 CURRENT_WAREHOUSE = "SELECT CURRENT_WAREHOUSE()"
@@ -51,8 +52,8 @@ def resize_warehouse(
 ) -> dict[str, str]:
     """Set the session's warehouse to a size, and note which it had. Safe to repeat.
 
-    :raises ConfigurationError: the session has no warehouse, or its role cannot see it.
-    :raises AccessError: the role lacks MODIFY on the warehouse.
+    :raises ConfigurationError: the session has no warehouse.
+    :raises AccessError: the role cannot see the warehouse, or lacks MODIFY on it.
     """
     doing = f"Resizing the warehouse of run {run_id} to {wanted}"
     name = read_rows(snowflake, CURRENT_WAREHOUSE, doing)[0][0]
@@ -65,7 +66,10 @@ def resize_warehouse(
         row = cursor.execute(ledger.READ_ORIGINAL_SIZE, (name,)).fetchone()
         original = row[0] if row else _read_size(snowflake, name, doing)
         cursor.execute(ledger.WRITE_RESIZED, (name, run_id, original))
-    read_rows(snowflake, build_resize(name, wanted), doing)
+    try:
+        read_rows(snowflake, build_resize(name, wanted), doing)
+    except AccessError as error:
+        raise AccessError(f"{error} {_missing(snowflake, name)}") from error
     log.info("Warehouse %s: %s → %s for this unload", name, original, wanted)
     return {"warehouse": name, "original": original, "size": wanted}
 
@@ -94,6 +98,11 @@ def _read_size(snowflake: Connection, name: str, doing: str) -> str:
     for row in read_named_rows(snowflake, build_show_warehouse(name), doing):
         if row["name"] == name:
             return parse_size(str(row["size"]))
-    raise ConfigurationError(
-        f"{doing}: the role sees no warehouse {name!r}. GRANT MONITOR, MODIFY ON WAREHOUSE to it, or leave warehouse_size out."
+    raise AccessError(
+        f"{doing}: the role does not see the size of the warehouse {name!r}. {_missing(snowflake, name)} Or leave warehouse_size out."
     )
+
+
+def _missing(snowflake: Connection, name: str) -> str:
+    role = read_rows(snowflake, "SELECT CURRENT_ROLE()", "Reading the session's role")[0][0]
+    return describe_missing(warehouse_grants(name, resized=True), str(role))

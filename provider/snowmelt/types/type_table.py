@@ -107,7 +107,8 @@ _WHOLE = frozenset({ArrowKind.INTEGER, ArrowKind.WHOLE})
 _TEXT = frozenset({ArrowKind.TEXT})
 
 #: COPY reads four digits of a year for certain. What stands behind another year makes PostgreSQL refuse the value, and says why.
-_YEARS = "IFF(YEAR({0}) BETWEEN 1 AND 9999, '', ' is beyond the years 1 to 9999')"
+BEYOND_YEARS = " is beyond the years 1 to 9999"
+_YEARS = f"IFF(YEAR({{0}}) BETWEEN 1 AND 9999, '', '{BEYOND_YEARS}')"
 _UTC = "CONVERT_TIMEZONE('UTC', {t})"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from snowmelt.drivers.snowflake import (
@@ -16,46 +15,23 @@ from snowmelt.drivers.snowflake import (
     read_status,
     submit_query,
 )
-from snowmelt.errors import ConfigurationError, SourceUnavailable
+from snowmelt.errors import ConfigurationError, SourceUnavailable, Topic
 from snowmelt.json_values import to_json
-from snowmelt.sql.names import TableName, parse_identifiers, snowflake_identifier
+from snowmelt.sql.names import parse_identifiers, snowflake_identifier
 from snowmelt.sql.predicate import parse_source_filter
 from snowmelt.types.column_plan import plan_columns
 from snowmelt.types.columns import Column, ColumnRules
 from snowmelt.types.type_table import FileFormat
-from snowmelt.unload.chunks import Chunk
 from snowmelt.unload.location import Location
 from snowmelt.unload.manifest import StagedChunk
-from snowmelt.unload.statements import build_select, build_source, build_unload, build_where, parse_unloaded
-
-
-@dataclass(frozen=True, slots=True)
-class UnloadRequest:
-    """One unload."""
-
-    source: TableName
-    #: Folder below the location; ends in a slash.
-    path: str
-    #: Stage as the user writes it, or empty; then the integration writes into the bucket.
-    stage: str
-    integration: str
-    bucket: str
-    #: (name in the file, SQL expression); None: every column in its exact staged form.
-    columns: tuple[tuple[str, str], ...] | None
-    where: str
-    chunk: Chunk
-    snapshot: str | None
-    row_limit: int
-    file_format: str
-    compression: str
-    max_file_bytes: int
-    #: Whether `where` may ask other objects.
-    subqueries: bool = False
-
-    @property
-    def title(self) -> str:
-        """What is unloaded, for messages."""
-        return f"{self.source}, {self.chunk.label}"
+from snowmelt.unload.statements import (
+    UnloadRequest,
+    build_select,
+    build_source,
+    build_unload,
+    build_where,
+    parse_unloaded,
+)
 
 
 def submit_unload(session: Connection, request: UnloadRequest) -> dict[str, Any]:
@@ -63,6 +39,11 @@ def submit_unload(session: Connection, request: UnloadRequest) -> dict[str, Any]
     location = read_location(
         session, bucket=request.bucket, stage=stage_sql(request.stage), integration=request.integration
     )
+    if request.base is not None and location.base != request.base:
+        raise ConfigurationError(
+            f"The stage {location.stage} now writes below {location.key('')!r} of the bucket {location.bucket}, and the run was planned "
+            f"when it wrote below {request.base!r}. Put its URL back to finish this run, or start a new one."
+        )
     planned = () if request.columns is not None else _plan_all(session, request)
     columns = request.columns or tuple((column.source, column.select) for column in planned)
     checked = parse_source_filter(request.where, subqueries=request.subqueries).sql if request.where else ""
@@ -107,14 +88,14 @@ def describe_unload(request: UnloadRequest, submitted: Mapping[str, Any]) -> dic
             "snapshot": request.snapshot,
             "file_format": request.file_format,
             "compression": request.compression,
-            "path": f"{submitted['base']}{request.path}",
+            "path": Location(submitted["bucket"], submitted["base"], "", "").key(request.path),
             "columns": submitted["columns"],
         }
     }
 
 
 def find_submitted(session: Connection, submitted: object, request: UnloadRequest) -> dict[str, Any] | None:
-    """The query that an earlier try submitted, when it still runs or has succeeded; None: submit anew."""
+    """The query that an earlier try submitted, when it still runs or has succeeded; None: submit it again."""
     if not isinstance(submitted, Mapping) or submitted.get("path") != request.path:
         return None
     status = read_status(
@@ -172,7 +153,13 @@ def read_location(connection: Connection, *, bucket: str, stage: str = "", integ
                 "Neither snowflake_unload.stage_name nor snowflake_unload.storage_integration is set: "
                 "Snowflake needs one of them to write into the bucket by its own role."
             )
-        return Location(bucket=bucket, base="", stage="", integration=integration)
+        return Location(
+            bucket=bucket,
+            base="",
+            stage="",
+            integration=integration,
+            scheme=_read_scheme(connection, integration),
+        )
     rows = read_named_rows(connection, f"DESC STAGE {stage}", f"Reading the stage {stage}")
     url = next((str(row["property_value"]) for row in rows if str(row["property"]).upper() == "URL"), "")
     urls = json.loads(url) if url.startswith("[") else [url]
@@ -185,8 +172,17 @@ def read_location(connection: Connection, *, bucket: str, stage: str = "", integ
     if bucket and found != bucket:
         raise ConfigurationError(
             f"The stage {stage} writes to the bucket {found!r}, and s3_staging.bucket is {bucket!r}: "
-            "nothing would be found there. Make both the same."
+            "nothing would be found there. Make both the same.",
+            topic=Topic.BUCKET_MISSING,
         )
     return Location(
         bucket=found, base=base if not base or base.endswith("/") else f"{base}/", stage=stage, integration=""
     )
+
+
+def _read_scheme(connection: Connection, integration: str) -> str:
+    """s3, s3gov or s3china, by the integration's STORAGE_PROVIDER."""
+    sql = f"DESC INTEGRATION {snowflake_identifier(integration)}"
+    rows = read_named_rows(connection, sql, f"Reading the integration {integration}")
+    found = (str(row["property_value"]) for row in rows if str(row["property"]).upper() == "STORAGE_PROVIDER")
+    return next(found, "s3").lower()

@@ -1,19 +1,22 @@
 """The exact SQL of an unload: `COPY INTO <location>`, the manifest's own, and what their results mean.
 
-Source: Snowflake documentation, "COPY INTO <location>" and "AT | BEFORE".
+Sources: Snowflake documentation, "COPY INTO <location>", "AT | BEFORE", "CREATE FILE FORMAT" (formatTypeOptions) and "Data unloading
+considerations" (empty strings and NULL); PostgreSQL "COPY" (CSV format: the NULL string is not compared with a quoted value).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from snowmelt.errors import ConfigurationError, SourceError
-from snowmelt.sql.names import snowflake_identifier, snowflake_literal
-from snowmelt.unload.csv_dialect import csv_file_format
+from snowmelt.sql.names import TableName, snowflake_identifier, snowflake_literal
+from snowmelt.unload.chunks import Chunk
 from snowmelt.unload.location import Location
 from snowmelt.unload.manifest import StagedFile
+from snowmelt.vocabulary import FileFormat
 
 #: What every session of Snowmelt sets. UTC: no session time zone may touch a value. No narrowing: with it, Snowflake
 #: picks each file's integer type by the values in that file, so that two files of one unload differ in schema.
@@ -27,8 +30,46 @@ SESSION_PARAMETERS = {
 #: Snowflake's longest QUERY_TAG, in characters.
 QUERY_TAG_LENGTH = 2000
 
-PARQUET_COMPRESSIONS = ("snappy", "none")
-CSV_COMPRESSIONS = ("none", "gzip")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnloadRequest:
+    """One unload."""
+
+    source: TableName
+    #: Folder below the location; ends in a slash.
+    path: str
+    #: Stage as the user writes it, or empty; then the integration writes into the bucket.
+    stage: str
+    integration: str
+    bucket: str
+    #: Key prefix that the stage's own URL has to have; None: any.
+    base: str | None = None
+    #: (name in the file, SQL expression); None: every column in its exact staged form.
+    columns: tuple[tuple[str, str], ...] | None
+    where: str
+    #: Whether `where` may ask other objects.
+    subqueries: bool = False
+    chunk: Chunk
+    #: The instant to read at; None: now.
+    snapshot: str | None
+    #: Rows at most; 0: all.
+    row_limit: int
+    file_format: str
+    compression: str
+    max_file_bytes: int
+    #: What it runs by: a warehouse, and seconds after which Snowflake cancels it. None: the connection's, the account's.
+    warehouse: str | None = None
+    statement_timeout_s: int | None = None
+
+    @property
+    def title(self) -> str:
+        """What is unloaded, for messages."""
+        return f"{self.source}, {self.chunk.label}"
+
+
+def max_file_bytes(megabytes: int) -> int:
+    """A file's upper bound in bytes, from MB of 1,048,576 bytes; Snowflake takes at most 5 GB."""
+    return min(megabytes * 1024 * 1024, 5_000_000_000)
 
 
 def build_source(table: str, snapshot: str | None) -> str:
@@ -54,14 +95,40 @@ def build_select(
     return f"SELECT {columns} FROM {source}{condition}{limit}"
 
 
+# CSV as Snowflake writes it and PostgreSQL reads it: UTF-8, comma, line feed, double quotes (a quote inside is doubled, backslash is an
+# ordinary character), no header line. Snowflake encloses every text in quotes, so NULL, a bare `\N`, differs from every text: an
+# empty text is `""`, the text `\N` is `"\N"`, and no line can start with a bare `\.`, which ends a COPY before PostgreSQL 18.
+_SNOWFLAKE_COMPRESSION = {"none": "NONE", "gzip": "GZIP", "zstd": "ZSTD"}
+#: COPY's own text for the dialect. A constant: no part of it comes from a form, a file or a name.
+COPY_OPTIONS = r"""FORMAT csv, DELIMITER ',', QUOTE '"', ESCAPE '"', NULL '\N', ENCODING 'UTF8'"""
+
+
+def csv_file_format(compression: str) -> str:
+    """The operand of Snowflake's FILE_FORMAT for an unload that `COPY_OPTIONS` reads; it goes with HEADER = FALSE.
+
+    :param compression: none, gzip or zstd; aws_s3 takes none, and gzip where the object says `Content-Encoding: gzip`.
+    :raises ConfigurationError: for any other compression.
+    """
+    if compression not in _SNOWFLAKE_COMPRESSION:
+        raise ConfigurationError(
+            f"CSV files cannot be loaded under the compression {compression!r}: "
+            f"choose one of {', '.join(_SNOWFLAKE_COMPRESSION)}."
+        )
+    return (
+        f"(TYPE = CSV COMPRESSION = {_SNOWFLAKE_COMPRESSION[compression]} "
+        r"""FIELD_DELIMITER = ',' RECORD_DELIMITER = '\n' FIELD_OPTIONALLY_ENCLOSED_BY = '"' """
+        r"ESCAPE = NONE ESCAPE_UNENCLOSED_FIELD = NONE NULL_IF = ('\\N') EMPTY_FIELD_AS_NULL = FALSE)"
+    )
+
+
 def build_file_format(file_format: str, compression: str) -> str:
     """The FILE_FORMAT option's text for one of the two staged formats.
 
     :raises ConfigurationError: a format or compression that Snowmelt cannot load.
     """
-    allowed = {"parquet": PARQUET_COMPRESSIONS, "csv": CSV_COMPRESSIONS}.get(file_format)
-    if allowed is None:
-        raise ConfigurationError(f"file_format is {file_format!r}; it is one of parquet, csv.")
+    if file_format not in set(FileFormat):
+        raise ConfigurationError(f"file_format is {file_format!r}; it is one of {', '.join(FileFormat)}.")
+    allowed = FileFormat(file_format).compressions
     if compression not in allowed:
         raise ConfigurationError(
             f"compression is {compression!r}; for file_format {file_format} it is one of {', '.join(allowed)}."

@@ -1,45 +1,48 @@
-"""The census: one statement, and what it says about digits that PostgreSQL does not have."""
+"""Source statistics: one statement, and what it says about digits that PostgreSQL does not have."""
 
 from __future__ import annotations
 
 import pytest
 
 from snowmelt.errors import ConfigurationError, ValueRefused
-from snowmelt.plan.statistics import Census, build_census, parse_census, refuse_nanoseconds
+from snowmelt.plan.statistics import SourceStatistics, StatisticsQuestion, refuse_nanoseconds
 from snowmelt.plan.watermark import build_highest, build_since, build_target_highest
 from snowmelt.types.narrow import Range
 from snowmelt.types.snowflake_type import nanosecond_predicate
 from snowmelt.types.type_names import parse_snowflake_type
+from snowmelt.vocabulary import Nanoseconds
 
 NANOSECONDS = {"T": nanosecond_predicate('"T"'), "U": nanosecond_predicate('"U"')}
 
 
 def test_one_statement_counts_rows_watermark_and_digits():
-    sql = build_census("T AT(X)", '("A" > 1)', {"T": "P1", "U": "P2"}, "MAX(W)")
+    sql = StatisticsQuestion('("A" > 1)', {"T": "P1", "U": "P2"}, "MAX(W)").sql("T AT(X)")
     assert sql == 'SELECT COUNT(*), MAX(W), COUNT_IF(P1), COUNT_IF(P2) FROM T AT(X) WHERE ("A" > 1)'
-    assert build_census("T", "", {}) == "SELECT COUNT(*), NULL FROM T"
-    assert build_census("T", "", {"T": "P1"}, measured={"A": '"A"', "B": '"B"'}) == (
+    assert StatisticsQuestion().sql("T") == "SELECT COUNT(*), NULL FROM T"
+    assert StatisticsQuestion(nanoseconds={"T": "P1"}, measured={"A": '"A"', "B": '"B"'}).sql("T") == (
         'SELECT COUNT(*), NULL, COUNT_IF(P1), MIN("A"), MAX("A"), MIN("B"), MAX("B") FROM T'
     )
 
 
-def test_ranges_stand_behind_the_counts():
-    census = parse_census((5, None, 0, "-3", 10**30, None, None), {"T": "P"}, {"A": '"A"', "B": '"B"'})
-    assert census.ranges == {"A": Range(-3, 10**30), "B": Range(None, None)}
+def test_ranges_come_after_the_counts():
+    question = StatisticsQuestion(nanoseconds={"T": "P"}, measured={"A": '"A"', "B": '"B"'})
+    found = question.parse((5, None, 0, "-3", 10**30, None, None))
+    assert found.ranges == {"A": Range(-3, 10**30), "B": Range(None, None)}
 
 
 def test_only_columns_with_such_values_are_named():
-    census = parse_census((10, "w", 0, 3), NANOSECONDS)
-    assert census == Census(10, {"U": 3}, "w")
+    question = StatisticsQuestion(nanoseconds=NANOSECONDS)
+    found = question.parse((10, "w", 0, 3))
+    assert found == SourceStatistics(10, {"U": 3}, "w")
     with pytest.raises(
         ValueRefused, match=r"A\.B\.T holds times with digits beyond the microsecond.*: U \(3 values\)"
     ):
-        refuse_nanoseconds(census, "refuse", "A.B.T")
-    assert refuse_nanoseconds(census, "truncate", "A.B.T").endswith(
+        refuse_nanoseconds(found, Nanoseconds.REFUSE, "A.B.T")
+    assert refuse_nanoseconds(found, Nanoseconds.TRUNCATE, "A.B.T").endswith(
         "nanoseconds = truncate says: U (3 values)"
     )
-    assert refuse_nanoseconds(parse_census((10, None, 0, 0), NANOSECONDS), "refuse", "A.B.T") is None
-    assert refuse_nanoseconds(parse_census((0, None, None, None), NANOSECONDS), "refuse", "A.B.T") is None
+    assert refuse_nanoseconds(question.parse((10, None, 0, 0)), Nanoseconds.REFUSE, "A.B.T") is None
+    assert refuse_nanoseconds(question.parse((0, None, None, None)), Nanoseconds.REFUSE, "A.B.T") is None
 
 
 def test_a_catch_up_takes_the_watermark_itself_and_nulls_again():

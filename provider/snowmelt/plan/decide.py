@@ -1,0 +1,373 @@
+"""Deciding what a run does: pure functions from a request and facts to the questions that are still open, and to the plan.
+
+The order of a planning: `TableFacts` are read; `plan_table_columns` and `ask_…` say what else has to be asked; the answers
+become `Facts`; `plan_migration` decides. A load of existing files goes straight from `StagedFacts` to `plan_load`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from snowmelt.config.request import MigrationRequest
+from snowmelt.errors import ConfigurationError, SchemaError, SourceError, StagingError
+from snowmelt.load.method import choose_load_method
+from snowmelt.plan.facts import Facts, RunIdentity, StagedFacts, TableFacts, TargetFacts, Window
+from snowmelt.plan.plan import KEYS_SUFFIX, Plan, plan_keys
+from snowmelt.plan.statistics import SourceStatistics, StatisticsQuestion, refuse_nanoseconds
+from snowmelt.plan.watermark import build_highest, build_since, build_target_highest, build_window
+from snowmelt.publish.staging_table import staging_name
+from snowmelt.sql.names import match_name, parse_table_name
+from snowmelt.types import type_table
+from snowmelt.types.column_plan import plan_columns, plan_staged_columns
+from snowmelt.types.columns import ColumnPlan, ColumnRules
+from snowmelt.types.narrow import find_measured, find_outgrown, plan_narrow
+from snowmelt.unload.chunks import (
+    Chunk,
+    ChunkKey,
+    build_bounds_query,
+    check_ordered,
+    plan_chunks,
+    sample_percent,
+    whole_table,
+)
+from snowmelt.unload.statements import build_source, build_where
+from snowmelt.vocabulary import (
+    BadRows,
+    Compression,
+    Duplicates,
+    FileFormat,
+    LoadMethod,
+    Mode,
+    Nanoseconds,
+    PublishMethod,
+    Verify,
+)
+
+
+def plan_table_columns(
+    request: MigrationRequest, tables: TableFacts, rules: ColumnRules | None = None
+) -> ColumnPlan:
+    """Each source column's place in the target.
+
+    :param rules: instead of the request's.
+    :raises SchemaError: naming the table and every column without a safe way.
+    """
+    with _named_faults(request):
+        return plan_columns(
+            tables.source_columns,
+            tables.target.columns,
+            rules or request.columns,
+            type_table.FileFormat(request.file_format),
+            long_names=request.policies.long_names,
+            schema_drift=request.policies.schema_drift,
+        )
+
+
+def ask_target_watermark(
+    request: MigrationRequest, tables: TableFacts, columns: ColumnPlan, window: Window | None
+) -> str | None:
+    """The PostgreSQL query for the highest watermark of a target that was filled by other means; None: it is not needed."""
+    name = request.watermark_column
+    needed = (
+        Mode(request.mode) is Mode.INCREMENTAL
+        and name is not None
+        and window is None
+        and tables.target.columns is not None
+        and tables.target.published_watermark is None
+    )
+    target = {column.source: column.target for column in columns.columns}.get(name or "")
+    if not needed or name is None or target is None:
+        return None
+    return build_target_highest(request.target_schema, request.target_table, target, tables.type_of(name))
+
+
+def ask_statistics(
+    request: MigrationRequest,
+    tables: TableFacts,
+    columns: ColumnPlan,
+    watermark: str | None,
+    window: Window | None,
+) -> StatisticsQuestion:
+    """What is asked of the rows that the run copies.
+
+    :param watermark: that an incremental run starts from.
+    :raises ConfigurationError: the watermark column has no order, or no window.
+    """
+    name, mode = request.watermark_column, Mode(request.mode)
+    since, highest = "", None
+    if name is not None and mode in {Mode.FULL, Mode.INCREMENTAL}:
+        type_ = tables.type_of(name)
+        check_ordered(type_, name, "watermark_column")
+        highest = build_highest(name, type_)
+        if mode is Mode.INCREMENTAL and window is not None:  # the watermark stays where it is
+            since, highest = build_window(name, type_, *window), None
+        elif mode is Mode.INCREMENTAL:
+            since = build_since(name, type_, watermark, request.policies.watermark_overlap)
+    return StatisticsQuestion(
+        where=build_where(request.source_filter or "", since),
+        nanoseconds=columns.nanoseconds,
+        highest=highest,
+        measured=_find_numbers(request, tables, columns) if request.narrow_numbers else {},
+    )
+
+
+def _find_numbers(request: MigrationRequest, tables: TableFacts, columns: ColumnPlan) -> dict[str, str]:
+    """The whole numbers whose range is asked: all but those whose type the configuration says."""
+    ruled = [name for typed in request.columns.type if (name := match_name(typed, tables.names)) is not None]
+    return find_measured([column for column in columns.columns if column.source in tables.names], ruled)
+
+
+def plan_fitting_columns(
+    request: MigrationRequest, tables: TableFacts, statistics: SourceStatistics
+) -> ColumnPlan:
+    """The columns as the values ask for them: numbers of a new target as narrow as they fit.
+
+    :raises SchemaError: numbers have outgrown the existing target, each with the ALTER that takes them.
+    """
+    existing = tables.target.columns
+    if existing is None and statistics.ranges:
+        rules = replace(request.columns, type={**request.columns.type, **plan_narrow(statistics.ranges)})
+        return plan_table_columns(request, tables, rules)
+    columns = plan_table_columns(request, tables)
+    if existing is not None:
+        where = (request.target_schema, request.target_table)
+        faults = find_outgrown(columns.columns, existing, statistics.ranges, where)
+        if faults:
+            raise SchemaError(
+                f"{request.source} has outgrown {'.'.join(where)}. Nothing was unloaded:", faults
+            )
+    return columns
+
+
+def report_nanoseconds(request: MigrationRequest, statistics: SourceStatistics) -> str | None:
+    """What the run says of digits beyond the microsecond; None: there are none.
+
+    :raises ValueRefused: the policy refuses them.
+    """
+    return refuse_nanoseconds(statistics, Nanoseconds(request.policies.nanoseconds), str(request.source))
+
+
+def ask_bounds(
+    request: MigrationRequest,
+    tables: TableFacts,
+    question: StatisticsQuestion,
+    snapshot: str | None,
+    rows: int,
+) -> str | None:
+    """The query for the chunks' bounds; None: the table is not cut.
+
+    :param rows: that the run copies.
+    """
+    key = _chunk_key(request, tables)
+    if key is None or Mode(request.mode) is Mode.TEST or rows <= request.chunk_rows:
+        return None
+    return build_bounds_query(
+        build_source(request.source.sql, snapshot),
+        key,
+        where=question.where,
+        chunk_rows=request.chunk_rows,
+        table_rows=rows,
+    )
+
+
+def _chunk_key(request: MigrationRequest, tables: TableFacts) -> ChunkKey | None:
+    name = request.chunking_column
+    return None if not name else ChunkKey(name, tables.type_of(name))
+
+
+def ask_keys(request: MigrationRequest, tables: TableFacts, snapshot: str | None) -> str | None:
+    """The query that counts the keys of all rows; None: no keys are compared."""
+    if (
+        Mode(request.mode) is not Mode.INCREMENTAL
+        or not request.policies.reconcile_deletes
+        or tables.target.columns is None
+    ):
+        return None
+    return StatisticsQuestion(request.source_filter or "").sql(build_source(request.source.sql, snapshot))
+
+
+def plan_migration(identity: RunIdentity, request: MigrationRequest, facts: Facts) -> Plan:
+    """The plan of a run that reads its rows from Snowflake.
+
+    :param request: with every column to the letter (`match_columns`).
+    :raises ConfigurationError, SchemaError, ValueRefused, SourceError: with everything that stops it.
+    """
+    refuse_obstacles(request, facts.obstacles)
+    tables, snapshot = facts.tables, facts.snapshot
+    columns = plan_fitting_columns(request, tables, snapshot.statistics)
+    question = ask_statistics(request, tables, columns, facts.watermark, identity.window)
+    reported = report_nanoseconds(request, snapshot.statistics)
+    mode = Mode(request.mode)
+    rows, limit = snapshot.statistics.rows, 0
+    if mode is Mode.TEST:
+        limit = request.row_limit or 0
+        rows = min(rows, limit)
+    # A full run starts from nothing; a backfill leaves the watermark where it is.
+    before = facts.watermark if mode is Mode.INCREMENTAL and identity.window is None else None
+    plan = Plan(
+        **_plan_common(identity, request, tables.target, columns, (request.file_format, request.compression)),
+        source=request.source,
+        location=tables.location,
+        path=_plan_path(request, identity),
+        where=question.where,
+        row_limit=limit,
+        snapshot=snapshot.at,
+        snapshot_note="; ".join(part for part in (snapshot.note, reported) if part) or None,
+        source_rows=rows,
+        chunks=_plan_chunks(request, facts, rows),
+        watermark_column=request.watermark_column,
+        watermark=snapshot.statistics.watermark or before,
+        watermark_before=before,
+    )
+    return plan if facts.key_rows is None else _with_keys(request, plan, facts.key_rows)
+
+
+def plan_load(identity: RunIdentity, request: MigrationRequest, facts: StagedFacts) -> Plan:
+    """The plan of a run that loads the files of an earlier unload, from its manifest alone.
+
+    :raises SchemaError: columns without a safe way; the rules for columns are not those that the files were written by.
+    """
+    refuse_obstacles(request, facts.obstacles)
+    manifest, location = facts.manifest, facts.location
+    columns = plan_staged_target(request, facts)
+    return Plan(
+        **_plan_common(
+            identity, request, facts.target, columns, (manifest.file_format, manifest.compression)
+        ),
+        source=parse_table_name(manifest.source),
+        location=location,
+        path=manifest.path.removeprefix(
+            location.base
+        ),  # the manifest was checked to be in the folder that it names
+        where="",
+        row_limit=0,
+        snapshot=manifest.snapshot,
+        snapshot_note=f"files of the unload {manifest.run_id}",
+        source_rows=manifest.rows,
+        chunks=(),
+        watermark_column=None,
+        watermark=None,
+        watermark_before=None,
+    )
+
+
+def plan_staged_target(request: MigrationRequest, facts: StagedFacts) -> ColumnPlan:
+    """The place in the target of each column of an earlier unload's files."""
+    with _named_faults(request):
+        return plan_staged_columns(
+            facts.manifest.columns,
+            facts.target.columns,
+            request.columns,
+            type_table.FileFormat(facts.manifest.file_format),
+            long_names=request.policies.long_names,
+            schema_drift=request.policies.schema_drift,
+        )
+
+
+def refuse_obstacles(request: MigrationRequest, obstacles: tuple[str, ...]) -> None:
+    """A publish that cannot be is refused before anything is unloaded; the publish looks again.
+
+    :raises ConfigurationError: naming each obstacle.
+    """
+    if obstacles:
+        raise ConfigurationError(
+            f'{request.target_schema}.{request.target_table} cannot be swapped; choose publish "truncate", or remove what stands in the way:',
+            obstacles,
+        )
+
+
+def _plan_common(
+    identity: RunIdentity,
+    request: MigrationRequest,
+    target: TargetFacts,
+    columns: ColumnPlan,
+    staged: tuple[str, str],
+) -> dict[str, Any]:
+    """The fields of a plan that do not depend on where its rows come from.
+
+    :param staged: file format and compression of the staged files.
+    """
+    try:
+        file_format, compression = FileFormat(staged[0]), Compression(staged[1])
+    except ValueError as error:
+        raise StagingError(f"The staged files are of a kind that cannot be loaded: {error}.") from error
+    policies, unload = request.policies, request.staging
+    return {
+        "run_id": identity.run_id,
+        "mode": Mode(request.mode),
+        "target_schema": request.target_schema,
+        "target_table": request.target_table,
+        "staging_table": staging_name(request.target_table, identity.run_id),
+        "file_format": file_format,
+        "compression": compression,
+        "max_file_bytes": request.max_file_bytes,
+        "warehouse": unload.warehouse,
+        "warehouse_size": unload.warehouse_size,
+        "statement_timeout_s": unload.statement_timeout_s,
+        "load_method": choose_load_method(
+            LoadMethod(request.load_method), file_format, compression, aws_s3_reason=target.aws_s3_reason
+        ),
+        "columns": columns.columns,
+        "added_columns": tuple(column.target for column in columns.added_to_target),
+        "publish": PublishMethod(request.publish) if request.publish else None,
+        "uniqueness_columns": request.uniqueness_columns,
+        "bad_rows": BadRows(policies.bad_rows),
+        "quarantine_limit": policies.quarantine_limit,
+        "duplicates": Duplicates(policies.duplicates),
+        "inserts_only": policies.inserts_only,
+        "defer_indexes": policies.defer_indexes,
+        "verify": Verify(policies.verify),
+        "fingerprint_rows": identity.fingerprint_rows,
+        "cleanup_after_load": request.cleanup_after_load,
+        "filter_subqueries": policies.filter_subqueries,
+        "max_delete_percent": policies.max_delete_percent,
+    }
+
+
+def _plan_path(request: MigrationRequest, identity: RunIdentity) -> str:
+    """The run's folder below the stage: `<prefix>/run_<run_id>/`, or `<prefix>/test_<rows>_rows/`."""
+    test = Mode(request.mode) is Mode.TEST
+    folder = f"test_{request.row_limit}_rows/" if test else f"run_{identity.run_id}/"
+    return f"{request.staging.prefix}{folder}"
+
+
+def _plan_chunks(request: MigrationRequest, facts: Facts, rows: int) -> tuple[Chunk, ...]:
+    """The chunks of the run; their rows and the snapshot's count come from two statements over one snapshot: they must agree."""
+    key = _chunk_key(request, facts.tables)
+    if facts.buckets is None or key is None:
+        return whole_table(rows)
+    exact = sample_percent(rows) is None
+    chunks = plan_chunks(list(facts.buckets), key, chunk_rows=request.chunk_rows, exact=exact)
+    counted = [chunk.rows for chunk in chunks if chunk.rows is not None]
+    if len(counted) == len(chunks) and sum(counted) != rows:
+        raise SourceError(
+            f"{request.source} has {rows:,} rows, and its {len(chunks)} chunks have {sum(counted):,}. "
+            "Without a snapshot the table may have changed in between: start a new run."
+        )
+    return chunks
+
+
+def _with_keys(request: MigrationRequest, plan: Plan, rows: int) -> Plan:
+    missing = set(plan.uniqueness_columns) - {column.source for column in plan.columns}
+    if missing:
+        raise ConfigurationError(
+            f"reconcile_deletes compares keys, and {', '.join(sorted(missing))} of uniqueness_columns is not copied. "
+            "Copy it, or set reconcile_deletes to false."
+        )
+    staging = staging_name(request.target_table, f"{plan.run_id}{KEYS_SUFFIX}")
+    keys = plan_keys(plan, rows=rows, where=build_where(request.source_filter or ""), staging_table=staging)
+    return replace(plan, keys=keys)
+
+
+@contextmanager
+def _named_faults(request: MigrationRequest) -> Iterator[None]:
+    try:
+        yield
+    except SchemaError as error:
+        raise SchemaError(
+            f"{request.source} → {request.target_schema}.{request.target_table}: these columns cannot be copied as they are:",
+            error.faults,
+        ) from error
