@@ -14,7 +14,6 @@ SCOPE = Scope(
     created_on="2026-01-01 00:00:00 +0000",
     source_filter="N < 2",
     columns={"id": '"ID"', "name": '"NAME"'},
-    types={"id": "integer", "name": "text"},
     unique_key=("ID",),
     watermark_column="AT",
 )
@@ -58,7 +57,6 @@ def test_what_is_as_it_was_goes_on():
         (replace(SCOPE, columns={"id": '"ID"'}), SAME, 'column "name": copied → not copied'),
         (replace(SCOPE, columns=SCOPE.columns | {"x": '"X"'}), SAME, 'column "x": not copied → copied'),
         (replace(SCOPE, columns=SCOPE.columns | {"name": "'*'"}), SAME, 'column "name": "NAME" → \'*\''),
-        (replace(SCOPE, types=SCOPE.types | {"id": "bigint"}), SAME, 'type of column "id": integer → bigint'),
     ],
 )
 def test_what_differs_is_named_with_both_values(scope, target, said):

@@ -32,10 +32,8 @@ class Scope:
     created_on: str | None
     #: The source_filter, or an empty text.
     source_filter: str
-    #: Target column → the expression that it is unloaded by, with its mask.
+    #: Target column → the Snowflake expression of its value: the quoted column, or its mask.
     columns: Mapping[str, str]
-    #: Target column → its type in the target.
-    types: Mapping[str, str]
     #: Source names, in their order.
     unique_key: tuple[str, ...]
     watermark_column: str | None
@@ -118,8 +116,6 @@ def _column_changes(before: Scope, now: Scope) -> Iterator[Change]:
             yield Change(f'column "{name}"', "copied", "not copied: earlier values stay")
         elif before.columns[name] != now.columns[name]:
             yield Change(f'mask or expression of column "{name}"', before.columns[name], now.columns[name])
-        elif before.types.get(name) != now.types.get(name):
-            yield Change(f'type of column "{name}"', before.types.get(name, "?"), now.types.get(name, "?"))
 
 
 def _names(names: tuple[str, ...]) -> str:

@@ -105,6 +105,13 @@ class SchemaDrift(Word):
     ADD_COLUMNS = "add_columns"
 
 
+class OnChange(Word):
+    """What an incremental run does where the target is not as the last published run left it, or its configuration changed."""
+
+    FAIL = "fail"  #: it stops before anything is unloaded
+    FULL = "full"  #: it takes all rows, and removes those that the source does not have
+
+
 class LongNames(Word):
     """What happens to a name of more than 63 bytes."""
 
@@ -131,6 +138,7 @@ class Outcome(Word):
 
     RUNNING = "running"
     PUBLISHED = "published"
+    DIFFERS = "differs"  #: published, and the whole target is not the source, as a policy allows
     UNLOADED = "unloaded"
     TESTED = "tested"
     FAILED = "failed"
@@ -139,7 +147,7 @@ class Outcome(Word):
     GOOD: ClassVar[frozenset[str]]
 
 
-Outcome.GOOD = frozenset({Outcome.PUBLISHED, Outcome.UNLOADED, Outcome.TESTED})
+Outcome.GOOD = frozenset({Outcome.PUBLISHED, Outcome.DIFFERS, Outcome.UNLOADED, Outcome.TESTED})
 
 #: Class → a word of an earlier version → the word that it means.
 _ALIASES: dict[str, dict[str, str]] = {

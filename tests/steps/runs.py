@@ -129,7 +129,7 @@ class World:
             if before_verify:
                 connection.execute(before_verify)
             verification.verify_run(connection, plan, snowflake=self.session)
-            return publishing.publish_run(connection, plan)
+            return publishing.publish_run(connection, plan, snowflake=self.session)
 
     def run(self, table: dict[str, Any], **params: Any) -> dict[str, Any]:
         plan = self.plan(table, **params)

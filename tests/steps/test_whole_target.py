@@ -11,7 +11,7 @@ import os
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
@@ -119,13 +119,13 @@ class Nights(RuleBasedStateMachine):
     def change_on_change(self, action):
         self.settings["on_change"] = action
 
-    @rule(publish=st.sampled_from(["swap", "replace"]))
+    @rule(publish=st.sampled_from(["swap", "truncate"]))
     def run_full(self, publish):
         self.run("full", publish=publish)
 
     @rule()
     def run_incremental(self):
-        self.run("incremental")
+        self.run("catch_up")
 
     def filled(self) -> bool:
         return self.world.query("SELECT to_regclass('public.w') IS NOT NULL") == [(True,)]
@@ -175,6 +175,7 @@ def test_published_means_that_the_whole_target_equals_the_source(run_world):
             stateful_step_count=STEPS,
             deadline=None,
             suppress_health_check=list(HealthCheck),
+            phases=[Phase.generate],
             print_blob=False,
         ),
     )

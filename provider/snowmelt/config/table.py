@@ -26,6 +26,7 @@ from snowmelt.config.sections import (
 from snowmelt.errors import SchemaError
 from snowmelt.sql.names import TableName
 from snowmelt.sql.text import find_text_faults
+from snowmelt.vocabulary import OnChange
 
 if TYPE_CHECKING:
     from snowmelt.types.columns import ColumnRules
@@ -143,6 +144,7 @@ DEFAULT_SCHEDULE = "0 2 * * *"
 DEFAULT_QUARANTINE_LIMIT = 1000
 DEFAULT_TARGET_SCHEMA = "public"
 DEFAULT_DELETE_PERCENT = 10
+DEFAULT_SHRINK_PERCENT = 50
 
 
 def _filter(value: Any) -> str | None:
@@ -204,6 +206,12 @@ class Policies(Section):
     defer_indexes: FlagField = False
     #: What has to agree before anything is published.
     verify: VerifyField = "fingerprint"
+    #: Incremental: what happens where the target or its configuration is not as the last published run left it.
+    on_change: Annotated[OnChange, BeforeValidator(fields.one_of(tuple(OnChange)))] = OnChange.FAIL
+    #: A full run that would leave less than the rest of the target's rows is refused: percent that it may shrink by.
+    max_shrink_percent: Annotated[int, BeforeValidator(fields.whole_number(0, 100))] = DEFAULT_SHRINK_PERCENT
+    #: The watermark column may be a text, whose order is that of its bytes.
+    text_watermark: FlagField = False
     #: The source_filter may ask other objects by subqueries.
     filter_subqueries: FlagField = False
 

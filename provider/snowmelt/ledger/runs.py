@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 from snowmelt.errors import AccessError, TerminalError
 from snowmelt.ledger.tables import MIGRATIONS
 from snowmelt.rights.postgres import LEDGER_RIGHTS, LEDGER_SCHEMA, READ_HELD, HeldRights, find_missing
+from snowmelt.vocabulary import Outcome
 
 #: Two first runs at once: one creates the tables, the other waits. The number is arbitrary, and nobody else's.
 LOCK = "SELECT pg_advisory_xact_lock(5647382910)"
@@ -128,7 +129,7 @@ WHERE run_id = %(run_id)s AND published_at IS NULL
 """
 #: Inside the publish transaction. No row: the run was published before.
 WRITE_PUBLISHED = """
-UPDATE snowmelt.run SET published_at = clock_timestamp(), publish_result = %(result)s, outcome = 'published', error = NULL
+UPDATE snowmelt.run SET published_at = clock_timestamp(), publish_result = %(result)s, outcome = %(outcome)s, error = NULL
 WHERE run_id = %(run_id)s AND published_at IS NULL
 """
 WRITE_RECONCILED = """
@@ -274,9 +275,11 @@ def write_verification(
         )
 
 
-def write_published(cursor: Cursor, run_id: str, result: dict[str, Any]) -> bool:
+def write_published(
+    cursor: Cursor, run_id: str, result: dict[str, Any], outcome: Outcome = Outcome.PUBLISHED
+) -> bool:
     """Mark the run as published, inside the publish transaction. False: it was published before."""
-    cursor.execute(WRITE_PUBLISHED, {"run_id": run_id, "result": Jsonb(result)})
+    cursor.execute(WRITE_PUBLISHED, {"run_id": run_id, "result": Jsonb(result), "outcome": outcome})
     return cursor.rowcount == 1
 
 

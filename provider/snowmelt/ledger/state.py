@@ -29,7 +29,12 @@ WHERE (n.nspname, c.relname) = (%s, %s)
 """
 
 
-def read_state(connection: psycopg.Connection[Any], target: str) -> TargetState | None:
+#: A backfill changes the rows of a target, and nothing else of its state.
+WRITE_ROWS = "UPDATE snowmelt.target_state SET rows = %s WHERE target = %s"
+DELETE_STATE = "DELETE FROM snowmelt.target_state WHERE target = %s"
+
+
+def read_state(connection: psycopg.Connection[Any] | psycopg.Cursor[Any], target: str) -> TargetState | None:
     """What the last published run left in the target; None where no run of this ledger has filled it.
 
     :param target: schema.table, as the plan names it.
@@ -63,6 +68,16 @@ def write_state(cursor: psycopg.Cursor[Any], target: str, state: TargetState) ->
             "snapshot": state.snapshot,
         },
     )
+
+
+def write_rows(cursor: psycopg.Cursor[Any], target: str, rows: int) -> None:
+    """Record the rows that a backfill leaves."""
+    cursor.execute(WRITE_ROWS, (rows, target))
+
+
+def delete_state(cursor: psycopg.Cursor[Any], target: str) -> None:
+    """Nobody can say any more what the target is a copy of."""
+    cursor.execute(DELETE_STATE, (target,))
 
 
 def read_identity(
