@@ -244,8 +244,16 @@ CHANGED = {
         "target table: the one that was filled → another one",
     ),
     "another filter": ("SELECT 1", {"source_filter": "ID < 50"}, "source_filter: none → ID < 50"),
-    "a mask": ("SELECT 1", {"columns": {"mask": {"V": "LEFT(V, 1)"}}}, 'mask or expression of column "v"'),
-    "a column less": ("SELECT 1", {"columns": {"exclude": ["V"], "target_only": ["v"]}}, 'column "v": copied → not copied'),
+    "a mask": (
+        "SELECT 1",
+        {"columns": {"mask": {"V": {"expression": "LEFT(V, 1)", "type": "VARCHAR(1)"}}}},
+        'mask or expression of column "v"',
+    ),
+    "a column less": (
+        "SELECT 1",
+        {"columns": {"exclude": ["V"], "target_only": ["v"]}},
+        'column "v": copied → not copied',
+    ),
     "another key": ("SELECT 1", {"uniqueness_columns": ["ID", "AT"]}, "uniqueness_columns: ID → ID, AT"),
 }
 

@@ -104,7 +104,9 @@ class Nights(RuleBasedStateMachine):
 
     @rule(masked=st.booleans())
     def change_mask(self, masked):
-        self.settings["columns"] = {"mask": {"V": "LEFT(V, 1)"}} if masked else {}
+        self.settings["columns"] = (
+            {"mask": {"V": {"expression": "LEFT(V, 1)", "type": "VARCHAR(1)"}}} if masked else {}
+        )
 
     @rule(excluded=st.booleans())
     def change_columns(self, excluded):
