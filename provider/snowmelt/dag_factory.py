@@ -197,7 +197,7 @@ def _add_tasks(config: Config, table: TableConfig | None, execution: Execution) 
         **run, **snowflake, **postgres, **goes_on,
     )  # fmt: skip
     publish = MigrationPublishOperator(
-        task_id="publish", execution=execution, outlets=[PUBLISHED], **run, **postgres, **goes_on
+        task_id="publish", execution=execution, outlets=[PUBLISHED], **run, **snowflake, **postgres, **goes_on
     )
     cleanup = MigrationCleanupOperator(
         task_id="cleanup",

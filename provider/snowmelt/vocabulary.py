@@ -109,6 +109,13 @@ class SchemaDrift(Word):
     ADD_COLUMNS = "add_columns"
 
 
+class OnChange(Word):
+    """What an incremental run does where the target is not as the last published run left it, or its configuration changed."""
+
+    FAIL = "fail"  #: it stops before anything is unloaded
+    FULL = "full"  #: it takes all rows, and removes those that the source does not have
+
+
 class LongNames(Word):
     """What happens to a name of more than 63 bytes."""
 
@@ -136,6 +143,7 @@ class Outcome(Word):
     RUNNING = "running"
     PUBLISHED = "published"
     RECONCILED = "reconciled"  #: a run of keys, used up by the publish of its incremental run
+    DIFFERS = "differs"  #: published, and the whole target is not the source, as a policy allows
     UNLOADED = "unloaded"
     TESTED = "tested"
     FAILED = "failed"

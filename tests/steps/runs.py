@@ -133,7 +133,7 @@ class World:
             verification.verify_run(connection, plan, snowflake=self.session)
             if before_publish:
                 connection.execute(before_publish)
-            return publishing.publish_run(connection, plan)
+            return publishing.publish_run(connection, plan, snowflake=self.session)
 
     def run(self, table: dict[str, Any], **params: Any) -> dict[str, Any]:
         plan = self.plan(table, **params)

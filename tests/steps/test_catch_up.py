@@ -29,8 +29,11 @@ def test_a_row_that_was_committed_late_is_caught_within_the_overlap(filled):
     filled.sql(
         "INSERT INTO C VALUES (200, '2026-01-01 09:00', 'an hour late'), (201, '2026-01-01 08:59:59', 'later still')"
     )
-    filled.run(TABLE)
-    assert rows(filled, "id >= 200") == [(200, "an hour late")]
+    with pytest.raises(
+        VerificationError, match=r"the source has 102 rows .* would have 101: 1 rows are missing"
+    ):
+        filled.run(TABLE)
+    assert rows(filled, "id >= 200") == []
     filled.run(TABLE | {"watermark_overlap": 3601})
     assert rows(filled, "id >= 200") == [(200, "an hour late"), (201, "later still")]
 
@@ -40,9 +43,9 @@ def test_the_last_row_of_a_key_wins_or_the_run_is_refused(filled):
         "CREATE TABLE D (ID NUMBER(9,0), AT TIMESTAMP_NTZ(6), V VARCHAR)",
         "INSERT INTO D VALUES (1, '2026-01-02', 'first'), (1, '2026-01-03', 'last'), (2, NULL, 'null'), (2, '2026-01-01 10:00', 'set')",
     )
-    table = TABLE | {"source": "D", "target": "c"}
+    table = TABLE | {"source": "D", "target": "c", "on_change": "full", "max_shrink_percent": 100}
     filled.run(table)
-    assert rows(filled, "id IN (1, 2)") == [(1, "last"), (2, "set")]
+    assert rows(filled) == [(1, "last"), (2, "set")]
     filled.sql("INSERT INTO D VALUES (1, '2026-01-04', 'again'), (1, '2026-01-05', 'twice')")
     with pytest.raises(ValueRefused, match=r"most frequent key is in 3 rows"):
         filled.run(table | {"duplicates": "refuse"})
@@ -87,7 +90,7 @@ def test_a_first_run_that_dies_between_settling_its_keys_and_the_publish_goes_on
     with world.target() as connection:
         from snowmelt.steps import publish as publishing
 
-        assert publishing.publish_run(connection, plan)["inserted"] == 3
+        assert publishing.publish_run(connection, plan, snowflake=world.session)["inserted"] == 3
     assert rows(world) == [(1, "last"), (2, "one"), (3, "null")]
 
 
@@ -127,7 +130,10 @@ def test_rows_that_the_source_removed_are_removed(filled):
 
 
 def test_rows_outside_of_the_filter_are_gone_for_the_target(filled):
-    filled.run(TABLE | {"reconcile_deletes": True, "source_filter": "ID <> 7"})
+    narrower = TABLE | {"reconcile_deletes": True, "source_filter": "ID <> 7"}
+    with pytest.raises(ConfigurationError, match="source_filter: none → ID <> 7"):
+        filled.run(narrower)
+    filled.run(narrower | {"on_change": "full"})
     assert len(rows(filled)) == 99
 
 
@@ -194,9 +200,114 @@ def test_every_kind_of_watermark_moves_and_is_taken_again(world, type_):
         f"CREATE TABLE C (ID NUMBER(9,0) NOT NULL PRIMARY KEY, AT {type_}, V VARCHAR)",
         f"INSERT INTO C VALUES (1, {low}, 'x'), (2, {low}, 'x')",
     )
-    world.run(TABLE)
+    table = TABLE | {"text_watermark": type_ == "VARCHAR"}
+    world.run(table)
     world.sql(f"INSERT INTO C VALUES (3, {low}, 'tie'), (4, {high}, 'new')")
-    world.run(TABLE)
+    world.run(table)
     world.sql(f"INSERT INTO C VALUES (5, {high}, 'tie')")
-    assert world.run(TABLE)["inserted"] == 1
+    assert world.run(table)["inserted"] == 1
     assert [number for number, _ in rows(world)] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("type_", "why"), [("TIME", "starts again each day"), ("VARCHAR", "in the order of their bytes")]
+)
+def test_a_watermark_whose_order_does_not_grow_is_refused(world, type_, why):
+    world.sql(f"CREATE TABLE C (ID NUMBER(9,0) NOT NULL PRIMARY KEY, AT {type_}, V VARCHAR)")
+    with pytest.raises(ConfigurationError, match=why):
+        world.run(TABLE)
+
+
+def test_a_watermark_in_the_future_is_not_obeyed(filled):
+    filled.sql("INSERT INTO C VALUES (200, '9999-12-31', 'far'), (201, '2026-01-02', 'near')")
+    filled.run(TABLE)
+    assert filled.query("SELECT value FROM snowmelt.watermark") == [("2026-01-02 00:00:00.000000000",)]
+    filled.sql("INSERT INTO C VALUES (202, '2026-01-03', 'later')")
+    filled.run(TABLE)
+    assert rows(filled, "id >= 200") == [(200, "far"), (201, "near"), (202, "later")]
+
+
+def test_a_watermark_never_goes_back(filled):
+    filled.sql("INSERT INTO C VALUES (200, '2026-01-02', 'last')")
+    filled.run(TABLE)
+    filled.sql("DELETE FROM C WHERE ID = 200", "INSERT INTO C VALUES (201, '2026-01-01 23:30', 'earlier')")
+    filled.run(TABLE | {"reconcile_deletes": True})
+    assert filled.query("SELECT value FROM snowmelt.watermark") == [("2026-01-02 00:00:00.000000000",)]
+    assert rows(filled, "id >= 200") == [(201, "earlier")]
+
+
+CHANGED = {
+    "emptied": ("TRUNCATE public.c", {}, "rows of the target: 100 → 0"),
+    "created again": (
+        "ALTER TABLE public.c RENAME TO old; CREATE TABLE public.c (LIKE old INCLUDING ALL)",
+        {},
+        "target table: the one that was filled → another one",
+    ),
+    "another filter": ("SELECT 1", {"source_filter": "ID < 50"}, "source_filter: none → ID < 50"),
+    "a mask": (
+        "SELECT 1",
+        {"columns": {"mask": {"V": {"expression": "LEFT(V, 1)", "type": "VARCHAR(1)"}}}},
+        'mask or expression of column "v"',
+    ),
+    "a column less": (
+        "SELECT 1",
+        {"columns": {"exclude": ["V"], "target_only": ["v"]}},
+        'column "v": copied → not copied',
+    ),
+    "another key": ("SELECT 1", {"uniqueness_columns": ["ID", "AT"]}, "uniqueness_columns: ID → ID, AT"),
+}
+
+
+@pytest.mark.parametrize("kind", CHANGED)
+def test_a_run_does_not_go_on_from_the_state_of_another_copy(filled, kind):
+    statement, settings, said = CHANGED[kind]
+    filled.execute(*statement.split("; "))
+    with pytest.raises(ConfigurationError, match="is not as run") as refused:
+        filled.run(TABLE | settings)
+    assert said in str(refused.value)
+    filled.run(TABLE | settings | {"on_change": "full", "max_shrink_percent": 100})
+    expected = 50 if kind == "another filter" else 100
+    assert filled.query("SELECT count(*) FROM public.c") == [(expected,)]
+    filled.run(TABLE | settings)
+
+
+def test_a_target_that_something_else_filled_is_not_taken_for_a_copy(world):
+    world.sql(
+        "CREATE TABLE C (ID NUMBER(9,0) NOT NULL PRIMARY KEY, AT TIMESTAMP_NTZ(6), V VARCHAR)",
+        "INSERT INTO C VALUES (1, '2026-01-01', 'a'), (2, '2026-01-02', 'b')",
+    )
+    world.execute(
+        "CREATE TABLE public.c (id integer PRIMARY KEY, at timestamp, v text)",
+        "INSERT INTO public.c VALUES (2, '2026-01-02', 'b')",
+    )
+    with pytest.raises(ConfigurationError, match="rows of the target: none by the ledger → 1"):
+        world.run(TABLE)
+    world.run(TABLE | {"on_change": "full"})
+    assert rows(world) == [(1, "a"), (2, "b")]
+
+
+def test_a_dropped_target_is_filled_from_the_beginning(filled):
+    filled.execute("DROP TABLE public.c")
+    filled.run(TABLE)
+    assert len(rows(filled)) == 100
+
+
+def test_rows_that_stay_behind_end_the_run_as_differing(filled):
+    filled.sql("DELETE FROM C WHERE ID < 5")
+    result = filled.run(TABLE)
+    assert result["whole_target"]["extra"] == 5
+    assert "reconcile_deletes is false" in result["whole_target"]["reason"]
+    assert filled.query("SELECT outcome FROM snowmelt.run ORDER BY started_at DESC LIMIT 1") == [("differs",)]
+
+
+def test_an_emptied_source_does_not_empty_the_target(filled):
+    filled.sql("DELETE FROM C WHERE ID < 60")
+    full = {"source": "C", "mode": "full", "publish": "swap"}
+    with pytest.raises(VerificationError, match=r"has 100 rows and would have 40: 60\.0 % less"):
+        filled.run(full)
+    filled.sql("DELETE FROM C")
+    with pytest.raises(VerificationError, match="never to nothing"):
+        filled.run(full | {"max_shrink_percent": 99})
+    assert len(rows(filled)) == 100
+    filled.run(full | {"max_shrink_percent": 100})
+    assert rows(filled) == []

@@ -22,6 +22,7 @@ from snowmelt.vocabulary import (
     LongNames,
     Mode,
     Nanoseconds,
+    OnChange,
     PublishMethod,
     SchemaDrift,
     Verify,
@@ -230,6 +231,24 @@ class Policies(Section):
         "What has to agree before anything is published.",
         details="See docs/verification.md.",
         form=("How", "Verification"),
+    )
+    on_change: Annotated[OnChange, choice(OnChange)] = setting(
+        OnChange.FAIL,
+        "Mode **incremental**: what happens where the target is not as the last published run left it, or where source, filter, columns, "
+        "masks or key are no longer the same. The run stops, or it takes all rows and deletes those that the source does not have.",
+        details="A column that `schema_drift` adds is filled in all rows either way. See docs/nightly.md.",
+        form=("How", "On change"),
+    )
+    max_shrink_percent: Annotated[int, Whole(0, 100)] = setting(
+        50,
+        "A full run, or one that takes all rows again, is refused before it would leave the target smaller by more than this percentage, "
+        "or empty; 100 allows both.",
+        form=("How", "Maximum shrinkage, in percent"),
+    )
+    text_watermark: Flag = setting(
+        False,
+        "The `watermark_column` may be a text.",
+        details="Texts are in the order of their bytes, where '9' is above '10': only for texts that grow, as ISO dates do.",
     )
     filter_subqueries: Flag = setting(
         False,

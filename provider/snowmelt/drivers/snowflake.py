@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from snowmelt.drivers.snowflake_errors import snowflake_failures
 from snowmelt.errors import AccessError, SnowmeltError, SourceError
 from snowmelt.rights.snowflake import SnowflakeGrant, describe_missing, source_grants
-from snowmelt.sql.names import TableName, snowflake_literal
+from snowmelt.sql.names import TableName, snowflake_identifier, snowflake_literal
 from snowmelt.types.columns import SourceColumn
 from snowmelt.types.type_names import describe_snowflake_type
 
@@ -90,6 +90,15 @@ def naming_grants(connection: Connection, grants: Sequence[SnowflakeGrant]) -> I
             raise error from error.__cause__
         error.args = (f"{error} {describe_missing(grants, str(role or '<role>'))}", *error.args[1:])
         raise
+
+
+def read_created(connection: Connection, table: TableName) -> str | None:
+    """When the source was created, as Snowflake prints it; None where it does not say (a share's objects)."""
+    schema = snowflake_identifier(table.database, table.schema)
+    sql = f"SHOW OBJECTS LIKE {snowflake_literal(table.table)} IN SCHEMA {schema}"
+    rows = read_named_rows(connection, sql, f"Reading when {table} was created")
+    created = next((row.get("created_on") for row in rows if row["name"] == table.table), None)
+    return None if created is None else str(created)
 
 
 def read_now(connection: Connection) -> str:

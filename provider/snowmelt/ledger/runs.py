@@ -179,10 +179,11 @@ def write_verification(
         )
 
 
-def write_published(cursor: Cursor, run_id: str, result: dict[str, Any]) -> bool:
+def write_published(
+    cursor: Cursor, run_id: str, result: dict[str, Any], outcome: Outcome = Outcome.PUBLISHED
+) -> bool:
     """Mark the run as published, inside the publish transaction. False: it was published before."""
-    values = {"run_id": run_id, "result": Jsonb(result), "outcome": Outcome.PUBLISHED}
-    cursor.execute(WRITE_PUBLISHED, values)
+    cursor.execute(WRITE_PUBLISHED, {"run_id": run_id, "result": Jsonb(result), "outcome": outcome})
     return cursor.rowcount == 1
 
 

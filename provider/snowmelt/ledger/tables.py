@@ -138,4 +138,18 @@ CREATE TABLE snowmelt.submitted_query (
 );
 COMMENT ON TABLE snowmelt.submitted_query IS 'The query that unloads a chunk, from its submission on, for people to read; nothing decides by it';
 """,
+    """
+CREATE TABLE snowmelt.target_state (
+    target text PRIMARY KEY,
+    run_id text NOT NULL,
+    target_oid oid NOT NULL,
+    target_filenode oid NOT NULL,
+    scope jsonb NOT NULL,
+    rows bigint NOT NULL,
+    missing bigint NOT NULL DEFAULT 0,
+    snapshot text,
+    published_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE snowmelt.target_state IS 'Which copy filled a target, and up to where; written in the publish transaction alone';
+""",
 )

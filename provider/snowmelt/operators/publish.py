@@ -86,6 +86,7 @@ class MigrationPublishOperator(BaseOperator):
 
     :param run_id: the run's id in the ledger.
     :param execution: how patient to be with locks, and what an index build may use; None: the defaults.
+    :param snowflake_conn_id: asked only where one key may be in several rows of the source.
     :param postgres_conn_id: Airflow connection of the target, which holds the ledger. (templated)
     """
 
@@ -98,6 +99,7 @@ class MigrationPublishOperator(BaseOperator):
         self,
         *,
         run_id: str,
+        snowflake_conn_id: str = "snowflake_default",
         postgres_conn_id: str = "postgres_default",
         execution: Execution | None = None,
         **kwargs: Any,
@@ -105,6 +107,7 @@ class MigrationPublishOperator(BaseOperator):
         super().__init__(**kwargs)
         self.run_id = run_id
         self.postgres_conn_id = postgres_conn_id
+        self.snowflake_conn_id = snowflake_conn_id
         self.execution = execution
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -116,7 +119,12 @@ class MigrationPublishOperator(BaseOperator):
             plan = read_plan(postgres, self.run_id)
             if plan.mode is Mode.UNLOAD:
                 raise AirflowSkipException("Mode unload: nothing was loaded")
-            result = publish_run(postgres, plan, self.execution)
+            result = publish_run(
+                postgres,
+                plan,
+                self.execution,
+                snowflake=lambda: run_session(self.snowflake_conn_id, plan, context),
+            )
         self.log.info("%s: %s", plan.target, result)
         if plan.mode is not Mode.TEST and PUBLISHED in self.outlets:
             asset = published_table(plan.target_schema, plan.target_table, self.postgres_conn_id)

@@ -14,10 +14,20 @@ from typing import Any
 from snowmelt.config.request import MigrationRequest
 from snowmelt.errors import ConfigurationError, SchemaError, SourceError, StagingError
 from snowmelt.load.method import choose_load_method
-from snowmelt.plan.facts import Facts, RunIdentity, StagedFacts, TableFacts, TargetFacts, Window
+from snowmelt.plan.facts import (
+    Facts,
+    RunIdentity,
+    Snapshot,
+    StagedFacts,
+    Start,
+    TableFacts,
+    TargetFacts,
+    Window,
+)
 from snowmelt.plan.plan import KEYS_SUFFIX, Plan, plan_keys
+from snowmelt.plan.start import advance, build_scope, check_watermark_type, is_beyond
 from snowmelt.plan.statistics import SourceStatistics, StatisticsQuestion, refuse_nanoseconds
-from snowmelt.plan.watermark import build_highest, build_since, build_target_highest, build_window
+from snowmelt.plan.watermark import build_highest, build_since, build_window
 from snowmelt.publish.staging_table import staging_name
 from snowmelt.sql.names import match_name, parse_table_name
 from snowmelt.types.column_plan import plan_columns
@@ -67,34 +77,16 @@ def plan_table_columns(
         )
 
 
-def ask_target_watermark(
-    request: MigrationRequest, tables: TableFacts, columns: ColumnPlan, window: Window | None
-) -> str | None:
-    """The PostgreSQL query for the highest watermark of a target that was filled by other means; None: it is not needed."""
-    name = request.watermark_column
-    needed = (
-        Mode(request.mode) is Mode.INCREMENTAL
-        and name is not None
-        and window is None
-        and tables.target.columns is not None
-        and tables.target.published_watermark is None
-    )
-    target = {column.source: column.target for column in columns.columns}.get(name or "")
-    if not needed or name is None or target is None:
-        return None
-    return build_target_highest(request.target_schema, request.target_table, target, tables.type_of(name))
-
-
 def ask_statistics(
     request: MigrationRequest,
     tables: TableFacts,
     columns: ColumnPlan,
-    watermark: str | None,
+    start: Start,
     window: Window | None,
 ) -> StatisticsQuestion:
     """What is asked of the rows that the run copies.
 
-    :param watermark: that an incremental run starts from.
+    :param start: where an incremental run starts.
     :raises ConfigurationError: the watermark column has no order, or no window.
     """
     name, mode = request.watermark_column, Mode(request.mode)
@@ -102,11 +94,13 @@ def ask_statistics(
     if name is not None and mode in {Mode.FULL, Mode.INCREMENTAL}:
         type_ = tables.type_of(name)
         check_ordered(type_, name, "watermark_column")
+        if mode is Mode.INCREMENTAL:
+            check_watermark_type(type_, name, text_allowed=request.policies.text_watermark)
         highest = build_highest(name, type_)
         if mode is Mode.INCREMENTAL and window is not None:  # the watermark stays where it is
             since, highest = build_window(name, type_, *window), None
         elif mode is Mode.INCREMENTAL:
-            since = build_since(name, type_, watermark, request.policies.watermark_overlap)
+            since = build_since(name, type_, start.watermark, request.policies.watermark_overlap)
     return StatisticsQuestion(
         where=build_where(request.source_filter or "", since),
         nanoseconds=columns.nanoseconds,
@@ -179,15 +173,25 @@ def _chunk_key(request: MigrationRequest, tables: TableFacts) -> ChunkKey | None
     return None if not name else ChunkKey(name, tables.type_of(name))
 
 
-def ask_keys(request: MigrationRequest, tables: TableFacts, snapshot: str | None) -> str | None:
-    """The query that counts the keys of all rows; None: no keys are compared."""
-    if (
-        Mode(request.mode) is not Mode.INCREMENTAL
-        or not request.policies.reconcile_deletes
-        or tables.target.columns is None
-    ):
+def ask_scope(request: MigrationRequest, snapshot: str | None) -> str | None:
+    """The query that counts the rows that the whole target must have after an incremental run; None for another run."""
+    if Mode(request.mode) is not Mode.INCREMENTAL:
         return None
     return StatisticsQuestion(request.source_filter or "").sql(build_source(request.source.sql, snapshot))
+
+
+def ask_highest(
+    request: MigrationRequest, tables: TableFacts, question: StatisticsQuestion, snapshot: Snapshot
+) -> str | None:
+    """The query for the highest watermark up to the snapshot; None: none is beyond it."""
+    name, at = request.watermark_column, snapshot.at
+    if name is None or at is None or question.highest is None:
+        return None
+    type_ = tables.type_of(name)
+    if not is_beyond(type_, snapshot.statistics.watermark, at):
+        return None
+    highest = build_highest(name, type_, until=at)
+    return StatisticsQuestion(question.where, highest=highest).sql(build_source(request.source.sql, at))
 
 
 def plan_migration(identity: RunIdentity, request: MigrationRequest, facts: Facts) -> Plan:
@@ -198,15 +202,16 @@ def plan_migration(identity: RunIdentity, request: MigrationRequest, facts: Fact
     """
     tables, snapshot = facts.tables, facts.snapshot
     columns = plan_fitting_columns(request, tables, snapshot.statistics)
-    question = ask_statistics(request, tables, columns, facts.watermark, identity.window)
+    question = ask_statistics(request, tables, columns, facts.start, identity.window)
     reported = report_nanoseconds(request, snapshot.statistics)
     mode = Mode(request.mode)
     rows, limit = snapshot.statistics.rows, 0
     if mode is Mode.TEST:
         limit = request.row_limit or 0
         rows = min(rows, limit)
-    # A full run starts from nothing; a backfill leaves the watermark where it is.
-    before = facts.watermark if mode is Mode.INCREMENTAL and identity.window is None else None
+    before = facts.start.watermark
+    backfill = mode is Mode.INCREMENTAL and identity.window is not None
+    leaves_state = mode is Mode.FULL or mode is Mode.INCREMENTAL
     plan = Plan(
         **_plan_common(identity, request, tables.target, columns, (request.file_format, request.compression)),
         source=request.source,
@@ -219,10 +224,27 @@ def plan_migration(identity: RunIdentity, request: MigrationRequest, facts: Fact
         source_rows=rows,
         chunks=_plan_chunks(request, facts, rows),
         watermark_column=request.watermark_column,
-        watermark=snapshot.statistics.watermark or before,
+        watermark=_plan_watermark(request, facts, before),
         watermark_before=before,
+        scope=build_scope(request, tables, columns) if leaves_state else None,
+        scope_rows=rows if mode is Mode.FULL else facts.scope_rows,
+        reload=facts.start.reload,
+        backfill=backfill,
     )
-    return plan if facts.key_rows is None else _with_keys(request, plan, facts.key_rows)
+    if facts.start.reload:
+        plan = replace(plan, max_delete_percent=100)
+    reconciles = mode is Mode.INCREMENTAL and (request.policies.reconcile_deletes or facts.start.reload)
+    if not reconciles or tables.target.columns is None or facts.scope_rows is None:
+        return plan
+    return _with_keys(request, plan, facts.scope_rows)
+
+
+def _plan_watermark(request: MigrationRequest, facts: Facts, before: str | None) -> str | None:
+    """The watermark that the run moves to: the highest one up to the snapshot, and never back."""
+    highest = facts.snapshot.statistics.watermark
+    if request.watermark_column is None:
+        return None
+    return advance(facts.tables.type_of(request.watermark_column), before, highest)
 
 
 def plan_load(identity: RunIdentity, request: MigrationRequest, facts: StagedFacts) -> Plan:
@@ -311,6 +333,7 @@ def _plan_common(
         "cleanup_after_load": request.cleanup_after_load,
         "filter_subqueries": policies.filter_subqueries,
         "max_delete_percent": policies.max_delete_percent,
+        "max_shrink_percent": policies.max_shrink_percent,
     }
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from snowmelt.config.sections import DEFAULT_FINGERPRINT_ROWS
 from snowmelt.plan.statistics import SourceStatistics
+from snowmelt.state import TargetNow, TargetState
 from snowmelt.types.columns import SourceColumn, TargetColumn
 from snowmelt.types.type_names import SnowflakeType
 from snowmelt.unload.chunks import Bucket
@@ -40,6 +41,10 @@ class TargetFacts:
     aws_s3_reason: str | None
     #: The watermark of the last published run of the same source, target and column.
     published_watermark: str | None
+    #: Which table it is now; None where it does not exist.
+    now: TargetNow | None = None
+    #: What the last published run left in it; None where no run of this ledger filled it.
+    state: TargetState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,8 @@ class TableFacts:
     source_columns: tuple[SourceColumn, ...]
     target: TargetFacts
     location: Location
+    #: When the source was created; None where Snowflake does not say.
+    created_on: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -58,6 +65,18 @@ class TableFacts:
     def type_of(self, name: str) -> SnowflakeType:
         """The type of a column of the source."""
         return next(column.type for column in self.source_columns if column.name == name)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a run starts."""
+
+    #: The watermark that an incremental run starts from: the published one, else the target's own highest; None: everything.
+    watermark: str | None = None
+    #: All rows are taken although the target has rows, and those that the source does not have are removed.
+    reload: bool = False
+    #: Why, one line each.
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +93,13 @@ class Facts:
     """Everything that a plan is decided from."""
 
     tables: TableFacts
-    #: The watermark that an incremental run starts from: the published one, else the target's own highest.
-    watermark: str | None
+    #: Where an incremental run starts.
+    start: Start
     snapshot: Snapshot
     #: The bounds' buckets; None where the table is not cut.
     buckets: tuple[Bucket, ...] | None = None
-    #: Rows that the run's filter alone selects; None where no keys are compared.
-    key_rows: int | None = None
+    #: Rows that the run's filter alone selects at the snapshot, for an incremental run: as many the whole target must have.
+    scope_rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from snowmelt.config.request import MigrationRequest
 from snowmelt.errors import PlanChanged
 from snowmelt.json_values import from_json, to_json
 from snowmelt.sql.names import TableName
+from snowmelt.state import Scope
 from snowmelt.types.columns import Column
 from snowmelt.unload.chunks import Chunk
 from snowmelt.unload.location import Location
@@ -103,6 +104,16 @@ class Plan:
     cleanup_after_load: bool
     #: Percent of the target's rows that a run may remove.
     max_delete_percent: int = 100
+    #: Percent of the target's rows by which a full run may shrink it.
+    max_shrink_percent: int = 100
+    #: What the target's state will be the state of; None: the run leaves no state (unload, test, load).
+    scope: Scope | None = None
+    #: Rows of the source in that scope at the snapshot: as many the whole target must have. None: they were not counted.
+    scope_rows: int | None = None
+    #: Incremental: all rows are taken, and those that the source does not have are removed (on_change = full).
+    reload: bool = False
+    #: Incremental: a backfill of a window, which leaves the watermark where it is.
+    backfill: bool = False
     #: Incremental with reconcile_deletes: the plan of the keys alone, whose rows say what the source still has.
     keys: Plan | None = None
 

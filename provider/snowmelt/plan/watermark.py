@@ -78,9 +78,16 @@ def build_window(column: str, type_: SnowflakeType, start: datetime, end: dateti
     return f"{quoted} >= {low} AND {quoted} < {high}"
 
 
-def build_highest(column: str, type_: SnowflakeType) -> str:
-    """The Snowflake expression for the highest watermark, as a bound's text; NULL when there is none."""
-    return build_bound_text(type_, f"MAX({build_ordered(type_, snowflake_identifier(column))})")
+def build_highest(column: str, type_: SnowflakeType, until: str | None = None) -> str:
+    """The Snowflake expression for the highest watermark, as a bound's text; NULL when there is none.
+
+    :param until: a snapshot, as Snowflake printed it: watermarks beyond it are left aside.
+    """
+    value = build_ordered(type_, snowflake_identifier(column))
+    if until is not None:
+        shown = "2026-01-01" if type_.name == "DATE" else "2026-01-01 00:00:00.000000000"
+        value = f"IFF({value} <= {build_bound_literal(type_, until[: len(shown)])}, {value}, NULL)"
+    return build_bound_text(type_, f"MAX({value})")
 
 
 def build_target_highest(schema: str, table: str, column: str, type_: SnowflakeType) -> str | None:

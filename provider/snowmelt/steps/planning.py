@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
 
 from snowmelt.config.parameters import POLICIES
 from snowmelt.config.request import MigrationRequest, match_columns
-from snowmelt.drivers.snowflake import Connection, read_columns, read_now, read_rows
+from snowmelt.drivers.postgres_errors import postgres_failures
+from snowmelt.drivers.snowflake import Connection, read_columns, read_created, read_now, read_rows
 from snowmelt.drivers.snowflake_errors import NO_TIME_TRAVEL
 from snowmelt.errors import ConfigurationError, PlanChanged, SourceError
 from snowmelt.ledger.files import read_staged_chunks
@@ -23,13 +24,17 @@ from snowmelt.ledger.runs import (
     write_resumed,
     write_run,
 )
+from snowmelt.ledger.state import read_identity, read_state
 from snowmelt.load.aws_s3 import aws_s3_reason
 from snowmelt.plan import decide
-from snowmelt.plan.facts import Facts, RunIdentity, Snapshot, StagedFacts, TableFacts, TargetFacts
+from snowmelt.plan.facts import Facts, RunIdentity, Snapshot, StagedFacts, Start, TableFacts, TargetFacts
 from snowmelt.plan.plan import Plan, parse_plan
+from snowmelt.plan.start import ask_target_watermark, find_start
 from snowmelt.plan.statistics import StatisticsQuestion
 from snowmelt.publish.obstacles import plan_intent
+from snowmelt.publish.row_statements import build_count
 from snowmelt.publish.target import read_target, refuse_obstacles
+from snowmelt.state import TargetNow, TargetState
 from snowmelt.unload.chunk import read_location
 from snowmelt.unload.chunks import Bucket
 from snowmelt.unload.location import Location
@@ -163,6 +168,7 @@ def _make_plan(sessions: PlanningSessions, request: MigrationRequest, identity: 
             source_columns,
             _read_target(sessions.postgres, request, FileFormat(request.file_format)),
             _read_location(sessions.snowflake, request),
+            read_created(sessions.snowflake, request.source),
         )
         plan = decide.plan_migration(identity, request, read_facts(sessions, request, identity, tables))
     log.info("Its %s files are loaded by %s", plan.file_format, plan.load_method)
@@ -178,24 +184,25 @@ def read_facts(
     """
     columns = decide.plan_table_columns(request, tables)
     refuse_obstacles(sessions.postgres, plan_intent(request, columns))
-    watermark = tables.target.published_watermark
-    highest = decide.ask_target_watermark(request, tables, columns, identity.window)
+    start = find_start(request, tables, columns, identity.window)
+    highest = ask_target_watermark(request, tables, columns, start)
     if highest is not None:
         row = sessions.postgres.execute(highest).fetchone()
-        watermark = None if row is None or row[0] is None else str(row[0])
-    _log_start(request, identity, watermark)
-    question = decide.ask_statistics(request, tables, columns, watermark, identity.window)
+        start = Start(None if row is None or row[0] is None else str(row[0]))
+    _log_start(request, identity, start)
+    question = decide.ask_statistics(request, tables, columns, start, identity.window)
     snapshot = _take_snapshot(sessions.snowflake, request, question)
+    snapshot = _limit_watermark(sessions.snowflake, request, tables, question, snapshot)
     decide.plan_fitting_columns(request, tables, snapshot.statistics)
     reported = decide.report_nanoseconds(request, snapshot.statistics)
     if reported:
         log.warning(reported)
     return Facts(
         tables,
-        watermark,
+        start,
         snapshot,
         buckets=_read_buckets(sessions.snowflake, request, tables, question, snapshot),
-        key_rows=_count_keys(sessions.snowflake, request, tables, snapshot),
+        scope_rows=_count_scope(sessions.snowflake, request, snapshot),
     )
 
 
@@ -218,18 +225,40 @@ def read_staged_facts(sessions: PlanningSessions, request: MigrationRequest) -> 
 def _read_target(
     postgres: psycopg.Connection[Any], request: MigrationRequest, file_format: FileFormat
 ) -> TargetFacts:
-    table = read_target(postgres, request.target_schema, request.target_table)
-    watermark = None
-    if Mode(request.mode) is Mode.INCREMENTAL and request.watermark_column is not None:
-        target = f"{request.target_schema}.{request.target_table}"
-        watermark = read_watermark(
-            postgres, source=str(request.source), target=target, column=request.watermark_column
-        )
+    schema, name = request.target_schema, request.target_table
+    table = read_target(postgres, schema, name)
+    watermark, now, state = None, None, None
+    if Mode(request.mode) is Mode.INCREMENTAL:
+        state = read_state(postgres, f"{schema}.{name}")
+        now = _read_now(postgres, schema, name, state)
+        if request.watermark_column is not None:
+            watermark = read_watermark(
+                postgres,
+                source=str(request.source),
+                target=f"{schema}.{name}",
+                column=request.watermark_column,
+            )
     return TargetFacts(
         columns=None if table is None else table.columns,
         aws_s3_reason=aws_s3_reason(postgres) if file_format is FileFormat.CSV else None,
         published_watermark=watermark,
+        now=now,
+        state=state,
     )
+
+
+def _read_now(
+    postgres: psycopg.Connection[Any], schema: str, name: str, state: TargetState | None
+) -> TargetNow | None:
+    """The target as it is; its rows are counted only where something else than a publish has touched the whole of it."""
+    identity = read_identity(postgres, schema, name)
+    if identity is None:
+        return None
+    if state is not None and state.target == identity:
+        return TargetNow(identity=identity, rows=None)
+    with postgres_failures(f"Counting {schema}.{name}"):
+        row = postgres.execute(build_count(schema, name)).fetchone()
+    return TargetNow(identity=identity, rows=row[0] if row else 0)
 
 
 def _read_location(snowflake: Connection, request: MigrationRequest) -> Location:
@@ -241,15 +270,18 @@ def _read_location(snowflake: Connection, request: MigrationRequest) -> Location
     )
 
 
-def _log_start(request: MigrationRequest, identity: RunIdentity, watermark: str | None) -> None:
+def _log_start(request: MigrationRequest, identity: RunIdentity, start: Start) -> None:
     if Mode(request.mode) is not Mode.INCREMENTAL:
         return
     if identity.window is not None:
         log.info("Backfilling %s from %s to before %s", request.watermark_column, *identity.window)
-    else:
-        log.info(
-            "Copying from the watermark %s = %s", request.watermark_column, watermark or "(none: everything)"
+    elif start.reload:
+        log.warning(
+            "All rows are taken again and compared by key, since these changed: %s", "; ".join(start.reasons)
         )
+    else:
+        watermark = start.watermark or "(none: everything)"
+        log.info("Copying from the watermark %s = %s", request.watermark_column, watermark)
 
 
 def _take_snapshot(session: Connection, request: MigrationRequest, question: StatisticsQuestion) -> Snapshot:
@@ -283,10 +315,29 @@ def _read_buckets(
     return tuple(Bucket(row[0], row[1], int(row[2])) for row in found)
 
 
-def _count_keys(
-    session: Connection, request: MigrationRequest, tables: TableFacts, snapshot: Snapshot
-) -> int | None:
-    sql = decide.ask_keys(request, tables, snapshot.at)
-    return (
-        None if sql is None else int(read_rows(session, sql, f"Counting the keys of {request.source}")[0][0])
-    )
+def _count_scope(session: Connection, request: MigrationRequest, snapshot: Snapshot) -> int | None:
+    sql = decide.ask_scope(request, snapshot.at)
+    doing = f"Counting the rows of {request.source} that the whole target must have"
+    return None if sql is None else int(read_rows(session, sql, doing)[0][0])
+
+
+def _limit_watermark(
+    session: Connection,
+    request: MigrationRequest,
+    tables: TableFacts,
+    question: StatisticsQuestion,
+    snapshot: Snapshot,
+) -> Snapshot:
+    """The snapshot with the highest watermark that is not beyond it: one in the future would hide all that comes until then."""
+    sql = decide.ask_highest(request, tables, question, snapshot)
+    if sql is None:
+        return snapshot
+    found = read_rows(session, sql, f"Reading the highest watermark of {request.source} up to the snapshot")[
+        0
+    ][1]
+    log.warning(
+        "The highest watermark of %s, %s, is beyond the snapshot %s: it is not obeyed, and the rows beyond are copied again each time",
+        request.source, snapshot.statistics.watermark, snapshot.at,
+    )  # fmt: skip
+    statistics = replace(snapshot.statistics, watermark=None if found is None else str(found))
+    return replace(snapshot, statistics=statistics)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,8 @@ from psycopg.rows import tuple_row
 
 from snowmelt.config.sections import Execution
 from snowmelt.drivers.postgres_errors import postgres_failures
+from snowmelt.drivers.snowflake import Connection as Snowflake
+from snowmelt.drivers.snowflake import read_rows
 from snowmelt.errors import SnowmeltError, VerificationError
 from snowmelt.json_values import to_json
 from snowmelt.ledger import runs as ledger
@@ -31,9 +34,15 @@ from snowmelt.publish.staging_table import LOCK_NAME, build_mark
 from snowmelt.publish.strategies import STRATEGIES
 from snowmelt.publish.target import read_details
 from snowmelt.publish.transaction import publish
+from snowmelt.sql.names import snowflake_identifier
+from snowmelt.steps.whole_target import check_whole_target, describe, record_state
+from snowmelt.unload.statements import build_source
 from snowmelt.vocabulary import Duplicates, Mode, Outcome, PublishMethod
 
 log = logging.getLogger(__name__)
+
+#: Counts the distinct keys of the source at the snapshot; None: nobody can be asked.
+CountKeys = Callable[[], int | None]
 
 
 def resolve_keys(connection: psycopg.Connection[Any], request: PublishRequest) -> None:
@@ -102,17 +111,22 @@ def make_staging(connection: psycopg.Connection[Any], plan: Plan) -> None:
 
 
 def publish_run(
-    connection: psycopg.Connection[Any], plan: Plan, execution: Execution | None = None
+    connection: psycopg.Connection[Any],
+    plan: Plan,
+    execution: Execution | None = None,
+    *,
+    snowflake: Callable[[], AbstractContextManager[Snowflake]] | None = None,
 ) -> dict[str, Any]:
     """Build the staging table's indexes and publish it; a test is dropped instead. Safe to repeat, and to run twice at once.
 
     Indexes that an earlier run dropped from the target, and died before it built them again, are built first.
 
     :param execution: how patient to be with locks, and what an index build may use.
+    :param snowflake: opens a session; only called where the target has fewer rows than the source, to count the distinct keys.
     :raises VerificationError: the run was not verified, or a run of a later snapshot was published into the target meanwhile.
     """
     try:
-        return _publish_run(connection, plan, execution or Execution())
+        return _publish_run(connection, plan, execution or Execution(), lambda: _count_keys(plan, snowflake))
     except SnowmeltError:
         # Another try of the same task may have published meanwhile, and taken the staging table away.
         done = None if connection.broken else ledger.read_published(connection, plan.run_id)
@@ -122,7 +136,9 @@ def publish_run(
         return done
 
 
-def _publish_run(connection: psycopg.Connection[Any], plan: Plan, execution: Execution) -> dict[str, Any]:
+def _publish_run(
+    connection: psycopg.Connection[Any], plan: Plan, execution: Execution, count_keys: CountKeys
+) -> dict[str, Any]:
     doing = f"Publishing run {plan.run_id} as {plan.target}"
     done = ledger.read_published(connection, plan.run_id)
     patience = LockPatience(
@@ -136,7 +152,8 @@ def _publish_run(connection: psycopg.Connection[Any], plan: Plan, execution: Exe
     report = ledger.read_report(connection, plan.run_id) or {}
     if report.get("verified_at") is None:
         raise VerificationError(f"{doing}: the run is not verified. Clear the task `verify`.")
-    if plan.mode == Mode.TEST:
+    rejected = int((report.get("verification") or {}).get("rejected_rows") or 0)
+    if plan.mode is Mode.TEST:
         return _finish_test(connection, plan, int(report["loaded_rows"]))
     with connection.cursor() as cursor:
         _refuse_overtaken(cursor, plan)
@@ -151,7 +168,7 @@ def _publish_run(connection: psycopg.Connection[Any], plan: Plan, execution: Exe
                 connection,
                 request,
                 before_commit=lambda cursor, result: _record(
-                    cursor, plan, replace(result, index_seconds=index_seconds)
+                    cursor, plan, replace(result, index_seconds=index_seconds), rejected, count_keys
                 ),
                 already_published=lambda cursor: ledger.is_published(cursor, plan.run_id),
             )
@@ -209,7 +226,7 @@ def _request(
         inserts_only=plan.inserts_only,
         duplicates=Duplicates(plan.duplicates) if plan.watermark_column in targets else Duplicates.REFUSE,
         watermark_column=targets.get(plan.watermark_column or ""),
-        count_target=publish_method(plan) is not PublishMethod.MERGE,
+        count_target=plan.reload or publish_method(plan) is not PublishMethod.MERGE,
         keys=_keys(connection, plan),
         patience=patience,
         snapshot_wait=float(execution.snapshot_wait_s) or None,
@@ -250,13 +267,19 @@ def _refuse_overtaken(cursor: psycopg.Cursor[Any], plan: Plan) -> None:
         )
 
 
-def _record(cursor: psycopg.Cursor[Any], plan: Plan, result: PublishResult) -> None:
-    """The ledger's row and the watermark, in the publish transaction."""
+def _record(
+    cursor: psycopg.Cursor[Any], plan: Plan, result: PublishResult, rejected: int, count_keys: CountKeys
+) -> None:
+    """The whole target is counted; the ledger's row, the target's state and the watermark: all in the publish transaction."""
     _refuse_overtaken(cursor, plan)
-    ledger.write_published(cursor, plan.run_id, to_json(result))
+    whole = check_whole_target(cursor, plan, result, rejected=rejected, count_keys=count_keys)
+    ledger.write_published(
+        cursor, plan.run_id, to_json(result) | {"whole_target": describe(whole)}, whole.outcome
+    )
+    record_state(cursor, plan, whole)
     if plan.keys is not None:
         ledger.write_reconciled(cursor, plan.keys.run_id)
-    if plan.watermark_column and plan.watermark is not None:
+    if plan.watermark_column and plan.watermark is not None and not plan.backfill:
         ledger.write_watermark(
             cursor,
             source=str(plan.source),
@@ -265,6 +288,17 @@ def _record(cursor: psycopg.Cursor[Any], plan: Plan, result: PublishResult) -> N
             value=plan.watermark,
             run_id=plan.run_id,
         )
+
+
+def _count_keys(plan: Plan, snowflake: Callable[[], AbstractContextManager[Snowflake]] | None) -> int | None:
+    if snowflake is None or plan.scope is None:
+        return None
+    keys = ", ".join(snowflake_identifier(name) for name in plan.uniqueness_columns)
+    source = build_source(plan.source.sql, plan.snapshot)
+    where = f" WHERE {plan.scope.source_filter}" if plan.scope.source_filter else ""
+    sql = f"SELECT COUNT(*) FROM (SELECT DISTINCT {keys} FROM {source}{where})"
+    with snowflake() as session:
+        return int(read_rows(session, sql, f"Counting the distinct keys of {plan.source}")[0][0])
 
 
 def _finish_test(connection: psycopg.Connection[Any], plan: Plan, rows: int) -> dict[str, Any]:

@@ -1,0 +1,88 @@
+"""The state of each target, in the ledger: which copy filled it and up to where. Written in the publish transaction alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from snowmelt.json_values import from_json, to_json
+from snowmelt.state import Scope, TargetIdentity, TargetState
+
+READ_STATE = """
+SELECT run_id, target_oid, target_filenode, scope, rows, missing, snapshot
+FROM snowmelt.target_state WHERE target = %s
+"""
+WRITE_STATE = """
+INSERT INTO snowmelt.target_state (target, run_id, target_oid, target_filenode, scope, rows, missing, snapshot)
+VALUES (%(target)s, %(run_id)s, %(oid)s, %(filenode)s, %(scope)s, %(rows)s, %(missing)s, %(snapshot)s)
+ON CONFLICT (target) DO UPDATE
+SET (run_id, target_oid, target_filenode, scope, rows, missing, snapshot, published_at)
+  = (excluded.run_id, excluded.target_oid, excluded.target_filenode, excluded.scope, excluded.rows, excluded.missing,
+     excluded.snapshot, clock_timestamp())
+"""
+#: The file of a partitioned table, which has none, is 0.
+READ_IDENTITY = """
+SELECT c.oid, coalesce(pg_relation_filenode(c.oid), 0) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE (n.nspname, c.relname) = (%s, %s)
+"""
+
+
+#: A backfill changes the rows of a target, and nothing else of its state.
+WRITE_ROWS = "UPDATE snowmelt.target_state SET rows = %s WHERE target = %s"
+DELETE_STATE = "DELETE FROM snowmelt.target_state WHERE target = %s"
+
+
+def read_state(connection: psycopg.Connection[Any] | psycopg.Cursor[Any], target: str) -> TargetState | None:
+    """What the last published run left in the target; None where no run of this ledger has filled it.
+
+    :param target: schema.table, as the plan names it.
+    """
+    row = connection.execute(READ_STATE, (target,)).fetchone()
+    if row is None:
+        return None
+    run_id, oid, filenode, scope, rows, missing, snapshot = row
+    return TargetState(
+        run_id=run_id,
+        target=TargetIdentity(oid=oid, filenode=filenode),
+        scope=from_json(Scope, scope),
+        rows=rows,
+        missing=missing,
+        snapshot=snapshot,
+    )
+
+
+def write_state(cursor: psycopg.Cursor[Any], target: str, state: TargetState) -> None:
+    """Record what this publish leaves behind, in its own transaction."""
+    cursor.execute(
+        WRITE_STATE,
+        {
+            "target": target,
+            "run_id": state.run_id,
+            "oid": state.target.oid,
+            "filenode": state.target.filenode,
+            "scope": Jsonb(to_json(state.scope)),
+            "rows": state.rows,
+            "missing": state.missing,
+            "snapshot": state.snapshot,
+        },
+    )
+
+
+def write_rows(cursor: psycopg.Cursor[Any], target: str, rows: int) -> None:
+    """Record the rows that a backfill leaves."""
+    cursor.execute(WRITE_ROWS, (rows, target))
+
+
+def delete_state(cursor: psycopg.Cursor[Any], target: str) -> None:
+    """Nobody can say any more what the target is a copy of."""
+    cursor.execute(DELETE_STATE, (target,))
+
+
+def read_identity(
+    session: psycopg.Connection[Any] | psycopg.Cursor[Any], schema: str, table: str
+) -> TargetIdentity | None:
+    """Which table the target is now; None where there is none."""
+    row = session.execute(READ_IDENTITY, (schema, table)).fetchone()
+    return None if row is None else TargetIdentity(oid=row[0], filenode=row[1])

@@ -1,0 +1,143 @@
+"""What the state of a target is the state of: which copy filled it, up to where, and what has changed since.
+
+A watermark alone says "rows up to here are in the target". That holds for one target, one source, one filter and one set of
+columns only. So the state names them all, and the next run compares each with what it finds. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from snowmelt.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetIdentity:
+    """Which table the target is, as PostgreSQL sees it."""
+
+    #: pg_class.oid: a dropped and re-created table has another one.
+    oid: int
+    #: pg_relation_filenode: TRUNCATE gives a new one (so do VACUUM FULL and CLUSTER, which keep the rows).
+    filenode: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Which rows and columns of which source a run copies."""
+
+    #: DATABASE.SCHEMA.TABLE, quoted where needed.
+    source: str
+    #: When the source was created, as Snowflake prints it; None where it does not say.
+    created_on: str | None
+    #: The source_filter, or an empty text.
+    source_filter: str
+    #: Target column → the Snowflake expression of its value: the quoted column, or its mask.
+    columns: Mapping[str, str]
+    #: Source names, in their order.
+    unique_key: tuple[str, ...]
+    watermark_column: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetState:
+    """What the last published run left behind."""
+
+    run_id: str
+    target: TargetIdentity
+    scope: Scope
+    #: Rows of the target after the publish.
+    rows: int
+    #: Rows of the source at the snapshot that a policy kept out of the target (quarantine).
+    missing: int
+    #: The instant that the run read, as Snowflake printed it; None without time travel.
+    snapshot: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetNow:
+    """The target as planning finds it."""
+
+    identity: TargetIdentity
+    #: Its rows now; None where they were not counted.
+    rows: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that is not as the state says."""
+
+    what: str
+    before: str
+    now: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.before} → {self.now}"
+
+
+def find_changes(state: TargetState, scope: Scope, target: TargetNow) -> tuple[Change, ...]:
+    """Everything that makes the state one of another copy: a run may not go on from it.
+
+    A target whose rows were rewritten (VACUUM FULL) is the same target; one that has other rows is not.
+    """
+    return (*_target_changes(state, target), *_scope_changes(state.scope, scope))
+
+
+def _target_changes(state: TargetState, target: TargetNow) -> Iterator[Change]:
+    if target.identity.oid != state.target.oid:
+        yield Change(
+            "target table", "the one that was filled", "another one of that name: it was created again"
+        )
+    if target.rows is not None and target.rows != state.rows:
+        emptied = target.identity.filenode != state.target.filenode and target.rows < state.rows
+        how = " (it was truncated or rewritten)" if emptied else ""
+        yield Change("rows of the target", f"{state.rows:,}", f"{target.rows:,}{how}")
+
+
+def _scope_changes(before: Scope, now: Scope) -> Iterator[Change]:
+    if before.source != now.source:
+        yield Change("source", before.source, now.source)
+    elif before.created_on and now.created_on and before.created_on != now.created_on:
+        yield Change("source table created on", before.created_on, now.created_on)
+    if before.source_filter != now.source_filter:
+        yield Change("source_filter", before.source_filter or "none", now.source_filter or "none")
+    if before.unique_key != now.unique_key:
+        yield Change("uniqueness_columns", _names(before.unique_key), _names(now.unique_key))
+    if before.watermark_column != now.watermark_column and before.watermark_column is not None:
+        yield Change("watermark_column", before.watermark_column, now.watermark_column or "none")
+    yield from _column_changes(before, now)
+
+
+def _column_changes(before: Scope, now: Scope) -> Iterator[Change]:
+    for name in sorted(before.columns.keys() | now.columns.keys()):
+        if name not in before.columns:
+            yield Change(f'column "{name}"', "not copied", "copied: it is NULL in the rows of earlier runs")
+        elif name not in now.columns:
+            yield Change(f'column "{name}"', "copied", "not copied: earlier values stay")
+        elif before.columns[name] != now.columns[name]:
+            yield Change(f'mask or expression of column "{name}"', before.columns[name], now.columns[name])
+
+
+def _names(names: tuple[str, ...]) -> str:
+    return ", ".join(names) or "none"
+
+
+def describe_ways_on(target: str) -> str:
+    """The ways on for a run that may not go on from the state."""
+    return (
+        f"Run mode full once to fill {target} completely; or set on_change to full, and the run replaces all rows by itself; "
+        "or undo the change."
+    )
+
+
+def refuse_changes(changes: tuple[Change, ...], target: str, run_id: str) -> None:
+    """Stop before anything is unloaded.
+
+    :raises ConfigurationError: there are changes; all are named with both values.
+    """
+    if changes:
+        raise ConfigurationError(
+            f"{target} is not as run {run_id}, the last one published, left it. An incremental copy would leave it incomplete. "
+            f"Nothing was unloaded. {describe_ways_on(target)}",
+            tuple(map(str, changes)),
+        )

@@ -1,0 +1,153 @@
+"""The whole target after a publish: it must have the rows of the source at the snapshot, and its state is recorded. In the publish transaction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import psycopg
+
+from snowmelt.errors import VerificationError
+from snowmelt.ledger.state import delete_state, read_identity, read_state, write_rows, write_state
+from snowmelt.plan.plan import Plan
+from snowmelt.publish.request import PublishResult
+from snowmelt.publish.row_statements import build_count
+from snowmelt.state import TargetState
+from snowmelt.vocabulary import Duplicates, Mode, Outcome, PublishMethod
+
+log = logging.getLogger(__name__)
+
+Cursor = psycopg.Cursor[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeTarget:
+    """The whole target beside the source, as counted in the publish transaction."""
+
+    #: How both were compared; `rows` says that their numbers were.
+    compared: str = "rows"
+    #: Rows of the source at the snapshot under the filter; None where they were not counted.
+    source_rows: int | None
+    #: Rows of the target after the publish.
+    target_rows: int
+    #: At least so many rows of the source are not in the target, or the other way round.
+    missing: int = 0
+    extra: int = 0
+    #: Why a difference is allowed; empty without one.
+    reason: str = ""
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the run ends."""
+        return Outcome.DIFFERS if self.missing or self.extra else Outcome.PUBLISHED
+
+
+def check_whole_target(
+    cursor: Cursor, plan: Plan, result: PublishResult, *, rejected: int, count_keys: Callable[[], int | None]
+) -> WholeTarget:
+    """Count the target's rows, and compare them with the source's.
+
+    :param rejected: rows of this run that the quarantine keeps out of the target.
+    :param count_keys: counts the distinct keys of the source at the snapshot; only called where one key may be in several rows.
+    :raises VerificationError: rows are missing or extra and no policy allows it: the transaction is to be rolled back.
+    """
+    row = cursor.execute(build_count(plan.target_schema, plan.target_table)).fetchone()
+    rows = int(row[0]) if row else 0
+    _refuse_shrink(plan, result, rows)
+    expected = plan.scope_rows
+    if expected is None:
+        return WholeTarget(source_rows=None, target_rows=rows)
+    if plan.mode is Mode.INCREMENTAL and rows < expected and plan.duplicates is Duplicates.LAST:
+        keys = count_keys()
+        expected = expected if keys is None else keys
+    missing, extra = max(0, expected - rows), max(0, rows - expected)
+    whole = WholeTarget(
+        source_rows=expected,
+        target_rows=rows,
+        missing=missing,
+        extra=extra,
+        reason=_find_reason(plan, missing, extra, rejected + _read_missing(cursor, plan)),
+    )
+    if (missing or extra) and not whole.reason:
+        what = f"{missing:,} rows are missing" if missing else f"it has {extra:,} rows more"
+        raise VerificationError(
+            f"{plan.target} would not be the whole of {plan.source}: the source has {expected:,} rows at the snapshot "
+            f"{plan.snapshot}, the target would have {rows:,}: {what}. Nothing was published. Something changed the target since it was "
+            "filled, or rows came in below the watermark. Run mode full, or set on_change to full and start a new run."
+        )
+    if whole.reason:
+        log.warning(
+            "%s has %s rows, its source %s: %s", plan.target, f"{rows:,}", f"{expected:,}", whole.reason
+        )
+    return whole
+
+
+def _find_reason(plan: Plan, missing: int, extra: int, set_aside: int) -> str:
+    """The policy that allows the difference; empty when none does, or there is none."""
+    appends = plan.mode is Mode.FULL and plan.publish is PublishMethod.APPEND
+    keeps = plan.mode is Mode.INCREMENTAL and plan.keys is None
+    reasons = (
+        (
+            plan.snapshot is None,
+            "without time travel the source was counted at another moment than it was read",
+        ),
+        (appends, "publish append adds to the rows that the target had"),
+        (plan.backfill, "a backfill copies the rows of its window alone"),
+        (0 < missing <= set_aside, f"{set_aside:,} rows were set aside (snowmelt.rejected_row)"),
+        (extra and keeps, "rows that the source no longer has stay (reconcile_deletes is false)"),
+    )
+    return next((reason for holds, reason in reasons if holds), "") if missing or extra else ""
+
+
+def _read_missing(cursor: Cursor, plan: Plan) -> int:
+    """Rows that earlier runs have set aside, where this one goes on from theirs."""
+    if plan.mode is not Mode.INCREMENTAL or plan.reload:
+        return 0
+    state = read_state(cursor, plan.target)
+    return 0 if state is None else state.missing
+
+
+def _refuse_shrink(plan: Plan, result: PublishResult, rows: int) -> None:
+    """A source that lost its rows by accident does not take those of the target with it."""
+    before = result.rows_before
+    replaces = plan.mode is Mode.FULL and plan.publish is not PublishMethod.APPEND
+    if not before or not (replaces or plan.reload) or rows >= before:
+        return
+    shrunk = (before - rows) * 100 / before
+    if rows and shrunk <= plan.max_shrink_percent:
+        return
+    if plan.max_shrink_percent == 100:  # noqa: PLR2004 - percent
+        return
+    raise VerificationError(
+        f"{plan.target} has {before:,} rows and would have {rows:,}: {shrunk:.1f} % less, and a run may shrink it by "
+        f"{plan.max_shrink_percent} % at most (max_shrink_percent), never to nothing. Nothing was published. Look whether the source or "
+        "the source_filter lost rows by mistake; if not, set max_shrink_percent to 100 for one run."
+    )
+
+
+def record_state(cursor: Cursor, plan: Plan, whole: WholeTarget) -> None:
+    """What the target's state is from now on. A load of existing files and an append leave none: nobody can say what it is of."""
+    if plan.backfill:
+        write_rows(cursor, plan.target, whole.target_rows)
+        return
+    identity = read_identity(cursor, plan.target_schema, plan.target_table)
+    appended = plan.mode is Mode.FULL and plan.publish is PublishMethod.APPEND
+    if plan.scope is None or identity is None or (appended and whole.extra):
+        delete_state(cursor, plan.target)
+        return
+    state = TargetState(
+        run_id=plan.run_id,
+        target=identity,
+        scope=plan.scope,
+        rows=whole.target_rows,
+        missing=whole.missing,
+        snapshot=plan.snapshot,
+    )
+    write_state(cursor, plan.target, state)
+
+
+def describe(whole: WholeTarget) -> dict[str, Any]:
+    """What is kept in the ledger and the report."""
+    return asdict(whole)
