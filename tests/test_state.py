@@ -7,7 +7,15 @@ from dataclasses import replace
 import pytest
 
 from snowmelt.errors import ConfigurationError
-from snowmelt.state import Scope, TargetIdentity, TargetNow, TargetState, find_changes, refuse_changes
+from snowmelt.state import (
+    Scope,
+    TargetIdentity,
+    TargetNow,
+    TargetState,
+    describe_difference,
+    find_changes,
+    refuse_changes,
+)
 
 SCOPE = Scope(
     source="A.B.T",
@@ -72,3 +80,23 @@ def test_what_differs_is_named_with_both_values(scope, target, said):
 
 def test_a_target_that_never_had_a_watermark_may_get_one():
     assert find_changes(replace(STATE, scope=replace(SCOPE, watermark_column=None)), SCOPE, SAME) == ()
+
+
+@pytest.mark.parametrize(
+    ("published", "said"),
+    [
+        (None, ""),
+        ({"method": "merge"}, ""),
+        ({"whole_target": {"missing": 0, "extra": 0}}, ""),
+        (
+            {"whole_target": {"missing": 0, "extra": 1200, "reason": "they stay"}},
+            "1,200 rows more than the source: they stay",
+        ),
+        (
+            {"whole_target": {"missing": 3, "extra": 0, "reason": "set aside"}},
+            "3 rows of the source are missing: set aside",
+        ),
+    ],
+)
+def test_a_difference_is_reported_with_its_reason(published, said):
+    assert describe_difference(published) == said

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from snowmelt.errors import ConfigurationError
 
@@ -116,6 +117,21 @@ def _column_changes(before: Scope, now: Scope) -> Iterator[Change]:
             yield Change(f'column "{name}"', "copied", "not copied: earlier values stay")
         elif before.columns[name] != now.columns[name]:
             yield Change(f'mask or expression of column "{name}"', before.columns[name], now.columns[name])
+
+
+def describe_difference(published: Mapping[str, Any] | None) -> str:
+    """What the whole target and its source differ in, after a publish; empty when they do not, or were not counted.
+
+    :param published: what the ledger keeps of the publish (`run.publish_result`).
+    """
+    whole = (published or {}).get("whole_target") or {}
+    missing, extra = int(whole.get("missing") or 0), int(whole.get("extra") or 0)
+    if not missing and not extra:
+        return ""
+    what = (
+        f"{missing:,} rows of the source are missing" if missing else f"{extra:,} rows more than the source"
+    )
+    return f"{what}: {whole.get('reason') or 'no reason is recorded'}"
 
 
 def _names(names: tuple[str, ...]) -> str:

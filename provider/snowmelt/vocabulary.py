@@ -155,8 +155,8 @@ class Outcome(Word):
 
     @property
     def good(self) -> bool:
-        """Whether the run did what it was started for."""
-        return self.ended and self is not Outcome.FAILED
+        """Whether the run did what it was started for; a target that differs from its source is shown as what it is."""
+        return self.ended and self not in {Outcome.FAILED, Outcome.DIFFERS}
 
 
 #: Class → a word of an earlier version → the word that it means.

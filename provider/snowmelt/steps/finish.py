@@ -42,7 +42,11 @@ def remove_staged(
     :returns: objects removed.
     """
     report = read_report(postgres, plan.run_id)
-    published = report is not None and Outcome(report["outcome"]) in {Outcome.PUBLISHED, Outcome.TESTED}
+    published = report is not None and Outcome(report["outcome"]) in {
+        Outcome.PUBLISHED,
+        Outcome.DIFFERS,
+        Outcome.TESTED,
+    }
     if not published or plan.mode is Mode.LOAD:
         return 0
     if s3 is not None:

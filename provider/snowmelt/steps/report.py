@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from snowmelt.state import describe_difference
+
 #: Raised when a reader of an older report would misunderstand a newer one.
 REPORT_VERSION = 1
 
@@ -127,6 +129,7 @@ class Report:
             facts.append(("files", f"{self.files:,}, {self.bytes / 1e6:,.1f} MB"))
         if self.publish is not None:
             facts.append(("publish", _publish(self.publish)))
+            facts.append(("whole target", _whole_target(self.publish)))
         return [(name, _text(value)) for name, value in facts]
 
     def _counts(self) -> list[tuple[str, ...]]:
@@ -244,6 +247,15 @@ def _publish(result: Mapping[str, Any]) -> str:
         if result.get(name)
     )
     return f"{result.get('method', '-')}{': ' if counts else ''}{counts}"
+
+
+def _whole_target(result: Mapping[str, Any]) -> str:
+    whole = result.get("whole_target") or {}
+    if whole.get("source_rows") is None:
+        return "its rows were not counted against the source"
+    counted = f"{whole['target_rows']:,} rows, {whole['source_rows']:,} in the source at the snapshot"
+    difference = describe_difference(result)
+    return f"{counted}; {difference}" if difference else f"{counted}; equal in number"
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

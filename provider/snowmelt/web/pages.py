@@ -18,6 +18,7 @@ from snowmelt.progress.board import Failure, Half, Piece, RunBoard
 from snowmelt.progress.plots import plot_gantt, plot_rate
 from snowmelt.progress.spans import TaskState, build_steps
 from snowmelt.progress.table_status import TableStatus
+from snowmelt.state import describe_difference
 from snowmelt.vocabulary import Outcome
 from snowmelt.web.access import Rights
 from snowmelt.web.ledgers import FoundRun, Overview
@@ -116,6 +117,11 @@ def headline(board: RunBoard) -> Mapping[str, Any]:
         return {"word": "done", "text": outcome.capitalize()}
     if failed:
         return {"word": "failed", "text": f"Failed in: {', '.join(failed)}"}
+    if outcome is Outcome.DIFFERS:
+        return {
+            "word": "failed",
+            "text": f"Published, differs: {describe_difference(board.run['publish_result'])}",
+        }
     if outcome.ended:
         return {"word": "failed", "text": outcome.capitalize()}
     running = next((step for step in board.steps if step.word in {"running", "retrying", "queued"}), None)
