@@ -113,17 +113,10 @@ def headline(board: RunBoard) -> Mapping[str, Any]:
     """The state of the run: a word that the style sheet knows, and a text."""
     failed = [step.title for step in board.steps if step.word == "failed"]
     outcome: Outcome = board.run["outcome"]
-    if outcome.good:
-        return {"word": "done", "text": outcome.capitalize()}
+    if outcome.ended and (outcome.good or not failed):
+        return {"word": "done" if outcome.good else "failed", "text": _outcome(board, outcome)}
     if failed:
         return {"word": "failed", "text": f"Failed in: {', '.join(failed)}"}
-    if outcome is Outcome.DIFFERS:
-        return {
-            "word": "failed",
-            "text": f"Published, differs: {describe_difference(board.run['publish_result'])}",
-        }
-    if outcome.ended:
-        return {"word": "failed", "text": outcome.capitalize()}
     running = next((step for step in board.steps if step.word in {"running", "retrying", "queued"}), None)
     coming = next((step for step in board.steps if step.word == "waiting"), None)
     if running is None and coming is not None:
@@ -131,6 +124,12 @@ def headline(board: RunBoard) -> Mapping[str, Any]:
     if running is None:
         return {"word": "open", "text": "Not finished"}
     return {"word": "running", "text": running.title}
+
+
+def _outcome(board: RunBoard, outcome: Outcome) -> str:
+    if outcome is Outcome.DIFFERS:
+        return f"Published, differs: {describe_difference(board.run['publish_result'])}"
+    return outcome.capitalize()
 
 
 def listed(half: Half) -> list[Piece]:
