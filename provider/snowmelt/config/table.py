@@ -232,10 +232,18 @@ class Policies(Section):
         details="See docs/verification.md.",
         form=("How", "Verification"),
     )
-    on_change: Annotated[OnChange, choice(OnChange)] = setting(
+    on_change: Annotated[
+        OnChange,
+        choice(
+            {
+                OnChange.FAIL: "the run stops before anything is unloaded",
+                OnChange.FULL: "all rows are taken, and those that the source does not have are deleted",
+            }
+        ),
+    ] = setting(
         OnChange.FAIL,
         "Mode **incremental**: what happens where the target is not as the last published run left it, or where source, filter, columns, "
-        "masks or key are no longer the same. The run stops, or it takes all rows and deletes those that the source does not have.",
+        "masks or key are no longer the same.",
         details="A column that `schema_drift` adds is filled in all rows either way. See docs/nightly.md.",
         form=("How", "On change"),
     )
