@@ -19,6 +19,7 @@ from snowmelt.core.settings.config import parse_config
 from snowmelt.core.setup.facts import SetupFacts
 from snowmelt.core.setup.files import build_setup
 from snowmelt.core.unload.statements import SESSION_PARAMETERS
+from snowmelt.errors import SnowmeltError
 from snowmelt.tasks.doctor import run_check
 from snowmelt.tasks.doctor_sessions import Doctor
 from tests.io.runs import World
@@ -33,22 +34,36 @@ TABLES = {
 }
 
 
-@pytest.fixture(scope="module")
-def snowflake(sandbox):
+def open_session():
     from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 
-    connection = SnowflakeHook(
-        snowflake_conn_id="snowflake_default", session_parameters=SESSION_PARAMETERS
-    ).get_conn()
+    hook = SnowflakeHook(snowflake_conn_id="snowflake_default", session_parameters=SESSION_PARAMETERS)
+    return hook.get_conn()
+
+
+@pytest.fixture(scope="module")
+def snowflake(sandbox):
+    """An administrator's session."""
+    connection = open_session()
     yield connection
     connection.close()
 
 
-class Made:
-    """The set-up, run."""
+def as_user(sandbox, facts: SetupFacts) -> str:
+    """Airflow's connection of the user that the file made; it has no password here."""
+    connection = json.loads(sandbox.env["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])
+    extra = connection["extra"] | {"role": f'"{facts.snowflake_role}"'}
+    return json.dumps(connection | {"login": facts.snowflake_user, "extra": extra})
 
-    def __init__(self, world: World, role: str, files: dict[str, str], described: list[tuple]) -> None:
+
+class Made:
+    """The set-up, run. `world` is what the user and the role that it made see of Snowflake."""
+
+    def __init__(
+        self, world: World, role: str, files: dict[str, str], described: list[tuple], facts: SetupFacts
+    ) -> None:
         self.world, self.role, self.files, self.described = world, role, files, described
+        self.facts = facts
         self.requests: list[tuple[str, str]] = []
         #: The configuration, with all tables.
         self.text = ""
@@ -111,8 +126,6 @@ def made(sandbox, snowflake):
     # Snowflake: by the connector's own splitting into statements, twice.
     for _ in range(2):
         described = [cursor.fetchall() for cursor in snowflake.execute_string(files["snowflake.sql"])][-1]
-    with snowflake.cursor() as cursor:
-        cursor.execute(f'USE ROLE "{facts.snowflake_role}"')
     # PostgreSQL: by an administrator who owns the database and is no superuser, twice; RDS's master user is of that kind.
     password, name = uuid.uuid4().hex, f"setup_{unique}"
     with psycopg.connect(sandbox.superuser_dsn(), autocommit=True) as connection:
@@ -148,15 +161,18 @@ def made(sandbox, snowflake):
         connection.execute(files["rds-aws_s3.sql"])
     dsn = psycopg.conninfo.make_conninfo(as_admin, user=role)
     client = sandbox.s3("POLICY_READER")
-    world = ConfiguredWorld(snowflake, client, dsn, sandbox.bucket, schema)
-    result = Made(world, role, files, described)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", as_user(sandbox, facts))
+        limited = open_session()
+    world = ConfiguredWorld(limited, client, dsn, sandbox.bucket, schema)
+    result = Made(world, role, files, described, facts)
     result.text = text
     client.meta.events.register(
         "before-send.s3", lambda request, **_: result.requests.append((request.method, request.url))
     )
     yield result
+    limited.close()
     with snowflake.cursor() as cursor:
-        cursor.execute("USE ROLE SNOWMELT_ROLE")
         cursor.execute(f"DROP SCHEMA TESTS.{schema}")
     sandbox.drop_database(name)
     with psycopg.connect(sandbox.superuser_dsn(), autocommit=True) as connection:
@@ -172,9 +188,10 @@ def test_snowflake_tells_what_the_trust_policy_needs(made):
     assert told["STORAGE_AWS_ROLE_ARN"] == "arn:aws:iam::123456789012:role/snowmelt-snowflake"
 
 
-def test_the_integration_validates_as_the_steps_say(made):
+def test_the_integration_validates_as_the_steps_say(made, snowflake):
     statement = made.files["STEPS.md"].split("```sql\n")[1].split("```")[0].strip().rstrip(";")
-    ((answer,),) = made.world.sql(statement)
+    with snowflake.cursor() as cursor:
+        ((answer,),) = cursor.execute(statement).fetchall()
     assert json.loads(answer)["status"] == "success"
 
 
@@ -191,6 +208,7 @@ def test_the_doctor_finds_nothing_wrong_under_these_rights(made, sandbox, monkey
             "password": sandbox.env["SNOWMELT_SANDBOX_POLICY_READER_SECRET_ACCESS_KEY"],
         },
     }
+    monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", as_user(sandbox, made.facts))
     for name, values in changes.items():
         variable = f"AIRFLOW_CONN_{name}"
         monkeypatch.setenv(variable, json.dumps(json.loads(sandbox.env[variable]) | values))
@@ -235,6 +253,36 @@ def test_each_right_is_needed(made, sandbox, table, missing):
                 made.world.run(TABLES[table.upper()])
         finally:
             connection.execute(f"GRANT {missing} ON mart.{table} TO {made.role}")
+
+
+def granted(made: Made, table: str) -> list[str]:
+    """The file's grants to the role, without those on other tables: `SELECT ON TABLE …`."""
+    found = [
+        line.removeprefix("GRANT ").partition(" TO ROLE ")[0]
+        for line in made.files["snowflake.sql"].splitlines()
+        if line.startswith("GRANT ") and " TO ROLE " in line
+    ]
+    return [grant for grant in found if " ON TABLE " not in grant or grant.endswith(f'."{table}"')]
+
+
+def test_each_grant_of_the_snowflake_file_is_needed(made, snowflake):
+    grants = granted(made, "OWNED")
+    # Databases and schemas of source and stage, warehouse, stage, table.
+    assert len(grants) == 7
+    role = f'"{made.facts.snowflake_role}"'
+    for grant in grants:
+        with snowflake.cursor() as cursor:
+            cursor.execute(f"REVOKE {grant} FROM ROLE {role}")
+            try:
+                with pytest.raises(SnowmeltError) as caught:
+                    made.world.run(TABLES["OWNED"])
+            finally:
+                cursor.execute(f"GRANT {grant} TO ROLE {role}")
+        name = grant.rpartition('"."')[2] if '"."' in grant else grant.partition(' "')[2]
+        # Of a warehouse, Snowflake says that none is active.
+        expected = "warehouse" if "ON WAREHOUSE" in grant else name.strip('"')
+        assert expected in str(caught.value), grant
+    assert made.world.run(TABLES["OWNED"])["published"]
 
 
 def allows(policy: dict, action: str, bucket: str, key: str, prefix: str) -> bool:

@@ -18,6 +18,9 @@ from sandbox.snowflake import errors
 from sandbox.snowflake.catalog.names import ObjectName, show
 from sandbox.snowflake.catalog.sftypes import SfType
 
+#: Role → privileges on one object.
+Grants = dict[str, list[str]]
+
 
 @dataclass
 class Column:
@@ -64,6 +67,15 @@ class Table:
     history_from: float = 0.0  # older times are beyond what was kept
     ragged: bool = False  # rows were deleted or updated in `storage`: its row numbers may move
     versions: list[Version] = field(default_factory=list)
+    dynamic: bool = False  # a dynamic table, which is filled once here
+    grants: Grants = field(default_factory=dict)
+
+    @property
+    def granted_as(self) -> str:
+        """The kind by which GRANT names it."""
+        if self.kind == "VIEW":
+            return "MATERIALIZED VIEW" if self.materialized else "VIEW"
+        return "EXTERNAL TABLE" if self.external else "DYNAMIC TABLE" if self.dynamic else "TABLE"
 
     @property
     def retention_seconds(self) -> float:
@@ -83,6 +95,7 @@ class Stage:
     file_format: dict[str, Any] = field(default_factory=dict)
     copy_options: dict[str, Any] = field(default_factory=dict)
     created: float = 0.0
+    grants: Grants = field(default_factory=dict)
 
 
 @dataclass
@@ -91,6 +104,7 @@ class FileFormat:
     options: dict[str, Any]
     comment: str = ""
     created: float = 0.0
+    grants: Grants = field(default_factory=dict)
 
 
 @dataclass
@@ -103,6 +117,7 @@ class Integration:
     external_id: str = ""
     comment: str = ""
     created: float = 0.0
+    grants: Grants = field(default_factory=dict)
 
 
 @dataclass
@@ -114,6 +129,17 @@ class Warehouse:
     auto_suspend: int = 600
     auto_resume: bool = True
     created: float = 0.0
+    grants: Grants = field(default_factory=dict)
+
+
+@dataclass
+class User:
+    """One that CREATE USER made; what its roles were granted is all that it may do."""
+
+    name: str
+    default_role: str = ""
+    default_warehouse: str = ""
+    roles: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -125,6 +151,9 @@ class Schema:
     tables: dict[str, Table] = field(default_factory=dict)
     stages: dict[str, Stage] = field(default_factory=dict)
     file_formats: dict[str, FileFormat] = field(default_factory=dict)
+    grants: Grants = field(default_factory=dict)
+    #: Kind of object → what is granted on each that is made here from now on.
+    future: dict[str, Grants] = field(default_factory=dict)
 
 
 @dataclass
@@ -135,6 +164,8 @@ class Database:
     retention_days: int = 1
     imported: bool = False  # made from a share: read only, without time travel
     schemas: dict[str, Schema] = field(default_factory=dict)
+    grants: Grants = field(default_factory=dict)
+    future: dict[str, Grants] = field(default_factory=dict)  # as a schema's; of its schemas too
 
 
 @dataclass
@@ -145,6 +176,9 @@ class Catalog:
     integrations: dict[str, Integration] = field(default_factory=dict)
     warehouses: dict[str, Warehouse] = field(default_factory=dict)
     roles: list[str] = field(default_factory=lambda: ["ACCOUNTADMIN", "PUBLIC", "SYSADMIN"])
+    role_members: dict[str, list[str]] = field(default_factory=dict)  # role → the roles granted to it
+    users: dict[str, User] = field(default_factory=dict)
+    grants: Grants = field(default_factory=dict)  # on the account
     #: session parameters set for the account (key "") and for users
     parameters: dict[str, dict[str, str]] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
@@ -182,6 +216,15 @@ class Catalog:
             return found
         raise errors.missing("Integration", show(name))
 
+    def know_role(self, name: str) -> None:
+        """A role that an administrator takes is there from then on."""
+        if name not in self.roles:
+            self.roles.append(name)
+
+    def user_by_login(self, login: str) -> User | None:
+        """Login names have no case (docs.snowflake.com/en/sql-reference/sql/create-user, LOGIN_NAME)."""
+        return next((u for u in self.users.values() if u.name.upper() == login.upper()), None)
+
     def tables(self) -> list[Table]:
         return [t for d in self.databases.values() for s in d.schemas.values() for t in s.tables.values()]
 
@@ -201,6 +244,9 @@ class Catalog:
                 "integrations": {k: asdict(v) for k, v in self.integrations.items()},
                 "warehouses": {k: asdict(v) for k, v in self.warehouses.items()},
                 "roles": self.roles,
+                "role_members": self.role_members,
+                "users": {k: asdict(v) for k, v in self.users.items()},
+                "grants": self.grants,
                 "parameters": self.parameters,
             }
         partial = path.with_suffix(".partial")
@@ -218,6 +264,9 @@ def load(path: Path) -> Catalog:
     catalog.integrations = {k: Integration(**v) for k, v in state["integrations"].items()}
     catalog.warehouses = {k: Warehouse(**v) for k, v in state["warehouses"].items()}
     catalog.roles = state["roles"]
+    catalog.role_members = state.get("role_members", {})
+    catalog.users = {k: User(**v) for k, v in state.get("users", {}).items()}
+    catalog.grants = state.get("grants", {})
     catalog.parameters = state.get("parameters", {})
     return catalog
 

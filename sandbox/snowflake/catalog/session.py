@@ -42,6 +42,8 @@ class Session:
     database: str | None = None
     schema: str | None = None
     parameters: Parameters = field(default_factory=Parameters)
+    #: USE SECONDARY ROLES: ALL of the user's, as users have it by default (…/sql-reference/sql/create-user), or NONE
+    secondary_roles: bool = True
     expired: bool = False
     closed: bool = False
     #: when the client was last heard of, in seconds since 1970

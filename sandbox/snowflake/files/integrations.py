@@ -16,6 +16,7 @@ from sandbox.snowflake.catalog.catalog import Integration
 from sandbox.snowflake.catalog.information_schema import moment
 from sandbox.snowflake.catalog.names import show
 from sandbox.snowflake.catalog.results import DESCRIBE, SHOW, SUCCESS, Result, rows_result, status_result
+from sandbox.snowflake.catalog.rights import OWNERSHIP
 from sandbox.snowflake.files.locations import check
 from sandbox.snowflake.rewriting.scanner import as_flag
 from sandbox.snowflake.sql.listing import like_filter
@@ -59,6 +60,7 @@ def create(statement: Statement) -> Result:
     name = scanner.identifier()
     options = scanner.options()
     catalog = statement.store.catalog
+    statement.rights.require_account("CREATE INTEGRATION")
     with catalog.lock:
         if name in catalog.integrations and not replace:
             if unless:
@@ -71,6 +73,7 @@ def create(statement: Statement) -> Result:
             name, enabled=True, allowed=[], created=time.time(), external_id=f"SANDBOX_{uuid.uuid4().hex[:8]}"
         )
         _apply(made, options)
+        statement.rights.settle(made)
         catalog.integrations[name] = made
     statement.store.save()
     return status_result(f"Integration {show(name)} successfully created.")
@@ -86,7 +89,7 @@ def alter(statement: Statement) -> Result:
     catalog = statement.store.catalog
     if if_exists and name not in catalog.integrations:
         return status_result(SUCCESS)
-    integration = catalog.integration(name)
+    integration = statement.rights.require_integration(name, OWNERSHIP)
     if scanner.accept("SET"):
         _apply(integration, scanner.options())
     else:
@@ -116,7 +119,7 @@ def drop(statement: Statement) -> Result:
     catalog = statement.store.catalog
     if name not in catalog.integrations and if_exists:
         return status_result("Drop statement executed successfully (object already dropped).")
-    catalog.integration(name)
+    statement.rights.require_integration(name, OWNERSHIP)
     del catalog.integrations[name]
     statement.store.save()
     return status_result(f"{show(name)} successfully dropped.")
@@ -127,7 +130,7 @@ def describe(statement: Statement) -> Result:
     scanner.next()
     scanner.accept("STORAGE")
     scanner.expect("INTEGRATION")
-    found = statement.store.catalog.integration(scanner.identifier())
+    found = statement.rights.require_integration(scanner.identifier(), "USAGE")
     rows = [
         ("ENABLED", "Boolean", str(found.enabled).lower(), "false"),
         ("STORAGE_PROVIDER", "String", "S3", ""),
@@ -150,7 +153,7 @@ def show_all(statement: Statement) -> Result:
     rows = [
         (i.name, "EXTERNAL_STAGE", "STORAGE", str(i.enabled).lower(), i.comment, moment(i.created))
         for i in statement.store.catalog.integrations.values()
-        if like(i.name)
+        if like(i.name) and statement.rights.sees(i)
     ]
     columns = [(n, _T) for n in ("name", "type", "category", "enabled", "comment")]
     return rows_result([*columns, ("created_on", sftypes.LTZ)], rows, SHOW)
@@ -165,9 +168,8 @@ def answer_validations(statement: Statement, tree: exp.Expression) -> None:
 
 def validate(statement: Statement, name: str, path: str, file: str, action: str) -> str:
     """SYSTEM$VALIDATE_STORAGE_INTEGRATION: tries the action with the account's own rights; JSON text."""
-    integration = statement.store.catalog.integration(
-        name.upper() if not name.startswith('"') else name[1:-1]
-    )
+    exact = name.upper() if not name.startswith('"') else name[1:-1]
+    integration = statement.rights.require_integration(exact, "USAGE")
     check(integration, path)
     bucket, prefix = split_url(path)
     key = (prefix if prefix.endswith("/") or not prefix else prefix + "/") + file

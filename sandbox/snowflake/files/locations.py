@@ -47,7 +47,7 @@ def resolve(statement: Statement, reference: str, integration: str | None = None
             "42601",
             f"Location '{reference}' needs STORAGE_INTEGRATION (the sandbox takes no CREDENTIALS in SQL).",
         )
-    check(statement.store.catalog.integration(integration), reference)
+    check(statement.rights.require_integration(integration, "USAGE"), reference)
     return Location(reference, bucket, prefix, "")
 
 
@@ -58,7 +58,7 @@ def _resolve_stage(statement: Statement, reference: str) -> Location:
     if not found:
         raise errors.syntax(1, 0, reference[:20])
     name = statement.reader().place(split_parts(found[1]), "COPY")
-    stage = statement.store.catalog.stage(name)
+    stage = statement.rights.require_stage(name, "USAGE")
     if not stage.url:
         raise errors.NotImplementedHere("internal stages")
     path = found[2] or ""

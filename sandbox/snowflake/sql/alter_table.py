@@ -11,6 +11,7 @@ from sandbox.snowflake.catalog.catalog import Column, Table
 from sandbox.snowflake.catalog.companions import companions_of, hidden_column
 from sandbox.snowflake.catalog.names import ObjectName, quote, show
 from sandbox.snowflake.catalog.results import SUCCESS, Result, status_result
+from sandbox.snowflake.catalog.rights import OWNERSHIP
 from sandbox.snowflake.catalog.store import build_storage_ddl, new_storage
 from sandbox.snowflake.rewriting.expressions import reference
 from sandbox.snowflake.rewriting.scanner import Scanner
@@ -38,7 +39,7 @@ def alter(statement: Statement) -> Result:
     name = reader.place(parts, f"ALTER {kind}")
     if if_exists and statement.store.catalog.find_table(name) is None:
         return status_result(SUCCESS)
-    table = reader.find(name, ".".join(show(p) for p in parts))
+    table = reader.find(name, ".".join(show(p) for p in parts), OWNERSHIP)
     with statement.store.locked(name):
         _Alteration(statement, name, table, scanner).run()
     statement.store.save()
@@ -286,14 +287,14 @@ def comment_on(statement: Statement) -> Result:
     reader, catalog = statement.reader(), statement.store.catalog
     if kind == "COLUMN":
         name = reader.place(parts[:-1], "COMMENT")
-        column = reader.find(name).column(parts[-1])
+        column = reader.find(name, privilege=OWNERSHIP).column(parts[-1])
         if column is None:
             raise errors.compilation(904, "42000", f"invalid identifier '{show(parts[-1])}'")
         column.comment = text
     elif kind in {"TABLE", "VIEW"}:
         name = reader.place(parts, "COMMENT")
         if not (if_exists and catalog.find_table(name) is None):
-            reader.find(name).comment = text
+            reader.find(name, privilege=OWNERSHIP).comment = text
     elif kind == "SCHEMA":
         database = parts[0] if len(parts) > 1 else str(statement.session.database)
         catalog.schema(database, parts[-1]).comment = text

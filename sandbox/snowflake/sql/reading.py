@@ -16,6 +16,7 @@ from sandbox.snowflake.catalog import information_schema, sftypes, versions
 from sandbox.snowflake.catalog.catalog import Table
 from sandbox.snowflake.catalog.names import ObjectName, quote, show
 from sandbox.snowflake.catalog.queries import Queries, Query
+from sandbox.snowflake.catalog.rights import Rights
 from sandbox.snowflake.catalog.session import Session
 from sandbox.snowflake.catalog.store import Store
 from sandbox.snowflake.rewriting import dialect
@@ -61,6 +62,7 @@ class Reader:
         self.query = query
         self.queries = queries
         self.connection = connection
+        self.rights = Rights(store.catalog, session)
         self.home: tuple[str | None, str | None] = (session.database, session.schema)
         self._when: exp.Expression | None = None
         self.registered: dict[str, pa.Table] = {}
@@ -82,11 +84,16 @@ class Reader:
         if len(parts) < 2 and schema is None:
             raise errors.no_schema(action)
         full = [database, schema][: 3 - len(parts)] + parts
+        self.rights.enter(str(full[0]), str(full[1]))
         return ObjectName(str(full[0]), str(full[1]), str(full[2]))
 
-    def find(self, name: ObjectName, written: str | None = None) -> Table:
-        """The table as its session sees it: its own open transaction first."""
+    def find(self, name: ObjectName, written: str | None = None, privilege: str = "") -> Table:
+        """The table as its session sees it: its own open transaction first.
+
+        :param privilege: what the session needs on it; empty: any.
+        """
         found = self.store.catalog.table(name, written)
+        self.rights.require_table(name, found, privilege, written)
         transaction = self.session.transaction
         if transaction is not None and name in transaction.changed:
             return transaction.changed[name]
@@ -99,6 +106,7 @@ class Reader:
     def at_home(self, home: Home) -> Reader:
         other = Reader(self.store, self.session, self.query, self.queries, self.connection)
         other.home = (home.database, home.schema)
+        other.rights = Rights(self.store.catalog, self.session, owners=True)
         other._when = home.when
         other.registered = self.registered
         return other
@@ -112,13 +120,15 @@ class Reader:
             database = parts[0] if len(parts) == 3 else self.home[0]
             if database is None:
                 raise errors.no_database("SELECT")
-            rows = information_schema.view(self.store, self.queries, database, parts[-1])
+            self.rights.enter(database)
+            rows = information_schema.view(self.store, self.rights, database, parts[-1])
             return self.arrow_relation(rows.table, [Output(c.name, c.type) for c in rows.columns])
         name = self.place(parts)
         when = table.args.get("when") or self._when
         self.read.append(name)
         with self.store.publishing:
-            found = self.find(name, written)
+            found = self.find(name, written, "SELECT")
+            self.rights.require_warehouse()
             if when is not None:
                 self._check_time_travel(name, found, written)
             if found.kind == "VIEW":
@@ -176,7 +186,7 @@ class Reader:
             if name == "RESULT_SCAN":
                 return self._result_scan(inner.expressions[0] if inner.expressions else None)
             if name.startswith("QUERY_HISTORY"):
-                rows = information_schema.query_history(self.queries)
+                rows = information_schema.query_history(self.queries, self.rights)
                 return self.arrow_relation(rows.table, [Output(c.name, c.type) for c in rows.columns])
         raise errors.NotImplementedHere(f"table function {inner.sql(dialect='snowflake')}")
 
