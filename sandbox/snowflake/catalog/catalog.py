@@ -115,6 +115,8 @@ class Integration:
     blocked: list[str] = field(default_factory=list)
     role_arn: str = ""
     external_id: str = ""
+    provider: str = "S3"  # or S3GOV, S3CHINA
+    object_acl: str = ""
     comment: str = ""
     created: float = 0.0
     grants: Grants = field(default_factory=dict)

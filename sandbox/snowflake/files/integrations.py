@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from sandbox.snowflake import errors
 from sandbox.snowflake.catalog import sftypes
-from sandbox.snowflake.catalog.buckets import split_url
+from sandbox.snowflake.catalog.buckets import PROVIDERS, scheme_of, split_url
 from sandbox.snowflake.catalog.catalog import Integration
 from sandbox.snowflake.catalog.information_schema import moment
 from sandbox.snowflake.catalog.names import show
@@ -45,10 +45,26 @@ def _apply(integration: Integration, options: dict[str, Any]) -> None:
                 integration.external_id = str(value)
             case "COMMENT":
                 integration.comment = str(value)
-            case "TYPE" | "STORAGE_PROVIDER" | "STORAGE_AWS_OBJECT_ACL" | "USE_PRIVATELINK_ENDPOINT":
+            case "STORAGE_PROVIDER":
+                integration.provider = str(value).upper()
+                if integration.provider not in PROVIDERS:
+                    raise _invalid(key, value)
+            case "STORAGE_AWS_OBJECT_ACL":
+                integration.object_acl = str(value)
+                if value != "bucket-owner-full-control":
+                    raise _invalid(key, value)
+            case "TYPE" | "USE_PRIVATELINK_ENDPOINT":
                 pass
             case _:
                 raise errors.compilation(1002, "42601", f"invalid property '{key}' for 'INTEGRATION'")
+    scheme, _ = PROVIDERS[integration.provider]
+    for location in (*integration.allowed, *integration.blocked):
+        if location != "*" and scheme_of(location) != scheme:
+            raise errors.compilation(1026, "42601", f"invalid URL prefix found in: '{location}'")
+
+
+def _invalid(key: str, value: Any) -> errors.SnowflakeError:
+    return errors.compilation(1008, "22023", f"invalid value [{value}] for parameter '{key}'")
 
 
 def create(statement: Statement) -> Result:
@@ -98,6 +114,8 @@ def alter(statement: Statement) -> Result:
             match scanner.identifier():
                 case "STORAGE_BLOCKED_LOCATIONS":
                     integration.blocked = []
+                case "STORAGE_AWS_OBJECT_ACL":
+                    integration.object_acl = ""
                 case "COMMENT":
                     integration.comment = ""
                 case "ENABLED":
@@ -133,14 +151,15 @@ def describe(statement: Statement) -> Result:
     found = statement.rights.require_integration(scanner.identifier(), "USAGE")
     rows = [
         ("ENABLED", "Boolean", str(found.enabled).lower(), "false"),
-        ("STORAGE_PROVIDER", "String", "S3", ""),
+        ("STORAGE_PROVIDER", "String", found.provider, ""),
         ("STORAGE_ALLOWED_LOCATIONS", "List", ",".join(found.allowed), "[]"),
         ("STORAGE_BLOCKED_LOCATIONS", "List", ",".join(found.blocked), "[]"),
-        ("STORAGE_AWS_IAM_USER_ARN", "String", "arn:aws:iam::000000000000:user/sandbox-snowflake", ""),
+        ("STORAGE_AWS_IAM_USER_ARN", "String", f"arn:{PROVIDERS[found.provider][1]}:iam::000000000000:user/sandbox-snowflake", ""),
         ("STORAGE_AWS_ROLE_ARN", "String", found.role_arn, ""),
         ("STORAGE_AWS_EXTERNAL_ID", "String", found.external_id, ""),
+        *([("STORAGE_AWS_OBJECT_ACL", "String", found.object_acl, "")] if found.object_acl else []),
         ("COMMENT", "String", found.comment, ""),
-    ]
+    ]  # fmt: skip
     return rows_result([(n, _T) for n in _PROPERTIES], rows, DESCRIBE)
 
 
@@ -176,7 +195,7 @@ def validate(statement: Statement, name: str, path: str, file: str, action: str)
     objects = statement.objects
     actions = {
         "read": lambda: objects.read(bucket, key),
-        "write": lambda: objects.put(b"validation", bucket, key),
+        "write": lambda: objects.put(b"validation", bucket, key, integration.object_acl),
         "list": lambda: objects.exists(bucket, prefix),
         "delete": lambda: objects.delete(bucket, key),
     }

@@ -64,7 +64,7 @@ def copy_into_table(statement: Statement) -> Result:
             change.connection.unregister(register)
             rows.append(
                 (
-                    f"s3://{location.bucket}/{key}",
+                    location.url(key),
                     "LOADED",
                     data.num_rows,
                     data.num_rows,

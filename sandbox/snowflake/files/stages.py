@@ -186,8 +186,7 @@ def list_files(statement: Statement) -> Result:
     scanner.next()
     location, found = _found(statement, scanner)
     rows = [
-        (f"s3://{location.bucket}/{o.key}", o.size, o.md5, o.modified.strftime("%a, %d %b %Y %H:%M:%S GMT"))
-        for o in found
+        (location.url(o.key), o.size, o.md5, o.modified.strftime("%a, %d %b %Y %H:%M:%S GMT")) for o in found
     ]
     columns = [("name", _T), ("size", sftypes.number()), ("md5", _T), ("last_modified", _T)]
     return rows_result(columns, rows, UNKNOWN)
@@ -200,7 +199,7 @@ def remove_files(statement: Statement) -> Result:
     for stored in found:
         statement.query.check()
         statement.objects.delete(location.bucket, stored.key)
-    rows = [(f"s3://{location.bucket}/{o.key}", "removed") for o in found]
+    rows = [(location.url(o.key), "removed") for o in found]
     return rows_result([("name", _T), ("result", _T)], rows, UNKNOWN)
 
 
