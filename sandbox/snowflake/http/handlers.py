@@ -12,6 +12,7 @@ from sandbox.snowflake.sql import (
     alter_table,
     describe,
     dml,
+    explain,
     grants,
     namespaces,
     session_statements,
@@ -32,6 +33,7 @@ def _copy(statement: Statement) -> Result:
 def _query(statement: Statement) -> Result:
     tree = statement.parse()
     integrations.answer_validations(statement, tree)
+    explain.answer_clustering(statement, tree)
     return run_query(statement, tree)
 
 
@@ -51,6 +53,7 @@ HANDLERS: list[tuple[str, Handler]] = [
     (r"COMMIT ", session_statements.commit),
     (r"ROLLBACK ", session_statements.rollback),
     (r"USE ", namespaces.use),
+    (r"EXPLAIN ", explain.explain),
     (_CREATE + r"((TRANSIENT|TEMP|TEMPORARY|LOCAL|GLOBAL|VOLATILE|DYNAMIC) )*TABLE ", tables.create_table),
     (_CREATE + r"EXTERNAL TABLE ", external_tables.create),
     (_CREATE + r"((SECURE|TEMP|TEMPORARY|RECURSIVE|LOCAL|MATERIALIZED) )*VIEW ", tables.create_view),
@@ -98,7 +101,7 @@ HANDLERS: list[tuple[str, Handler]] = [
     (r"SHOW COLUMNS ", describe.columns),
     (r"SHOW (MASKING POLICIES|ROW ACCESS POLICIES|STREAMS|TASKS|PIPES|SEQUENCES) ", show.empty),
     (
-        r"(SET|UNSET|CALL|EXECUTE|EXPLAIN|PUT|GET|UNDROP|CREATE|ALTER|DROP|SHOW) ",
+        r"(SET|UNSET|CALL|EXECUTE|PUT|GET|UNDROP|CREATE|ALTER|DROP|SHOW) ",
         session_statements.unsupported,
     ),
 ]

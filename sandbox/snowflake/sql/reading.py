@@ -27,6 +27,7 @@ from sandbox.snowflake.rewriting.functions import last_query_id, rewrite
 from sandbox.snowflake.rewriting.infer import annotate
 from sandbox.snowflake.rewriting.projections import ALL, NONE
 from sandbox.snowflake.rewriting.scopes import Home, Output, Relation, fold, stored_outputs
+from sandbox.snowflake.sql.partitions import sampled
 
 _FLATTEN = [
     Output("SEQ", sftypes.number()), Output("KEY", sftypes.TEXT), Output("PATH", sftypes.TEXT),
@@ -67,6 +68,10 @@ class Reader:
         self._when: exp.Expression | None = None
         self.registered: dict[str, pa.Table] = {}
         self.read: list[ObjectName] = []
+        #: storage → the table that it belongs to
+        self.scanned: dict[str, tuple[ObjectName, Table]] = {}
+        #: EXPLAIN only compiles, without a warehouse
+        self.runs = True
 
     # -- names
 
@@ -108,7 +113,7 @@ class Reader:
         other.home = (home.database, home.schema)
         other.rights = Rights(self.store.catalog, self.session, owners=True)
         other._when = home.when
-        other.registered = self.registered
+        other.registered, other.scanned, other.runs = self.registered, self.scanned, self.runs
         return other
 
     def relation(self, table: exp.Table) -> Relation:
@@ -128,7 +133,8 @@ class Reader:
         self.read.append(name)
         with self.store.publishing:
             found = self.find(name, written, "SELECT")
-            self.rights.require_warehouse()
+            if self.runs:
+                self.rights.require_warehouse()
             if when is not None:
                 self._check_time_travel(name, found, written)
             if found.kind == "VIEW":
@@ -138,6 +144,8 @@ class Reader:
                 outputs = [Output(c.name, c.type) for c in found.columns]
                 return Relation(node, outputs, view=query, home=Home(name.database, name.schema, when))
             source, described = self._at(found, when, written)
+            source = sampled(source, table)
+        self.scanned[described.storage] = (name, described)
         node = exp.Table(this=exp.to_identifier(described.storage, quoted=True))
         if source.startswith("("):
             node = exp.Subquery(this=sqlglot.parse_one(source[1:-1], read="duckdb"))
