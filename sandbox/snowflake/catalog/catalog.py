@@ -29,8 +29,10 @@ class Column:
     nullable: bool = True
     default: str | None = None
     comment: str | None = None
-    #: A masking policy that is declared and shown by DESCRIBE. It masks nothing here.
-    policy: str | None = None
+    policy: str | None = None  # the full name of its masking policy
+    policy_columns: list[str] = field(default_factory=list)  # USING (…): what the masking policy is given
+    projection: str | None = None  # the full name of its projection policy
+    tags: dict[str, str] = field(default_factory=dict)  # full name → value
     expression: str = ""  # of a computed column, which is stored nowhere
 
 
@@ -68,6 +70,10 @@ class Table:
     ragged: bool = False  # rows were deleted or updated in `storage`: its row numbers may move
     versions: list[Version] = field(default_factory=list)
     dynamic: bool = False  # a dynamic table, which is filled once here
+    row_access: str | None = None  # the full name of its row access policy
+    row_access_columns: list[str] = field(default_factory=list)
+    aggregation: str | None = None  # the full name of its aggregation policy
+    tags: dict[str, str] = field(default_factory=dict)
     grants: Grants = field(default_factory=dict)
 
     @property
@@ -145,6 +151,27 @@ class User:
 
 
 @dataclass
+class Policy:
+    """Who sees what: an expression over the columns that it is set on."""
+
+    name: str
+    kind: str  # MASKING, ROW ACCESS, PROJECTION, AGGREGATION
+    arguments: list[tuple[str, str]]  # name, Snowflake's name of the type
+    body: str
+    comment: str = ""
+    created: float = 0.0
+    grants: Grants = field(default_factory=dict)
+
+
+@dataclass
+class Tag:
+    name: str
+    policies: list[str] = field(default_factory=list)  # full names of masking policies, one for each type
+    created: float = 0.0
+    grants: Grants = field(default_factory=dict)
+
+
+@dataclass
 class Schema:
     name: str
     created: float
@@ -153,6 +180,8 @@ class Schema:
     tables: dict[str, Table] = field(default_factory=dict)
     stages: dict[str, Stage] = field(default_factory=dict)
     file_formats: dict[str, FileFormat] = field(default_factory=dict)
+    policies: dict[str, Policy] = field(default_factory=dict)
+    tags: dict[str, Tag] = field(default_factory=dict)
     grants: Grants = field(default_factory=dict)
     #: Kind of object → what is granted on each that is made here from now on.
     future: dict[str, Grants] = field(default_factory=dict)
@@ -212,6 +241,16 @@ class Catalog:
         if found := self.schema(name.database, name.schema).stages.get(name.name):
             return found
         raise errors.missing("Stage", str(name))
+
+    def policy(self, name: ObjectName) -> Policy:
+        if found := self.schema(name.database, name.schema).policies.get(name.name):
+            return found
+        raise errors.missing("Policy", str(name))
+
+    def tag(self, name: ObjectName) -> Tag:
+        if found := self.schema(name.database, name.schema).tags.get(name.name):
+            return found
+        raise errors.missing("Tag", str(name))
 
     def integration(self, name: str) -> Integration:
         if found := self.integrations.get(name):
@@ -284,6 +323,8 @@ def _schema(state: dict[str, Any]) -> Schema:
             "tables": {k: _table(v) for k, v in state["tables"].items() if v["temporary_of"] is None},
             "stages": {k: Stage(**v) for k, v in state["stages"].items()},
             "file_formats": {k: FileFormat(**v) for k, v in state["file_formats"].items()},
+            "policies": {k: Policy(**v) for k, v in state.get("policies", {}).items()},
+            "tags": {k: Tag(**v) for k, v in state.get("tags", {}).items()},
         }
     )
 

@@ -17,9 +17,11 @@ from sandbox.snowflake.catalog.catalog import (
     FileFormat,
     Grants,
     Integration,
+    Policy,
     Schema,
     Stage,
     Table,
+    Tag,
     Warehouse,
 )
 from sandbox.snowflake.catalog.names import ObjectName, show
@@ -46,6 +48,8 @@ PRIVILEGES: dict[str, tuple[str, ...]] = {
     "STAGE": ("USAGE", "READ", "WRITE", OWNERSHIP),
     "FILE FORMAT": ("USAGE", OWNERSHIP),
     "INTEGRATION": ("USAGE", "USE_ANY_ROLE", OWNERSHIP),
+    **{f"{k} POLICY": ("APPLY", OWNERSHIP) for k in ("MASKING", "ROW ACCESS", "PROJECTION", "AGGREGATION")},
+    "TAG": ("APPLY", "READ", OWNERSHIP),
     "WAREHOUSE": ("USAGE", "OPERATE", "MODIFY", "MONITOR", "APPLYBUDGET", OWNERSHIP),
 }  # fmt: skip
 
@@ -54,10 +58,12 @@ def kind_of(found: Any) -> str:
     """What GRANT calls an object."""
     if isinstance(found, Table):
         return found.granted_as
+    if isinstance(found, Policy):
+        return f"{found.kind} POLICY"
     return _KINDS[type(found)]
 
 
-_KINDS = {Database: "DATABASE", Schema: "SCHEMA", Stage: "STAGE", FileFormat: "FILE FORMAT",
+_KINDS = {Database: "DATABASE", Schema: "SCHEMA", Stage: "STAGE", FileFormat: "FILE FORMAT", Tag: "TAG",
           Integration: "INTEGRATION", Warehouse: "WAREHOUSE"}  # fmt: skip
 
 
@@ -184,6 +190,15 @@ class Rights:
         if not self.usable_warehouse(self.session.warehouse):
             raise errors.no_warehouse()
 
+    def sees_policy(self, policy: Policy, on: Table) -> bool:
+        """Who owns the object or the policy, may apply the policy, or all of its kind, sees where it is set."""
+        if self.holds(on, OWNERSHIP) or self.holds(policy, "APPLY"):
+            return True
+        return self.applies(policy.kind)
+
+    def applies(self, kind: str) -> bool:
+        return self.unlimited or f"APPLY {kind} POLICY" in self._granted(self.catalog.grants)
+
     # -- new objects
 
     def settle(self, made: Any, database: str = "", schema: str = "") -> None:
@@ -226,7 +241,6 @@ def grantables(catalog: Catalog) -> Iterator[tuple[str, str, Grants]]:
         for schema in [] if database.imported else database.schemas.values():
             place = f"{show(database.name)}.{show(schema.name)}"
             yield "SCHEMA", place, schema.grants
-            for found in (*schema.tables.values(), *schema.stages.values()):
+            held = (schema.tables, schema.stages, schema.file_formats, schema.policies, schema.tags)
+            for found in (one for objects in held for one in objects.values()):
                 yield kind_of(found), f"{place}.{show(found.name)}", found.grants
-            for form in schema.file_formats.values():
-                yield "FILE FORMAT", f"{place}.{show(form.name)}", form.grants

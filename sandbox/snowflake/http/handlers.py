@@ -15,6 +15,7 @@ from sandbox.snowflake.sql import (
     explain,
     grants,
     namespaces,
+    policies,
     session_statements,
     show,
     tables,
@@ -38,6 +39,7 @@ def _query(statement: Statement) -> Result:
 
 
 _CREATE = r"CREATE (OR REPLACE )?"
+_POLICY = r"(MASKING|ROW ACCESS|PROJECTION|AGGREGATION) POLICY "
 _DESC = r"DESC(RIBE)? "
 
 HANDLERS: list[tuple[str, Handler]] = [
@@ -65,15 +67,19 @@ HANDLERS: list[tuple[str, Handler]] = [
     (_CREATE + r"WAREHOUSE ", namespaces.create_warehouse),
     (_CREATE + r"ROLE ", grants.create_role),
     (_CREATE + r"USER ", grants.create_user),
-    (_CREATE + r"MASKING POLICY ", namespaces.accepted),
+    (_CREATE + _POLICY, policies.create),
+    (_CREATE + r"TAG ", policies.create_tag),
     (r"ALTER (TABLE|VIEW) ", alter_table.alter),
     (r"ALTER STAGE ", stages.alter),
     (r"ALTER (STORAGE )?INTEGRATION ", integrations.alter),
     (r"ALTER WAREHOUSE ", namespaces.alter_warehouse),
     (r"ALTER (USER|ACCOUNT) ", session_statements.alter_defaults),
     (r"ALTER (ROLE|DATABASE|SCHEMA) ", namespaces.accepted),
+    (r"ALTER " + _POLICY, policies.alter),
+    (r"ALTER TAG ", policies.alter_tag),
     (r"COMMENT ", alter_table.comment_on),
     (r"DROP ((EXTERNAL|DYNAMIC) )?(TABLE|VIEW) ", tables.drop),
+    (r"DROP (TAG |" + _POLICY + ")", policies.drop),
     (r"DROP STAGE ", stages.drop),
     (r"DROP FILE FORMAT ", stages.drop_file_format),
     (r"DROP (STORAGE )?INTEGRATION ", integrations.drop),
@@ -99,7 +105,8 @@ HANDLERS: list[tuple[str, Handler]] = [
     (r"SHOW PARAMETERS ", show.parameters),
     (r"SHOW (PRIMARY|UNIQUE|IMPORTED|EXPORTED) KEYS ", describe.keys),
     (r"SHOW COLUMNS ", describe.columns),
-    (r"SHOW (MASKING POLICIES|ROW ACCESS POLICIES|STREAMS|TASKS|PIPES|SEQUENCES) ", show.empty),
+    (r"SHOW (MASKING|ROW ACCESS|PROJECTION|AGGREGATION) POLICIES ", policies.show_all),
+    (r"SHOW (STREAMS|TASKS|PIPES|SEQUENCES) ", show.empty),
     (
         r"(SET|UNSET|CALL|EXECUTE|PUT|GET|UNDROP|CREATE|ALTER|DROP|SHOW) ",
         session_statements.unsupported,

@@ -15,7 +15,7 @@ from sandbox.snowflake.catalog.rights import OWNERSHIP
 from sandbox.snowflake.catalog.store import build_storage_ddl, new_storage
 from sandbox.snowflake.rewriting.expressions import reference
 from sandbox.snowflake.rewriting.scanner import Scanner
-from sandbox.snowflake.sql import changes
+from sandbox.snowflake.sql import changes, policies
 from sandbox.snowflake.sql.definitions import (
     Definition,
     read_column,
@@ -52,6 +52,8 @@ class _Alteration:
 
     def run(self) -> None:
         scanner = self.scanner
+        if policies.alter_table(self.statement, scanner, self.table):
+            return
         if scanner.accept("RENAME", "TO"):
             self._rename(statement_place(self.statement, scanner))
         elif scanner.accept("SWAP", "WITH"):
@@ -85,8 +87,6 @@ class _Alteration:
         return scanner.identifier()
 
     def _set(self) -> None:
-        if self.scanner.accept("TAG"):
-            return
         apply_options(self.table, read_table_options(self.scanner))
         if self.table.retention_days == 0:
             self.statement.store.discard({v.storage for v in self.table.versions} - {self.table.storage})
@@ -259,11 +259,7 @@ class _Alteration:
         if scanner.accept("SET", "NOT", "NULL") or scanner.accept("NOT", "NULL"):
             column.nullable = False
             return True
-        if scanner.accept("SET", "MASKING", "POLICY"):
-            column.policy = ".".join(scanner.name())
-            return False
-        if scanner.accept("UNSET", "MASKING", "POLICY"):
-            column.policy = None
+        if policies.alter_column(self.statement, scanner, column):
             return False
         if not scanner.accept("SET", "DATA", "TYPE"):
             scanner.accept("TYPE")

@@ -269,6 +269,10 @@ def _find(statement: Statement, kind: str, parts: list[str]) -> tuple[str, Any]:
         if form is None:
             raise errors.missing("File format", str(name))
         return str(name), form
+    if kind == "TAG":
+        return str(name), catalog.tag(name)
+    if kind.endswith("POLICY"):
+        return str(name), catalog.policy(name)
     return str(name), _table(statement, kind, name)
 
 

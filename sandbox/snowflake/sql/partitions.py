@@ -139,10 +139,9 @@ def prune(
 ) -> Pruned:
     """:param first_rows: of the storage belong to the table, at the time that is asked for; None: all."""
     ranges = _ranges(storage, pruning.columns, first_rows)
-    row = connection.execute(
+    [row] = connection.execute(
         f"SELECT count(*), count(*) FILTER (WHERE {condition}), coalesce(sum(n) FILTER (WHERE {condition}), 0) FROM ({ranges})"
-    ).fetchone()
-    assert row is not None
+    ).fetchall()
     return Pruned(int(row[0]), int(row[1]), int(row[2]))
 
 
