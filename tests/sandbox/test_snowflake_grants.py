@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import snowflake.connector
 
-from tests.sandbox.snowflake_server import Client
+from tests.sandbox.snowflake_server import Client, Server, free_port, start, stop, wait_for
 
 
 class Limited:
@@ -332,3 +332,78 @@ def test_the_queries_of_others_are_shown_with_monitor(limited):
     assert ("SELECT 'of the administrator'",) not in session.rows(asked)
     limited.grant(f"MONITOR ON WAREHOUSE {limited.warehouse}")
     assert ("SELECT 'of the administrator'",) in session.rows(asked)
+
+
+def test_ownership_goes_from_one_role_to_another(limited):
+    """sql-reference/sql/grant-ownership: one owner; REVOKE CURRENT GRANTS takes the other grants away."""
+    limited.admin_runs("CREATE TABLE T AS SELECT 1 N")
+    limited.into_schema()
+    limited.grant(f"SELECT ON TABLE {limited.schema}.T")
+    other = f"{limited.role}_OTHER"
+    limited.admin_runs(f"CREATE ROLE {other}", f"GRANT OWNERSHIP ON TABLE T TO ROLE {limited.role}")
+    try:
+        session = limited.session()
+        session.rows(f"GRANT SELECT ON TABLE {limited.schema}.T TO ROLE {other}")
+        limited.admin_runs(f"GRANT OWNERSHIP ON TABLE T TO ROLE {other} COPY CURRENT GRANTS")
+        assert session.one(f"SELECT N FROM {limited.schema}.T") == 1
+        assert facts(session.refused(f"GRANT SELECT ON TABLE {limited.schema}.T TO ROLE {other}")) == (
+            3001,
+            "42501",
+        )
+        limited.admin_runs(f"GRANT OWNERSHIP ON TABLE T TO ROLE {other} REVOKE CURRENT GRANTS")
+        assert [row[1] for row in limited.admin.rows("SHOW GRANTS ON TABLE T")] == ["OWNERSHIP"]
+    finally:
+        limited.admin_runs(f"DROP ROLE {other}")
+    assert (
+        "WITH GRANT OPTION"
+        in limited.admin.refused(f"GRANT SELECT ON TABLE T TO ROLE {limited.role} WITH GRANT OPTION").msg
+    )
+
+
+def test_a_session_of_a_dropped_user_is_no_administrator(limited):
+    limited.admin_runs("CREATE TABLE T AS SELECT 1 N")
+    session = limited.session()
+    limited.admin_runs(f"DROP USER {limited.user}")
+    try:
+        assert facts(session.refused(f"SELECT N FROM {limited.schema}.T")) == (2003, "02000")
+    finally:
+        limited.admin_runs(f"CREATE USER {limited.user}")
+
+
+def test_a_restart_keeps_rights_and_policies(s3_endpoint, tmp_path):
+    port, log = free_port(), tmp_path / "log"
+    arguments = ["-m", "sandbox.snowflake", "--port", str(port), "--s3-endpoint", s3_endpoint]
+    arguments += ["--db-path", str(tmp_path / "data"), "--statement-log", str(tmp_path / "statements.jsonl")]
+
+    def ask(options: dict, *statements: str) -> list[tuple]:
+        process = start(arguments, log)
+        try:
+            wait_for(f"http://127.0.0.1:{port}/health", process, log)
+            server = Server(port, process, s3_endpoint, tmp_path / "statements.jsonl", tls=False)
+            with server.connect(**options) as connection, connection.cursor() as cursor:
+                return [cursor.execute(statement).fetchall() for statement in statements][-1]
+        finally:
+            stop(process)
+
+    ask(
+        {},
+        "CREATE DATABASE D",
+        "CREATE TABLE T AS SELECT 'secret' V",
+        "CREATE MASKING POLICY HIDE AS (X VARCHAR) RETURNS VARCHAR -> '***'",
+        "CREATE TAG PERSONAL",
+        "ALTER TAG PERSONAL SET MASKING POLICY HIDE",
+        "ALTER TABLE T MODIFY COLUMN V SET TAG PERSONAL = 'yes'",
+        "CREATE ROLE R",
+        "CREATE WAREHOUSE W",
+        "CREATE USER U DEFAULT_ROLE = R DEFAULT_WAREHOUSE = W",
+        "GRANT ROLE R TO USER U",
+        "GRANT USAGE ON WAREHOUSE W TO ROLE R",
+        "GRANT USAGE ON DATABASE D TO ROLE R",
+        "GRANT USAGE ON SCHEMA D.PUBLIC TO ROLE R",
+        "GRANT SELECT ON TABLE T TO ROLE R",
+        "GRANT SELECT ON FUTURE VIEWS IN SCHEMA D.PUBLIC TO ROLE R",
+    )
+    limited = {"user": "U", "role": None, "warehouse": None}
+    assert ask(limited, "SELECT V FROM D.PUBLIC.T") == [("***",)]
+    ask({"database": "D", "schema": "PUBLIC"}, "CREATE VIEW V AS SELECT V FROM T")
+    assert ask(limited, "SELECT V FROM D.PUBLIC.V") == [("***",)]

@@ -90,19 +90,20 @@ class Rights:
 
     @property
     def unlimited(self) -> bool:
-        return self.owners or self.session.user not in self.catalog.users
+        return self.owners or not self.session.limited
 
     def roles(self) -> set[str]:
         """The primary role, the secondary ones where they are in use, what was granted to those, and PUBLIC."""
-        user = self.catalog.users.get(self.session.user)
-        secondary = user.roles if user is not None and self.session.secondary_roles else []
+        secondary = self._own_roles() if self.session.secondary_roles else []
         return closure(self.catalog, [self.session.role, *secondary, "PUBLIC"])
 
     def may_take(self, role: str) -> bool:
         """Whether the session may take this role."""
-        if self.unlimited:
-            return True
-        return role in closure(self.catalog, [*self.catalog.users[self.session.user].roles, "PUBLIC"])
+        return self.unlimited or role in closure(self.catalog, [*self._own_roles(), "PUBLIC"])
+
+    def _own_roles(self) -> list[str]:
+        user = self.catalog.users.get(self.session.user)
+        return user.roles if user is not None else []
 
     def _granted(self, grants: Grants) -> set[str]:
         return {privilege for role in self.roles() for privilege in grants.get(role, ())}

@@ -49,7 +49,11 @@ class Engine:
         made = catalog.user_by_login(user)
         role = _folded(wanted.get("role")) or (made.default_role if made else "ACCOUNTADMIN") or "PUBLIC"
         session = self.sessions.open(
-            user=made.name if made else user.upper(), role=role, account=account.upper(), client=client
+            user=made.name if made else user.upper(),
+            role=role,
+            account=account.upper(),
+            client=client,
+            limited=made is not None,
         )
         rights = Rights(catalog, session)
         if not rights.may_take(role):

@@ -140,13 +140,19 @@ def grant(statement: Statement) -> Result:
     targets = _targets(statement, scanner, privileges)
     scanner.expect("TO")
     role = _role(statement, scanner)
-    scanner.rest()  # WITH GRANT OPTION, COPY CURRENT GRANTS, …
+    copy = True
+    if scanner.accept("WITH", "GRANT", "OPTION"):
+        raise errors.NotImplementedHere("WITH GRANT OPTION")
+    for word in ("COPY", "REVOKE"):
+        if OWNERSHIP in privileges and scanner.accept(word, "CURRENT", "GRANTS"):
+            copy = word == "COPY"
+    scanner.end()
     for target in targets:
         for name, found, grants in target.found:
             _may_grant(statement, target.kind, name, found)
             if OWNERSHIP in privileges:
-                for other in list(grants):
-                    rights.remove(grants, other, [OWNERSHIP])
+                for other, held in list(grants.items()):
+                    rights.remove(grants, other, [OWNERSHIP] if copy else list(held))
             rights.add(grants, role, _meant(privileges, target.kind))
     statement.store.save()
     return status_result(SUCCESS)
@@ -163,7 +169,8 @@ def revoke(statement: Statement) -> Result:
     targets = _targets(statement, scanner, privileges)
     scanner.expect("FROM")
     role = _role(statement, scanner)
-    scanner.rest()  # RESTRICT, CASCADE
+    scanner.accept("RESTRICT") or scanner.accept("CASCADE")
+    scanner.end()
     for target in targets:
         for name, found, grants in target.found:
             _may_grant(statement, target.kind, name, found)
