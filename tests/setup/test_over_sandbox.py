@@ -34,19 +34,27 @@ TABLES = {
 }
 
 
-def open_session():
-    from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
-
-    hook = SnowflakeHook(snowflake_conn_id="snowflake_default", session_parameters=SESSION_PARAMETERS)
-    return hook.get_conn()
-
-
 @pytest.fixture(scope="module")
 def snowflake(sandbox):
-    """An administrator's session."""
-    connection = open_session()
+    from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
+
+    connection = SnowflakeHook(
+        snowflake_conn_id="snowflake_default", session_parameters=SESSION_PARAMETERS
+    ).get_conn()
     yield connection
     connection.close()
+
+
+class Made:
+    """The set-up, run."""
+
+    def __init__(self, world: World, role: str, files: dict[str, str], described: list[tuple]) -> None:
+        self.world, self.role, self.files, self.described = world, role, files, described
+        self.requests: list[tuple[str, str]] = []
+        #: The configuration, with all tables.
+        self.text = ""
+        #: Whom the file made.
+        self.facts = SetupFacts()
 
 
 def as_user(sandbox, facts: SetupFacts) -> str:
@@ -56,17 +64,12 @@ def as_user(sandbox, facts: SetupFacts) -> str:
     return json.dumps(connection | {"login": facts.snowflake_user, "extra": extra})
 
 
-class Made:
-    """The set-up, run. `world` is what the user and the role that it made see of Snowflake."""
+def open_as_user(sandbox, facts: SetupFacts):
+    from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 
-    def __init__(
-        self, world: World, role: str, files: dict[str, str], described: list[tuple], facts: SetupFacts
-    ) -> None:
-        self.world, self.role, self.files, self.described = world, role, files, described
-        self.facts = facts
-        self.requests: list[tuple[str, str]] = []
-        #: The configuration, with all tables.
-        self.text = ""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", as_user(sandbox, facts))
+        return SnowflakeHook("snowflake_default", session_parameters=dict(SESSION_PARAMETERS)).get_conn()
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +106,11 @@ def made(sandbox, snowflake):
             document = json.loads(text)
             document["sources"][0]["tables"] = [table]
             return json.dumps(document)
+
+        def sql(self, *statements):
+            """By the administrator: what a test prepares."""
+            with snowflake.cursor() as cursor:
+                return [cursor.execute(statement).fetchall() for statement in statements][-1]
 
     config = parse_config(text, {})
     assert not config.broken, config.broken
@@ -161,17 +169,16 @@ def made(sandbox, snowflake):
         connection.execute(files["rds-aws_s3.sql"])
     dsn = psycopg.conninfo.make_conninfo(as_admin, user=role)
     client = sandbox.s3("POLICY_READER")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", as_user(sandbox, facts))
-        limited = open_session()
-    world = ConfiguredWorld(limited, client, dsn, sandbox.bucket, schema)
-    result = Made(world, role, files, described, facts)
+    world = ConfiguredWorld(snowflake, client, dsn, sandbox.bucket, schema)
+    result = Made(world, role, files, described)
     result.text = text
+    # From here on Snowflake is what the user that the file made sees of it.
+    result.facts, world.snowflake = facts, open_as_user(sandbox, facts)
     client.meta.events.register(
         "before-send.s3", lambda request, **_: result.requests.append((request.method, request.url))
     )
     yield result
-    limited.close()
+    world.snowflake.close()
     with snowflake.cursor() as cursor:
         cursor.execute(f"DROP SCHEMA TESTS.{schema}")
     sandbox.drop_database(name)
@@ -188,10 +195,9 @@ def test_snowflake_tells_what_the_trust_policy_needs(made):
     assert told["STORAGE_AWS_ROLE_ARN"] == "arn:aws:iam::123456789012:role/snowmelt-snowflake"
 
 
-def test_the_integration_validates_as_the_steps_say(made, snowflake):
+def test_the_integration_validates_as_the_steps_say(made):
     statement = made.files["STEPS.md"].split("```sql\n")[1].split("```")[0].strip().rstrip(";")
-    with snowflake.cursor() as cursor:
-        ((answer,),) = cursor.execute(statement).fetchall()
+    ((answer,),) = made.world.sql(statement)
     assert json.loads(answer)["status"] == "success"
 
 
@@ -265,7 +271,7 @@ def granted(made: Made, table: str) -> list[str]:
     return [grant for grant in found if " ON TABLE " not in grant or grant.endswith(f'."{table}"')]
 
 
-def test_each_grant_of_the_snowflake_file_is_needed(made, snowflake):
+def test_each_grant_of_the_snowflake_file_is_needed(made):
     grants = granted(made, "OWNED")
     # Databases and schemas of source and stage, warehouse, stage, table.
     assert len(grants) == 7
@@ -274,13 +280,12 @@ def test_each_grant_of_the_snowflake_file_is_needed(made, snowflake):
         *_, name = re.findall(r'"([^"]+)"', grant)
         # Of a warehouse, Snowflake says that none is active.
         expected = "No active warehouse" if " ON WAREHOUSE " in grant else name
-        with snowflake.cursor() as cursor:
-            cursor.execute(f"REVOKE {grant} FROM ROLE {role}")
-            try:
-                with pytest.raises(Exception, match=expected):
-                    made.world.run(TABLES["OWNED"])
-            finally:
-                cursor.execute(f"GRANT {grant} TO ROLE {role}")
+        made.world.sql(f"REVOKE {grant} FROM ROLE {role}")
+        try:
+            with pytest.raises(Exception, match=expected):
+                made.world.run(TABLES["OWNED"])
+        finally:
+            made.world.sql(f"GRANT {grant} TO ROLE {role}")
     assert made.world.run(TABLES["OWNED"])["published"]
 
 
