@@ -46,6 +46,39 @@ def missing(kind: str, name: str) -> SnowflakeError:
     return compilation(2003, "02000", f"{kind} '{name}' does not exist or not authorized.")
 
 
+def insufficient(kind: str, name: str) -> SnowflakeError:
+    """`kind` is table, view, warehouse, …, in lower case."""
+    text = f"Insufficient privileges to operate on {kind} '{name}'."
+    return SnowflakeError(3001, "42501", f"SQL access control error:\n{text}")
+
+
+def not_there() -> SnowflakeError:
+    """USE of a role, a warehouse: missing, or not granted."""
+    return compilation(2043, "02000", "Object does not exist, or operation cannot be performed.")
+
+
+def role_not_granted(role: str) -> SnowflakeError:
+    text = f"Requested role '{role}' is not assigned to the executing user. Specify another role to activate."
+    return SnowflakeError(3013, "42501", f"SQL access control error:\n{text}")
+
+
+def role_at_login(role: str) -> SnowflakeError:
+    text = (
+        f"Role '{role}' specified in the connect string does not exist or not authorized. "
+        "Contact your local system administrator, or attempt to login with another role, e.g. PUBLIC."
+    )
+    return SnowflakeError(390189, "08001", text)
+
+
+def no_warehouse() -> SnowflakeError:
+    return SnowflakeError(
+        606,
+        "57P03",
+        "No active warehouse selected in the current session.  "
+        "Select an active warehouse with the 'use warehouse' command.",
+    )
+
+
 def already_exists(name: str) -> SnowflakeError:
     return compilation(2002, "42710", f"Object '{name}' already exists.")
 

@@ -333,7 +333,8 @@ def test_no_time_travel_is_told_and_mended(patient):
 
 def test_a_masking_policy_on_a_copied_column(patient):
     patient.snowflake(
-        f"ALTER TABLE DOCTOR.{patient.schema}.T MODIFY COLUMN NAME SET MASKING POLICY DOCTOR.{patient.schema}.HIDE"
+        f"CREATE MASKING POLICY DOCTOR.{patient.schema}.HIDE AS (V VARCHAR) RETURNS VARCHAR -> V",
+        f"ALTER TABLE DOCTOR.{patient.schema}.T MODIFY COLUMN NAME SET MASKING POLICY DOCTOR.{patient.schema}.HIDE",
     )
     finding = patient.one("table", "Masking")
     assert finding.status is Status.ATTENTION

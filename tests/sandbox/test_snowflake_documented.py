@@ -298,3 +298,51 @@ def test_an_external_table_has_virtual_columns_alone_and_no_time_travel(client, 
         ("NAME", "VIRTUAL"),
     ]
     assert "Unsupported feature 'TIME TRAVEL'" in client.refused("SELECT ID FROM E AT (OFFSET => 0)").msg
+
+
+@pytest.mark.parametrize(
+    ("provider", "scheme", "partition"),
+    [("S3", "s3", "aws"), ("S3GOV", "s3gov", "aws-us-gov"), ("S3CHINA", "s3china", "aws-cn")],
+)
+def test_each_partition_of_aws_has_its_provider_and_its_scheme(client, bucket, provider, scheme, partition):
+    """sql-reference/sql/create-storage-integration, sql-reference/sql/create-stage, sql-reference/functions/system_validate_storage_integration."""
+    url = f"{scheme}://{bucket.name}/{client.database}/"
+    other = "s3" if scheme != "s3" else "s3gov"
+    create = (
+        f"CREATE OR REPLACE STORAGE INTEGRATION PARTITIONED TYPE = EXTERNAL_STAGE STORAGE_PROVIDER = '{provider}' ENABLED = TRUE"
+        f" STORAGE_AWS_ROLE_ARN = 'arn:{partition}:iam::0:role/r' STORAGE_ALLOWED_LOCATIONS = "
+    )
+    assert client.refused(f"{create} ('{other}://{bucket.name}/')").errno == 1026
+    client.rows(f"{create} ('{url}')")
+    shown = {row[0]: row[2] for row in client.rows("DESC INTEGRATION PARTITIONED")}
+    assert (shown["STORAGE_PROVIDER"], shown["STORAGE_ALLOWED_LOCATIONS"]) == (provider, url)
+    assert shown["STORAGE_AWS_IAM_USER_ARN"].startswith(f"arn:{partition}:iam::")
+    answer = client.one(f"SELECT SYSTEM$VALIDATE_STORAGE_INTEGRATION('PARTITIONED', '{url}', 'x.txt', 'all')")
+    assert json.loads(answer)["status"] == "success"
+    client.rows(f"CREATE STAGE ST URL = '{url}' STORAGE_INTEGRATION = PARTITIONED")
+    client.rows("COPY INTO @ST/a/ FROM (SELECT 1 N) FILE_FORMAT = (TYPE = PARQUET)")
+    [(name, *_)] = client.rows("LIST @ST/a/")
+    assert name.startswith(f"{url}a/")
+    direct = f"COPY INTO '{url}b/' FROM (SELECT 1 N) FILE_FORMAT = (TYPE = PARQUET) STORAGE_INTEGRATION = PARTITIONED"
+    client.rows(direct)
+    assert client.refused(direct.replace(f"'{scheme}:", f"'{other}:")).errno == 3127
+    assert client.refused(f"CREATE STAGE BAD URL = 's3us://{bucket.name}/'").errno == 1026
+
+
+def test_files_are_given_the_acl_of_the_integration(client, bucket):
+    """sql-reference/sql/create-storage-integration, STORAGE_AWS_OBJECT_ACL; sql-reference/sql/desc-integration."""
+    create = (
+        f"CREATE OR REPLACE STORAGE INTEGRATION FOREIGN_BUCKET TYPE = EXTERNAL_STAGE STORAGE_PROVIDER = 'S3' ENABLED = TRUE"
+        f" STORAGE_AWS_ROLE_ARN = 'arn:aws:iam::0:role/r' STORAGE_ALLOWED_LOCATIONS = ('s3://{bucket.name}/')"
+    )
+    assert client.refused(f"{create} STORAGE_AWS_OBJECT_ACL = 'public-read'").errno == 1008
+    client.rows(f"{create} STORAGE_AWS_OBJECT_ACL = 'bucket-owner-full-control'")
+    shown = {row[0]: row[2] for row in client.rows("DESC INTEGRATION FOREIGN_BUCKET")}
+    assert shown["STORAGE_AWS_OBJECT_ACL"] == "bucket-owner-full-control"
+    client.rows(
+        f"COPY INTO 's3://{bucket.name}/{client.database}/' FROM (SELECT 1 N) FILE_FORMAT = (TYPE = PARQUET)"
+        " STORAGE_INTEGRATION = FOREIGN_BUCKET"
+    )
+    assert len(list(bucket.objects.filter(Prefix=f"{client.database}/"))) == 1
+    client.rows("ALTER STORAGE INTEGRATION FOREIGN_BUCKET UNSET STORAGE_AWS_OBJECT_ACL")
+    assert "STORAGE_AWS_OBJECT_ACL" not in {row[0] for row in client.rows("DESC INTEGRATION FOREIGN_BUCKET")}

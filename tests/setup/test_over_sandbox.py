@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
@@ -63,6 +64,23 @@ class Made:
         self.requests: list[tuple[str, str]] = []
         #: The configuration, with all tables.
         self.text = ""
+        #: Whom the file made.
+        self.facts = SetupFacts()
+
+
+def as_user(sandbox, facts: SetupFacts) -> str:
+    """Airflow's connection of the user that the file made; it has no password here."""
+    connection = json.loads(sandbox.env["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])
+    extra = connection["extra"] | {"role": f'"{facts.snowflake_role}"'}
+    return json.dumps(connection | {"login": facts.snowflake_user, "extra": extra})
+
+
+def open_as_user(sandbox, facts: SetupFacts):
+    from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", as_user(sandbox, facts))
+        return SnowflakeHook("snowflake_default", session_parameters=dict(SESSION_PARAMETERS)).get_conn()
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +118,11 @@ def made(sandbox, snowflake):
             document["sources"][0]["tables"] = [table]
             return json.dumps(document)
 
+        def sql(self, *statements):
+            """By the administrator: what a test prepares."""
+            with snowflake.cursor() as cursor:
+                return [cursor.execute(statement).fetchall() for statement in statements][-1]
+
     config = parse_config(text, {})
     assert not config.broken, config.broken
     facts = SetupFacts(
@@ -122,8 +145,6 @@ def made(sandbox, snowflake):
     # Snowflake: by the connector's own splitting into statements, twice.
     for _ in range(2):
         described = [cursor.fetchall() for cursor in snowflake.execute_string(files["snowflake.sql"])][-1]
-    with snowflake.cursor() as cursor:
-        cursor.execute(f'USE ROLE "{facts.snowflake_role}"')
     # PostgreSQL: by an administrator who owns the database and is no superuser, twice; RDS's master user is of that kind.
     password, name = uuid.uuid4().hex, f"setup_{unique}"
     with psycopg.connect(sandbox.superuser_dsn(), autocommit=True) as connection:
@@ -162,12 +183,14 @@ def made(sandbox, snowflake):
     world = ConfiguredWorld(snowflake, client, dsn, sandbox.bucket, schema)
     result = Made(world, role, admin, files, described)
     result.text = text
+    # From here on Snowflake is what the user that the file made sees of it.
+    result.facts, world.snowflake = facts, open_as_user(sandbox, facts)
     client.meta.events.register(
         "before-send.s3", lambda request, **_: result.requests.append((request.method, request.url))
     )
     yield result
+    world.snowflake.close()
     with snowflake.cursor() as cursor:
-        cursor.execute("USE ROLE SNOWMELT_ROLE")
         cursor.execute(f"DROP SCHEMA TESTS.{schema}")
     sandbox.drop_database(name)
     with psycopg.connect(sandbox.superuser_dsn(), autocommit=True) as connection:
@@ -202,6 +225,7 @@ def test_the_doctor_finds_nothing_wrong_under_these_rights(made, sandbox, monkey
             "password": sandbox.env["SNOWMELT_SANDBOX_POLICY_READER_SECRET_ACCESS_KEY"],
         },
     }
+    monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", as_user(sandbox, made.facts))
     for name, values in changes.items():
         variable = f"AIRFLOW_CONN_{name}"
         monkeypatch.setenv(variable, json.dumps(json.loads(sandbox.env[variable]) | values))
@@ -297,6 +321,34 @@ def test_without_one_right_planning_stops_and_names_the_statement_that_gives_it_
     others = {other.format(role=made.role, admin=made.admin) for _, _, other in TAKEN_AWAY} - {give}
     assert [other for other in others if other in str(refused.value)] == []
     made.world.plan(TABLES[table])
+
+
+def granted(made: Made, table: str) -> list[str]:
+    """The file's grants to the role, without those on other tables: `SELECT ON TABLE …`."""
+    found = [
+        line.removeprefix("GRANT ").partition(" TO ROLE ")[0]
+        for line in made.files["snowflake.sql"].splitlines()
+        if line.startswith("GRANT ") and " TO ROLE " in line
+    ]
+    return [grant for grant in found if " ON TABLE " not in grant or grant.endswith(f'."{table}"')]
+
+
+def test_each_grant_of_the_snowflake_file_is_needed(made):
+    grants = granted(made, "OWNED")
+    # Databases and schemas of source and stage, warehouse, stage, table.
+    assert len(grants) == 7
+    role = f'"{made.facts.snowflake_role}"'
+    for grant in grants:
+        *_, name = re.findall(r'"([^"]+)"', grant)
+        # Of a warehouse, Snowflake says that none is active.
+        expected = "No active warehouse" if " ON WAREHOUSE " in grant else name
+        made.world.sql(f"REVOKE {grant} FROM ROLE {role}")
+        try:
+            with pytest.raises(Exception, match=expected):
+                made.world.run(TABLES["OWNED"])
+        finally:
+            made.world.sql(f"GRANT {grant} TO ROLE {role}")
+    assert made.world.run(TABLES["OWNED"])["published"]
 
 
 def allows(policy: dict, action: str, bucket: str, key: str, prefix: str) -> bool:

@@ -13,7 +13,10 @@ from typing import Any
 
 from sandbox.snowflake import errors
 
-_URL = re.compile(r"s3[a-z]*://([^/]+)(?:/(.*))?", re.DOTALL)
+#: STORAGE_PROVIDER → the scheme of its URLs and AWS's partition (docs.snowflake.com/en/sql-reference/sql/create-storage-integration).
+PROVIDERS = {"S3": ("s3", "aws"), "S3GOV": ("s3gov", "aws-us-gov"), "S3CHINA": ("s3china", "aws-cn")}
+
+_URL = re.compile(r"(s3|s3gov|s3china)://([^/]+)(?:/(.*))?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +30,20 @@ class Stored:
 
 
 def split_url(url: str) -> tuple[str, str]:
-    """Bucket and key of s3://bucket/key."""
+    """Bucket and key of s3://bucket/key, s3gov:// and s3china:// too."""
+    found = _match(url)
+    return found[2], found[3] or ""
+
+
+def scheme_of(url: str) -> str:
+    return _match(url)[1]
+
+
+def _match(url: str) -> re.Match[str]:
     found = _URL.fullmatch(url)
     if not found:
         raise errors.compilation(1026, "42601", f"invalid URL prefix found in: '{url}'")
-    return found[1], found[2] or ""
+    return found
 
 
 class Objects:
@@ -69,13 +81,14 @@ class Objects:
             found = self.client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
         return bool(found.get("KeyCount"))
 
-    def upload(self, path: Path, bucket: str, key: str) -> None:
+    def upload(self, path: Path, bucket: str, key: str, acl: str = "") -> None:
+        """:param acl: STORAGE_AWS_OBJECT_ACL of the integration; empty: none is sent."""
         with _translated(bucket):
-            self.client.upload_file(str(path), bucket, key)
+            self.client.upload_file(str(path), bucket, key, ExtraArgs={"ACL": acl} if acl else None)
 
-    def put(self, body: bytes, bucket: str, key: str) -> None:
+    def put(self, body: bytes, bucket: str, key: str, acl: str = "") -> None:
         with _translated(bucket):
-            self.client.put_object(Bucket=bucket, Key=key, Body=body)
+            self.client.put_object(Bucket=bucket, Key=key, Body=body, **({"ACL": acl} if acl else {}))
 
     def read(self, bucket: str, key: str) -> bytes:
         with _translated(bucket):

@@ -18,6 +18,9 @@ from sandbox.snowflake import errors
 from sandbox.snowflake.catalog.names import ObjectName, show
 from sandbox.snowflake.catalog.sftypes import SfType
 
+#: Role → privileges on one object.
+Grants = dict[str, list[str]]
+
 
 @dataclass
 class Column:
@@ -26,8 +29,10 @@ class Column:
     nullable: bool = True
     default: str | None = None
     comment: str | None = None
-    #: A masking policy that is declared and shown by DESCRIBE. It masks nothing here.
-    policy: str | None = None
+    policy: str | None = None  # the full name of its masking policy
+    policy_columns: list[str] = field(default_factory=list)  # USING (…): what the masking policy is given
+    projection: str | None = None  # the full name of its projection policy
+    tags: dict[str, str] = field(default_factory=dict)  # full name → value
     expression: str = ""  # of a computed column, which is stored nowhere
 
 
@@ -64,6 +69,19 @@ class Table:
     history_from: float = 0.0  # older times are beyond what was kept
     ragged: bool = False  # rows were deleted or updated in `storage`: its row numbers may move
     versions: list[Version] = field(default_factory=list)
+    dynamic: bool = False  # a dynamic table, which is filled once here
+    row_access: str | None = None  # the full name of its row access policy
+    row_access_columns: list[str] = field(default_factory=list)
+    aggregation: str | None = None  # the full name of its aggregation policy
+    tags: dict[str, str] = field(default_factory=dict)
+    grants: Grants = field(default_factory=dict)
+
+    @property
+    def granted_as(self) -> str:
+        """The kind by which GRANT names it."""
+        if self.kind == "VIEW":
+            return "MATERIALIZED VIEW" if self.materialized else "VIEW"
+        return "EXTERNAL TABLE" if self.external else "DYNAMIC TABLE" if self.dynamic else "TABLE"
 
     @property
     def retention_seconds(self) -> float:
@@ -83,6 +101,7 @@ class Stage:
     file_format: dict[str, Any] = field(default_factory=dict)
     copy_options: dict[str, Any] = field(default_factory=dict)
     created: float = 0.0
+    grants: Grants = field(default_factory=dict)
 
 
 @dataclass
@@ -91,6 +110,7 @@ class FileFormat:
     options: dict[str, Any]
     comment: str = ""
     created: float = 0.0
+    grants: Grants = field(default_factory=dict)
 
 
 @dataclass
@@ -101,8 +121,11 @@ class Integration:
     blocked: list[str] = field(default_factory=list)
     role_arn: str = ""
     external_id: str = ""
+    provider: str = "S3"  # or S3GOV, S3CHINA
+    object_acl: str = ""
     comment: str = ""
     created: float = 0.0
+    grants: Grants = field(default_factory=dict)
 
 
 @dataclass
@@ -114,6 +137,38 @@ class Warehouse:
     auto_suspend: int = 600
     auto_resume: bool = True
     created: float = 0.0
+    grants: Grants = field(default_factory=dict)
+
+
+@dataclass
+class User:
+    """One that CREATE USER made; what its roles were granted is all that it may do."""
+
+    name: str
+    default_role: str = ""
+    default_warehouse: str = ""
+    roles: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Policy:
+    """Who sees what: an expression over the columns that it is set on."""
+
+    name: str
+    kind: str  # MASKING, ROW ACCESS, PROJECTION, AGGREGATION
+    arguments: list[tuple[str, str]]  # name, Snowflake's name of the type
+    body: str
+    comment: str = ""
+    created: float = 0.0
+    grants: Grants = field(default_factory=dict)
+
+
+@dataclass
+class Tag:
+    name: str
+    policies: list[str] = field(default_factory=list)  # full names of masking policies, one for each type
+    created: float = 0.0
+    grants: Grants = field(default_factory=dict)
 
 
 @dataclass
@@ -125,6 +180,11 @@ class Schema:
     tables: dict[str, Table] = field(default_factory=dict)
     stages: dict[str, Stage] = field(default_factory=dict)
     file_formats: dict[str, FileFormat] = field(default_factory=dict)
+    policies: dict[str, Policy] = field(default_factory=dict)
+    tags: dict[str, Tag] = field(default_factory=dict)
+    grants: Grants = field(default_factory=dict)
+    #: Kind of object → what is granted on each that is made here from now on.
+    future: dict[str, Grants] = field(default_factory=dict)
 
 
 @dataclass
@@ -135,6 +195,8 @@ class Database:
     retention_days: int = 1
     imported: bool = False  # made from a share: read only, without time travel
     schemas: dict[str, Schema] = field(default_factory=dict)
+    grants: Grants = field(default_factory=dict)
+    future: dict[str, Grants] = field(default_factory=dict)  # as a schema's; of its schemas too
 
 
 @dataclass
@@ -145,6 +207,9 @@ class Catalog:
     integrations: dict[str, Integration] = field(default_factory=dict)
     warehouses: dict[str, Warehouse] = field(default_factory=dict)
     roles: list[str] = field(default_factory=lambda: ["ACCOUNTADMIN", "PUBLIC", "SYSADMIN"])
+    role_members: dict[str, list[str]] = field(default_factory=dict)  # role → the roles granted to it
+    users: dict[str, User] = field(default_factory=dict)
+    grants: Grants = field(default_factory=dict)  # on the account
     #: session parameters set for the account (key "") and for users
     parameters: dict[str, dict[str, str]] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
@@ -177,10 +242,29 @@ class Catalog:
             return found
         raise errors.missing("Stage", str(name))
 
+    def policy(self, name: ObjectName) -> Policy:
+        if found := self.schema(name.database, name.schema).policies.get(name.name):
+            return found
+        raise errors.missing("Policy", str(name))
+
+    def tag(self, name: ObjectName) -> Tag:
+        if found := self.schema(name.database, name.schema).tags.get(name.name):
+            return found
+        raise errors.missing("Tag", str(name))
+
     def integration(self, name: str) -> Integration:
         if found := self.integrations.get(name):
             return found
         raise errors.missing("Integration", show(name))
+
+    def know_role(self, name: str) -> None:
+        """A role that an administrator takes is there from then on."""
+        if name not in self.roles:
+            self.roles.append(name)
+
+    def user_by_login(self, login: str) -> User | None:
+        """Login names have no case (docs.snowflake.com/en/sql-reference/sql/create-user, LOGIN_NAME)."""
+        return next((u for u in self.users.values() if u.name.upper() == login.upper()), None)
 
     def tables(self) -> list[Table]:
         return [t for d in self.databases.values() for s in d.schemas.values() for t in s.tables.values()]
@@ -201,6 +285,9 @@ class Catalog:
                 "integrations": {k: asdict(v) for k, v in self.integrations.items()},
                 "warehouses": {k: asdict(v) for k, v in self.warehouses.items()},
                 "roles": self.roles,
+                "role_members": self.role_members,
+                "users": {k: asdict(v) for k, v in self.users.items()},
+                "grants": self.grants,
                 "parameters": self.parameters,
             }
         partial = path.with_suffix(".partial")
@@ -218,6 +305,9 @@ def load(path: Path) -> Catalog:
     catalog.integrations = {k: Integration(**v) for k, v in state["integrations"].items()}
     catalog.warehouses = {k: Warehouse(**v) for k, v in state["warehouses"].items()}
     catalog.roles = state["roles"]
+    catalog.role_members = state.get("role_members", {})
+    catalog.users = {k: User(**v) for k, v in state.get("users", {}).items()}
+    catalog.grants = state.get("grants", {})
     catalog.parameters = state.get("parameters", {})
     return catalog
 
@@ -233,6 +323,8 @@ def _schema(state: dict[str, Any]) -> Schema:
             "tables": {k: _table(v) for k, v in state["tables"].items() if v["temporary_of"] is None},
             "stages": {k: Stage(**v) for k, v in state["stages"].items()},
             "file_formats": {k: FileFormat(**v) for k, v in state["file_formats"].items()},
+            "policies": {k: Policy(**v) for k, v in state.get("policies", {}).items()},
+            "tags": {k: Tag(**v) for k, v in state.get("tags", {}).items()},
         }
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from sandbox.snowflake.catalog.catalog import Column, Database, Schema, Table
 from sandbox.snowflake.catalog.names import quote
 from sandbox.snowflake.catalog.queries import Queries, history_row
 from sandbox.snowflake.catalog.results import Result, rows_result
+from sandbox.snowflake.catalog.rights import Rights
 from sandbox.snowflake.catalog.sftypes import LTZ, TEXT, number
 from sandbox.snowflake.catalog.store import Store
 
@@ -61,9 +63,10 @@ def moment(seconds: float | None) -> datetime | None:
     return None if not seconds else datetime.fromtimestamp(seconds, UTC)
 
 
-def view(store: Store, queries: Queries, database: str, name: str) -> Result:
+def view(store: Store, rights: Rights, database: str, name: str) -> Result:
+    """What the session's roles have any privilege on, and no more."""
     with store.catalog.lock:
-        found = store.catalog.database(database)
+        found = _seen(rights, store.catalog.database(database))
         match name:
             case "COLUMNS":
                 return rows_result(_COLUMNS, _column_rows(found))
@@ -75,13 +78,26 @@ def view(store: Store, queries: Queries, database: str, name: str) -> Result:
                 return rows_result(_SCHEMATA, _schema_rows(found))
             case "DATABASES":
                 rows = [(d.name, OWNER, "NO", d.comment or None, moment(d.created), d.retention_days)
-                        for d in store.catalog.databases.values()]  # fmt: skip
+                        for d in store.catalog.databases.values() if rights.sees(d)]  # fmt: skip
                 return rows_result(_DATABASES, rows)
             case "STAGES":
                 return rows_result(_STAGES, _stage_rows(found))
             case "TABLE_CONSTRAINTS":
                 return rows_result(_CONSTRAINTS, _constraint_rows(found))
     raise errors.missing_object(f"{database}.INFORMATION_SCHEMA.{name}")
+
+
+def _seen(rights: Rights, database: Database) -> Database:
+    """The database with what the roles see in it."""
+
+    def kept(objects: dict[str, Any]) -> dict[str, Any]:
+        return {name: found for name, found in objects.items() if rights.sees(found, database)}
+
+    schemas = {
+        name: replace(schema, tables=kept(schema.tables), stages=kept(schema.stages))
+        for name, schema in kept(database.schemas).items()
+    }
+    return replace(database, schemas=schemas)
 
 
 def _tables(database: Database) -> list[tuple[Schema, Table]]:
@@ -207,9 +223,12 @@ def constraint_name(table: Table, index: int) -> str:
     return f"SYS_CONSTRAINT_{table.storage[2:]}_{index}"
 
 
-def query_history(queries: Queries) -> Result:
-    """Newest first, running statements included."""
+def query_history(queries: Queries, rights: Rights) -> Result:
+    """Newest first, running statements included: the user's own, and those of the warehouses that its roles may monitor."""
     rows = [history_row(q) for q in queries.running()] + queries.history
+    rows = [
+        r for r in rows if r["USER_NAME"] == rights.session.user or rights.may_monitor(r["WAREHOUSE_NAME"])
+    ]
     ordered = sorted(rows, key=lambda r: r["START_TIME"], reverse=True)[:10_000]
     times = {"START_TIME", "END_TIME"}
     values = [tuple(moment(r[n]) if n in times else r[n] for n, _ in _HISTORY) for r in ordered]

@@ -23,6 +23,11 @@ class ObjectName:
         return ".".join(show(part) for part in (self.database, self.schema, self.name))
 
 
+def full_name(text: str) -> ObjectName:
+    """The name that `str(ObjectName)` wrote."""
+    return ObjectName(*split_parts(text))
+
+
 def show(name: str) -> str:
     """As Snowflake prints it in messages: quoted only where it has to be."""
     return name if _PLAIN.fullmatch(name) else quote(name)

@@ -42,6 +42,10 @@ class Session:
     database: str | None = None
     schema: str | None = None
     parameters: Parameters = field(default_factory=Parameters)
+    #: of a user that CREATE USER had made when it logged in; any other is an administrator's
+    limited: bool = False
+    #: USE SECONDARY ROLES: ALL of the user's, as users have it by default (…/sql-reference/sql/create-user), or NONE
+    secondary_roles: bool = True
     expired: bool = False
     closed: bool = False
     #: when the client was last heard of, in seconds since 1970
@@ -61,7 +65,7 @@ class Sessions:
         self._lock = threading.Lock()
         self._count = int(time.time() * 1000)
 
-    def open(self, *, user: str, role: str, account: str, client: str) -> Session:
+    def open(self, *, user: str, role: str, account: str, client: str, limited: bool) -> Session:
         with self._lock:
             self._count += 1
             session = Session(
@@ -72,6 +76,7 @@ class Sessions:
                 role=role,
                 account=account,
                 client=client,
+                limited=limited,
             )
             self._by_token[session.token] = session
             self._by_master[session.master_token] = session

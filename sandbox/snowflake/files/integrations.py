@@ -11,11 +11,12 @@ from sqlglot import exp
 
 from sandbox.snowflake import errors
 from sandbox.snowflake.catalog import sftypes
-from sandbox.snowflake.catalog.buckets import split_url
+from sandbox.snowflake.catalog.buckets import PROVIDERS, scheme_of, split_url
 from sandbox.snowflake.catalog.catalog import Integration
 from sandbox.snowflake.catalog.information_schema import moment
 from sandbox.snowflake.catalog.names import show
 from sandbox.snowflake.catalog.results import DESCRIBE, SHOW, SUCCESS, Result, rows_result, status_result
+from sandbox.snowflake.catalog.rights import OWNERSHIP
 from sandbox.snowflake.files.locations import check
 from sandbox.snowflake.rewriting.scanner import as_flag
 from sandbox.snowflake.sql.listing import like_filter
@@ -44,10 +45,26 @@ def _apply(integration: Integration, options: dict[str, Any]) -> None:
                 integration.external_id = str(value)
             case "COMMENT":
                 integration.comment = str(value)
-            case "TYPE" | "STORAGE_PROVIDER" | "STORAGE_AWS_OBJECT_ACL" | "USE_PRIVATELINK_ENDPOINT":
+            case "STORAGE_PROVIDER":
+                integration.provider = str(value).upper()
+                if integration.provider not in PROVIDERS:
+                    raise _invalid(key, value)
+            case "STORAGE_AWS_OBJECT_ACL":
+                integration.object_acl = str(value)
+                if value != "bucket-owner-full-control":
+                    raise _invalid(key, value)
+            case "TYPE" | "USE_PRIVATELINK_ENDPOINT":
                 pass
             case _:
                 raise errors.compilation(1002, "42601", f"invalid property '{key}' for 'INTEGRATION'")
+    scheme, _ = PROVIDERS[integration.provider]
+    for location in (*integration.allowed, *integration.blocked):
+        if location != "*" and scheme_of(location) != scheme:
+            raise errors.compilation(1026, "42601", f"invalid URL prefix found in: '{location}'")
+
+
+def _invalid(key: str, value: Any) -> errors.SnowflakeError:
+    return errors.compilation(1008, "22023", f"invalid value [{value}] for parameter '{key}'")
 
 
 def create(statement: Statement) -> Result:
@@ -59,6 +76,7 @@ def create(statement: Statement) -> Result:
     name = scanner.identifier()
     options = scanner.options()
     catalog = statement.store.catalog
+    statement.rights.require_account("CREATE INTEGRATION")
     with catalog.lock:
         if name in catalog.integrations and not replace:
             if unless:
@@ -71,6 +89,7 @@ def create(statement: Statement) -> Result:
             name, enabled=True, allowed=[], created=time.time(), external_id=f"SANDBOX_{uuid.uuid4().hex[:8]}"
         )
         _apply(made, options)
+        statement.rights.settle(made)
         catalog.integrations[name] = made
     statement.store.save()
     return status_result(f"Integration {show(name)} successfully created.")
@@ -86,7 +105,7 @@ def alter(statement: Statement) -> Result:
     catalog = statement.store.catalog
     if if_exists and name not in catalog.integrations:
         return status_result(SUCCESS)
-    integration = catalog.integration(name)
+    integration = statement.rights.require_integration(name, OWNERSHIP)
     if scanner.accept("SET"):
         _apply(integration, scanner.options())
     else:
@@ -95,6 +114,8 @@ def alter(statement: Statement) -> Result:
             match scanner.identifier():
                 case "STORAGE_BLOCKED_LOCATIONS":
                     integration.blocked = []
+                case "STORAGE_AWS_OBJECT_ACL":
+                    integration.object_acl = ""
                 case "COMMENT":
                     integration.comment = ""
                 case "ENABLED":
@@ -116,7 +137,7 @@ def drop(statement: Statement) -> Result:
     catalog = statement.store.catalog
     if name not in catalog.integrations and if_exists:
         return status_result("Drop statement executed successfully (object already dropped).")
-    catalog.integration(name)
+    statement.rights.require_integration(name, OWNERSHIP)
     del catalog.integrations[name]
     statement.store.save()
     return status_result(f"{show(name)} successfully dropped.")
@@ -127,17 +148,18 @@ def describe(statement: Statement) -> Result:
     scanner.next()
     scanner.accept("STORAGE")
     scanner.expect("INTEGRATION")
-    found = statement.store.catalog.integration(scanner.identifier())
+    found = statement.rights.require_integration(scanner.identifier(), "USAGE")
     rows = [
         ("ENABLED", "Boolean", str(found.enabled).lower(), "false"),
-        ("STORAGE_PROVIDER", "String", "S3", ""),
+        ("STORAGE_PROVIDER", "String", found.provider, ""),
         ("STORAGE_ALLOWED_LOCATIONS", "List", ",".join(found.allowed), "[]"),
         ("STORAGE_BLOCKED_LOCATIONS", "List", ",".join(found.blocked), "[]"),
-        ("STORAGE_AWS_IAM_USER_ARN", "String", "arn:aws:iam::000000000000:user/sandbox-snowflake", ""),
+        ("STORAGE_AWS_IAM_USER_ARN", "String", f"arn:{PROVIDERS[found.provider][1]}:iam::000000000000:user/sandbox-snowflake", ""),
         ("STORAGE_AWS_ROLE_ARN", "String", found.role_arn, ""),
         ("STORAGE_AWS_EXTERNAL_ID", "String", found.external_id, ""),
+        *([("STORAGE_AWS_OBJECT_ACL", "String", found.object_acl, "")] if found.object_acl else []),
         ("COMMENT", "String", found.comment, ""),
-    ]
+    ]  # fmt: skip
     return rows_result([(n, _T) for n in _PROPERTIES], rows, DESCRIBE)
 
 
@@ -150,7 +172,7 @@ def show_all(statement: Statement) -> Result:
     rows = [
         (i.name, "EXTERNAL_STAGE", "STORAGE", str(i.enabled).lower(), i.comment, moment(i.created))
         for i in statement.store.catalog.integrations.values()
-        if like(i.name)
+        if like(i.name) and statement.rights.sees(i)
     ]
     columns = [(n, _T) for n in ("name", "type", "category", "enabled", "comment")]
     return rows_result([*columns, ("created_on", sftypes.LTZ)], rows, SHOW)
@@ -165,16 +187,15 @@ def answer_validations(statement: Statement, tree: exp.Expression) -> None:
 
 def validate(statement: Statement, name: str, path: str, file: str, action: str) -> str:
     """SYSTEM$VALIDATE_STORAGE_INTEGRATION: tries the action with the account's own rights; JSON text."""
-    integration = statement.store.catalog.integration(
-        name.upper() if not name.startswith('"') else name[1:-1]
-    )
+    exact = name.upper() if not name.startswith('"') else name[1:-1]
+    integration = statement.rights.require_integration(exact, "USAGE")
     check(integration, path)
     bucket, prefix = split_url(path)
     key = (prefix if prefix.endswith("/") or not prefix else prefix + "/") + file
     objects = statement.objects
     actions = {
         "read": lambda: objects.read(bucket, key),
-        "write": lambda: objects.put(b"validation", bucket, key),
+        "write": lambda: objects.put(b"validation", bucket, key, integration.object_acl),
         "list": lambda: objects.exists(bucket, prefix),
         "delete": lambda: objects.delete(bucket, key),
     }

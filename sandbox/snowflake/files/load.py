@@ -30,7 +30,8 @@ def copy_into_table(statement: Statement) -> Result:
     scanner.expect("COPY", "INTO")
     reader = statement.reader()
     name = reader.place(scanner.name(), "COPY")
-    table = reader.find(name)
+    table = reader.find(name, privilege="INSERT")
+    reader.rights.require_warehouse()
     named = read_names(scanner) if scanner.peek().text == "(" else None
     scanner.expect("FROM")
     location = resolve(statement, _reference(scanner))
@@ -63,7 +64,7 @@ def copy_into_table(statement: Statement) -> Result:
             change.connection.unregister(register)
             rows.append(
                 (
-                    f"s3://{location.bucket}/{key}",
+                    location.url(key),
                     "LOADED",
                     data.num_rows,
                     data.num_rows,

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from sandbox.snowflake import errors
-from sandbox.snowflake.catalog.buckets import split_url
+from sandbox.snowflake.catalog.buckets import scheme_of, split_url
 from sandbox.snowflake.catalog.catalog import Integration, Stage
 from sandbox.snowflake.catalog.names import show, split_parts
 from sandbox.snowflake.sql.statement import Statement
@@ -23,11 +23,12 @@ class Location:
     bucket: str
     prefix: str
     base: str
+    scheme: str
     stage: Stage | None = None
+    acl: str = ""  # what each file that is written is given
 
-    @property
-    def url(self) -> str:
-        return f"s3://{self.bucket}/{self.prefix}"
+    def url(self, key: str) -> str:
+        return f"{self.scheme}://{self.bucket}/{key}"
 
     def relative(self, key: str) -> str:
         """A key below the stage's URL, as Snowflake names files."""
@@ -47,8 +48,9 @@ def resolve(statement: Statement, reference: str, integration: str | None = None
             "42601",
             f"Location '{reference}' needs STORAGE_INTEGRATION (the sandbox takes no CREDENTIALS in SQL).",
         )
-    check(statement.store.catalog.integration(integration), reference)
-    return Location(reference, bucket, prefix, "")
+    used = statement.rights.require_integration(integration, "USAGE")
+    check(used, reference)
+    return Location(reference, bucket, prefix, "", scheme_of(reference), acl=used.object_acl)
 
 
 def _resolve_stage(statement: Statement, reference: str) -> Location:
@@ -58,15 +60,18 @@ def _resolve_stage(statement: Statement, reference: str) -> Location:
     if not found:
         raise errors.syntax(1, 0, reference[:20])
     name = statement.reader().place(split_parts(found[1]), "COPY")
-    stage = statement.store.catalog.stage(name)
+    stage = statement.rights.require_stage(name, "USAGE")
     if not stage.url:
         raise errors.NotImplementedHere("internal stages")
     path = found[2] or ""
     bucket, key = split_url(stage.url)
     base = key if not key or key.endswith("/") else key + "/"
+    acl = ""
     if stage.integration:
-        check(statement.store.catalog.integration(stage.integration), stage.url)
-    return Location(reference, bucket, base + path, base, stage)
+        integration = statement.store.catalog.integration(stage.integration)
+        check(integration, stage.url)
+        acl = integration.object_acl
+    return Location(reference, bucket, base + path, base, scheme_of(stage.url), stage, acl)
 
 
 def _below(url: str, location: str) -> bool:

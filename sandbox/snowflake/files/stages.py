@@ -21,6 +21,7 @@ from sandbox.snowflake.catalog.results import (
     rows_result,
     status_result,
 )
+from sandbox.snowflake.catalog.rights import OWNERSHIP
 from sandbox.snowflake.files.locations import Location, check, resolve
 from sandbox.snowflake.rewriting.scanner import Scanner, as_flag
 from sandbox.snowflake.sql.listing import in_scope, like_filter
@@ -52,7 +53,7 @@ def _apply(statement: Statement, stage: Stage, options: dict[str, Any]) -> None:
             case _:
                 raise errors.compilation(1002, "42601", f"invalid property '{key}' for 'STAGE'")
     if stage.url and stage.integration:
-        check(statement.store.catalog.integration(stage.integration), stage.url)
+        check(statement.rights.require_integration(stage.integration, "USAGE"), stage.url)
 
 
 def create(statement: Statement) -> Result:
@@ -69,8 +70,10 @@ def create(statement: Statement) -> Result:
         if unless:
             return status_result(f"{show(name.name)} already exists, statement succeeded.")
         raise errors.already_exists(str(name))
+    statement.rights.require_schema(name, "CREATE STAGE")
     stage = Stage(name.name, url="", created=time.time())
     _apply(statement, stage, options)
+    statement.rights.settle(stage, name.database, name.schema)
     with statement.store.catalog.lock:
         schema.stages[name.name] = stage
     statement.store.save()
@@ -85,7 +88,7 @@ def alter(statement: Statement) -> Result:
     schema = statement.store.catalog.schema(name.database, name.schema)
     if if_exists and name.name not in schema.stages:
         return status_result(SUCCESS)
-    stage = statement.store.catalog.stage(name)
+    stage = statement.rights.require_stage(name, OWNERSHIP)
     if scanner.accept("RENAME", "TO"):
         new = scanner.name()[-1]
         with statement.store.catalog.lock:
@@ -108,7 +111,7 @@ def drop(statement: Statement) -> Result:
     stages = statement.store.catalog.schema(name.database, name.schema).stages
     if name.name not in stages and if_exists:
         return status_result("Drop statement executed successfully (object already dropped).")
-    statement.store.catalog.stage(name)
+    statement.rights.require_stage(name, OWNERSHIP)
     del stages[name.name]
     statement.store.save()
     return status_result(f"{show(name.name)} successfully dropped.")
@@ -119,7 +122,7 @@ def describe(statement: Statement) -> Result:
     scanner.next()
     scanner.expect("STAGE")
     name = statement.reader().place(scanner.name(), "DESCRIBE STAGE")
-    stage = statement.store.catalog.stage(name)
+    stage = statement.rights.require_stage(name, "USAGE")
     rows = [("STAGE_FILE_FORMAT", "TYPE", "String", str(stage.file_format.get("TYPE", "CSV")).upper(), "CSV")]
     rows += [
         ("STAGE_FILE_FORMAT", k, "String", str(v), "")
@@ -152,7 +155,7 @@ def show_all(statement: Statement) -> Result:
          "Y" if s.directory else "N")
         for database, schema in in_scope(statement, scanner)
         for s in schema.stages.values()
-        if like(s.name)
+        if like(s.name) and statement.rights.sees(s, database)
     ]  # fmt: skip
     return rows_result(columns, rows, SHOW)
 
@@ -183,8 +186,7 @@ def list_files(statement: Statement) -> Result:
     scanner.next()
     location, found = _found(statement, scanner)
     rows = [
-        (f"s3://{location.bucket}/{o.key}", o.size, o.md5, o.modified.strftime("%a, %d %b %Y %H:%M:%S GMT"))
-        for o in found
+        (location.url(o.key), o.size, o.md5, o.modified.strftime("%a, %d %b %Y %H:%M:%S GMT")) for o in found
     ]
     columns = [("name", _T), ("size", sftypes.number()), ("md5", _T), ("last_modified", _T)]
     return rows_result(columns, rows, UNKNOWN)
@@ -197,7 +199,7 @@ def remove_files(statement: Statement) -> Result:
     for stored in found:
         statement.query.check()
         statement.objects.delete(location.bucket, stored.key)
-    rows = [(f"s3://{location.bucket}/{o.key}", "removed") for o in found]
+    rows = [(location.url(o.key), "removed") for o in found]
     return rows_result([("name", _T), ("result", _T)], rows, UNKNOWN)
 
 
@@ -215,6 +217,7 @@ def create_file_format(statement: Statement) -> Result:
         if unless:
             return status_result(f"{show(name.name)} already exists, statement succeeded.")
         raise errors.already_exists(str(name))
+    statement.rights.require_schema(name, "CREATE FILE FORMAT")
     comment = str(options.pop("COMMENT", ""))
     formats[name.name] = FileFormat(name.name, options, comment, time.time())
     statement.store.save()

@@ -221,7 +221,7 @@ class _Writer:
     def _upload(self, path: Path, key: str, size: int, rows: int) -> Written:
         location = self.unload.location
         self.statement.query.check()
-        self.statement.objects.upload(path, location.bucket, key)
+        self.statement.objects.upload(path, location.bucket, key, location.acl)
         path.unlink()
         return Written(location.relative(key), size, rows)
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from sandbox.snowflake import errors
 from sandbox.snowflake.catalog.buckets import Objects
-from sandbox.snowflake.catalog.names import split_parts
+from sandbox.snowflake.catalog.names import show, split_parts
 from sandbox.snowflake.catalog.parameters import Parameters
 from sandbox.snowflake.catalog.queries import Queries, Query, StatementLog
 from sandbox.snowflake.catalog.results import Result
+from sandbox.snowflake.catalog.rights import Rights
 from sandbox.snowflake.catalog.session import Session, Sessions
 from sandbox.snowflake.catalog.store import Store
 from sandbox.snowflake.http.handlers import run
@@ -43,14 +44,27 @@ class Engine:
     def login(
         self, user: str, account: str, client: str, wanted: dict[str, str | None], parameters: dict[str, Any]
     ) -> Session:
-        """A new session. Any user is let in; a database that does not exist is left unset, as in Snowflake."""
-        role = _folded(wanted.get("role")) or "ACCOUNTADMIN"
-        session = self.sessions.open(user=user.upper(), role=role, account=account.upper(), client=client)
-        session.warehouse = _folded(wanted.get("warehouse"))
+        """A new session, with any password; a database or a warehouse that it may not use is left unset, as in Snowflake."""
         catalog = self.store.catalog
+        made = catalog.user_by_login(user)
+        role = _folded(wanted.get("role")) or (made.default_role if made else "ACCOUNTADMIN") or "PUBLIC"
+        session = self.sessions.open(
+            user=made.name if made else user.upper(),
+            role=role,
+            account=account.upper(),
+            client=client,
+            limited=made is not None,
+        )
+        rights = Rights(catalog, session)
+        if not rights.may_take(role):
+            self.sessions.close(session, self.store)
+            raise errors.role_at_login(show(role))
+        catalog.know_role(role)
+        warehouse = _folded(wanted.get("warehouse")) or (made.default_warehouse if made else None)
+        session.warehouse = warehouse if rights.usable_warehouse(warehouse) else None
         session.parameters = Parameters(catalog.session_defaults(session.user), catalog.session_defaults())
         database, schema = _folded(wanted.get("database")), _folded(wanted.get("schema"))
-        if database in catalog.databases:
+        if database in catalog.databases and rights.sees(catalog.databases[database]):
             session.database = database
             schemas = catalog.databases[database].schemas
             session.schema = (

@@ -12,7 +12,10 @@ from sandbox.snowflake.sql import (
     alter_table,
     describe,
     dml,
+    explain,
+    grants,
     namespaces,
+    policies,
     session_statements,
     show,
     tables,
@@ -31,10 +34,12 @@ def _copy(statement: Statement) -> Result:
 def _query(statement: Statement) -> Result:
     tree = statement.parse()
     integrations.answer_validations(statement, tree)
+    explain.answer_clustering(statement, tree)
     return run_query(statement, tree)
 
 
 _CREATE = r"CREATE (OR REPLACE )?"
+_POLICY = r"(MASKING|ROW ACCESS|PROJECTION|AGGREGATION) POLICY "
 _DESC = r"DESC(RIBE)? "
 
 HANDLERS: list[tuple[str, Handler]] = [
@@ -50,7 +55,8 @@ HANDLERS: list[tuple[str, Handler]] = [
     (r"COMMIT ", session_statements.commit),
     (r"ROLLBACK ", session_statements.rollback),
     (r"USE ", namespaces.use),
-    (_CREATE + r"((TRANSIENT|TEMP|TEMPORARY|LOCAL|GLOBAL|VOLATILE) )*TABLE ", tables.create_table),
+    (r"EXPLAIN ", explain.explain),
+    (_CREATE + r"((TRANSIENT|TEMP|TEMPORARY|LOCAL|GLOBAL|VOLATILE|DYNAMIC) )*TABLE ", tables.create_table),
     (_CREATE + r"EXTERNAL TABLE ", external_tables.create),
     (_CREATE + r"((SECURE|TEMP|TEMPORARY|RECURSIVE|LOCAL|MATERIALIZED) )*VIEW ", tables.create_view),
     (_CREATE + r"((TEMP|TEMPORARY) )?STAGE ", stages.create),
@@ -59,23 +65,30 @@ HANDLERS: list[tuple[str, Handler]] = [
     (_CREATE + r"(TRANSIENT )?DATABASE ", namespaces.create_database),
     (_CREATE + r"(TRANSIENT )?SCHEMA ", namespaces.create_schema),
     (_CREATE + r"WAREHOUSE ", namespaces.create_warehouse),
-    (_CREATE + r"ROLE ", namespaces.create_role),
-    (_CREATE + r"(USER|MASKING POLICY) ", namespaces.accepted),
+    (_CREATE + r"ROLE ", grants.create_role),
+    (_CREATE + r"USER ", grants.create_user),
+    (_CREATE + _POLICY, policies.create),
+    (_CREATE + r"TAG ", policies.create_tag),
     (r"ALTER (TABLE|VIEW) ", alter_table.alter),
     (r"ALTER STAGE ", stages.alter),
     (r"ALTER (STORAGE )?INTEGRATION ", integrations.alter),
     (r"ALTER WAREHOUSE ", namespaces.alter_warehouse),
     (r"ALTER (USER|ACCOUNT) ", session_statements.alter_defaults),
     (r"ALTER (ROLE|DATABASE|SCHEMA) ", namespaces.accepted),
+    (r"ALTER " + _POLICY, policies.alter),
+    (r"ALTER TAG ", policies.alter_tag),
     (r"COMMENT ", alter_table.comment_on),
-    (r"DROP (EXTERNAL )?(TABLE|VIEW) ", tables.drop),
+    (r"DROP ((EXTERNAL|DYNAMIC) )?(TABLE|VIEW) ", tables.drop),
+    (r"DROP (TAG |" + _POLICY + ")", policies.drop),
     (r"DROP STAGE ", stages.drop),
     (r"DROP FILE FORMAT ", stages.drop_file_format),
     (r"DROP (STORAGE )?INTEGRATION ", integrations.drop),
     (r"DROP DATABASE ", namespaces.drop_database),
     (r"DROP SCHEMA ", namespaces.drop_schema),
     (r"DROP WAREHOUSE ", namespaces.drop_warehouse),
-    (r"(DROP (USER|ROLE)|GRANT|REVOKE) ", namespaces.accepted),
+    (r"DROP (USER|ROLE) ", grants.drop),
+    (r"GRANT ", grants.grant),
+    (r"REVOKE ", grants.revoke),
     (r"(LIST|LS) ", stages.list_files),
     (r"(REMOVE|RM) ", stages.remove_files),
     (_DESC + r"(STORAGE )?INTEGRATION ", integrations.describe),
@@ -88,12 +101,14 @@ HANDLERS: list[tuple[str, Handler]] = [
     (r"SHOW (STORAGE )?INTEGRATIONS ", integrations.show_all),
     (r"SHOW WAREHOUSES ", show.warehouses),
     (r"SHOW ROLES ", show.roles),
+    (r"SHOW (FUTURE )?GRANTS ", grants.show_grants),
     (r"SHOW PARAMETERS ", show.parameters),
     (r"SHOW (PRIMARY|UNIQUE|IMPORTED|EXPORTED) KEYS ", describe.keys),
     (r"SHOW COLUMNS ", describe.columns),
-    (r"SHOW (GRANTS|MASKING POLICIES|ROW ACCESS POLICIES|STREAMS|TASKS|PIPES|SEQUENCES) ", show.empty),
+    (r"SHOW (MASKING|ROW ACCESS|PROJECTION|AGGREGATION) POLICIES ", policies.show_all),
+    (r"SHOW (STREAMS|TASKS|PIPES|SEQUENCES) ", show.empty),
     (
-        r"(SET|UNSET|CALL|EXECUTE|EXPLAIN|PUT|GET|UNDROP|CREATE|ALTER|DROP|SHOW) ",
+        r"(SET|UNSET|CALL|EXECUTE|PUT|GET|UNDROP|CREATE|ALTER|DROP|SHOW) ",
         session_statements.unsupported,
     ),
 ]

@@ -11,10 +11,11 @@ from sandbox.snowflake.catalog.catalog import Column, Table
 from sandbox.snowflake.catalog.companions import companions_of, hidden_column
 from sandbox.snowflake.catalog.names import ObjectName, quote, show
 from sandbox.snowflake.catalog.results import SUCCESS, Result, status_result
+from sandbox.snowflake.catalog.rights import OWNERSHIP
 from sandbox.snowflake.catalog.store import build_storage_ddl, new_storage
 from sandbox.snowflake.rewriting.expressions import reference
 from sandbox.snowflake.rewriting.scanner import Scanner
-from sandbox.snowflake.sql import changes
+from sandbox.snowflake.sql import changes, policies
 from sandbox.snowflake.sql.definitions import (
     Definition,
     read_column,
@@ -38,7 +39,7 @@ def alter(statement: Statement) -> Result:
     name = reader.place(parts, f"ALTER {kind}")
     if if_exists and statement.store.catalog.find_table(name) is None:
         return status_result(SUCCESS)
-    table = reader.find(name, ".".join(show(p) for p in parts))
+    table = reader.find(name, ".".join(show(p) for p in parts), OWNERSHIP)
     with statement.store.locked(name):
         _Alteration(statement, name, table, scanner).run()
     statement.store.save()
@@ -51,6 +52,8 @@ class _Alteration:
 
     def run(self) -> None:
         scanner = self.scanner
+        if policies.alter_table(self.statement, scanner, self.table):
+            return
         if scanner.accept("RENAME", "TO"):
             self._rename(statement_place(self.statement, scanner))
         elif scanner.accept("SWAP", "WITH"):
@@ -84,8 +87,6 @@ class _Alteration:
         return scanner.identifier()
 
     def _set(self) -> None:
-        if self.scanner.accept("TAG"):
-            return
         apply_options(self.table, read_table_options(self.scanner))
         if self.table.retention_days == 0:
             self.statement.store.discard({v.storage for v in self.table.versions} - {self.table.storage})
@@ -258,11 +259,7 @@ class _Alteration:
         if scanner.accept("SET", "NOT", "NULL") or scanner.accept("NOT", "NULL"):
             column.nullable = False
             return True
-        if scanner.accept("SET", "MASKING", "POLICY"):
-            column.policy = ".".join(scanner.name())
-            return False
-        if scanner.accept("UNSET", "MASKING", "POLICY"):
-            column.policy = None
+        if policies.alter_column(self.statement, scanner, column):
             return False
         if not scanner.accept("SET", "DATA", "TYPE"):
             scanner.accept("TYPE")
@@ -286,14 +283,14 @@ def comment_on(statement: Statement) -> Result:
     reader, catalog = statement.reader(), statement.store.catalog
     if kind == "COLUMN":
         name = reader.place(parts[:-1], "COMMENT")
-        column = reader.find(name).column(parts[-1])
+        column = reader.find(name, privilege=OWNERSHIP).column(parts[-1])
         if column is None:
             raise errors.compilation(904, "42000", f"invalid identifier '{show(parts[-1])}'")
         column.comment = text
     elif kind in {"TABLE", "VIEW"}:
         name = reader.place(parts, "COMMENT")
         if not (if_exists and catalog.find_table(name) is None):
-            reader.find(name).comment = text
+            reader.find(name, privilege=OWNERSHIP).comment = text
     elif kind == "SCHEMA":
         database = parts[0] if len(parts) > 1 else str(statement.session.database)
         catalog.schema(database, parts[-1]).comment = text

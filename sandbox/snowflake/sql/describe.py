@@ -60,6 +60,7 @@ def keys(statement: Statement) -> Result:
             (ObjectName(d.name, s.name, t.name), t)
             for d, s in in_scope(statement, scanner)
             for t in s.tables.values()
+            if statement.rights.sees(t, d)
         ]
     rows = []
     for name, table in found:
@@ -83,6 +84,7 @@ def columns(statement: Statement) -> Result:
             (ObjectName(d.name, s.name, t.name), t)
             for d, s in in_scope(statement, scanner)
             for t in s.tables.values()
+            if statement.rights.sees(t, d)
         ]
     names = texts("table_name", "schema_name", "column_name", "data_type", "null?", "default", "kind", "expression", "comment",
                    "database_name", "autoincrement")  # fmt: skip

@@ -26,7 +26,9 @@ def _target(reader: Reader, table: exp.Expression, action: str) -> ObjectName:
     if not isinstance(table, exp.Table):
         raise errors.NotImplementedHere(f"{action} of {type(table).__name__}")
     name = reader.name_of(table, action)
-    found = reader.find(name, ".".join(show(p.name) for p in table.parts))
+    privilege = "" if action == "MERGE" else action
+    found = reader.find(name, ".".join(show(p.name) for p in table.parts), privilege)
+    reader.rights.require_warehouse()
     if found.kind == "VIEW":
         raise errors.compilation(2011, "42601", f"Object '{name}' is a view and cannot be changed.")
     return name
@@ -96,6 +98,9 @@ class _Changed:
         self.scope = Scope()
         self.binder = Binder(self.reader)
         self.scope.sources[self.alias] = stored_outputs(self.table.columns)
+
+    def require(self, privilege: str) -> None:
+        self.reader.find(self.name, privilege=privilege)
 
     def bind_source(self, source: exp.Expression) -> None:
         self.binder.source(source, self.scope, {})
@@ -184,13 +189,16 @@ def merge(statement: Statement) -> Result:
         then = when.args["then"]
         if isinstance(then, exp.Update):
             kinds.add("updated")
+            changed.require("UPDATE")
             sets = ", ".join(f"{quote(n)} = {sql}" for n, sql in changed.assignments(then.expressions))
             clauses.append(f"{head} THEN UPDATE SET {sets}")
         elif isinstance(then, exp.Insert):
             kinds.add("inserted")
+            changed.require("INSERT")
             clauses.append(f"{head} THEN INSERT {_merge_insert(changed, then)}")
         else:
             kinds.add("deleted")
+            changed.require("DELETE")
             clauses.append(f"{head} THEN DELETE")
     using, on = changed.sql(tree.args["using"]), changed.sql(tree.args["on"])
     body = f"USING {using} ON {on} {' '.join(clauses)} RETURNING merge_action"
@@ -224,7 +232,7 @@ def truncate(statement: Statement) -> Result:
     name = reader.place(scanner.name(), "TRUNCATE")
     if if_exists and statement.store.catalog.find_table(name) is None:
         return status_result(SUCCESS)
-    reader.find(name)
+    reader.find(name, privilege="TRUNCATE")
     with changing(statement, name, appends=False, empty=True):
         pass
     return status_result(SUCCESS)

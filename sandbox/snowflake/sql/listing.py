@@ -31,7 +31,14 @@ def like_filter(scanner: Scanner) -> Callable[[str], bool]:
 
 
 def in_scope(statement: Statement, scanner: Scanner) -> Iterator[tuple[Database, Schema]]:
-    """IN ACCOUNT | DATABASE d | SCHEMA s | d.s, or the session's schema."""
+    """IN ACCOUNT | DATABASE d | SCHEMA s | d.s, or the session's schema: those that the session's roles see."""
+    rights = statement.rights
+    for database, schema in _scope(statement, scanner):
+        if rights.sees(database) and rights.sees(schema, database):
+            yield database, schema
+
+
+def _scope(statement: Statement, scanner: Scanner) -> Iterator[tuple[Database, Schema]]:
     catalog, session = statement.store.catalog, statement.session
     if not scanner.accept("IN"):
         if session.database is not None and session.schema is not None:

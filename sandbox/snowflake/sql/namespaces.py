@@ -1,4 +1,4 @@
-"""Databases, schemas, warehouses, roles: CREATE, ALTER, DROP, USE; GRANT and REVOKE are accepted and do nothing."""
+"""Databases, schemas, warehouses: CREATE, ALTER, DROP, USE."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 
 from sandbox.snowflake import errors
 from sandbox.snowflake.catalog.catalog import Catalog, Database, Schema, Warehouse
-from sandbox.snowflake.catalog.names import show
+from sandbox.snowflake.catalog.names import ObjectName, show
 from sandbox.snowflake.catalog.results import SUCCESS, USE, Result, status_result
+from sandbox.snowflake.catalog.rights import OWNERSHIP
 from sandbox.snowflake.rewriting.scanner import Scanner
-from sandbox.snowflake.sql import changes
+from sandbox.snowflake.sql import changes, grants
 from sandbox.snowflake.sql.statement import Statement
 
 _DROPPED = "Drop statement executed successfully (object already dropped)."
@@ -43,6 +44,7 @@ def create_database(statement: Statement) -> Result:
     replace, unless = _head(scanner, "DATABASE")
     name = scanner.identifier()
     catalog = statement.store.catalog
+    statement.rights.require_account("CREATE DATABASE")
     with catalog.lock:
         if name in catalog.databases and not replace:
             if unless:
@@ -59,6 +61,7 @@ def create_database(statement: Statement) -> Result:
             database.imported, database.schemas = True, catalog.database(share).schemas
         if old := catalog.databases.get(name):
             _discard(statement, [] if old.imported else list(old.schemas.values()))
+        statement.rights.settle(database)
         catalog.databases[name] = database
     statement.session.database, statement.session.schema = name, "PUBLIC"
     statement.store.save()
@@ -71,6 +74,7 @@ def create_schema(statement: Statement) -> Result:
     replace, unless = _head(scanner, "SCHEMA")
     database, name = _schema_of(statement, scanner.name())
     catalog = statement.store.catalog
+    _require_database(statement, database, "CREATE SCHEMA")
     with catalog.lock:
         schemas = catalog.database(database).schemas
         if name in schemas and not replace:
@@ -83,9 +87,15 @@ def create_schema(statement: Statement) -> Result:
             _discard(statement, [schemas[name]])
         retention = int(options.get("DATA_RETENTION_TIME_IN_DAYS", catalog.database(database).retention_days))
         schemas[name] = Schema(name, time.time(), str(options.get("COMMENT", "")), retention)
+        statement.rights.settle(schemas[name], database)
     statement.session.database, statement.session.schema = database, name
     statement.store.save()
     return status_result(f"Schema {show(name)} successfully created.")
+
+
+def _require_database(statement: Statement, name: str, privilege: str) -> None:
+    found = statement.store.catalog.database(name)
+    statement.rights.require(found, privilege, show(name), errors.missing("Database", show(name)))
 
 
 def _discard(statement: Statement, schemas: list[Schema]) -> None:
@@ -102,6 +112,7 @@ def drop_database(statement: Statement) -> Result:
     catalog = statement.store.catalog
     if name not in catalog.databases and if_exists:
         return status_result(_DROPPED)
+    _require_database(statement, name, OWNERSHIP)
     with catalog.lock:
         old = catalog.database(name)
         _discard(statement, [] if old.imported else list(old.schemas.values()))
@@ -120,6 +131,7 @@ def drop_schema(statement: Statement) -> Result:
     catalog = statement.store.catalog
     if if_exists and name not in getattr(catalog.databases.get(database), "schemas", {}):
         return status_result(_DROPPED)
+    statement.rights.require_schema(ObjectName(database, name, ""), OWNERSHIP)
     with catalog.lock:
         _discard(statement, [catalog.schema(database, name)])
         del catalog.databases[database].schemas[name]
@@ -133,18 +145,23 @@ def use(statement: Statement) -> Result:
     scanner, session, catalog = statement.scanner(), statement.session, statement.store.catalog
     scanner.expect("USE")
     if scanner.accept("ROLE"):
-        session.role = scanner.identifier()
+        grants.use_role(statement, scanner.identifier())
     elif scanner.accept("SECONDARY", "ROLES"):
-        scanner.rest()
+        grants.use_secondary_roles(statement, scanner)
     elif scanner.accept("WAREHOUSE"):
-        session.warehouse = scanner.identifier()
+        name = scanner.identifier()
+        if not statement.rights.usable_warehouse(name):
+            raise errors.not_there()
+        session.warehouse = name
     elif scanner.accept("SCHEMA"):
         database, name = _schema_of(statement, scanner.name())
+        statement.rights.enter(database, name)
         catalog.schema(database, name)
         session.database, session.schema = database, name
     else:
         scanner.accept("DATABASE")
         parts = scanner.name()
+        statement.rights.enter(*parts[:2])
         if len(parts) == 2:
             catalog.schema(*parts)
             session.database, session.schema = parts
@@ -159,7 +176,7 @@ def set_database(catalog: Catalog, session: Any, name: str) -> None:
     session.schema = "PUBLIC" if "PUBLIC" in schemas else None
 
 
-# -- warehouses and roles
+# -- warehouses
 
 
 def _warehouse(warehouse: Warehouse, options: dict[str, Any]) -> None:
@@ -189,12 +206,14 @@ def create_warehouse(statement: Statement) -> Result:
     scanner.accept("WITH")
     options = scanner.options()
     catalog = statement.store.catalog
+    statement.rights.require_account("CREATE WAREHOUSE")
     if name in catalog.warehouses and not replace:
         if unless:
             return status_result(f"{show(name)} already exists, statement succeeded.")
         raise errors.already_exists(show(name))
     made = Warehouse(name, created=time.time())
     _warehouse(made, options)
+    statement.rights.settle(made)
     catalog.warehouses[name] = made
     statement.session.warehouse = name
     statement.store.save()
@@ -213,6 +232,11 @@ def alter_warehouse(statement: Statement) -> Result:
         if if_exists:
             return status_result(SUCCESS)
         raise errors.missing("Warehouse", show(name or ""))
+    privilege = "MODIFY" if scanner.looking_at("SET") or scanner.looking_at("UNSET") else "OPERATE"
+    privilege = OWNERSHIP if scanner.looking_at("RENAME") else privilege
+    statement.rights.require(
+        found, privilege, show(found.name), errors.missing("Warehouse", show(found.name))
+    )
     if scanner.accept("SET"):
         _warehouse(found, scanner.options())
     elif scanner.accept("SUSPEND"):
@@ -245,21 +269,14 @@ def drop_warehouse(statement: Statement) -> Result:
         if if_exists:
             return status_result(_DROPPED)
         raise errors.missing("Warehouse", show(name))
+    found = statement.store.catalog.warehouses[name]
+    statement.rights.require(found, OWNERSHIP, show(name), errors.missing("Warehouse", show(name)))
     del statement.store.catalog.warehouses[name]
     statement.store.save()
     return status_result(f"{show(name)} successfully dropped.")
 
 
-def create_role(statement: Statement) -> Result:
-    scanner = statement.scanner()
-    _head(scanner, "ROLE")
-    name = scanner.identifier()
-    if name not in statement.store.catalog.roles:
-        statement.store.catalog.roles.append(name)
-    statement.store.save()
-    return status_result(f"Role {show(name)} successfully created.")
-
-
 def accepted(statement: Statement) -> Result:
-    """A statement about rights, users, …: nothing is checked here, so nothing has to be kept."""
+    """A statement of an administrator of which nothing is kept here."""
+    statement.rights.require_account("MANAGE GRANTS")
     return status_result(SUCCESS)

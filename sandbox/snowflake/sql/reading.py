@@ -14,8 +14,10 @@ from sqlglot import exp
 from sandbox.snowflake import errors
 from sandbox.snowflake.catalog import information_schema, sftypes, versions
 from sandbox.snowflake.catalog.catalog import Table
-from sandbox.snowflake.catalog.names import ObjectName, quote, show
+from sandbox.snowflake.catalog.names import ObjectName, quote, show, split_parts
 from sandbox.snowflake.catalog.queries import Queries, Query
+from sandbox.snowflake.catalog.results import Result
+from sandbox.snowflake.catalog.rights import Rights
 from sandbox.snowflake.catalog.session import Session
 from sandbox.snowflake.catalog.store import Store
 from sandbox.snowflake.rewriting import dialect
@@ -26,6 +28,10 @@ from sandbox.snowflake.rewriting.functions import last_query_id, rewrite
 from sandbox.snowflake.rewriting.infer import annotate
 from sandbox.snowflake.rewriting.projections import ALL, NONE
 from sandbox.snowflake.rewriting.scopes import Home, Output, Relation, fold, stored_outputs
+from sandbox.snowflake.sql import protection
+from sandbox.snowflake.sql.constraints import Constraints
+from sandbox.snowflake.sql.formats import build_formats
+from sandbox.snowflake.sql.partitions import sampled
 
 _FLATTEN = [
     Output("SEQ", sftypes.number()), Output("KEY", sftypes.TEXT), Output("PATH", sftypes.TEXT),
@@ -35,6 +41,8 @@ _FLATTEN = [
 
 #: Marks a table in a tree whose stored columns alone are meant.
 _STORED = "stored_alone"
+#: Marks a table in a tree whose policies are applied around it.
+_BARE = "without_policies"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +69,17 @@ class Reader:
         self.query = query
         self.queries = queries
         self.connection = connection
+        self.rights = Rights(store.catalog, session)
         self.home: tuple[str | None, str | None] = (session.database, session.schema)
         self._when: exp.Expression | None = None
         self.registered: dict[str, pa.Table] = {}
         self.read: list[ObjectName] = []
+        #: storage → the table that it belongs to
+        self.scanned: dict[str, tuple[ObjectName, Table]] = {}
+        #: what projection and aggregation policies restrict here
+        self.constraints = Constraints()
+        #: EXPLAIN only compiles, without a warehouse
+        self.runs = True
 
     # -- names
 
@@ -82,11 +97,16 @@ class Reader:
         if len(parts) < 2 and schema is None:
             raise errors.no_schema(action)
         full = [database, schema][: 3 - len(parts)] + parts
+        self.rights.enter(str(full[0]), str(full[1]))
         return ObjectName(str(full[0]), str(full[1]), str(full[2]))
 
-    def find(self, name: ObjectName, written: str | None = None) -> Table:
-        """The table as its session sees it: its own open transaction first."""
+    def find(self, name: ObjectName, written: str | None = None, privilege: str = "") -> Table:
+        """The table as its session sees it: its own open transaction first.
+
+        :param privilege: what the session needs on it; empty: any.
+        """
         found = self.store.catalog.table(name, written)
+        self.rights.require_table(name, found, privilege, written)
         transaction = self.session.transaction
         if transaction is not None and name in transaction.changed:
             return transaction.changed[name]
@@ -99,8 +119,10 @@ class Reader:
     def at_home(self, home: Home) -> Reader:
         other = Reader(self.store, self.session, self.query, self.queries, self.connection)
         other.home = (home.database, home.schema)
+        other.rights = Rights(self.store.catalog, self.session, owners=True)
         other._when = home.when
-        other.registered = self.registered
+        other.constraints = self.constraints
+        other.registered, other.scanned, other.runs = self.registered, self.scanned, self.runs
         return other
 
     def relation(self, table: exp.Table) -> Relation:
@@ -112,28 +134,70 @@ class Reader:
             database = parts[0] if len(parts) == 3 else self.home[0]
             if database is None:
                 raise errors.no_database("SELECT")
-            rows = information_schema.view(self.store, self.queries, database, parts[-1])
+            self.rights.enter(database)
+            rows = information_schema.view(self.store, self.rights, database, parts[-1])
             return self.arrow_relation(rows.table, [Output(c.name, c.type) for c in rows.columns])
         name = self.place(parts)
         when = table.args.get("when") or self._when
         self.read.append(name)
         with self.store.publishing:
-            found = self.find(name, written)
+            found = self.find(name, written, "SELECT")
+            if self.runs:
+                self.rights.require_warehouse()
+            if not (table.args.get(_STORED) or table.args.get(_BARE)):
+                self._note_constraints(found)
+                if protection.is_protected(self.store.catalog, found):
+                    return self._protected(name, table, found, written)
             if when is not None:
                 self._check_time_travel(name, found, written)
             if found.kind == "VIEW":
                 query = dialect.parse_one(found.query)
                 fold(query)
+                protection.answer_roles(query, self.rights.roles(), self.session.role)
                 node = exp.Subquery(this=query)
                 outputs = [Output(c.name, c.type) for c in found.columns]
                 return Relation(node, outputs, view=query, home=Home(name.database, name.schema, when))
             source, described = self._at(found, when, written)
+            source = sampled(source, table)
+        self.scanned[described.storage] = (name, described)
         node = exp.Table(this=exp.to_identifier(described.storage, quoted=True))
         if source.startswith("("):
             node = exp.Subquery(this=sqlglot.parse_one(source[1:-1], read="duckdb"))
         if any(c.expression for c in described.columns) and not table.args.get(_STORED):
             return self._with_computed(name, table, described)
         return Relation(node, stored_outputs(described.columns))
+
+    def _protected(self, name: ObjectName, table: exp.Table, found: Table, written: str) -> Relation:
+        """A table under policies: a query over its rows, run with the rights of the policies' owner."""
+        when = table.args.get("when") or self._when
+        described = found
+        if found.kind != "VIEW":
+            _, described = self._at(found, when, written)
+        query = protection.protected_query(self.store.catalog, described.columns, found)
+        protection.answer_roles(query, self.rights.roles(), self.session.role)
+        rows = _table_node(name)
+        rows.set("alias", exp.TableAlias(this=exp.to_identifier(protection.ROWS, quoted=True)))
+        for kept in ("when", "sample"):
+            rows.set(kept, table.args.get(kept))
+        table.set("sample", None)
+        rows.set(_BARE, True)
+        query.from_(rows, copy=False)
+        outputs = [Output(c.name, c.type) for c in described.columns]
+        home = Home(name.database, name.schema, self._when)
+        return Relation(exp.Subquery(this=query), outputs, view=query, home=home)
+
+    def _note_constraints(self, table: Table) -> None:
+        for use in protection.policy_uses(self.store.catalog, table):
+            if use.policy.kind in {"PROJECTION", "AGGREGATION"} and self._is_constrained(use):
+                self.constraints.add(use)
+
+    def _is_constrained(self, use: protection.PolicyUse) -> bool:
+        """Whether the policy restricts this session, by its expression."""
+        reader = Reader(self.store, self.session, self.query, self.queries, self.connection)
+        reader.rights = Rights(self.store.catalog, self.session, owners=True)
+        sql = reader.translate(protection.constraint_of(use)).sql
+        [(answer,)] = self.connection.execute(sql).fetchall()
+        return bool(answer)
 
     def _with_computed(self, name: ObjectName, table: exp.Table, described: Table) -> Relation:
         """A table with computed columns: a query over what is stored (…/sql-reference/sql/create-table, `AS (expr)`)."""
@@ -143,11 +207,7 @@ class Reader:
         )
         query = dialect.parse_one(f"SELECT {columns} FROM STORED")
         fold(query)
-        stored = exp.Table(
-            this=exp.to_identifier(name.name, quoted=True),
-            db=exp.to_identifier(name.schema, quoted=True),
-            catalog=exp.to_identifier(name.database, quoted=True),
-        )
+        stored = _table_node(name)
         stored.set("when", table.args.get("when"))
         stored.set(_STORED, True)
         query.find(exp.Table).replace(stored)
@@ -175,10 +235,25 @@ class Reader:
             name = inner.name.upper()
             if name == "RESULT_SCAN":
                 return self._result_scan(inner.expressions[0] if inner.expressions else None)
+            if name == "POLICY_REFERENCES":
+                rows = self._policy_references(inner)
+                return self.arrow_relation(rows.table, [Output(c.name, c.type) for c in rows.columns])
             if name.startswith("QUERY_HISTORY"):
-                rows = information_schema.query_history(self.queries)
+                rows = information_schema.query_history(self.queries, self.rights)
                 return self.arrow_relation(rows.table, [Output(c.name, c.type) for c in rows.columns])
         raise errors.NotImplementedHere(f"table function {inner.sql(dialect='snowflake')}")
+
+    def _policy_references(self, call: exp.Anonymous) -> Result:
+        given = {a.this.name.upper(): a.expression.name for a in call.expressions if isinstance(a, exp.Kwarg)}
+        if "POLICY_NAME" in given:
+            return protection.references_of(self.rights, self.place(split_parts(given["POLICY_NAME"])))
+        written = given.get("REF_ENTITY_NAME", "")
+        if not written or given.get("REF_ENTITY_DOMAIN", "").upper() not in {"TABLE", "VIEW"}:
+            raise errors.compilation(
+                939, "22023", "too few or invalid arguments for function [POLICY_REFERENCES]"
+            )
+        name = self.place(split_parts(written))
+        return protection.references_on(self.rights, name, self.find(name, written))
 
     def arrow_relation(self, table: pa.Table, outputs: list[Output]) -> Relation:
         """Rows that are no table of DuckDB's, visible to this statement's connection alone."""
@@ -277,41 +352,19 @@ class Reader:
 
     def translate(self, query: exp.Expression, *, carry: bool = False, params: Any = None) -> Translation:
         """A folded query as DuckDB SQL. `carry`: keep the hidden columns."""
+        protection.answer_roles(query, self.rights.roles(), self.session.role)
         holder = exp.Subquery(this=query)
         outputs = Binder(self).bind(query, carried=ALL if carry else NONE)
+        self.constraints.check(query, outputs)
         rewritten = rewrite(holder, self.formats()).this
         return Translation(rewritten.sql(dialect="duckdb"), outputs)
 
 
-def build_formats(session: Session, query: Query) -> Formats:
-    parameters = session.parameters
-    general = parameters["TIMESTAMP_OUTPUT_FORMAT"]
-    return Formats(
-        timezone=parameters["TIMEZONE"],
-        ntz=parameters["TIMESTAMP_NTZ_OUTPUT_FORMAT"] or general,
-        ltz=parameters["TIMESTAMP_LTZ_OUTPUT_FORMAT"] or general,
-        tz=parameters["TIMESTAMP_TZ_OUTPUT_FORMAT"] or general,
-        date=parameters["DATE_OUTPUT_FORMAT"],
-        time=parameters["TIME_OUTPUT_FORMAT"],
-        now=query.started,
-        date_input=parameters["DATE_INPUT_FORMAT"],
-        time_input=parameters["TIME_INPUT_FORMAT"],
-        timestamp_input=parameters["TIMESTAMP_INPUT_FORMAT"],
-        strict_json=parameters.flag("STRICT_JSON_OUTPUT"),
-        constants={
-            "CURRENT_ROLE": session.role,
-            "CURRENT_WAREHOUSE": session.warehouse,
-            "CURRENT_USER": session.user,
-            "CURRENT_ACCOUNT": session.account,
-            "CURRENT_ACCOUNT_NAME": session.account,
-            "CURRENT_DATABASE": session.database,
-            "CURRENT_SCHEMA": session.schema,
-            "CURRENT_SESSION": str(session.number),
-            "CURRENT_VERSION": "10.0.0",
-            "CURRENT_REGION": "AWS_US_EAST_1",
-            "CURRENT_CLIENT": session.client,
-        },
-        query_ids=tuple(session.last_query_ids),
+def _table_node(name: ObjectName) -> exp.Table:
+    return exp.Table(
+        this=exp.to_identifier(name.name, quoted=True),
+        db=exp.to_identifier(name.schema, quoted=True),
+        catalog=exp.to_identifier(name.database, quoted=True),
     )
 
 

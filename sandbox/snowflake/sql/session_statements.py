@@ -34,6 +34,7 @@ def alter_defaults(statement: Statement) -> Result:
     scanner = statement.scanner()
     scanner.expect("ALTER")
     user = "" if scanner.next().text.upper() == "ACCOUNT" else scanner.identifier()
+    statement.rights.require_account("MANAGE GRANTS")
     values = statement.store.catalog.session_defaults(user)
     if scanner.accept("SET"):
         for name, value in scanner.options().items():

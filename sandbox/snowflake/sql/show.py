@@ -39,7 +39,7 @@ def tables(statement: Statement) -> Result:
          OWNER, str(1 if t.retention_days is None else t.retention_days))
         for d, s in scope
         for t in s.tables.values()
-        if like(t.name) and (kind in {"OBJECTS"} or (t.kind == "VIEW") == (kind == "VIEWS"))
+        if statement.rights.sees(t, d) and like(t.name) and (kind in {"OBJECTS"} or (t.kind == "VIEW") == (kind == "VIEWS"))
     ]  # fmt: skip
     return rows_result(columns, _limit(scanner, rows), SHOW)
 
@@ -81,7 +81,7 @@ def schemas(statement: Statement) -> Result:
         (moment(s.created), s.name, "N", "Y" if (d.name, s.name) == (session.database, session.schema) else "N", d.name, OWNER, s.comment, "", str(s.retention_days))
         for d in databases
         for s in d.schemas.values()
-        if like(s.name)
+        if like(s.name) and statement.rights.sees(s, d)
     ]  # fmt: skip
     return rows_result(columns, _limit(scanner, rows), SHOW)
 
@@ -110,7 +110,7 @@ def databases(statement: Statement) -> Result:
     rows = [
         (moment(d.created), d.name, "N", "Y" if d.name == session.database else "N", "", OWNER, d.comment, "", str(d.retention_days), "STANDARD")
         for d in statement.store.catalog.databases.values()
-        if like(d.name)
+        if like(d.name) and statement.rights.sees(d)
     ]  # fmt: skip
     return rows_result(columns, _limit(scanner, rows), SHOW)
 
@@ -128,7 +128,7 @@ def warehouses(statement: Statement) -> Result:
         (w.name, w.state, "STANDARD", w.size, 1, 1, running.count(w.name), 0, "N", "Y" if w.name == current else "N", w.auto_suspend,
          str(w.auto_resume).lower(), moment(w.created), OWNER, w.comment)
         for w in statement.store.catalog.warehouses.values()
-        if like(w.name)
+        if like(w.name) and statement.rights.sees(w)
     ]  # fmt: skip
     return rows_result(columns, rows, SHOW)
 
@@ -146,7 +146,7 @@ def roles(statement: Statement) -> Result:
 
 
 def empty(statement: Statement) -> Result:
-    """SHOW GRANTS, POLICIES, …: none are kept here."""
+    """SHOW STREAMS, TASKS, …: none are kept here."""
     return rows_result([("created_on", LTZ), *texts("name")], [], SHOW)
 
 

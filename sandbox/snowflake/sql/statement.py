@@ -11,6 +11,7 @@ from sqlglot import exp
 from sandbox.snowflake.catalog.buckets import Objects
 from sandbox.snowflake.catalog.queries import Queries, Query
 from sandbox.snowflake.catalog.results import Result
+from sandbox.snowflake.catalog.rights import Rights
 from sandbox.snowflake.catalog.session import Session
 from sandbox.snowflake.catalog.store import Store
 from sandbox.snowflake.rewriting import dialect
@@ -34,6 +35,10 @@ class Statement:
 
     def reader(self) -> Reader:
         return Reader(self.store, self.session, self.query, self.queries, self.connection)
+
+    @property
+    def rights(self) -> Rights:
+        return Rights(self.store.catalog, self.session)
 
     def scanner(self) -> Scanner:
         return Scanner(self.text, self.session.parameters["TIMESTAMP_TYPE_MAPPING"])

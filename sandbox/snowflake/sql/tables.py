@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from copy import deepcopy
+from itertools import pairwise
 from typing import Any
 
 from sandbox.snowflake import errors
+from sandbox.snowflake.catalog import rights
 from sandbox.snowflake.catalog.catalog import Column, Table
 from sandbox.snowflake.catalog.names import ObjectName, show
 from sandbox.snowflake.catalog.results import Result, status_result
@@ -36,13 +38,23 @@ def apply_options(table: Table, options: dict[str, Any]) -> None:
 
 
 def place(statement: Statement, name: ObjectName, table: Table, *, replace: bool) -> None:
-    """Into the catalog; what it replaces is gone, its history too, as in Snowflake."""
+    """Into the catalog; what it replaces is gone, its history and (without COPY GRANTS) its grants too, as in Snowflake.
+
+    docs.snowflake.com/en/sql-reference/sql/create-table, "COPY GRANTS".
+    """
     store = statement.store
     with store.publishing, store.catalog.lock:
         tables = store.catalog.schema(name.database, name.schema).tables
         old = tables.get(name.name)
         if old is not None and not replace:
             raise errors.already_exists(str(name))
+        statement.rights.require_schema(name, f"CREATE {table.granted_as}")
+        statement.rights.settle(table, name.database, name.schema)
+        if old is not None:
+            statement.rights.require_table(name, old, rights.OWNERSHIP, None)
+        if old is not None and _copies_grants(statement):
+            for role, privileges in old.grants.items():
+                rights.add(table.grants, role, [p for p in privileges if p != rights.OWNERSHIP])
         table.created = table.altered = time.time()
         tables[name.name] = table
         if old is not None:
@@ -50,17 +62,22 @@ def place(statement: Statement, name: ObjectName, table: Table, *, replace: bool
     store.save()
 
 
+def _copies_grants(statement: Statement) -> bool:
+    return ("COPY", "GRANTS") in pairwise(t.text.upper() for t in statement.scanner().tokens)
+
+
 def create_table(statement: Statement) -> Result:
     changes.commit(statement.store, statement.session, statement.query.id)
     scanner = statement.scanner()
     scanner.expect("CREATE")
     replace = scanner.accept("OR", "REPLACE")
-    transient = temporary = False
+    transient = temporary = dynamic = False
     while not scanner.accept("TABLE"):
         word = scanner.next().text.upper()
         transient = transient or word == "TRANSIENT"
+        dynamic = dynamic or word == "DYNAMIC"
         temporary = temporary or word in {"TEMP", "TEMPORARY", "VOLATILE"}
-        if word not in {"TRANSIENT", "TEMP", "TEMPORARY", "VOLATILE", "LOCAL", "GLOBAL"}:
+        if word not in {"TRANSIENT", "TEMP", "TEMPORARY", "VOLATILE", "LOCAL", "GLOBAL", "DYNAMIC"}:
             scanner.at -= 1
             raise scanner.unexpected()
     unless = scanner.accept("IF", "NOT", "EXISTS")
@@ -73,6 +90,7 @@ def create_table(statement: Statement) -> Result:
             return status_result(f"{show(name.name)} already exists, statement succeeded.")
         raise errors.already_exists(str(name))
     table = Table(name.name, "TABLE", [], time.time(), storage=new_storage(), transient=transient)
+    table.dynamic = dynamic
     table.temporary_of = statement.session.number if temporary else None
     table.retention_days = None if schema.retention_days == 1 else schema.retention_days
     _read_body(statement, scanner, table)
@@ -164,7 +182,7 @@ def _clone(statement: Statement, text: str, table: Table) -> None:
     fold(tree)
     source = tree.args["from_"].this
     reader = statement.reader()
-    found = reader.find(reader.name_of(source))
+    found = reader.find(reader.name_of(source), privilege="SELECT")
     table.columns, table.primary_key = deepcopy(found.columns), list(found.primary_key)
     table.unique_keys, table.comment, table.clustering = (
         deepcopy(found.unique_keys),
@@ -241,7 +259,7 @@ def drop(statement: Statement) -> Result:
     changes.commit(statement.store, statement.session, statement.query.id)
     scanner = statement.scanner()
     scanner.expect("DROP")
-    scanner.accept("EXTERNAL")
+    scanner.accept("EXTERNAL") or scanner.accept("DYNAMIC")
     kind = scanner.next().text.upper()
     if_exists = scanner.accept("IF", "EXISTS")
     parts = scanner.name()
@@ -260,6 +278,7 @@ def drop(statement: Statement) -> Result:
                 f"SQL compilation error: Object found is of type '{table.kind}', not specified type '{kind}'.",
             )
         )
+    statement.reader().find(name, ".".join(show(p) for p in parts), rights.OWNERSHIP)
     with store.publishing, store.catalog.lock:
         del store.catalog.schema(name.database, name.schema).tables[name.name]
         store.discard({table.storage, *(v.storage for v in table.versions)} - {""})
