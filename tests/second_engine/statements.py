@@ -50,9 +50,9 @@ from tests.second_engine.rows import TYPES, Typed
 
 __all__ = ["CHANGED_BY", "ODD_SETTINGS", "SESSION_PARAMETERS", "pin_session", "probes"]
 
-#: The column of every table.
 _BETWEEN = "<<between>>"
 _TOMORROW = "<<tomorrow>>"
+#: The column of every table.
 _C = snowflake_identifier("C")
 #: Type → a bound's text as the product stores it.
 _BOUNDS = {
