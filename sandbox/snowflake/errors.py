@@ -167,6 +167,25 @@ _DRIVER = (
 )
 
 
+#: What DuckDB says of a text that is no value of a type → Snowflake's number, SQLSTATE and words. Sources, below
+#: docs.snowflake.com/en/sql-reference/functions: booland_agg (100037), to_decimal (100038), parse_json (100069); error messages
+#: that users report (100035, 100040, 100108; 22P02).
+_TEXTS = tuple(
+    (re.compile(pattern, re.DOTALL), errno, sqlstate, text)
+    for pattern, errno, sqlstate, text in (
+        (r'\bdate field [^"]*"(.*?)"', 100040, "22007", "Date '{}' is not recognized"),
+        (r'\btimestamp field [^"]*"(.*?)"', 100035, "22007", "Timestamp '{}' is not recognized"),
+        (r'\btime field [^"]*"(.*?)"', 100108, "22007", "Time '{}' is not recognized"),
+        (r"""Could not convert string ['"](.*)['"] to BOOL""", 100037, "22018", "Boolean value '{}' is not recognized"),
+        (
+            r"""Could not convert string ['"](.*)['"] to (?:DECIMAL|U?INT|HUGEINT|DOUBLE|FLOAT)""",
+            *(100038, "22018", "Numeric value '{}' is not recognized"),
+        ),
+        (r'Malformed JSON .*?Input: "(.*)"', 100069, "22P02", "Error parsing JSON: {}"),
+    )
+)  # fmt: skip
+
+
 def from_driver(error: BaseException) -> SnowflakeError:
     """Any exception as a Snowflake error; interrupts become "SQL execution canceled"."""
     if isinstance(error, SnowflakeError):
@@ -182,6 +201,16 @@ def from_driver(error: BaseException) -> SnowflakeError:
         return SnowflakeError(100096, "22007", f"Can't parse '{found[1]}' with the format that holds for it")
     if found := re.search(r"String '.*' is too long and would be truncated", first_line, re.DOTALL):
         return SnowflakeError(100078, "22000", found[0])
+    if isinstance(error, duckdb.ConversionException):
+        for pattern, errno, sqlstate, words in _TEXTS:
+            if found := pattern.search(first_line):
+                return SnowflakeError(errno, sqlstate, words.format(found[1]))
+    if isinstance(error, duckdb.InvalidInputException) and "Division by zero" in first_line:  # of sf_divisor
+        return SnowflakeError(100051, "22012", "Division by zero")
+    if isinstance(error, duckdb.CatalogException) and (
+        found := re.search(r"Function with name (\S+) does not exist", first_line)
+    ):
+        return compilation(2140, "42601", f"Unknown function {found[1].upper()}")
     if isinstance(error, duckdb.ConstraintException) and (
         found := re.search(r"NOT NULL.*?\.(.+?)$", first_line)
     ):

@@ -121,6 +121,23 @@ def test_texts_are_read_by_the_input_formats(client):
     assert client.one("SELECT TO_DATE('2024-01-02', 'YYYY-MM-DD')::VARCHAR") == "2024-01-02"
 
 
+def test_utc_is_printed_as_z(client):
+    """sql-reference/data-types-datetime (the UTC indicator Z); mlorek/frostlake TemporalTextAndPrecisionTest, run on an account."""
+    client.rows("ALTER SESSION SET TIMEZONE = 'UTC'")
+    assert (
+        client.one("SELECT '2024-01-02 03:04:05.678'::TIMESTAMP_LTZ::VARCHAR") == "2024-01-02 03:04:05.678 Z"
+    )
+    values = "'2024-01-02 03:04:05 +0000'::TIMESTAMP_TZ, '2024-01-02 03:04:05 -0330'::TIMESTAMP_TZ"
+    printed = client.one(f"SELECT TO_JSON(ARRAY_CONSTRUCT({values}))")
+    assert printed == '["2024-01-02 03:04:05.000 Z","2024-01-02 03:04:05.000 -0330"]'
+    assert (
+        client.one(
+            "SELECT '2024-01-02 03:04:05.000 Z'::TIMESTAMP_TZ = '2024-01-02 03:04:05 +0000'::TIMESTAMP_TZ"
+        )
+        is True
+    )
+
+
 def test_quoted_names_are_upper_case_where_their_case_is_ignored(client):
     """sql-reference/parameters, QUOTED_IDENTIFIERS_IGNORE_CASE: stored and resolved in upper case."""
     client.rows('CREATE TABLE "Mixed" ("Visit Id" NUMBER)')

@@ -11,8 +11,19 @@ CASES = [
     ("SELECT * FROM NOPE", 2003, "42S02", "Object 'NOPE' does not exist or not authorized."),
     ("SELECT * FROM NODB.S.T", 2003, "02000", "Database 'NODB' does not exist or not authorized."),
     ("SELECT NOPE", 904, "42000", "invalid identifier 'NOPE'"),
-    ("SELECT 'x'::NUMBER", 100038, "22018", ""),
-    ("SELECT NO_SUCH_FUNCTION(1)", 2140, "42601", ""),
+    ("SELECT 'x'::NUMBER", 100038, "22018", "Numeric value 'x' is not recognized"),
+    ("SELECT 'it''s'::FLOAT", 100038, "22018", "Numeric value 'it's' is not recognized"),
+    ("SELECT 'x'::DATE", 100040, "22007", "Date 'x' is not recognized"),
+    ("SELECT '2024-02-30'::DATE", 100040, "22007", "Date '2024-02-30' is not recognized"),
+    ("SELECT 'x'::TIMESTAMP_NTZ", 100035, "22007", "Timestamp 'x' is not recognized"),
+    ("SELECT 'x'::TIMESTAMP_TZ", 100035, "22007", "Timestamp 'x' is not recognized"),
+    ("SELECT '25:00:00'::TIME", 100108, "22007", "Time '25:00:00' is not recognized"),
+    ("SELECT 'x'::BOOLEAN", 100037, "22018", "Boolean value 'x' is not recognized"),
+    ("SELECT PARSE_JSON('{a')", 100069, "22P02", "Error parsing JSON"),
+    ("SELECT 1 / 0", 100051, "22012", "Division by zero"),
+    ("SELECT MOD(1, 0)", 100051, "22012", "Division by zero"),
+    ("SELECT 1::FLOAT / (1 - 1)", 100051, "22012", "Division by zero"),
+    ("SELECT NO_SUCH_FUNCTION(1)", 2140, "42601", "Unknown function NO_SUCH_FUNCTION"),
     (
         "SELECT 1; SELECT 2",
         8,
@@ -35,6 +46,16 @@ def test_failures_are_snowflake_errors_at_once(shared, sql, errno, sqlstate, tex
     assert [entry["status"] for entry in shared.server.entries()[before:]] == ["RUNNING", "FAILED_WITH_ERROR"]
     assert (error.errno, error.sqlstate) == (errno, sqlstate)
     assert text in error.msg
+
+
+def test_only_a_division_that_is_made_is_refused(client):
+    """docs.snowflake.com/en/sql-reference/functions/div0, .../iff: the other branch is not evaluated."""
+    client.rows("CREATE TABLE T (A NUMBER)")
+    client.rows("INSERT INTO T VALUES (0), (2), (NULL)")
+    assert client.rows("SELECT IFF(A = 0, -1, 6 / A) AS B FROM T ORDER BY B") == [(-1,), (3,), (None,)]
+    assert client.one("SELECT COUNT(*) FROM T WHERE A <> 0 AND 4 / NULLIF(A, 0) = 2") == 1
+    assert client.one("SELECT 1 / NULL") is None
+    assert client.refused("SELECT COUNT(*) FROM T WHERE 4 / A = 2").errno == 100051
 
 
 def test_values_that_do_not_fit(client):

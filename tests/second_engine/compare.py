@@ -9,11 +9,9 @@ from tests.second_engine.probes import Answer, Error, Probe, Reading, Rows
 from tests.second_engine.verdicts import VERDICTS, Verdict
 
 READ = "documentation"
-#: A statement whose answer depends on how an account or a user has set the session.
-ORDINARY = "an ordinary session"
 #: Rows of a long answer that are shown.
 _SHOWN_ROWS = 4
-#: Volatile parts of an answer: a difference is told by the rest.
+#: Characters of an answer that are shown.
 _SHOWN = 150
 
 
@@ -24,7 +22,7 @@ class Difference:
     probe: Probe
     #: Who says otherwise: `READ`, or an engine's name.
     against: str
-    #: What differs of the stand-in's answer, and of the other's; under an odd setting: of what is read, and of the usual answer.
+    #: What differs of the stand-in's answer, and of the other's.
     ours: str
     theirs: str
     #: The page that is read, for a difference to a reading.
@@ -71,10 +69,9 @@ def compare(
             if reading.agrees(answer):
                 read_alike += 1
             else:
-                differences.append(Difference(probe, READ, *_parts(answer, reading), reading.source))
-        if probe.ordinary and reading is not None and reading != readings[probe.ordinary]:
-            usual = readings[probe.ordinary]
-            differences.append(Difference(probe, ORDINARY, *_parts(reading, usual), reading.source))
+                differences.append(
+                    Difference(probe, READ, *split_difference(answer, reading), reading.source)
+                )
         if other is None or (isinstance(other, Error) and isinstance(answer, Rows)):
             continue  # a refusal of the other engine says that it lacks something, or that Snowflake refuses: readings tell
         answered += 1
@@ -83,7 +80,7 @@ def compare(
         elif reading is not None and not reading.agrees(other):
             decided += 1
         else:
-            differences.append(Difference(probe, engine, *_parts(answer, other)))
+            differences.append(Difference(probe, engine, *split_difference(answer, other)))
     return Counts(len(probes), read, read_alike, answered, alike, decided), differences
 
 
@@ -99,7 +96,7 @@ def _same(ours: Answer, theirs: Answer) -> bool:
     return (ours.types, ours.values) == (theirs.types, theirs.values)
 
 
-def _parts(ours: Answer | Reading, theirs: Answer | Reading) -> tuple[str, str]:
+def split_difference(ours: Answer | Reading, theirs: Answer | Reading) -> tuple[str, str]:
     """The two answers without what they have in common."""
     mine, values = (None if isinstance(one, Error) else one.values for one in (ours, theirs))
     if mine is not None and values is not None and len(mine) == len(values):

@@ -23,9 +23,10 @@ import boto3
 import snowflake.connector
 from snowflake.connector.constants import FIELD_ID_TO_NAME
 
+from snowmelt.errors import SnowmeltError
 from tests.sandbox.snowflake_server import ROOT, Server, free_port, start, stop, wait_for
 from tests.second_engine.probes import BUCKET, MOMENT, Error, Probe, Rows
-from tests.second_engine.statements import SESSION_PARAMETERS
+from tests.second_engine.statements import SESSION_PARAMETERS, pin_session
 
 _NUMBER = re.compile(r"^\d{6} \(\w{5}\): ")
 FAKESNOW = ROOT / ".venv-second-engine" / "bin" / "fakesnow"
@@ -44,12 +45,12 @@ class Engine:
     files: Any = None
     #: Instants that statements name, as the engine printed them.
     moments: dict[str, str] = field(default_factory=dict)
-    #: Settings → the session that has them.
-    sessions: dict[tuple[str, ...], Any] = field(default_factory=dict)
+    #: A setting, and whether it is pinned → the session, or why there is none.
+    sessions: dict[tuple[str, bool], Any] = field(default_factory=dict)
 
     def answer(self, probe: Probe) -> Rows | Error:
-        """What the engine says to a probe, in a session with the probe's settings."""
-        session = self._session(probe.session)
+        """What the engine says to a probe, in a session with the probe's setting."""
+        session = self._session(probe.setting, probe.pinned)
         return session if isinstance(session, Error) else self._ask(session, probe)
 
     def close(self) -> None:
@@ -58,16 +59,18 @@ class Engine:
                 with suppress(snowflake.connector.errors.Error):
                     session.close()
 
-    def _session(self, settings: tuple[str, ...]) -> Any:
-        """A session with these settings, made once; the refusal where the engine refuses one of them."""
-        if settings not in self.sessions:
+    def _session(self, setting: str, pinned: bool) -> Any:
+        """A session with this setting, made once; the refusal where the engine refuses it."""
+        key = (setting, pinned)
+        if key not in self.sessions:
             session = self.connect()
-            answers = (self._ask(session, Probe("", statement)) for statement in settings)
-            refused = next((answer for answer in answers if isinstance(answer, Error)), None)
-            if refused is not None:
+            answer = self._ask(session, Probe("", setting)) if setting else None
+            if pinned and not isinstance(answer, Error):
+                answer = _pin(session)
+            if isinstance(answer, Error):
                 session.close()
-            self.sessions[settings] = session if refused is None else refused
-        return self.sessions[settings]
+            self.sessions[key] = answer if isinstance(answer, Error) else session
+        return self.sessions[key]
 
     def connect(self) -> Any:
         return self.server.connect(
@@ -100,6 +103,14 @@ class Engine:
         """The bytes of the one file below a prefix, as text."""
         found = [] if self.files is None else list(self.files.objects.filter(Prefix=prefix))
         return found[0].get()["Body"].read().decode() if found else None
+
+
+def _pin(session: Any) -> Error | None:
+    try:
+        pin_session(session)
+    except SnowmeltError as error:
+        return Error(None, _plain(str(error)))
+    return None
 
 
 def _plain(message: str) -> str:

@@ -6,7 +6,9 @@ import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.second_engine.compare import ORDINARY, READ, Counts, Difference
+from tests.second_engine.compare import READ, Counts, Difference, split_difference
+from tests.second_engine.readings import READINGS
+from tests.second_engine.statements import CHANGED_BY, ODD_SETTINGS
 from tests.second_engine.verdicts import VERDICTS, Verdict
 
 PAGE = Path(__file__).parents[2] / "docs" / "live-account.md"
@@ -30,29 +32,37 @@ def write_page(counts: Counts, engine: str, differences: Sequence[Difference]) -
 
 
 def build_table(counts: Counts, engine: str, differences: Sequence[Difference]) -> str:
-    """The numbers, then a line for each verdict and for each difference that has none: in two tables."""
-    sessions = [one for one in differences if one.against == ORDINARY]
-    answers = [one for one in differences if one.against != ORDINARY]
+    """The numbers, a line for each verdict and for each difference that has none, and the settings of an account."""
     numbers = (
-        f"{counts.asked} statements were asked. {counts.read} of the answers are told elsewhere; the stand-in gives "
-        f"{counts.read_alike} of them as told. {engine} answers {counts.answered}: {counts.answered_alike} as the stand-in does, and "
-        f"{counts.decided} otherwise than documented."
+        f"{counts.asked} statements were asked. Documentation, or a test that was run on an account, gives {counts.read} of the answers; "
+        f"{counts.read_alike} of the stand-in's are the same. {engine} answers {counts.answered}: {counts.answered_alike} as the stand-in "
+        f"does, and {counts.decided} otherwise than documented."
+    )
+    settings = (
+        f"Each of {len(ODD_SETTINGS)} settings of an account or a user was tried, with and without the parameters that Snowmelt pins. "
+        "These change an answer where nothing is pinned:"
     )
     return "\n".join(
         (
             numbers,
             "",
-            "| statement | the stand-in answers | told otherwise | verdict |",
+            "| statement | the stand-in answers | documented, or answered by the other engine | verdict |",
             "| --- | --- | --- | --- |",
-            *_lines(answers),
+            *_lines(differences),
             "",
-            "Settings of an account or a user that change an answer, because the product does not set them itself:",
+            settings,
             "",
-            "| setting, statement | the account answers | an ordinary session answers | verdict |",
+            "| setting | statement | documented, not pinned | Snowmelt's session |",
             "| --- | --- | --- | --- |",
-            *_lines(sessions),
+            *(_settings_line(setting, name) for setting, names in CHANGED_BY.items() for name in names),
         )
     )
+
+
+def _settings_line(setting: str, name: str) -> str:
+    changed, usual = (READINGS[f"{setting}, {kind}: {name}"] for kind in ("not pinned", "pinned"))
+    odd, pinned = split_difference(changed, usual)
+    return _row(_code(ODD_SETTINGS[setting]), name, f"{_code(odd)} ({changed.source})", _code(pinned))
 
 
 def _lines(differences: Sequence[Difference]) -> list[str]:
@@ -78,8 +88,11 @@ def _line(found: Sequence[Difference], verdict: str) -> str:
     first = found[0]
     names = "; ".join(one.probe.name for one in found[:_NAMED])
     more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-    who = first.source if first.against in {READ, ORDINARY} else first.against
-    cells = (f"{names}{more}", _code(first.ours), f"{_code(first.theirs)} ({who})", verdict)
+    who = first.source if first.against == READ else first.against
+    return _row(f"{names}{more}", _code(first.ours), f"{_code(first.theirs)} ({who})", verdict)
+
+
+def _row(*cells: str) -> str:
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
 
 

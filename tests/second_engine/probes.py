@@ -18,10 +18,10 @@ class Probe:
     #: `<subject>: <what>`; tells it in verdicts.py and on the page.
     name: str
     sql: str
-    #: Statements that are run first, in a session of its own.
-    session: tuple[str, ...] = ()
-    #: The probe whose answer this has to have, whatever the session's settings; empty: none.
-    ordinary: str = ""
+    #: A statement that is run first, in a session of its own; empty: none.
+    setting: str = ""
+    #: Whether the product then pins that session's parameters, as it does on connecting.
+    pinned: bool = False
     #: The key prefix of the one file that the statement writes: its text is the answer.
     file: str = ""
 
@@ -70,9 +70,9 @@ class Reading:
 
     #: The page of the documentation, or the repository and path of the test.
     source: str
-    #: Rows in order; None where only the columns are told.
+    #: Rows in order; None where the source names the columns alone.
     values: tuple[tuple[str | None, ...], ...] | None = None
-    #: Column of the result → its cells, row by row; for a result of which only these columns are told.
+    #: Column of the result → its cells, row by row; for a result of which the source gives these columns alone.
     cells: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
     #: The columns' types, as the connector names them.
     types: tuple[str, ...] = ()

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from tests.second_engine.probes import Error, Reading
-from tests.second_engine.rows import MICROS_MAX, MICROS_MIN, TYPES
-from tests.second_engine.statements import ODD_SETTINGS, SESSION_PARAMETERS
+from tests.second_engine.rows import MICROS_MAX, MICROS_MIN, TYPES, UNDEFINED
+from tests.second_engine.statements import CHANGED_BY, ODD_SETTINGS
 
 _MD5 = "sql-reference/functions/md5_number_lower64; docs/verification.md (the canonical text)"
 _AT = "sql-reference/constructs/at-before; mlorek/frostlake TimeTravelTest"
@@ -72,6 +72,16 @@ _BETWEEN_ENDS: Mapping[str, tuple[str, ...]] = {
     "NTZ_9": ("1969-12-31 23:59:59.123456789",),
     "VARCHAR_": (r"it's \N", "trailing  "),
 }
+_RANGED = frozenset(
+    {"NUMBER_4", "NUMBER_18", "NUMBER_12_2", "DATE_", "TIME_9", "NTZ_9", "NTZ_6", "LTZ_9", "TZ_9"}
+)
+#: Table → its highest bound before the year 2000; each has one value from 1969-12-31 to 1970-01-01.
+_BEFORE_2000 = {
+    "DATE_": "1969-12-31",
+    "NTZ_9": "1969-12-31 23:59:59.123456789",
+    "LTZ_9": "1970-01-01 04:59:59.500000001",
+    "TZ_9": "1970-01-01 03:29:59.500000000",
+}
 #: Table → rows at and above the bound of statements.py; then with the overlap of a catch-up, and NULL.
 _COUNTS = {
     "NUMBER_18": ("1", "2"),
@@ -86,10 +96,10 @@ _COUNTS = {
 
 
 #: What is asked again under each odd setting.
-ODDLY_ASKED = (
+_ODDLY_ASKED = (
     *("bound literal: DATE_", "bound literal: NTZ_9", "bound literal: TZ_9"),
     *("staged parquet: VARIANT_", "staged parquet: LTZ_9", "staged parquet: TZ_9", "staged parquet: TIME_9"),
-    *("fingerprint: DATE_", "bound: day and month", "snapshot: rows", "column: mixed case"),
+    *("fingerprint: DATE_", "bound: day and month", "snapshot: rows", "column: mixed case", "JSON: ARRAY_"),
 )
 
 
@@ -117,6 +127,9 @@ def _of_types() -> dict[str, Reading]:
     for name, (tokens, measures) in _FINGERPRINTS.items():
         total = str(sum(_lower64(token) for token in tokens))
         found[f"fingerprint: {name}"] = _one(_MD5, str(len(tokens)), total, *measures, total)
+        if name in _RANGED:
+            low, high = _ENDS[name] if name == "DATE_" else measures[1:3]
+            found[f"range: {name}"] = _one("sql-reference/functions/min", str(len(tokens)), None, low, high)
     for name, (low, high) in _ENDS.items():
         found[f"bound text: {name}"] = Reading(_BOUNDS, ((low,),), types=("TEXT",))
         found[f"highest: {name}"] = Reading(_BOUNDS, ((high,),), types=("TEXT",))
@@ -125,69 +138,86 @@ def _of_types() -> dict[str, Reading]:
             _BOUNDS, ((None, None, "1"), *((key, key, "1") for key in keys))
         )
         at, since = _COUNTS[name]
+        rows = next(len(typed.values) + 1 for typed in TYPES if typed.name == name)
+        found[f"chunks: {name}"] = _one("sql-reference/functions/count_if", str(rows - int(at)), at)
         found[f"bound literal: {name}"] = _one("sql-reference/data-type-conversion", at)
         found[f"since: {name}"] = _one("sql-reference/functions/dateadd", since)
+    for name, highest in _BEFORE_2000.items():
+        found[f"highest until: {name}"] = Reading(_BOUNDS, ((highest,),), types=("TEXT",))
+        found[f"backfill: {name}"] = _one("sql-reference/data-type-conversion", "1")
     return found
 
 
 def _under_odd_settings(ordinary: Mapping[str, Reading]) -> dict[str, Reading]:
-    """What each setting makes of a statement; nothing, where the product sets the parameter itself."""
-    no_date, no_timestamp = _error(_INPUT, 100040), _error(_INPUT, 100035)
-    no_time = _error(_INPUT, None, "Time '00:00:00' is not recognized")
-    unread = dict.fromkeys(("bound literal: NTZ_9", "bound literal: TZ_9", "snapshot: rows"), no_timestamp)
-    printed = "sql-reference/parameters; snowflakedb/snowpark-python test_to_json"
+    """What each setting makes of a statement: of one whose session leaves it as it is, and nothing of the product's."""
+    unread = _error(_INPUT, None)
+    printed = "sql-reference/parameters (TIMESTAMP_NTZ_OUTPUT_FORMAT, TIME_OUTPUT_FORMAT); snowflakedb/snowpark-python test_to_json"
     variants = ordinary["staged parquet: VARIANT_"].values or ()
 
-    def reprinted(short: str, long: str) -> dict[str, Reading]:
-        values = tuple((long,) if row == (short,) else row for row in variants)
-        return {"staged parquet: VARIANT_": Reading(printed, values, types=("TEXT",))}
+    def reprinted(long: str, short: str) -> Reading:
+        return Reading(
+            printed, tuple((short,) if row == (long,) else row for row in variants), types=("TEXT",)
+        )
 
     changed: dict[str, dict[str, Reading]] = {
-        "dates as DD-MON-YYYY": {"bound literal: DATE_": no_date, "fingerprint: DATE_": no_date},
-        "timestamps as YYYY-DD-MM": {**unread, "bound: day and month": _one(_INPUT, "2024-03-02")},
-        "timestamps as DD-MON-YYYY": {**unread, "bound: day and month": no_timestamp},
-        "times as HH12:MI:SS AM": {"staged parquet: TIME_9": no_time},
+        "dates as DD-MON-YYYY": {"bound literal: DATE_": unread, "fingerprint: DATE_": unread},
+        "timestamps as YYYY-DD-MM": {
+            "bound literal: NTZ_9": unread,
+            "bound: day and month": _one(_INPUT, "2024-03-02"),
+        },
+        "timestamps as DD-MON-YYYY": dict.fromkeys(CHANGED_BY["timestamps as DD-MON-YYYY"], unread),
+        "times as HH12:MI:SS AM": {"staged parquet: TIME_9": unread},
         "identifiers without case": {"column: mixed case": _error(_IDENTIFIERS, 904, "invalid identifier")},
-        "nine digits out": reprinted('"2024-01-01 12:34:56.123"', '"2024-01-01 12:34:56.123456789"'),
-        "time with nine digits out": reprinted('"12:34:56"', '"12:34:56.123456789"'),
-    }
+        "timestamps with three digits": {
+            "staged parquet: VARIANT_": reprinted('"2024-01-01 12:34:56.123456789"', '"2024-01-01 12:34:56.123"')
+        },
+        "times without a fraction": {
+            "staged parquet: VARIANT_": reprinted('"12:34:56.123456789"', '"12:34:56"')
+        },
+        "one row": {"staged parquet: TZ_9": Reading("sql-reference/parameters (ROWS_PER_RESULTSET)", (("1704047400123456",),))},
+        "NULL in place of undefined": {"JSON: ARRAY_": Reading(UNDEFINED, (("[]",), ('[1,"x"]',), ("[1,null]",), ("[null]",), (None,)))},
+    }  # fmt: skip
     found: dict[str, Reading] = {}
-    for setting, (parameter, _) in ODD_SETTINGS.items():
-        differs = {} if parameter in SESSION_PARAMETERS else changed.get(setting, {})
-        for name in ODDLY_ASKED:
-            found[f"{setting}, {name}"] = differs.get(name, ordinary[name])
+    for setting in ODD_SETTINGS:
+        for name in CHANGED_BY.get(setting, ()):
+            found[f"{setting}, not pinned: {name}"] = changed[setting][name]
+        for name in _ODDLY_ASKED:
+            found[f"{setting}, pinned: {name}"] = ordinary[name]
     return found
 
 
 def _of_statements() -> dict[str, Reading]:
     missing = "public run logs: 002003, does not exist or not authorized"
-    not_told = "Time travel data is not available"
-    rows_of_csv = '1,""\n2,"it\'s \\N"\n3,"Ü€😀"\n4,"trailing  "\n5,"\\N"\n'
+    no_data = "Time travel data is not available"
+    rows_of_csv = '1,""\n2,"it\'s \\N"\n3,"Ü€😀"\n4,"trailing  "\n5,\n'
     return {
         "staged offset: TZ_9": Reading("sql-reference/data-types-datetime; sql-reference/functions/datediff", (("330",), ("-210",), (None,))),
-        "source facts: TIME_9": _one("sql-reference/functions/date_part", "3", None, "1"),
-        "source facts: NTZ_9": _one("sql-reference/functions/date_part", "4", None, "2"),
-        "source facts: LTZ_9": _one("sql-reference/functions/date_part", "2", None, "1"),
-        "source facts: TZ_9": _one("sql-reference/functions/date_part", "3", None, "1"),
+        "source statistics: TIME_9": _one("sql-reference/functions/date_part", "3", None, "1"),
+        "source statistics: NTZ_9": _one("sql-reference/functions/date_part", "4", None, "2"),
+        "source statistics: LTZ_9": _one("sql-reference/functions/date_part", "2", None, "1"),
+        "source statistics: TZ_9": _one("sql-reference/functions/date_part", "3", None, "1"),
         "bound: day and month": _one(_INPUT, "2024-02-03"),
         "snapshot: rows": _one(_AT, "2"),
         "column: mixed case": _one("sql-reference/identifiers-syntax", "7"),
         "snapshot: between two changes": Reading(_AT, (("1",), ("2",))),
         "snapshot: through a view": _one("user-guide/data-time-travel (views)", "2"),
-        "snapshot: before the table": _error(_AT, 707, not_told),
-        "snapshot: before it was re-created": _error(_AT, 707, not_told),
-        "snapshot: an hour ahead": _error(_AT, None, "Future data is not yet available for table PAST"),
-        "snapshot: a day ahead": _error(_AT, None, "Future data is not yet available for table PAST"),
+        "snapshot: before the table": _error(_AT, 707, no_data),
+        "snapshot: before it was re-created": _error(_AT, 707, no_data),
+        "snapshot: an hour ahead": _error(_AT, None, "Future data is not yet available for table"),
+        "snapshot: a day ahead": _error(_AT, None, "Future data is not yet available for table"),
         "snapshot: Snowflake's clock": _one(_BOUNDS, "29"),
         "changes: since a snapshot": Reading(
             _CHANGES,
             (("1", "DELETE", "false"), ("2", "DELETE", "true"), ("2", "INSERT", "true"), ("3", "INSERT", "false")),
         ),
         "changes: tracking is off": _error(_CHANGES, None, "Change tracking is not enabled or has been missing"),
-        "collation: fingerprint of two collations": _error(_COLLATION, 2322, "Incompatible collations"),
         "collation: concatenation": _error(_COLLATION, 2322, "Incompatible collations"),
-        "collation: concatenation of casts": Reading(_COLLATION, (("Ab",), ("aB",))),
+        "collation: fingerprint of two collations": _one(_MD5, "2", str(sum(map(_lower64, ("1:A1:b", "1:a1:B")))), *("2", "1", "1", "2") * 2),
         "collation: bound": _one(_COLLATION, "2"),
+        "collation: bound by bytes": _one(_COLLATION, "1"),
+        "collation: highest by bytes": _one(_COLLATION, "a"),
+        "collation: chunk bounds by bytes": Reading(_COLLATION, (("A", "A", "1"), ("a", "a", "1"))),
+        "JSON: ARRAY_": Reading(UNDEFINED, (("[]",), ('[1,"x"]',), ("[1,undefined]",), ("[null]",), (None,))),
         "collation: DESCRIBE": Reading("sql-reference/sql/desc-table", names=("name", "type", "kind", "null?", "primary key", "policy name")),
         "metadata: DESCRIBE TABLE": Reading(
             "sql-reference/sql/desc-table",
@@ -209,11 +239,21 @@ def _of_statements() -> dict[str, Reading]:
         "metadata: warehouse": _one("sql-reference/functions/current_warehouse", "WH"),
         "metadata: SHOW WAREHOUSES": Reading("sql-reference/sql/show-warehouses", cells={"name": ("WH",), "size": ("X-Small",)}, names=("state", "type")),
         "metadata: resize of a warehouse": _one("sql-reference/sql/alter-warehouse", "Statement executed successfully."),
+        "staged parquet: computed column": Reading("sql-reference/sql/create-table (AS <expr>)", (("3", "6"),)),
+        "metadata: parameters of the session": Reading("sql-reference/sql/show-parameters", names=("key", "value", "default", "level", "description")),
+        "metadata: a parameter of the account": Reading("sql-reference/sql/show-parameters", names=("key", "value", "default", "level", "description")),
+        "metadata: SHOW OBJECTS": Reading("sql-reference/sql/show-objects", cells={"name": ("KEYED",), "kind": ("TABLE",)}, names=("created_on", "database_name", "schema_name")),
+        "metadata: SHOW DATABASES": Reading("sql-reference/sql/show-databases", cells={"name": ("SECOND",), "kind": ("STANDARD",)}, names=("created_on", "origin")),
+        "metadata: running queries": Reading("sql-reference/functions/query_history", (), names=("QUERY_ID", "QUERY_TAG", "START_TIME")),
+        "chunk bounds: of a sample": Reading(
+            "sql-reference/constructs/sample (BERNOULLI: each row, by its probability)",
+            ((None, None, "1"), *((end, end, "1") for end in _ENDS["NUMBER_18"])),
+        ),
         "unload: the doctor's rows": Reading("sql-reference/sql/copy-into-location (DETAILED_OUTPUT); mlorek/frostlake", cells={"ROW_COUNT": ("3",)}),
         "metadata: computed column": Reading("sql-reference/sql/desc-table", cells={"name": ("A", "TWICE"), "kind": ("COLUMN", "VIRTUAL")}, names=("expression",)),
         "unload: columns of the result": Reading("sql-reference/sql/copy-into-location (DETAILED_OUTPUT); mlorek/frostlake", names=("FILE_NAME", "FILE_SIZE", "ROW_COUNT")),
         "unload: no rows": Reading("sql-reference/sql/copy-into-location (an unload of no rows writes no file)", ()),
-        "unload: CSV, NULL and texts": _one("user-guide/data-unload-considerations (a NULL_IF text is enclosed)", rows_of_csv),
+        "unload: CSV, NULL and texts": _one("user-guide/data-unload-considerations (NULL_IF = (): nothing between the delimiters)", rows_of_csv),
         "unload: TIMESTAMP_TZ into Parquet": _error("user-guide/data-unload-considerations", 100171, "TIMESTAMP_TZ and LTZ types are not supported for unloading to Parquet"),
         "unload: manifest": _one("sql-reference/sql/copy-into-location (TYPE = JSON)", '{"rows":1,"text":"it\'s \\\\N"}\n'),
         "unload: stage that is missing": _error(missing, 2003, "Stage 'SECOND.S.NO_STAGE' does not exist or not authorized"),
@@ -234,7 +274,7 @@ def _of_statements() -> dict[str, Reading]:
         "doctor: hash": _one("sql-reference/functions/md5_number_lower64", str(_lower64("abc"))),
         "doctor: text measures": _one("sql-reference/functions/length; sql-reference/functions/octet_length; sql-reference/functions/hex_encode", "3", "9", "00ffab"),
         "doctor: nanoseconds": _one("sql-reference/functions/date_part; sql-reference/functions/date_trunc; sql-reference/functions/datediff", "123456789", "999999999", "-876544", "86399999999", "23:59:59.999999"),
-        "doctor: JSON floats": _one("user-guide/data-types-semistructured", "3.000000000000000e-01", "1.797693134862316e+308"),
+        "doctor: JSON floats": _one("user-guide/data-types-semistructured", "3.000000000000000e-01", "1.000000000000000e-01"),
         "doctor: UUID text": _one("sql-reference/data-types-text", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
     }  # fmt: skip
 

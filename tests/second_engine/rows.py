@@ -12,7 +12,7 @@ _DATE_PART = "sql-reference/functions/date_part; sql-reference/functions-date-ti
 _TO_CHAR = "sql-reference/functions/to_char; sql-reference/sql-format-models"
 _TO_JSON = "sql-reference/functions/to_json; sql-reference/parameters (TIMESTAMP_OUTPUT_FORMAT, TIME_OUTPUT_FORMAT); mlorek/frostlake TemporalTextAndPrecisionTest"
 _SEMI = "user-guide/data-types-semistructured"
-_UNDEFINED = "user-guide/semistructured-considerations; sql-reference/parameters (STRICT_JSON_OUTPUT)"
+UNDEFINED = "user-guide/semistructured-considerations; sql-reference/parameters (STRICT_JSON_OUTPUT)"
 
 MICROS_MAX = "253402300799999999"
 MICROS_MIN = "-62135596800000000"
@@ -24,7 +24,7 @@ class Value:
 
     #: The Snowflake expression that is inserted.
     sql: str
-    #: What the product's SELECT for a Parquet file and for a CSV file gives; None: not told by a page.
+    #: What the product's SELECT for a Parquet file and for a CSV file gives; None: no page says.
     parquet: str | None
     csv: str | None
 
@@ -148,10 +148,10 @@ TYPES: tuple[Typed, ...] = (
             Value("TO_VARIANT(TRUE)", "true", "true"),
             Value("TO_VARIANT(1.5::NUMBER(3,1))", "1.5", "1.5"),
             Value("TO_VARIANT('2024-01-01'::DATE)", *('"2024-01-01"',) * 2),
-            Value("TO_VARIANT('12:34:56.123456789'::TIME)", *('"12:34:56"',) * 2),
-            Value("TO_VARIANT('2024-01-01 12:34:56.123456789'::TIMESTAMP_NTZ)", *('"2024-01-01 12:34:56.123"',) * 2),
-            Value("TO_VARIANT('2024-01-01 12:34:56.123456789 +0530'::TIMESTAMP_TZ)", *('"2024-01-01 12:34:56.123 +0530"',) * 2),
-            Value("TO_VARIANT('2024-01-01 12:34:56.123456789 +0000'::TIMESTAMP_TZ)", *('"2024-01-01 12:34:56.123 Z"',) * 2),
+            Value("TO_VARIANT('12:34:56.123456789'::TIME)", *('"12:34:56.123456789"',) * 2),
+            Value("TO_VARIANT('2024-01-01 12:34:56.123456789'::TIMESTAMP_NTZ)", *('"2024-01-01 12:34:56.123456789"',) * 2),
+            Value("TO_VARIANT('2024-01-01 12:34:56.123456789 +0530'::TIMESTAMP_TZ)", *('"2024-01-01 12:34:56.123456789 +0530"',) * 2),
+            Value("TO_VARIANT('2024-01-01 12:34:56.123456789 +0000'::TIMESTAMP_TZ)", *('"2024-01-01 12:34:56.123456789 Z"',) * 2),
         ),
     ),
     Typed(
@@ -172,18 +172,18 @@ TYPES: tuple[Typed, ...] = (
             Value("OBJECT_CONSTRUCT('a', NULL)", *("{}",) * 2),
             Value(
                 "OBJECT_CONSTRUCT('t', '2024-01-01 12:34:56.123456789'::TIMESTAMP_NTZ)",
-                *('{"t":"2024-01-01 12:34:56.123"}',) * 2,
+                *('{"t":"2024-01-01 12:34:56.123456789"}',) * 2,
             ),
         ),
     ),
     Typed(
         "ARRAY_",
         "ARRAY", "TEXT",
-        f"sql-reference/functions/array_construct; {_UNDEFINED}",
+        f"sql-reference/functions/array_construct; {UNDEFINED}; sql-reference/functions/regexp_replace",
         (
             Value("ARRAY_CONSTRUCT()", "[]", "[]"),
             Value("ARRAY_CONSTRUCT(1, 'x')", *('[1,"x"]',) * 2),
-            Value("ARRAY_CONSTRUCT(1, NULL)", *("[1,undefined]",) * 2),
+            Value("ARRAY_CONSTRUCT(1, NULL)", *("[1,null]",) * 2),
             Value("ARRAY_CONSTRUCT(PARSE_JSON('null'))", *("[null]",) * 2),
         ),
     ),

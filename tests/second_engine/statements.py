@@ -1,50 +1,58 @@
 """Every form of statement that the product can send, made by the product's own code over the tables of rows.py.
 
-The one module here that imports the product.
+What of the product is tried here is imported here, and handed on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
-from snowmelt.core.columns.masks import MaskRule
-from snowmelt.core.columns.plan import ColumnRules, SourceColumn, plan_columns
-from snowmelt.core.columns.types import (
-    FileFormat,
-    SnowflakeType,
+from snowmelt.compare.fingerprint import build_source_fingerprint
+from snowmelt.doctor.leftovers import build_query_history
+from snowmelt.doctor.questions import QUESTIONS, STAGED_TYPES, build_staged_source
+from snowmelt.drivers.snowflake_session import SESSION_PARAMETERS, pin_session
+from snowmelt.plan.statistics import StatisticsQuestion
+from snowmelt.plan.watermark import build_highest, build_since, build_window
+from snowmelt.sql.names import snowflake_identifier
+from snowmelt.steps.warehouse import CURRENT_WAREHOUSE, build_resize, build_show_warehouse
+from snowmelt.types.column_plan import plan_columns
+from snowmelt.types.columns import Column, ColumnRules, MaskRule, SourceColumn
+from snowmelt.types.expressions import (
     comparable_expression,
     loses_nanoseconds,
     nanosecond_predicate,
     offset_expression,
-    parse_snowflake_type,
     select_expression,
 )
-from snowmelt.core.doctor.questions import QUESTIONS
-from snowmelt.core.doctor.staged_rows import STAGED_TYPES, build_staged_source
-from snowmelt.core.quoting import snowflake_identifier, snowflake_literal
-from snowmelt.core.unload.bounds import build_bound_literal, build_bound_text
-from snowmelt.core.unload.census import build_census
-from snowmelt.core.unload.chunks import ChunkKey, build_bounds_query
-from snowmelt.core.unload.statements import (
-    SESSION_PARAMETERS,
-    Location,
+from snowmelt.types.type_names import SnowflakeType, parse_snowflake_type
+from snowmelt.unload.chunks import (
+    EXACT_ROWS,
+    Bucket,
+    ChunkKey,
+    build_bound_literal,
+    build_bound_text,
+    build_bounds_query,
+    build_ordered,
+    plan_chunks,
+)
+from snowmelt.unload.location import Location
+from snowmelt.unload.statements import (
     build_remove,
     build_select,
     build_source,
     build_unload,
     build_write_document,
 )
-from snowmelt.core.unload.warehouse import CURRENT_WAREHOUSE, build_resize, build_show_warehouse
-from snowmelt.core.unload.watermark import build_highest, build_since
-from snowmelt.core.verify.fingerprint import build_source_fingerprint
+from snowmelt.vocabulary import FileFormat
 from tests.second_engine.probes import BUCKET, Probe
 from tests.second_engine.rows import TYPES, Typed
 
-__all__ = ["ODD_SETTINGS", "SESSION_PARAMETERS", "probes"]
+__all__ = ["CHANGED_BY", "ODD_SETTINGS", "SESSION_PARAMETERS", "pin_session", "probes"]
 
-#: The column of every table.
 _BETWEEN = "<<between>>"
 _TOMORROW = "<<tomorrow>>"
+#: The column of every table.
 _C = snowflake_identifier("C")
 #: Type → a bound's text as the product stores it.
 _BOUNDS = {
@@ -59,21 +67,31 @@ _BOUNDS = {
 }
 _BY_NAME = {typed.name: typed for typed in TYPES}
 _NO_FINGERPRINT = frozenset({"VARIANT_FLOAT"})
-#: Settings that an account or a user may make, which change what texts mean or how values print: parameter and value.
+#: Settings that an account or a user may make, which change what texts mean, how values print, or which rows come.
 ODD_SETTINGS = {
-    "dates as DD-MON-YYYY": ("DATE_INPUT_FORMAT", "DD-MON-YYYY"),
-    "timestamps as YYYY-DD-MM": ("TIMESTAMP_INPUT_FORMAT", "YYYY-DD-MM HH24:MI:SS.FF"),
-    "timestamps as DD-MON-YYYY": ("TIMESTAMP_INPUT_FORMAT", "DD-MON-YYYY HH24:MI:SS.FF TZHTZM"),
-    "times as HH12:MI:SS AM": ("TIME_INPUT_FORMAT", "HH12:MI:SS AM"),
-    "identifiers without case": ("QUOTED_IDENTIFIERS_IGNORE_CASE", "TRUE"),
-    "nine digits out": ("TIMESTAMP_NTZ_OUTPUT_FORMAT", "YYYY-MM-DD HH24:MI:SS.FF9"),
-    "time with nine digits out": ("TIME_OUTPUT_FORMAT", "HH24:MI:SS.FF9"),
-    "New York": ("TIMEZONE", "America/New_York"),
+    "dates as DD-MON-YYYY": "DATE_INPUT_FORMAT = 'DD-MON-YYYY'",
+    "timestamps as YYYY-DD-MM": "TIMESTAMP_INPUT_FORMAT = 'YYYY-DD-MM HH24:MI:SS.FF'",
+    "timestamps as DD-MON-YYYY": "TIMESTAMP_INPUT_FORMAT = 'DD-MON-YYYY HH24:MI:SS.FF TZHTZM'",
+    "times as HH12:MI:SS AM": "TIME_INPUT_FORMAT = 'HH12:MI:SS AM'",
+    "identifiers without case": "QUOTED_IDENTIFIERS_IGNORE_CASE = TRUE",
+    "timestamps with three digits": "TIMESTAMP_NTZ_OUTPUT_FORMAT = 'YYYY-MM-DD HH24:MI:SS.FF3'",
+    "times without a fraction": "TIME_OUTPUT_FORMAT = 'HH24:MI:SS'",
+    "one row": "ROWS_PER_RESULTSET = 1",
+    "NULL in place of undefined": "STRICT_JSON_OUTPUT = TRUE",
+    "New York": "TIMEZONE = 'America/New_York'",
 }
-#: What the product sets on connecting, which is after the account's and the user's own settings.
-_OWN_SETTINGS = tuple(
-    f"ALTER SESSION SET {name} = {snowflake_literal(value)}" for name, value in SESSION_PARAMETERS.items()
-)
+#: Setting → the statements whose answer it changes, where a session does not set the parameter itself.
+CHANGED_BY = {
+    "dates as DD-MON-YYYY": ("bound literal: DATE_", "fingerprint: DATE_"),
+    "timestamps as YYYY-DD-MM": ("bound literal: NTZ_9", "bound: day and month"),
+    "timestamps as DD-MON-YYYY": ("bound literal: NTZ_9", "bound literal: TZ_9", "snapshot: rows"),
+    "times as HH12:MI:SS AM": ("staged parquet: TIME_9",),
+    "identifiers without case": ("column: mixed case",),
+    "timestamps with three digits": ("staged parquet: VARIANT_",),
+    "times without a fraction": ("staged parquet: VARIANT_",),
+    "one row": ("staged parquet: TZ_9",),
+    "NULL in place of undefined": ("JSON: ARRAY_",),
+}
 _STAGE = Location(bucket=BUCKET, base="", stage=snowflake_identifier("SECOND", "S", "ST"), integration="")
 
 
@@ -95,10 +113,15 @@ def _bound_literal(name: str) -> str:
     return f"SELECT COUNT(*) FROM {_table(name)} WHERE {_C} >= {literal}"
 
 
+def _plan(*columns: tuple[str, str], mask: MaskRule | None = None) -> Sequence[Column]:
+    """The planned columns of these names and types."""
+    source = [SourceColumn(name, parse_snowflake_type(declared)) for name, declared in columns]
+    rules = ColumnRules(mask={columns[0][0]: mask} if mask else {})
+    return plan_columns(source, None, rules, FileFormat.PARQUET).columns
+
+
 def _fingerprint(name: str) -> str:
-    columns = plan_columns(
-        [SourceColumn("C", _type(_BY_NAME[name]))], None, ColumnRules(), FileFormat.PARQUET
-    ).columns
+    columns = _plan(("C", _BY_NAME[name].declared))
     return build_source_fingerprint(columns, _table(name), column_hashes=True)
 
 
@@ -132,11 +155,11 @@ def _compared(typed: Typed) -> Iterator[Probe]:
     if typed.name not in _NO_FINGERPRINT:
         yield Probe(f"fingerprint: {typed.name}", _fingerprint(typed.name))
     if loses_nanoseconds(type_):
-        predicates = {"C": nanosecond_predicate(_C)}
-        yield Probe(f"source facts: {typed.name}", build_census(table, "", predicates))
+        question = StatisticsQuestion(nanoseconds={"C": nanosecond_predicate(_C)})
+        yield Probe(f"source statistics: {typed.name}", question.sql(table))
     if type_.name in {"NUMBER", "DATE", "TIME"} or type_.name.startswith("TIMESTAMP"):
         value = comparable_expression(type_, _C)
-        yield Probe(f"range: {typed.name}", f"SELECT MIN({value}), MAX({value}) FROM {table}")
+        yield Probe(f"range: {typed.name}", StatisticsQuestion(measured={"C": value}).sql(table))
 
 
 def _bounds() -> Iterator[Probe]:
@@ -147,12 +170,32 @@ def _bounds() -> Iterator[Probe]:
         )
         yield Probe(f"highest: {typed.name}", f"SELECT {build_highest('C', type_)} FROM {table}")
         yield Probe(f"bound literal: {typed.name}", _bound_literal(typed.name))
-        since = build_since("C", type_, _BOUNDS[typed.name])
+        bound = _BOUNDS[typed.name]
+        since = build_since("C", type_, bound)
         yield Probe(f"since: {typed.name}", f"SELECT COUNT(*) FROM {table} WHERE {since}")
+        until = "2000-01-01 00:00:00.000000000"
+        if type_.name == "DATE" or type_.name.startswith("TIMESTAMP"):
+            yield Probe(
+                f"highest until: {typed.name}", f"SELECT {build_highest('C', type_, until)} FROM {table}"
+            )
+            window = build_window(
+                "C", type_, datetime(1969, 12, 31, tzinfo=UTC), datetime(1970, 1, 2, tzinfo=UTC)
+            )
+            yield Probe(f"backfill: {typed.name}", f"SELECT COUNT(*) FROM {table} WHERE {window}")
         key = ChunkKey("C", type_)
-        yield Probe(
-            f"chunk bounds: {typed.name}", build_bounds_query(table, key, where='"ID" > 0', chunk_rows=1)
-        )
+        asked = {"where": '"ID" > 0', "chunk_rows": 1}
+        yield Probe(f"chunk bounds: {typed.name}", build_bounds_query(table, key, **asked, table_rows=4))
+        buckets = [Bucket(None, None, 1), Bucket(bound, bound, 1), Bucket(bound, bound, 1)]
+        counts = (f"COUNT_IF({chunk.predicate})" for chunk in plan_chunks(buckets, key, chunk_rows=9))
+        yield Probe(f"chunks: {typed.name}", f"SELECT {', '.join(counts)} FROM {table}")
+    sampled = build_bounds_query(
+        _table("NUMBER_18"),
+        ChunkKey("C", _type(_BY_NAME["NUMBER_18"])),
+        where="",
+        chunk_rows=1,
+        table_rows=EXACT_ROWS + 1,
+    )
+    yield Probe("chunk bounds: of a sample", sampled)
 
 
 def _under_odd_settings() -> Iterator[Probe]:
@@ -168,13 +211,17 @@ def _under_odd_settings() -> Iterator[Probe]:
         ("bound: day and month", day),
         ("snapshot: rows", snapshot),
         ("column: mixed case", f'SELECT "Visit Id" FROM {_table("MIXED")}'),
+        ("JSON: ARRAY_", f'SELECT TO_JSON("C") FROM {_table("ARRAY_")} ORDER BY "ID"'),
     ]
-    for name, sql in asked[-3:]:
+    for name, sql in asked[-4:]:
         yield Probe(name, sql)
-    for setting, (parameter, value) in ODD_SETTINGS.items():
-        statements = (f"ALTER SESSION SET {parameter} = {snowflake_literal(value)}", *_OWN_SETTINGS)
+    by_name = dict(asked)
+    for setting, assignment in ODD_SETTINGS.items():
+        odd = f"ALTER SESSION SET {assignment}"
+        for name in CHANGED_BY.get(setting, ()):
+            yield Probe(f"{setting}, not pinned: {name}", by_name[name], odd)
         for name, sql in asked:
-            yield Probe(f"{setting}, {name}", sql, statements, ordinary=name)
+            yield Probe(f"{setting}, pinned: {name}", sql, odd, pinned=True)
 
 
 def _time_travel() -> Iterator[Probe]:
@@ -212,20 +259,21 @@ def _time_travel() -> Iterator[Probe]:
 
 def _collations() -> Iterator[Probe]:
     table = _table("COLLATED")
-    columns = plan_columns(
-        [SourceColumn(name, parse_snowflake_type("VARCHAR(10)")) for name in ("A", "B")],
-        None,
-        ColumnRules(),
-        FileFormat.PARQUET,
-    ).columns
+    columns = _plan(("A", "VARCHAR(10) COLLATE 'en-ci'"), ("B", "VARCHAR(10) COLLATE 'fr'"))
     yield Probe("collation: fingerprint of two collations", build_source_fingerprint(columns, table))
     yield Probe("collation: concatenation", f'SELECT "A" || "B" FROM {table}')
-    yield Probe(
-        "collation: concatenation of casts",
-        f'SELECT CAST("A" AS VARCHAR) || CAST("B" AS VARCHAR) FROM {table}',
-    )
+    type_ = parse_snowflake_type("VARCHAR(10) COLLATE 'en-ci'")
     yield Probe("collation: bound", f"SELECT COUNT(*) FROM {table} WHERE \"A\" >= 'a'")
+    yield Probe(
+        "collation: bound by bytes",
+        f"SELECT COUNT(*) FROM {table} WHERE {build_ordered(type_, snowflake_identifier('A'))} >= 'a'",
+    )
     yield Probe("collation: smallest", f'SELECT MIN("A"), MAX("A") FROM {table}')
+    yield Probe("collation: highest by bytes", f"SELECT {build_highest('A', type_)} FROM {table}")
+    yield Probe(
+        "collation: chunk bounds by bytes",
+        build_bounds_query(table, ChunkKey("A", type_), where="", chunk_rows=1, table_rows=2),
+    )
     yield Probe("collation: DESCRIBE", f"DESCRIBE TABLE {table}")
 
 
@@ -240,6 +288,22 @@ def _metadata() -> Iterator[Probe]:
     yield Probe("metadata: SHOW WAREHOUSES", build_show_warehouse("WH"))
     yield Probe("metadata: resize of a warehouse", build_resize("WH", "SMALL"))
     yield Probe("metadata: computed column", f"DESCRIBE TABLE {_table('COMPUTED')}")
+    computed = build_select(
+        [(column.source, column.select) for column in _plan(("A", "NUMBER(9,0)"), ("TWICE", "NUMBER(9,0)"))],
+        _table("COMPUTED"),
+        "",
+    )
+    yield Probe("staged parquet: computed column", computed)
+    yield Probe("metadata: parameters of the session", "SHOW PARAMETERS IN SESSION")
+    yield Probe(
+        "metadata: a parameter of the account",
+        "SHOW PARAMETERS LIKE 'PREVENT_UNLOAD_TO_INLINE_URL' IN ACCOUNT",
+    )
+    yield Probe(
+        "metadata: SHOW OBJECTS", f"SHOW OBJECTS LIKE 'KEYED' IN SCHEMA {snowflake_identifier('SECOND', 'S')}"
+    )
+    yield Probe("metadata: SHOW DATABASES", "SHOW DATABASES LIKE 'SECOND'")
+    yield Probe("metadata: running queries", build_query_history("SECOND", 24))
 
 
 def _unload(select: str, path: str, file_format: str = "parquet", compression: str = "snappy") -> str:
@@ -252,8 +316,7 @@ def _unloads() -> Iterator[Probe]:
     number = build_select([("C", _C)], _table("NUMBER_4"), "")
     yield Probe("unload: columns of the result", _unload(number, "result/"))
     yield Probe("unload: no rows", _unload(build_select([("C", _C)], _table("NUMBER_4"), "1 = 0"), "none/"))
-    staged = [SourceColumn(name, parse_snowflake_type(text)) for name, text in STAGED_TYPES.items()]
-    columns = plan_columns(staged, None, ColumnRules(), FileFormat.PARQUET).columns
+    columns = _plan(*STAGED_TYPES.items())
     rows = build_select([(column.source, column.select) for column in columns], build_staged_source(), "")
     yield Probe("unload: the doctor's rows", _unload(rows, "doctor/"))
     texts = build_select(
@@ -306,13 +369,7 @@ def _errors() -> Iterator[Probe]:
     yield Probe(
         "error: cancel of no query", "SELECT SYSTEM$CANCEL_QUERY('01b2c3d4-0000-0000-0000-000000000000')"
     )
-    mask = MaskRule('SHA2("C")', "VARCHAR(64)")
-    columns = plan_columns(
-        [SourceColumn("C", parse_snowflake_type("VARCHAR(100)"))],
-        None,
-        ColumnRules(mask={"C": mask}),
-        FileFormat.PARQUET,
-    ).columns
+    columns = _plan(("C", "VARCHAR(100)"), mask=MaskRule('SHA2("C")', "VARCHAR(64)"))
     yield Probe(
         "mask: SHA2",
         build_select([("C", columns[0].select)], f'(SELECT * FROM {_table("VARCHAR_")} WHERE "ID" = 1)', ""),

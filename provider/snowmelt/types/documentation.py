@@ -55,7 +55,8 @@ _BOTTOM = """\
 - **CSV and NULL.** NULL is nothing between two delimiters, an empty text is `""`: Snowflake puts a text for NULL (NULL_IF) in quotes,
   where PostgreSQL would take it as a text.
 - **Times inside VARIANT, OBJECT and ARRAY.** TO_JSON prints them by the session's output formats, which Snowmelt pins:
-  `2024-02-01 03:04:05.123456789`, with the offset `+0200` for a TIMESTAMP_TZ, in UTC for a TIMESTAMP_LTZ, `20:57:01.123456789` for a TIME.
+  `2024-02-01 03:04:05.123456789`, with the offset (`+0200`, `Z` for UTC) for a TIMESTAMP_TZ, in UTC for a
+  TIMESTAMP_LTZ, `20:57:01.123456789` for a TIME.
 - **FLOATs inside VARIANT, OBJECT and ARRAY.** TO_JSON prints 16 significant digits, and a double needs 17: 0.1 + 0.2 arrives as
   0.3. The last bit of about half of all doubles is lost, a relative error below 1e-15. Whole and decimal numbers keep all digits.
   Where the last bit matters, copy the FLOAT as a column of its own, from a view: `SELECT ID, V, V:x::FLOAT AS X FROM RAW_EVENTS`.

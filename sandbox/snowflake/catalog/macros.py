@@ -21,7 +21,7 @@ sf_session_offset(x) AS sf_zone_offset(x, current_setting('TimeZone'))
 sf_wall(x, minutes) AS timezone('UTC', x) + to_minutes(coalesce(minutes, 0)::INTEGER)
 sf_offset_match(s) AS regexp_extract(trim(s), '([+-])(\d{1,2}):?(\d{2})?$', ['sign', 'h', 'm'])
 sf_has_offset(s) AS regexp_matches(trim(s), '(\d{1,2}:\d{2}|\d{1,2}:\d{2}:\d{2}(\.\d+)?)\s*([+-]\d{1,2}(:?\d{2})?|Z)$')
-sf_colon_offset(s) AS regexp_replace(regexp_replace(trim(s), '(\d)\s*([+-])(\d{2}):?(\d{2})$', '\1\2\3:\4'), '(:\d{2}(?:\.\d+)?)\s+([+-]\d{2})$', '\1\2:00')
+sf_colon_offset(s) AS regexp_replace(regexp_replace(regexp_replace(trim(s), '\s+(Z)$', '\1'), '(\d)\s*([+-])(\d{2}):?(\d{2})$', '\1\2\3:\4'), '(:\d{2}(?:\.\d+)?)\s+([+-]\d{2})$', '\1\2:00')
 sf_six_digits(s) AS regexp_replace(s, '(\.\d{6})\d+', '\1')
 sf_text_nanos(s) AS CASE WHEN s IS NOT NULL THEN coalesce(try_cast(rpad(nullif(
     regexp_extract(s::VARCHAR, '\.\d{6}(\d{1,3})', 1), ''), 3, '0') AS SMALLINT), 0::SMALLINT) END
@@ -80,6 +80,7 @@ sf_object(keys, vals, keep_nulls) AS (SELECT coalesce(json_group_object(k, v), '
     FROM (SELECT unnest(keys) AS k, unnest(vals) AS v) WHERE k IS NOT NULL AND (keep_nulls OR v IS NOT NULL))
 sf_hash_row(x) AS (hash(x)::HUGEINT % 4611686018427387904)::BIGINT
 sf_vector_json(x) AS json(to_json(x))
+sf_divisor(x) AS CASE WHEN x = 0 THEN error('Division by zero') ELSE x END
 sf_checked_length(x, n) AS CASE WHEN x IS NULL OR length(x) <= n THEN x
     ELSE error(concat('String ''', left(x, 40), ''' is too long and would be truncated')) END
 sf_add_months(x, n) AS CASE WHEN x = last_day(x::DATE) THEN last_day((x + to_months(n::INTEGER))::DATE) ELSE x + to_months(n::INTEGER) END

@@ -65,8 +65,6 @@ def _convert(
                 value = scalar(value)
             elif name == "TEXT" and (model := _input_model(formats, target)) != "AUTO":
                 value = parse_text(value, model, safe=safe)
-            elif name == "TEXT" and target.name == "DATE":
-                value = duck_cast(value, "TIMESTAMP", safe=safe)
             return duck_cast(value, target.duckdb, safe=safe)
         case "VARIANT" | "OBJECT" | "ARRAY":
             return to_variant(value) if name else duck_cast(value, "JSON", safe=safe)

@@ -90,23 +90,24 @@ def _fraction(wall: exp.Expression, nanos: exp.Expression | None, digits: int) -
 
 def _zone(element: str, offset: exp.Expression | None) -> list[exp.Expression]:
     minutes = offset.copy() if offset is not None else exp.Literal.number(0)
-    sign = exp.If(
-        this=exp.LT(this=minutes, expression=exp.Literal.number(0)), true=_text("-"), false=_text("+")
-    )
+    west = exp.LT(this=minutes, expression=exp.Literal.number(0))
     absolute = exp.cast(_call("abs", minutes.copy()), "BIGINT")
     hours = _padded(exp.IntDiv(this=absolute, expression=exp.Literal.number(60)), 2)
     rest = _padded(exp.Mod(this=absolute.copy(), expression=exp.Literal.number(60)), 2)
-    case = exp.Case(ifs=[sign.copy()], default=None)
-    case = exp.Case(ifs=[exp.If(this=sign.this.copy(), true=_text("-"))], default=_text("+"))
+    sign = exp.Case(ifs=[exp.If(this=west, true=_text("-"))], default=_text("+"))
     match element:
         case "TZH":
-            return [case, hours]
+            return [sign, hours]
         case "TZM":
             return [rest]
         case "TZH:TZM":
-            return [case, hours, _text(":"), rest]
+            return [sign, hours, _text(":"), rest]
         case "TZHTZM":
-            return [case, hours, rest]
+            signed = exp.DPipe(this=sign, expression=hours, safe=True)
+            offset_text = exp.DPipe(this=signed, expression=rest, safe=True)
+            # Z for UTC: docs.snowflake.com/en/sql-reference/data-types-datetime (TIMESTAMP_NTZ), and tests run on an account
+            utc = exp.EQ(this=minutes.copy(), expression=exp.Literal.number(0))
+            return [exp.Case(ifs=[exp.If(this=utc, true=_text("Z"))], default=offset_text)]
     raise errors.NotImplementedHere(f"format element {element}")
 
 

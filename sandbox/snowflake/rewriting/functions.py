@@ -113,6 +113,14 @@ def _wide(formats: Formats, node: exp.Expression) -> exp.Expression:
     return node
 
 
+def _divided(formats: Formats, node: exp.Expression) -> exp.Expression:
+    """A division by zero is refused (docs.snowflake.com/en/sql-reference/functions/div0); DuckDB gives an infinity or NULL."""
+    divisor = node.expression
+    if not (isinstance(divisor, exp.Literal) and divisor.name.strip("0.")):
+        node.set("expression", call("SF_DIVISOR", divisor))
+    return node
+
+
 def _is_text(node: exp.Expression) -> bool:
     kind = type_of(node)
     return kind is None or kind.name == "TEXT"
@@ -187,6 +195,7 @@ _RULES: tuple[tuple[type[exp.Expression] | tuple[type[exp.Expression], ...], Rul
     (exp.Typeof, semi_structured.typeof),
     (exp.HashAgg, _hash_agg),
     ((exp.Mul, exp.Add, exp.Sub), _wide),
+    ((exp.Div, exp.Mod), _divided),
     (exp.Length, _length),
     (exp.ByteLength, lambda f, n: call("strlen" if _is_text(n.this) else "octet_length", n.this)),
     ((exp.BitwiseXorAgg, exp.BitwiseAndAgg, exp.BitwiseOrAgg), _bitwise),
