@@ -62,7 +62,6 @@ def test_what_is_as_it_was_goes_on():
         (replace(SCOPE, source_filter=""), SAME, "source_filter: N < 2 → none"),
         (replace(SCOPE, unique_key=("ID", "N")), SAME, "uniqueness_columns: ID → ID, N"),
         (replace(SCOPE, watermark_column="DAY"), SAME, "watermark_column: AT → DAY"),
-        (replace(SCOPE, columns={"id": '"ID"'}), SAME, 'column "name": copied → not copied'),
         (replace(SCOPE, columns=SCOPE.columns | {"x": '"X"'}), SAME, 'column "x": not copied → copied'),
         (replace(SCOPE, columns=SCOPE.columns | {"name": "'*'"}), SAME, 'column "name": "NAME" → \'*\''),
     ],
@@ -100,3 +99,8 @@ def test_a_target_that_never_had_a_watermark_may_get_one():
 )
 def test_a_difference_is_reported_with_its_reason(published, said):
     assert describe_difference(published) == said
+
+
+def test_a_full_copy_needs_no_key_and_a_column_less_is_no_longer_the_copys():
+    assert find_changes(replace(STATE, scope=replace(SCOPE, unique_key=())), SCOPE, SAME) == ()
+    assert find_changes(STATE, replace(SCOPE, columns={"id": '"ID"'}), SAME) == ()

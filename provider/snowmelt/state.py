@@ -102,7 +102,7 @@ def _scope_changes(before: Scope, now: Scope) -> Iterator[Change]:
         yield Change("source table created on", before.created_on, now.created_on)
     if before.source_filter != now.source_filter:
         yield Change("source_filter", before.source_filter or "none", now.source_filter or "none")
-    if before.unique_key != now.unique_key:
+    if before.unique_key and before.unique_key != now.unique_key:
         yield Change("uniqueness_columns", _names(before.unique_key), _names(now.unique_key))
     if before.watermark_column != now.watermark_column and before.watermark_column is not None:
         yield Change("watermark_column", before.watermark_column, now.watermark_column or "none")
@@ -110,11 +110,10 @@ def _scope_changes(before: Scope, now: Scope) -> Iterator[Change]:
 
 
 def _column_changes(before: Scope, now: Scope) -> Iterator[Change]:
-    for name in sorted(before.columns.keys() | now.columns.keys()):
+    """A column that is no longer copied is no longer the copy's: it changes nothing about the others."""
+    for name in sorted(now.columns):
         if name not in before.columns:
             yield Change(f'column "{name}"', "not copied", "copied: it is NULL in the rows of earlier runs")
-        elif name not in now.columns:
-            yield Change(f'column "{name}"', "copied", "not copied: earlier values stay")
         elif before.columns[name] != now.columns[name]:
             yield Change(f'mask or expression of column "{name}"', before.columns[name], now.columns[name])
 

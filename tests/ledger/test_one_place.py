@@ -37,4 +37,7 @@ def test_an_outcome_is_named_by_its_member():
 
 def test_what_has_ended_and_what_ended_well():
     assert [outcome for outcome in Outcome if not outcome.ended] == [Outcome.RUNNING]
-    assert [outcome for outcome in Outcome if outcome.ended and not outcome.good] == [Outcome.FAILED]
+    assert [outcome for outcome in Outcome if outcome.ended and not outcome.good] == [
+        Outcome.DIFFERS,
+        Outcome.FAILED,
+    ]

@@ -14,8 +14,9 @@ from snowmelt.load.rejects import (
     keep_value,
     parse_copy_context,
 )
+from snowmelt.vocabulary import BadRows
 
-QUARANTINE = RejectPolicy("quarantine", 2)
+QUARANTINE = RejectPolicy(BadRows.QUARANTINE, 2)
 
 
 def bad_row(number, value="x" * 200):
@@ -44,7 +45,7 @@ def test_quarantine_ends_at_its_limit():
 
 
 def test_the_limit_is_the_runs_not_the_files():
-    rows = RejectedRows(RejectPolicy("quarantine", 1000, before=999), "s3://b/k")
+    rows = RejectedRows(RejectPolicy(BadRows.QUARANTINE, 1000, before=999), "s3://b/k")
     rows.add(bad_row(1))
     with pytest.raises(
         ValueRefused,

@@ -12,9 +12,11 @@ from snowmelt.config.file import parse_config
 from snowmelt.config.request import MigrationRequest, parse_request
 from snowmelt.errors import ConfigurationError, PlanChanged, SchemaError, SourceError, ValueRefused
 from snowmelt.plan import decide
-from snowmelt.plan.facts import Facts, RunIdentity, Snapshot, StagedFacts, TableFacts, TargetFacts
+from snowmelt.plan.facts import Facts, RunIdentity, Snapshot, StagedFacts, Start, TableFacts, TargetFacts
 from snowmelt.plan.plan import Plan, build_unload_request, parse_plan
+from snowmelt.plan.start import ask_target_watermark, build_scope, find_start
 from snowmelt.plan.statistics import SourceStatistics
+from snowmelt.state import TargetIdentity, TargetNow, TargetState
 from snowmelt.types.columns import SourceColumn, TargetColumn
 from snowmelt.types.narrow import Range
 from snowmelt.types.type_names import parse_postgres_type, parse_snowflake_type
@@ -61,7 +63,7 @@ def facts(
     rows: int = 10,
     *,
     target: TargetFacts | None = None,
-    watermark: str | None = None,
+    start: Start = Start(),
     nanoseconds: dict | None = None,
     ranges: dict | None = None,
     highest: str | None = None,
@@ -69,9 +71,10 @@ def facts(
 ) -> Facts:
     statistics = SourceStatistics(rows, nanoseconds or {}, highest, ranges or {})
     tables = TableFacts(SOURCE, target or TargetFacts(None, None, None), LOCATION)
-    return Facts(tables, more.pop("obstacles", ()), watermark, Snapshot(NOW, None, statistics), **more)
+    return Facts(tables, start, Snapshot(NOW, None, statistics), **more)
 
 
+IDENTITY = TargetIdentity(oid=1, filenode=10)
 EXISTING = TargetFacts(TARGET, None, None)
 INCREMENTAL = {"mode": "catch_up", "uniqueness_columns": ["ID"], "watermark_column": "AT"}
 
@@ -116,17 +119,18 @@ def test_the_request_of_an_unload_is_made_from_the_stored_plan_alone():
 def test_the_keys_of_a_run_are_unloaded_by_the_chunk_after_its_own():
     asked = request(**INCREMENTAL, reconcile_deletes=True, source_filter="ID > 1")
     plan = decide.plan_migration(
-        RUN, asked, facts(target=EXISTING, watermark="2026-01-01 00:00:00.000000000", key_rows=99)
+        RUN, asked, facts(target=EXISTING, start=Start("2026-01-01 00:00:00.000000000"), scope_rows=99)
     )
     assert plan.keys is not None
     made = build_unload_request(plan, 1)
     assert (made.path, made.where) == ("D/S/T/run_r1/chunk_001/", "(ID > 1)")
     assert [name for name, _ in made.columns] == ["ID"]
     assert parse_plan(json.loads(json.dumps(plan.to_json())), {}) == plan
-    assert decide.ask_keys(asked, facts(target=EXISTING).tables, NOW) == (
+    assert plan.scope_rows == 99
+    assert decide.ask_scope(asked, NOW) == (
         f'SELECT COUNT(*), NULL FROM "D"."S"."T" AT(TIMESTAMP => \'{NOW}\'::TIMESTAMP_TZ) WHERE ID > 1'
     )
-    assert decide.ask_keys(asked, facts().tables, NOW) is None
+    assert decide.ask_scope(request(), NOW) is None
 
 
 def test_a_plan_of_the_form_before_is_read_with_its_request():
@@ -169,7 +173,7 @@ def test_a_plan_that_cannot_be_read_is_refused(change, text):
 def test_a_table_is_cut_where_it_has_more_rows_than_a_chunk_takes():
     asked = request(chunking_column="ID", chunk_rows=4)
     tables = facts().tables
-    question = decide.ask_statistics(asked, tables, decide.plan_table_columns(asked, tables), None, None)
+    question = decide.ask_statistics(asked, tables, decide.plan_table_columns(asked, tables), Start(), None)
     assert decide.ask_bounds(asked, tables, question, NOW, 4) is None
     assert decide.ask_bounds(request(), tables, question, NOW, 10) is None
     assert '"SNOWMELT_BUCKETS"' in (decide.ask_bounds(asked, tables, question, NOW, 10) or "")
@@ -181,17 +185,27 @@ def test_a_table_is_cut_where_it_has_more_rows_than_a_chunk_takes():
 
 def test_an_incremental_run_starts_at_the_published_watermark_else_at_the_targets_own():
     asked = request(**INCREMENTAL)
-    published = TargetFacts(TARGET, None, "2026-01-01 00:00:00.000000000")
-    for target, needed in ((published, False), (EXISTING, True), (None, False)):
+    filled = replace(EXISTING, now=TargetNow(identity=IDENTITY, rows=None))
+    scope = build_scope(asked, facts().tables, decide.plan_table_columns(asked, facts().tables))
+    state = TargetState(run_id="r0", target=IDENTITY, scope=scope, rows=5, missing=0, snapshot=NOW)
+    published = replace(filled, state=state, published_watermark="2026-01-01 00:00:00.000000000")
+    for target, needed in ((published, False), (replace(filled, state=state), True), (None, False)):
         tables = facts(target=target).tables
         columns = decide.plan_table_columns(asked, tables)
-        assert (decide.ask_target_watermark(asked, tables, columns, None) is not None) is needed
+        start = find_start(asked, tables, columns, None)
+        assert start.watermark == (target.published_watermark if target else None)
+        assert (ask_target_watermark(asked, tables, columns, start) is not None) is needed
+    unknown = facts(target=replace(filled, now=TargetNow(identity=IDENTITY, rows=5))).tables
+    with pytest.raises(ConfigurationError, match="rows of the target: none by the ledger → 5"):
+        find_start(asked, unknown, decide.plan_table_columns(asked, unknown), None)
+    reload = request(**INCREMENTAL, on_change="full")
+    assert find_start(reload, unknown, decide.plan_table_columns(reload, unknown), None).reload
     plan = decide.plan_migration(
         RUN,
         asked,
         facts(
             target=EXISTING,
-            watermark="2026-01-01 00:00:00.000000000",
+            start=Start("2026-01-01 00:00:00.000000000"),
             highest="2026-02-01 00:00:00.000000000",
         ),
     )
@@ -201,16 +215,12 @@ def test_an_incremental_run_starts_at_the_published_watermark_else_at_the_target
     )
     assert plan.where.startswith("(\"AT\" >= DATEADD('second', -3600, '2026-01-01")
     window = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC))
-    backfill = decide.plan_migration(
-        replace(RUN, window=window), asked, facts(target=EXISTING, watermark="x")
-    )
+    backfill = decide.plan_migration(replace(RUN, window=window), asked, facts(target=EXISTING))
     assert (backfill.watermark_before, backfill.watermark) == (None, None)
     assert "'2026-01-02 00:00:00.000000000'" in backfill.where
 
 
 def test_what_stops_a_run_is_found_before_anything_is_unloaded():
-    with pytest.raises(ConfigurationError, match="the view V reads it"):
-        decide.plan_migration(RUN, request(), facts(obstacles=("the view V reads it: drop it.",)))
     with pytest.raises(ValueRefused, match=r"AT \(3 values\)"):
         decide.plan_migration(RUN, request(), facts(nanoseconds={"AT": 3}))
     wide = facts(target=EXISTING, ranges={"ID": Range(0, 2**40)})
@@ -250,6 +260,6 @@ def test_a_load_of_existing_files_is_planned_from_their_manifest():
     manifest = Manifest(
         "old", '"D"."S"."T"', NOW, "parquet", "snappy", "lake", "base/p/run_old/", columns, ()
     )
-    plan = decide.plan_load(RUN, request(), StagedFacts(manifest, LOCATION, EXISTING, ()))
+    plan = decide.plan_load(RUN, request(), StagedFacts(manifest, LOCATION, EXISTING))
     assert (plan.path, plan.snapshot, plan.chunks, str(plan.source)) == ("p/run_old/", NOW, (), "D.S.T")
     assert isinstance(plan, Plan)

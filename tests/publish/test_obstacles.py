@@ -109,7 +109,7 @@ CASES = [
     (
         "ALTER TABLE {t} DROP CONSTRAINT {pkey}; INSERT INTO {t} VALUES (1, 'a'), (1, 'b'), (2, 'c'), (NULL, 'd'), (NULL, 'e')",
         MERGE,
-        "its unique key is in several rows: id = 1 in 2 rows: remove the surplus rows, or name",
+        "its unique key is in several rows: The most frequent key is in 2 rows; list them by: SELECT ",
     ),
     (
         "ALTER TABLE {t} DROP CONSTRAINT {pkey}; ALTER TABLE {t} ALTER id DROP NOT NULL; ALTER TABLE {t} ALTER id TYPE json USING NULL",

@@ -185,7 +185,7 @@ def test_a_value_that_an_index_cannot_take_is_refused_with_the_reason(world, met
     connection.execute(f"CREATE INDEX wide ON {world.name(TABLE)} (name)")
     long = f"(SELECT string_agg(md5(g::text), '') FROM generate_series(1, {digests}) g)"
     with pytest.raises(
-        ValueRefused, match=rf"index.* cannot take the loaded rows: {said}.*Drop it from the target"
+        ValueRefused, match=rf"index.* cannot take the loaded rows: .*{said}.*Drop it from the target"
     ):
         world.run(connection, TABLE, f"VALUES (9, {long})", method=method)
     assert len(content(world)) == 3

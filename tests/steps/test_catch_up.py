@@ -249,11 +249,6 @@ CHANGED = {
         {"columns": {"mask": {"V": {"expression": "LEFT(V, 1)", "type": "VARCHAR(1)"}}}},
         'mask or expression of column "v"',
     ),
-    "a column less": (
-        "SELECT 1",
-        {"columns": {"exclude": ["V"], "target_only": ["v"]}},
-        'column "v": copied → not copied',
-    ),
     "another key": ("SELECT 1", {"uniqueness_columns": ["ID", "AT"]}, "uniqueness_columns: ID → ID, AT"),
 }
 

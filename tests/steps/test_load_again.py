@@ -87,7 +87,13 @@ def test_columns_that_only_the_target_has(world):
     assert world.query("SELECT v, note FROM public.o") == [("old", "kept")]
     table = {"source": "O", "columns": {"target_only": ["note"]}}
     world.run(
-        table | {"mode": "catch_up", "uniqueness_columns": ["ID"], "watermark_column": "ID"},
+        table
+        | {
+            "mode": "incremental",
+            "uniqueness_columns": ["ID"],
+            "watermark_column": "ID",
+            "on_change": "full",
+        },
     )
     assert world.query("SELECT id, v, note, since::text FROM public.o ORDER BY id") == [
         (1, "new", "kept", "2025-01-01"),

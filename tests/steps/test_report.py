@@ -44,6 +44,13 @@ PUBLISHED = {
     },
     "publish_result": {
         "method": "swap",
+        "whole_target": {
+            "source_rows": 3000,
+            "target_rows": 2990,
+            "missing": 10,
+            "extra": 0,
+            "reason": "10 rows were set aside",
+        },
         "rows_before": 5,
         "rows_after": 2990,
         "inserted": 2990,
@@ -69,6 +76,7 @@ MARKDOWN = """\
 | ended | 2026-01-02T03:00:50+00:00 |
 | files | 2, 5.5 MB |
 | publish | swap: 2,990 rows after, 2,990 inserted, 5 deleted |
+| whole target | 2,990 rows, 3,000 in the source at the snapshot; 10 rows of the source are missing: 10 rows were set aside |
 
 ## Rows
 

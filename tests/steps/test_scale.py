@@ -13,6 +13,7 @@ from snowmelt.ledger import runs as ledger
 from snowmelt.load.rejects import RejectPolicy
 from snowmelt.steps.load import LoadJob, load_files
 from snowmelt.types.type_table import Form
+from snowmelt.vocabulary import Compression, FileFormat, LoadMethod
 from tests.load.load_world import RUN, column, open_world, parquet_bytes
 from tests.statement_log import StatementLog
 
@@ -55,7 +56,16 @@ def test_a_file_costs_the_same_few_statements_however_many_there_are(connection,
         file = loads.put(data, 100, key=f"scale/{connection.info.dbname}/{number}.parquet")
         etag = s3_client.head_object(Bucket=bucket, Key=file.key)["ETag"].strip('"')
         files.append(type(file)(file.key, file.bytes, file.rows, 0, etag))
-    job = LoadJob(RUN["run_id"], bucket, target, "copy", "parquet", "snappy", "us-east-1", RejectPolicy())
+    job = LoadJob(
+        RUN["run_id"],
+        bucket,
+        target,
+        LoadMethod.COPY,
+        FileFormat.PARQUET,
+        Compression.SNAPPY,
+        "us-east-1",
+        RejectPolicy(),
+    )
     log, pid = StatementLog(sandbox.env), connection.info.backend_pid
 
     def statements(some):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from snowmelt.errors import SchemaError, ValueRefused
+from snowmelt.errors import ConfigurationError, SchemaError, ValueRefused
 
 FULL = {"source": "T"}
 NIGHTLY = {"source": "T", "mode": "catch_up", "uniqueness_columns": ["ID"], "watermark_column": "AT"}
@@ -67,7 +67,12 @@ def test_a_column_is_dropped_or_renamed_in_snowflake(copied, table, change):
             copied.run(table | {"schema_drift": drift})
     assert copied.query("SELECT n FROM public.t ORDER BY id") == [(1,), (2,)]
     rules = {"target_only": ["n"]} if change.startswith("DROP") else {"rename": {"M": "n"}}
-    copied.run(table | {"columns": rules})
+    if (
+        table is NIGHTLY and "rename" in rules
+    ):  # another source column may have other values in the rows of earlier runs
+        with pytest.raises(ConfigurationError, match='mask or expression of column "n": "N" → "M"'):
+            copied.run(table | {"columns": rules})
+    copied.run(table | {"columns": rules, "on_change": "full"})
     assert len(names(copied)) == 4
 
 

@@ -102,6 +102,6 @@ def test_large_and_small_files_are_spread_evenly():
 
 
 def test_labels_tell_file_size_and_rows():
-    one, many = plan_batches(files([12_300_000]))[0], plan_batches(files([10] * 301), most=1)[0]
+    one, many = plan_batches(files([12_300_000]))[0], plan_batches(files([10] * 301), limit=1)[0]
     assert one.label == "chunk_000/data_000000.parquet (12.3 MB, 1,230,000 rows)"
     assert many.label == "301 files from chunk_000/data_000000.parquet (0.0 MB, 301 rows)"

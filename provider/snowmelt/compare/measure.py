@@ -95,7 +95,7 @@ def verify_fingerprint(
         "rows": source.rows,
         "hash": f"{source.hash:016x}",
         "columns": len(plan.columns),
-        "loosely": list(list_approximate(source)),
+        "approximate": list(list_approximate(source)),
         "seconds": round(time.monotonic() - began, 3),
     }
 
@@ -176,7 +176,7 @@ def _describe(both: _Both, differences: Sequence[str]) -> str:
     return (
         f"{plan.source} → {plan.target}, run {plan.run_id}: the rows in Snowflake at {plan.snapshot} and those loaded into "
         f"{plan.target_schema}.{plan.staging_table} are not the same ({note}).\n{listed}\n"
-        f"Nothing was published; the rows stand in {plan.target_schema}.{plan.staging_table} for a look. Start a new run; when it "
+        f"Nothing was published; the rows are in {plan.target_schema}.{plan.staging_table} for a look. Start a new run; when it "
         "differs in the same place, report the column's type and this message."
     )
 

@@ -87,7 +87,10 @@ def resolve_keys(connection: psycopg.Connection[Any], request: PublishRequest) -
 
 def publish_method(plan: Plan) -> PublishMethod:
     """How a run's rows become the target's; a test's table is shaped like the target and then dropped."""
-    if plan.mode is Mode.INCREMENTAL:
+    if plan.mode in {
+        Mode.INCREMENTAL,
+        Mode.KEYS,
+    }:  # a table of keys has the columns of the key alone, as a merge's has its own
         return PublishMethod.MERGE
     return plan.publish or PublishMethod.SWAP
 
