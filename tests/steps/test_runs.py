@@ -98,7 +98,7 @@ def test_catch_up_takes_what_changed_with_ties_and_without_a_watermark(world):
         (1, "changed"), (2, "b"), (3, "null changed"), (4, "tie"), (5, "later"),
     ]  # fmt: skip
     world.sql("INSERT INTO C VALUES (6, '2020-01-01 00:00 +00:00', 'too late')")
-    with pytest.raises(VerificationError, match="the source has 6 rows .* the target would have 5"):
+    with pytest.raises(VerificationError, match=r"the source has 6 rows .* the target would have 5"):
         world.run(table)
 
 
