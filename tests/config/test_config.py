@@ -130,7 +130,11 @@ def test_defaults():
         "max_delete_percent": 10,
         "defer_indexes": False,
         "verify": "fingerprint",
+        "on_change": "fail",
+        "max_shrink_percent": 50,
+        "text_watermark": False,
         "filter_subqueries": False,
+        "snapshot": "auto",
     }
 
 

@@ -97,7 +97,11 @@ def test_the_source_alone_is_enough():
             "max_delete_percent": 10,
             "defer_indexes": False,
             "verify": "fingerprint",
+            "on_change": "fail",
+            "max_shrink_percent": 50,
+            "text_watermark": False,
             "filter_subqueries": False,
+            "snapshot": "auto",
         },
         "staging": {
             "bucket": "staging",

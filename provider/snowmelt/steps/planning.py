@@ -12,9 +12,8 @@ import psycopg
 from snowmelt.config.parameters import POLICIES
 from snowmelt.config.request import MigrationRequest, match_columns
 from snowmelt.drivers.postgres_errors import postgres_failures
-from snowmelt.drivers.snowflake import Connection, read_columns, read_created, read_now, read_rows
-from snowmelt.drivers.snowflake_errors import NO_TIME_TRAVEL
-from snowmelt.errors import ConfigurationError, PlanChanged, SourceError
+from snowmelt.drivers.snowflake import Connection, read_columns, read_created, read_rows
+from snowmelt.errors import ConfigurationError, PlanChanged
 from snowmelt.ledger.files import read_staged_chunks
 from snowmelt.ledger.runs import (
     read_published,
@@ -35,12 +34,12 @@ from snowmelt.publish.obstacles import plan_intent
 from snowmelt.publish.row_statements import build_count
 from snowmelt.publish.target import read_target, refuse_obstacles
 from snowmelt.state import TargetNow, TargetState
+from snowmelt.steps.snapshot import take_snapshot
 from snowmelt.unload.chunk import read_location
 from snowmelt.unload.chunks import Bucket
 from snowmelt.unload.location import Location
 from snowmelt.unload.manifest import MANIFEST_NAME
 from snowmelt.unload.staged import read_manifest
-from snowmelt.unload.statements import build_source
 from snowmelt.vocabulary import FileFormat, Mode
 
 log = logging.getLogger(__name__)
@@ -191,7 +190,7 @@ def read_facts(
         start = Start(None if row is None or row[0] is None else str(row[0]))
     _log_start(request, identity, start)
     question = decide.ask_statistics(request, tables, columns, start, identity.window)
-    snapshot = _take_snapshot(sessions.snowflake, request, question)
+    snapshot = take_snapshot(sessions.snowflake, request, question)
     snapshot = _limit_watermark(sessions.snowflake, request, tables, question, snapshot)
     decide.plan_fitting_columns(request, tables, snapshot.statistics)
     reported = decide.report_nanoseconds(request, snapshot.statistics)
@@ -282,23 +281,6 @@ def _log_start(request: MigrationRequest, identity: RunIdentity, start: Start) -
     else:
         watermark = start.watermark or "(none: everything)"
         log.info("Copying from the watermark %s = %s", request.watermark_column, watermark)
-
-
-def _take_snapshot(session: Connection, request: MigrationRequest, question: StatisticsQuestion) -> Snapshot:
-    """The instant that all chunks will read, and the statistics at it; without time travel, those of now and the reason."""
-    now = read_now(session)
-    table = request.source
-    doing = f"Counting the rows of {table}"
-    try:
-        rows = read_rows(session, question.sql(build_source(table.sql, now)), doing)
-    except SourceError as error:
-        if error.code != NO_TIME_TRAVEL:
-            raise
-        note = f"no snapshot: {table} has no time travel, so chunks unloaded at different moments may differ by what changed in between"
-        log.warning("%s. Snowflake says: %s", note, error)
-        rows = read_rows(session, question.sql(table.sql), doing)
-        return Snapshot(None, note, question.parse(rows[0]))
-    return Snapshot(now, None, question.parse(rows[0]))
 
 
 def _read_buckets(
