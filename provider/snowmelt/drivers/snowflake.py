@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from snowmelt.drivers.snowflake_errors import snowflake_failures
+from snowmelt.drivers.snowflake_errors import NO_TIME_TRAVEL, snowflake_failures
 from snowmelt.errors import AccessError, SnowmeltError, SourceError
 from snowmelt.rights.snowflake import SnowflakeGrant, describe_missing, source_grants
 from snowmelt.sql.names import TableName, snowflake_identifier, snowflake_literal
@@ -102,9 +102,42 @@ def read_created(connection: Connection, table: TableName) -> str | None:
 
 
 def read_now(connection: Connection) -> str:
-    """Snowflake's own time, in UTC with nanoseconds: the snapshot of a run."""
-    sql = "SELECT TO_VARCHAR(CONVERT_TIMEZONE('UTC', CURRENT_TIMESTAMP()), 'YYYY-MM-DD HH24:MI:SS.FF9')"
-    return f"{read_rows(connection, sql, 'Reading the clock of Snowflake')[0][0]} +0000"
+    """Snowflake's own time, in UTC, in whole milliseconds written as nanoseconds: the snapshot of a run.
+
+    Time travel is by milliseconds (docs.snowflake.com/en/sql-reference/constructs/at-before): an instant within one may be ahead of it.
+    """
+    sql = "SELECT TO_VARCHAR(CONVERT_TIMEZONE('UTC', CURRENT_TIMESTAMP()), 'YYYY-MM-DD HH24:MI:SS.FF3')"
+    return f"{read_rows(connection, sql, 'Reading the clock of Snowflake')[0][0]}000000 +0000"
+
+
+def find_recreation(connection: Connection, table: TableName, snapshot: str) -> str | None:
+    """When the source was created, where that was after the snapshot: time travel does not go back behind it. Else None."""
+    created = read_created(connection, table)
+    if created is None:
+        return None
+    sql = f"SELECT {snowflake_literal(created)}::TIMESTAMP_TZ > {snowflake_literal(snapshot)}::TIMESTAMP_TZ"
+    return created if read_rows(connection, sql, f"Comparing when {table} was created")[0][0] else None
+
+
+@contextmanager
+def naming_recreation(connection: Connection, table: TableName, snapshot: str | None) -> Iterator[None]:
+    """Let an instant beyond time travel be named as what it is where the source was created again after it."""
+    try:
+        yield
+    except SourceError as error:
+        created = None
+        if error.code == NO_TIME_TRAVEL and snapshot is not None:
+            with suppress(SnowmeltError):  # what cannot be found out is left as Snowflake says it
+                created = find_recreation(connection, table, snapshot)
+        if created is None:
+            raise
+        raise SourceError(
+            f"{table} was created again at {created}, and the run reads it at {snapshot}: its rows of then are gone, however long its "
+            "retention. Start a new run, and let nothing replace the table while it is copied: TRUNCATE and INSERT keep its past, "
+            f"CREATE OR REPLACE does not. {error}",
+            code=error.code,
+            query_id=error.query_id,
+        ) from error
 
 
 def submit_query(connection: Connection, sql: str, doing: str) -> str:

@@ -12,7 +12,7 @@ import psycopg
 from snowmelt.config.parameters import POLICIES
 from snowmelt.config.request import MigrationRequest, match_columns
 from snowmelt.drivers.postgres_errors import postgres_failures
-from snowmelt.drivers.snowflake import Connection, read_columns, read_created, read_rows
+from snowmelt.drivers.snowflake import Connection, read_columns, read_created, read_now, read_rows
 from snowmelt.errors import ConfigurationError, PlanChanged
 from snowmelt.ledger.files import read_staged_chunks
 from snowmelt.ledger.runs import (
@@ -34,7 +34,7 @@ from snowmelt.publish.obstacles import plan_intent
 from snowmelt.publish.row_statements import build_count
 from snowmelt.publish.target import read_target, refuse_obstacles
 from snowmelt.state import TargetNow, TargetState
-from snowmelt.steps.snapshot import take_snapshot
+from snowmelt.steps.snapshot import planning_again, take_snapshot
 from snowmelt.unload.chunk import read_location
 from snowmelt.unload.chunks import Bucket
 from snowmelt.unload.location import Location
@@ -161,6 +161,7 @@ def _make_plan(sessions: PlanningSessions, request: MigrationRequest, identity: 
     if Mode(request.mode) is Mode.LOAD:
         plan = decide.plan_load(identity, request, read_staged_facts(sessions, request))
     else:
+        at = read_now(sessions.snowflake)
         source_columns = read_columns(sessions.snowflake, request.source)
         request = match_columns(request, [column.name for column in source_columns])
         tables = TableFacts(
@@ -169,16 +170,19 @@ def _make_plan(sessions: PlanningSessions, request: MigrationRequest, identity: 
             _read_location(sessions.snowflake, request),
             read_created(sessions.snowflake, request.source),
         )
-        plan = decide.plan_migration(identity, request, read_facts(sessions, request, identity, tables))
+        with planning_again(request.source):
+            facts = read_facts(sessions, request, identity, tables, at)
+        plan = decide.plan_migration(identity, request, facts)
     log.info("Its %s files are loaded by %s", plan.file_format, plan.load_method)
     return plan
 
 
 def read_facts(
-    sessions: PlanningSessions, request: MigrationRequest, identity: RunIdentity, tables: TableFacts
+    sessions: PlanningSessions, request: MigrationRequest, identity: RunIdentity, tables: TableFacts, at: str
 ) -> Facts:
     """What else the plan depends on; each question is decided from the answers before it.
 
+    :param at: Snowflake's time when the planning began.
     :raises SchemaError, ConfigurationError, ValueRefused: as soon as an answer stops the run.
     """
     columns = decide.plan_table_columns(request, tables)
@@ -190,7 +194,7 @@ def read_facts(
         start = Start(None if row is None or row[0] is None else str(row[0]))
     _log_start(request, identity, start)
     question = decide.ask_statistics(request, tables, columns, start, identity.window)
-    snapshot = take_snapshot(sessions.snowflake, request, question)
+    snapshot = take_snapshot(sessions.snowflake, request, question, at)
     snapshot = _limit_watermark(sessions.snowflake, request, tables, question, snapshot)
     decide.plan_fitting_columns(request, tables, snapshot.statistics)
     reported = decide.report_nanoseconds(request, snapshot.statistics)

@@ -10,6 +10,7 @@ from typing import Any
 from snowmelt.drivers.snowflake import (
     Connection,
     naming_grants,
+    naming_recreation,
     read_columns,
     read_named_rows,
     read_result,
@@ -122,7 +123,8 @@ def await_unload(
     doing = f"Unloading {request.title}"
     while (status := read_status(session, query_id, doing)).running:
         time.sleep(poll_interval)
-    rows = read_result(session, query_id, doing)
+    with naming_recreation(session, request.source, request.snapshot):
+        rows = read_result(session, query_id, doing)
     if not status.succeeded:
         raise SourceUnavailable(
             f"{doing}: query {query_id} ended as {status.name} without an error. It is tried again."
