@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -25,14 +26,32 @@ class Connection(Protocol):
         """Ask for the status of a query, by its id."""
 
 
+#: Seconds that Snowflake may have no data about a query. The connector counts that as running, and gives up after 24 questions in a
+#: row, about two minutes, where it waits for a result itself (4.8.1, cursor.py).
+MAX_NO_DATA = 120.0
+
+
 @dataclass(frozen=True, slots=True)
 class QueryStatus:
     """The status of a submitted query."""
 
+    #: As the connector counts it: NO_DATA is among them.
     running: bool
     succeeded: bool
     #: Snowflake's own name of the status: RUNNING, SUCCESS, FAILED_WITH_ERROR, ABORTED…
     name: str
+
+    @property
+    def known(self) -> bool:
+        """Whether Snowflake has data about the query."""
+        return self.name != "NO_DATA"
+
+    def unknown_since(self, before: float | None) -> float | None:
+        """Since when, in epoch seconds, Snowflake has had no data about the query; None: it has.
+
+        :param before: the same by the status before.
+        """
+        return None if self.known else before or time.time()
 
 
 def read_rows(connection: Connection, sql: str, doing: str) -> list[tuple[Any, ...]]:
