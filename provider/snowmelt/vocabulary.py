@@ -116,6 +116,14 @@ class OnChange(Word):
     FULL = "full"  #: it takes all rows, and removes those that the source does not have
 
 
+class SnapshotRule(Word):
+    """Whether all chunks of a run read the source at one instant."""
+
+    AUTO = "auto"  #: where Snowflake has time travel for the source
+    OFF = "off"  #: never
+    REQUIRED = "required"  #: always: a run of a source without time travel stops
+
+
 class LongNames(Word):
     """What happens to a name of more than 63 bytes."""
 

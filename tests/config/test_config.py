@@ -134,6 +134,7 @@ def test_defaults():
         "max_shrink_percent": 50,
         "text_watermark": False,
         "filter_subqueries": False,
+        "snapshot": "auto",
     }
 
 

@@ -101,6 +101,7 @@ def test_the_source_alone_is_enough():
             "max_shrink_percent": 50,
             "text_watermark": False,
             "filter_subqueries": False,
+            "snapshot": "auto",
         },
         "staging": {
             "bucket": "staging",

@@ -107,6 +107,7 @@ ON_ORDER = [
     (606, "57P03", "No active warehouse selected in the current session.", ConfigurationError, "warehouse"),
     (90073, "22000", "Warehouse 'W' cannot be resumed because resource monitor 'R' has exceeded its quota.", ConfigurationError, "warehouse"),
     (604, "57014", "SQL execution canceled", SourceUnavailable, "query-ended"),
+    (2115, "02000", "Future data is not yet available for table T.", SourceUnavailable, "time-travel"),
     (630, "57014", "Statement reached its statement or warehouse timeout of 5 second(s) and was canceled.", SourceUnavailable, "query-ended"),
     (603, "XX000", "SQL execution internal error: Processing aborted by error 300010", SourceUnavailable, "snowflake-unavailable"),
     (91003, "22000", "Failure using stage area. Cause: [Access Denied (Status Code: 403; Error Code: AccessDenied)]", AccessError, "stage-access"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 import uuid
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from snowmelt.errors import SourceUnavailable
+from tests.stand_ins import stand_ins
 from tests.waiting import wait_until
 
 
@@ -123,6 +126,60 @@ def test_a_deferred_task_hands_its_query_to_the_trigger(operator, sandbox):
     done = operator.execute_complete(context(store), arguments["submitted"])
     assert done["rows"] == 2
     assert done["unload"]["columns"][0]["source"] == "ID"
+
+
+@pytest.fixture
+def without_data(operator, sandbox, monkeypatch):
+    """`with without_data(3):` Snowflake has no data about the operator's query, as often as said; 0: always. It may have none for 0.3 s."""
+    from snowmelt.drivers import snowflake
+    from snowmelt.unload import chunk
+
+    monkeypatch.setattr(snowflake, "MAX_NO_DATA", 0.3)
+    monkeypatch.setattr(chunk, "MAX_NO_DATA", 0.3)
+    made = stand_ins(sandbox.env)
+    yield lambda count: made.snowflake({"kind": "no_data", "match": operator.path, "count": count})
+    made.clear()
+
+
+def test_a_query_without_data_is_waited_for_a_while_and_then_submitted_again(operator, without_data):
+    from snowmelt.operators.snowflake_unload import QUERY_KEY
+
+    store = Store()
+    with (
+        without_data(0),
+        pytest.raises(SourceUnavailable, match=r"no data about query .* \(status NO_DATA\)\. The next try"),
+    ):
+        operator.execute(context(store))
+    first = store[QUERY_KEY]["query_id"]
+    with without_data(1):
+        assert operator.execute(context(store))["query_id"] != first
+
+
+def test_a_query_whose_data_comes_late_is_read_as_usual(operator, without_data):
+    with without_data(2):
+        assert operator.execute(context(Store()))["rows"] == 2
+
+
+def test_the_trigger_hands_a_query_without_data_back_to_its_task(operator, without_data):
+    from airflow.sdk.exceptions import TaskDeferred
+
+    operator.deferrable = True
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(context(Store()))
+
+    async def wait():
+        return await asyncio.wait_for(anext(deferred.value.trigger.run()), 60)
+
+    with without_data(0):
+        event = asyncio.run(wait()).payload
+        assert "ended_at" not in event
+        started = time.monotonic()
+        with pytest.raises(SourceUnavailable, match="status NO_DATA"):
+            operator.execute_complete(context(Store()), event)
+        assert time.monotonic() - started < 10
+    with without_data(1):
+        event = asyncio.run(wait()).payload
+    assert operator.execute_complete(context(Store()), event)["rows"] == 2
 
 
 def test_the_sensor_waits_for_the_exact_size_and_reports_strays(operator, sandbox, caplog):

@@ -38,6 +38,7 @@ class World:
     #: A schema of Snowflake's for this test alone.
     schema: str
     stage: str = "SNOWMELT_STAGE"
+    source_database: str = "TESTS"
 
     @contextmanager
     def target(self) -> Iterator[psycopg.Connection[Any]]:
@@ -80,7 +81,7 @@ class World:
                 "sources": [
                     {
                         "source_name": "t",
-                        "source_database": "TESTS",
+                        "source_database": self.source_database,
                         "source_schema": self.schema,
                         "schedule": None,
                         "tables": [table],

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
 from snowmelt.errors import TerminalError
 from snowmelt.progress.pace import show_waiting
+
+if TYPE_CHECKING:
+    from snowmelt.drivers.snowflake import QueryStatus
 
 
 class StagedFilesTrigger(BaseTrigger):
@@ -95,15 +98,18 @@ class SnowflakeQueryTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll until the query no longer runs, or cannot be asked any more."""
+        from snowmelt.drivers import snowflake as drivers
+
         connection: Any = None
         failures = polls = 0
+        unknown_since: float | None = None
         logged = time.monotonic()
         try:
             while True:
                 try:
                     if connection is None:
                         connection = await sync_to_async(self._connect)()
-                    running = await asyncio.to_thread(self._is_running, connection)
+                    status = await asyncio.to_thread(self._read_status, connection)
                 except Exception as error:  # noqa: BLE001 - whatever the driver raises: the task finds out and reports it
                     failures += 1
                     self.log.warning(
@@ -120,8 +126,12 @@ class SnowflakeQueryTrigger(BaseTrigger):
                         return
                 else:
                     failures = 0
-                    if not running:
+                    if not status.running:
                         yield TriggerEvent({**self.submitted, "ended_at": time.time()})
+                        return
+                    unknown_since = status.unknown_since(unknown_since)
+                    if unknown_since is not None and time.time() - unknown_since >= drivers.MAX_NO_DATA:
+                        yield TriggerEvent({**self.submitted, "unknown_since": unknown_since})
                         return
                     if time.monotonic() - logged >= LOG_EVERY:
                         logged = time.monotonic()
@@ -140,8 +150,10 @@ class SnowflakeQueryTrigger(BaseTrigger):
 
         return SnowflakeHook(snowflake_conn_id=self.snowflake_conn_id).get_conn()
 
-    def _is_running(self, connection: Any) -> bool:
-        return bool(connection.is_still_running(connection.get_query_status(self.query_id)))
+    def _read_status(self, connection: Any) -> QueryStatus:
+        from snowmelt.drivers.snowflake import read_status
+
+        return read_status(connection, self.query_id, f"Asking for query {self.query_id}")
 
     def _cancel(self) -> None:
         from snowmelt.drivers.snowflake import cancel_query

@@ -22,7 +22,14 @@ from snowmelt.compare.fingerprint import (
     plan_statements,
 )
 from snowmelt.drivers.postgres_errors import postgres_failures
-from snowmelt.drivers.snowflake import Connection, cancel_query, read_result, submit_query
+from snowmelt.drivers.snowflake import (
+    Connection,
+    cancel_query,
+    find_recreation,
+    read_result,
+    submit_query,
+)
+from snowmelt.drivers.snowflake_errors import NO_TIME_TRAVEL
 from snowmelt.errors import SnowmeltError, SourceError, VerificationError
 from snowmelt.ledger.files import read_counts
 from snowmelt.plan.plan import Plan
@@ -36,9 +43,6 @@ NAMED_CHUNKS = 3
 NAMED_DIFFERENCES = 12
 #: Parallel workers that are asked for; PostgreSQL gives what max_parallel_workers leaves.
 WORKERS = 4
-
-#: Snowflake's error when an instant is beyond the table's time travel.
-_NO_TIME_TRAVEL = "000707"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +85,13 @@ def verify_fingerprint(
     try:
         source, target = _read_pair(both)
     except SourceError as error:
-        if _NO_TIME_TRAVEL not in str(error):
+        if error.code != NO_TIME_TRAVEL:
             raise
+        created = find_recreation(snowflake, plan.source, plan.snapshot or "")
+        why = f", for {plan.source} was created again at {created}" if created else ""
         return {
             "compared": False,
-            "reason": f"Snowflake no longer has the snapshot {plan.snapshot}: only counts were compared",
+            "reason": f"Snowflake no longer has the snapshot {plan.snapshot}{why}: only counts were compared",
         }
     differences = find_fingerprint_differences(source, target)
     if differences:

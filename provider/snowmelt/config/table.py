@@ -25,6 +25,7 @@ from snowmelt.vocabulary import (
     OnChange,
     PublishMethod,
     SchemaDrift,
+    SnapshotRule,
     Verify,
 )
 
@@ -263,6 +264,21 @@ class Policies(Section):
         "The `source_filter` may ask other tables by subqueries.",
         details="They are read at the moment of each statement, not at the snapshot; a run in which that changed the rows stops before "
         "it publishes. A view is the better way.",
+    )
+    snapshot: Annotated[
+        SnapshotRule,
+        choice(
+            {
+                SnapshotRule.AUTO: "where Snowflake has time travel for the source",
+                SnapshotRule.OFF: "never",
+                SnapshotRule.REQUIRED: "always, or the run stops at planning",
+            }
+        ),
+    ] = setting(
+        SnapshotRule.AUTO,
+        "Whether all chunks read the source at one instant.",
+        details="Shared and Marketplace databases, external tables and materialized views have no time travel, nor have tables of retention "
+        "0: by `auto` they are copied as each chunk finds them, and log, page and report say so. See docs/verification.md.",
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from snowmelt.drivers.snowflake_errors import snowflake_failures
+from snowmelt.drivers.snowflake_errors import NO_TIME_TRAVEL, snowflake_failures
 from snowmelt.errors import AccessError, SnowmeltError, SourceError
 from snowmelt.rights.snowflake import SnowflakeGrant, describe_missing, source_grants
 from snowmelt.sql.names import TableName, snowflake_identifier, snowflake_literal
@@ -25,14 +26,32 @@ class Connection(Protocol):
         """Ask for the status of a query, by its id."""
 
 
+#: Seconds that Snowflake may have no data about a query. The connector counts that as running, and gives up after 24 questions in a
+#: row, about two minutes, where it waits for a result itself (4.8.1, cursor.py).
+MAX_NO_DATA = 120.0
+
+
 @dataclass(frozen=True, slots=True)
 class QueryStatus:
     """The status of a submitted query."""
 
+    #: As the connector counts it: NO_DATA is among them.
     running: bool
     succeeded: bool
     #: Snowflake's own name of the status: RUNNING, SUCCESS, FAILED_WITH_ERROR, ABORTED…
     name: str
+
+    @property
+    def known(self) -> bool:
+        """Whether Snowflake has data about the query."""
+        return self.name != "NO_DATA"
+
+    def unknown_since(self, before: float | None) -> float | None:
+        """Since when, in epoch seconds, Snowflake has had no data about the query; None: it has.
+
+        :param before: the same by the status before.
+        """
+        return None if self.known else before or time.time()
 
 
 def read_rows(connection: Connection, sql: str, doing: str) -> list[tuple[Any, ...]]:
@@ -102,9 +121,42 @@ def read_created(connection: Connection, table: TableName) -> str | None:
 
 
 def read_now(connection: Connection) -> str:
-    """Snowflake's own time, in UTC with nanoseconds: the snapshot of a run."""
-    sql = "SELECT TO_VARCHAR(CONVERT_TIMEZONE('UTC', CURRENT_TIMESTAMP()), 'YYYY-MM-DD HH24:MI:SS.FF9')"
-    return f"{read_rows(connection, sql, 'Reading the clock of Snowflake')[0][0]} +0000"
+    """Snowflake's own time, in UTC, in whole milliseconds written as nanoseconds: the snapshot of a run.
+
+    Time travel is by milliseconds (docs.snowflake.com/en/sql-reference/constructs/at-before): an instant within one may be ahead of it.
+    """
+    sql = "SELECT TO_VARCHAR(CONVERT_TIMEZONE('UTC', CURRENT_TIMESTAMP()), 'YYYY-MM-DD HH24:MI:SS.FF3')"
+    return f"{read_rows(connection, sql, 'Reading the clock of Snowflake')[0][0]}000000 +0000"
+
+
+def find_recreation(connection: Connection, table: TableName, snapshot: str) -> str | None:
+    """When the source was created, where that was after the snapshot: time travel does not go back behind it. Else None."""
+    created = read_created(connection, table)
+    if created is None:
+        return None
+    sql = f"SELECT {snowflake_literal(created)}::TIMESTAMP_TZ > {snowflake_literal(snapshot)}::TIMESTAMP_TZ"
+    return created if read_rows(connection, sql, f"Comparing when {table} was created")[0][0] else None
+
+
+@contextmanager
+def naming_recreation(connection: Connection, table: TableName, snapshot: str | None) -> Iterator[None]:
+    """Let an instant beyond time travel be named as what it is where the source was created again after it."""
+    try:
+        yield
+    except SourceError as error:
+        created = None
+        if error.code == NO_TIME_TRAVEL and snapshot is not None:
+            with suppress(SnowmeltError):  # what cannot be found out is left as Snowflake says it
+                created = find_recreation(connection, table, snapshot)
+        if created is None:
+            raise
+        raise SourceError(
+            f"{table} was created again at {created}, and the run reads it at {snapshot}: its rows of then are gone, however long its "
+            "retention. Start a new run, and let nothing replace the table while it is copied: TRUNCATE and INSERT keep its past, "
+            f"CREATE OR REPLACE does not. {error}",
+            code=error.code,
+            query_id=error.query_id,
+        ) from error
 
 
 def submit_query(connection: Connection, sql: str, doing: str) -> str:

@@ -62,6 +62,12 @@ _STAGE_ACCESS = Known(
     "The role behind the storage integration may not write there: see DESC INTEGRATION and the role's trust and bucket policies.",
     Topic.STAGE_ACCESS,
 )
+#: Its number is documented nowhere: it is known by its text, which is Snowflake's.
+_FUTURE = Known(
+    SourceUnavailable,
+    "The server that answered has not reached the run's snapshot yet: Snowflake's clocks differ by a little.",
+    Topic.TIME_TRAVEL,
+)
 _UNKNOWN = Known(SourceError, "The statement is in Snowflake's query history.")
 
 #: Snowflake's error number → what is known. The connector's own begin at 250001.
@@ -256,6 +262,8 @@ def _find(error: snowflake.connector.errors.Error, number: int, text: str) -> Kn
     """By the number; where it says no more than "failure using the stage" or "not authorized", by the text."""
     if "access denied" in text or "accessdenied" in text or "error assuming aws_role" in text:
         return _STAGE_ACCESS
+    if "future data is not yet available" in text:
+        return _FUTURE
     if number in {2003, 2043, 3001} and ("stage '" in text or "integration '" in text):
         return _STAGE
     state = error.sqlstate or ""

@@ -13,8 +13,7 @@ from snowmelt.config.parameters import POLICIES
 from snowmelt.config.request import MigrationRequest, match_columns
 from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.drivers.snowflake import Connection, read_columns, read_created, read_now, read_rows
-from snowmelt.drivers.snowflake_errors import NO_TIME_TRAVEL
-from snowmelt.errors import ConfigurationError, PlanChanged, SourceError
+from snowmelt.errors import ConfigurationError, PlanChanged
 from snowmelt.ledger.files import read_staged_chunks
 from snowmelt.ledger.runs import (
     read_published,
@@ -35,12 +34,12 @@ from snowmelt.publish.obstacles import plan_intent
 from snowmelt.publish.row_statements import build_count
 from snowmelt.publish.target import read_target, refuse_obstacles
 from snowmelt.state import TargetNow, TargetState
+from snowmelt.steps.snapshot import planning_again, take_snapshot
 from snowmelt.unload.chunk import read_location
 from snowmelt.unload.chunks import Bucket
 from snowmelt.unload.location import Location
 from snowmelt.unload.manifest import MANIFEST_NAME
 from snowmelt.unload.staged import read_manifest
-from snowmelt.unload.statements import build_source
 from snowmelt.vocabulary import FileFormat, Mode
 
 log = logging.getLogger(__name__)
@@ -162,6 +161,7 @@ def _make_plan(sessions: PlanningSessions, request: MigrationRequest, identity: 
     if Mode(request.mode) is Mode.LOAD:
         plan = decide.plan_load(identity, request, read_staged_facts(sessions, request))
     else:
+        at = read_now(sessions.snowflake)
         source_columns = read_columns(sessions.snowflake, request.source)
         request = match_columns(request, [column.name for column in source_columns])
         tables = TableFacts(
@@ -170,16 +170,19 @@ def _make_plan(sessions: PlanningSessions, request: MigrationRequest, identity: 
             _read_location(sessions.snowflake, request),
             read_created(sessions.snowflake, request.source),
         )
-        plan = decide.plan_migration(identity, request, read_facts(sessions, request, identity, tables))
+        with planning_again(request.source):
+            facts = read_facts(sessions, request, identity, tables, at)
+        plan = decide.plan_migration(identity, request, facts)
     log.info("Its %s files are loaded by %s", plan.file_format, plan.load_method)
     return plan
 
 
 def read_facts(
-    sessions: PlanningSessions, request: MigrationRequest, identity: RunIdentity, tables: TableFacts
+    sessions: PlanningSessions, request: MigrationRequest, identity: RunIdentity, tables: TableFacts, at: str
 ) -> Facts:
     """What else the plan depends on; each question is decided from the answers before it.
 
+    :param at: Snowflake's time when the planning began.
     :raises SchemaError, ConfigurationError, ValueRefused: as soon as an answer stops the run.
     """
     columns = decide.plan_table_columns(request, tables)
@@ -191,7 +194,7 @@ def read_facts(
         start = Start(None if row is None or row[0] is None else str(row[0]))
     _log_start(request, identity, start)
     question = decide.ask_statistics(request, tables, columns, start, identity.window)
-    snapshot = _take_snapshot(sessions.snowflake, request, question)
+    snapshot = take_snapshot(sessions.snowflake, request, question, at)
     snapshot = _limit_watermark(sessions.snowflake, request, tables, question, snapshot)
     decide.plan_fitting_columns(request, tables, snapshot.statistics)
     reported = decide.report_nanoseconds(request, snapshot.statistics)
@@ -282,23 +285,6 @@ def _log_start(request: MigrationRequest, identity: RunIdentity, start: Start) -
     else:
         watermark = start.watermark or "(none: everything)"
         log.info("Copying from the watermark %s = %s", request.watermark_column, watermark)
-
-
-def _take_snapshot(session: Connection, request: MigrationRequest, question: StatisticsQuestion) -> Snapshot:
-    """The instant that all chunks will read, and the statistics at it; without time travel, those of now and the reason."""
-    now = read_now(session)
-    table = request.source
-    doing = f"Counting the rows of {table}"
-    try:
-        rows = read_rows(session, question.sql(build_source(table.sql, now)), doing)
-    except SourceError as error:
-        if error.code != NO_TIME_TRAVEL:
-            raise
-        note = f"no snapshot: {table} has no time travel, so chunks unloaded at different moments may differ by what changed in between"
-        log.warning("%s. Snowflake says: %s", note, error)
-        rows = read_rows(session, question.sql(table.sql), doing)
-        return Snapshot(None, note, question.parse(rows[0]))
-    return Snapshot(now, None, question.parse(rows[0]))
 
 
 def _read_buckets(

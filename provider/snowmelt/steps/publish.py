@@ -18,7 +18,7 @@ from psycopg.rows import tuple_row
 from snowmelt.config.sections import Execution
 from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.drivers.snowflake import Connection as Snowflake
-from snowmelt.drivers.snowflake import read_rows
+from snowmelt.drivers.snowflake import naming_recreation, read_rows
 from snowmelt.errors import SnowmeltError, VerificationError
 from snowmelt.json_values import to_json
 from snowmelt.ledger import runs as ledger
@@ -300,7 +300,7 @@ def _count_keys(plan: Plan, snowflake: Callable[[], AbstractContextManager[Snowf
     source = build_source(plan.source.sql, plan.snapshot)
     where = f" WHERE {plan.scope.source_filter}" if plan.scope.source_filter else ""
     sql = f"SELECT COUNT(*) FROM (SELECT DISTINCT {keys} FROM {source}{where})"
-    with snowflake() as session:
+    with snowflake() as session, naming_recreation(session, plan.source, plan.snapshot):
         return int(read_rows(session, sql, f"Counting the distinct keys of {plan.source}")[0][0])
 
 

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from snowmelt.drivers.snowflake import (
+    MAX_NO_DATA,
     Connection,
     naming_grants,
+    naming_recreation,
     read_columns,
     read_named_rows,
     read_result,
@@ -100,12 +102,17 @@ def describe_unload(request: UnloadRequest, submitted: Mapping[str, Any]) -> dic
 
 
 def find_submitted(session: Connection, submitted: object, request: UnloadRequest) -> dict[str, Any] | None:
-    """The query that an earlier try submitted, when it still runs or has succeeded; None: submit it again."""
+    """The query that an earlier try submitted, when it still runs or has succeeded; None: submit it again.
+
+    One that Snowflake has no data about is submitted again once it had time to appear; files of both are told apart by the query.
+    """
     if not isinstance(submitted, Mapping) or submitted.get("path") != request.path:
         return None
     status = read_status(
         session, str(submitted["query_id"]), f"Looking for the earlier unload of {request.title}"
     )
+    if not status.known and time.time() - float(submitted["submitted_at"]) > MAX_NO_DATA:
+        return None
     return dict(submitted) if status.running or status.succeeded else None
 
 
@@ -115,14 +122,25 @@ def await_unload(
     """Wait until the query has ended and read what it wrote.
 
     :param submitted: as `submit_unload` gave it; with `ended_at` from the triggerer, which saw it end before Airflow had room for
-        this task again.
+        this task again, or with `unknown_since`, since when Snowflake has had no data about it.
     :raises SourceError: the unload failed; the message carries Snowflake's own.
     """
     query_id = str(submitted["query_id"])
     doing = f"Unloading {request.title}"
+    unknown_since = submitted.get("unknown_since")
     while (status := read_status(session, query_id, doing)).running:
+        unknown_since = status.unknown_since(unknown_since)
+        if unknown_since is not None and time.time() - unknown_since >= MAX_NO_DATA:
+            raise SourceUnavailable(
+                f"{doing}: Snowflake has had no data about query {query_id} for {time.time() - unknown_since:.0f} s (status NO_DATA). "
+                "The next try unloads it again. If that comes again, look for the query in Snowflake's query history: it is shown to the user "
+                "and role that submitted it, so check that the connection was not changed meanwhile.",
+                topic=Topic.QUERY_ENDED,
+                query_id=query_id,
+            )
         time.sleep(poll_interval)
-    rows = read_result(session, query_id, doing)
+    with naming_recreation(session, request.source, request.snapshot):
+        rows = read_result(session, query_id, doing)
     if not status.succeeded:
         raise SourceUnavailable(
             f"{doing}: query {query_id} ended as {status.name} without an error. It is tried again."
