@@ -113,7 +113,7 @@ class OnChange(Word):
     """What an incremental run does where the target is not as the last published run left it, or its configuration changed."""
 
     FAIL = "fail"  #: it stops before anything is unloaded
-    FULL = "full"  #: it takes all rows, and removes those that the source does not have
+    FULL = "full"  #: it copies all rows, and deletes those that the source does not have
 
 
 class LongNames(Word):
@@ -142,7 +142,7 @@ class Outcome(Word):
 
     RUNNING = "running"
     PUBLISHED = "published"
-    RECONCILED = "reconciled"  #: a run of keys, used up by the publish of its incremental run
+    RECONCILED = "reconciled"  #: a run of keys, used by the publish of its incremental run
     DIFFERS = "differs"  #: published, and the whole target is not the source, as a policy allows
     UNLOADED = "unloaded"
     TESTED = "tested"

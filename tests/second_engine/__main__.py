@@ -39,7 +39,7 @@ def main() -> int:
     counts, differences = compare(asked, ours, theirs, engine.name, READINGS)
     write_page(counts, engine.name, differences)
     print(
-        f"{counts.asked} statements: {counts.read} told by documentation ({counts.read_alike} alike), "
+        f"{counts.asked} statements: {counts.read} documented ({counts.read_alike} alike), "
         f"{counts.answered} answered by {engine.name} ({counts.answered_alike} alike, {counts.decided} decided by documentation)."
     )
     for verdict, found in group_by_verdict(differences).items():
@@ -52,7 +52,7 @@ def main() -> int:
     stale = find_stale(differences)
     for one in unexplained:
         print(
-            f"\nNO VERDICT: {one.probe.name}, against {one.against}\n  {one.probe.sql}\n  stand-in: {one.ours}\n  told: {one.theirs} {one.source}"
+            f"\nNO VERDICT: {one.probe.name}, against {one.against}\n  {one.probe.sql}\n  stand-in: {one.ours}\n  documented: {one.theirs} {one.source}"
         )
     for verdict in stale:
         print(

@@ -13,7 +13,7 @@ READ = "documentation"
 ORDINARY = "an ordinary session"
 #: Rows of a long answer that are shown.
 _SHOWN_ROWS = 4
-#: Volatile parts of an answer: a difference is told by the rest.
+#: Volatile parts of an answer: the rest is compared.
 _SHOWN = 150
 
 

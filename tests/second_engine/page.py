@@ -34,15 +34,15 @@ def build_table(counts: Counts, engine: str, differences: Sequence[Difference]) 
     sessions = [one for one in differences if one.against == ORDINARY]
     answers = [one for one in differences if one.against != ORDINARY]
     numbers = (
-        f"{counts.asked} statements were asked. {counts.read} of the answers are told elsewhere; the stand-in gives "
-        f"{counts.read_alike} of them as told. {engine} answers {counts.answered}: {counts.answered_alike} as the stand-in does, and "
+        f"{counts.asked} statements were asked. {counts.read} of the answers are documented elsewhere; the stand-in gives "
+        f"{counts.read_alike} of them as documented. {engine} answers {counts.answered}: {counts.answered_alike} as the stand-in does, and "
         f"{counts.decided} otherwise than documented."
     )
     return "\n".join(
         (
             numbers,
             "",
-            "| statement | the stand-in answers | told otherwise | verdict |",
+            "| statement | the stand-in answers | documented otherwise | verdict |",
             "| --- | --- | --- | --- |",
             *_lines(answers),
             "",

@@ -70,9 +70,9 @@ class Reading:
 
     #: The page of the documentation, or the repository and path of the test.
     source: str
-    #: Rows in order; None where only the columns are told.
+    #: Rows in order; None where only the columns are known.
     values: tuple[tuple[str | None, ...], ...] | None = None
-    #: Column of the result → its cells, row by row; for a result of which only these columns are told.
+    #: Column of the result → its cells, row by row; for a result of which only these columns are known.
     cells: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
     #: The columns' types, as the connector names them.
     types: tuple[str, ...] = ()

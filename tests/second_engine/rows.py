@@ -24,7 +24,7 @@ class Value:
 
     #: The Snowflake expression that is inserted.
     sql: str
-    #: What the product's SELECT for a Parquet file and for a CSV file gives; None: not told by a page.
+    #: What the product's SELECT for a Parquet file and for a CSV file gives; None: no page says it.
     parquet: str | None
     csv: str | None
 

@@ -10,11 +10,11 @@ from fnmatch import fnmatchcase
 
 
 class Party(StrEnum):
-    """What has to be mended."""
+    """What has to be fixed."""
 
-    STAND_IN = "mend the stand-in"
-    PRODUCT = "mend the product"
-    BOTH = "mend both"
+    STAND_IN = "fix the stand-in"
+    PRODUCT = "fix the product"
+    BOTH = "fix both"
     NONE = "ours is right"
 
 

@@ -19,7 +19,7 @@ class StagedFilesTrigger(BaseTrigger):
 
     :param aws_conn_id: Airflow connection; read access is enough.
     :param manifest: what the sensor was given: an unload's result, or the address of a manifest.json.
-    :param poll_interval: seconds between two looks.
+    :param poll_interval: seconds between two checks.
     """
 
     def __init__(self, *, aws_conn_id: str, manifest: Mapping[str, Any] | str, poll_interval: float) -> None:

@@ -1,4 +1,4 @@
-"""Two fingerprints side by side: every difference in words that a person can act on."""
+"""Two fingerprints side by side: every difference in words."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def find_fingerprint_differences(source: Fingerprint, target: Fingerprint) -> li
 def _row_hash(source: Fingerprint, target: Fingerprint) -> str:
     hashes = f"the hash of all rows is {source.hash:016x} in Snowflake, {target.hash:016x} in PostgreSQL"
     if source.columns and all(column.hash is not None for column in source.columns):
-        return f"{hashes}, while each column by itself holds the same values: they stand in other rows"
+        return f"{hashes}, while each column by itself holds the same values: they are in other rows"
     return f"{hashes}, while all counts, sums, least and greatest values agree: values were changed for others of the same sum, or moved"
 
 

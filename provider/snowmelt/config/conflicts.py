@@ -142,7 +142,7 @@ def _cleanup(cleanup_after_load: bool, stage_name: str | None, aws_cleanup: str 
         yield (
             "cleanup_after_load",
             "true, with neither a stage nor connections.aws_cleanup",
-            "somebody who may remove the files",
+            "a stage or connection that may remove the files",
             "Name snowflake_unload.stage_name (Snowflake removes them), or connections.aws_cleanup.",
         )
 

@@ -115,7 +115,7 @@ class CopySettings(Section):
         choice(
             {
                 PublishMethod.SWAP: "a new table takes the place of the old one in one step",
-                PublishMethod.REPLACE: "all rows of the old table are replaced, which keeps its views and triggers and grows meanwhile",
+                PublishMethod.REPLACE: "all rows of the old table are replaced; its views and triggers stay, and it grows meanwhile",
                 PublishMethod.APPEND: "the rows are added to the table",
             }
         ),
@@ -134,8 +134,8 @@ class CopySettings(Section):
     )
     chunking_column: Column | None = setting(
         None,
-        "The column whose ranges are the chunks of the unload: a number, date, time or text, best the one that the table is "
-        "loaded or clustered by. Empty: one chunk.",
+        "The column whose ranges are the chunks of the unload: a number, date, time or text, ideally the one "
+        "that the table is loaded or clustered by. Empty: one chunk.",
         form=("Tuning", "Chunking column"),
     )
     chunk_rows: Annotated[int, Whole(1, MAX_ROWS)] = setting(
@@ -173,7 +173,7 @@ class Policies(Section):
     bad_rows: Annotated[BadRows, choice(BadRows)] = setting(
         BadRows.REJECT,
         "What happens to a row that PostgreSQL cannot hold.",
-        details="The load fails and names file, row, column and value, or the row is set aside in `snowmelt.rejected_row` with them.",
+        details="The load fails and names file, row and column, or the row is set aside with its values in `snowmelt.rejected_row`.",
     )
     quarantine_limit: Annotated[int, Whole(1, MAX_ROWS)] = setting(
         1000, "Rows of a run that may be set aside before the load fails all the same."
@@ -235,13 +235,13 @@ class Policies(Section):
     on_change: Annotated[OnChange, choice(OnChange)] = setting(
         OnChange.FAIL,
         "Mode **incremental**: what happens where the target is not as the last published run left it, or where source, filter, columns, "
-        "masks or key are no longer the same. The run stops, or it takes all rows and deletes those that the source does not have.",
+        "masks or key are no longer the same. The run stops, or it copies all rows and deletes those that the source does not have.",
         details="A column that `schema_drift` adds is filled in all rows either way. See docs/nightly.md.",
         form=("How", "On change"),
     )
     max_shrink_percent: Annotated[int, Whole(0, 100)] = setting(
         50,
-        "A full run, or one that takes all rows again, is refused before it would leave the target smaller by more than this percentage, "
+        "A full run, or one that copies all rows again, is refused before it would leave the target smaller by more than this percentage, "
         "or empty; 100 allows both.",
         form=("How", "Maximum shrinkage, in percent"),
     )

@@ -146,7 +146,7 @@ def postgres_failure(error: psycopg.Error, doing: str, **facts: Any) -> Snowmelt
 def refuse_read_only(connection: psycopg.Connection[Any], doing: str) -> None:
     """Refuse a session that could not write because of its role's or its database's own setting.
 
-    A standby is read-only too and passes here: what is written there fails with 25006, and is tried again.
+    A standby is read-only too and passes here: what is written there fails with 25006, and is retried.
 
     :raises AccessError: default_transaction_read_only is on, and the server is no standby.
     """

@@ -42,7 +42,7 @@ _KMS = Known(
 )
 _ASSUME = Known(
     AccessError,
-    "The keys of the AWS connection may not take its role: they need sts:AssumeRole on role_arn, and the role's trust policy must name them.",
+    "The keys of the AWS connection may not assume its role: they need sts:AssumeRole on role_arn, and the role's trust policy must name them.",
     Topic.ACCESS_KEY_UNKNOWN,
 )
 _ACCOUNT = Known(

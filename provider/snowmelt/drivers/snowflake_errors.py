@@ -66,7 +66,7 @@ _UNKNOWN = Known(SourceError, "The statement is in Snowflake's query history.")
 
 #: Snowflake's error number → what is known. The connector's own begin at 250001.
 _NUMBERS: dict[int, Known] = {
-    603: _UNAVAILABLE,  # an internal error, which Snowflake asks to be tried again
+    603: _UNAVAILABLE,  # an internal error, which Snowflake asks to retry
     604: _CANCELLED,
     606: Known(
         ConfigurationError,

@@ -71,7 +71,7 @@ _ROW_LIMIT = "ROWS_PER_RESULTSET"
 
 
 def pin_session(connection: Connection) -> None:
-    """Hold the parameters of a session that was just opened against `SESSION_PARAMETERS`, and set those that differ.
+    """Compare the parameters of a session that was just opened with `SESSION_PARAMETERS`, and set those that differ.
 
     :raises ConfigurationError: one of them cannot be set; it names the parameter, its value and where that comes from.
     """

@@ -19,7 +19,7 @@ _JOIN_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Bytes for the COPY, and the rows that they complete (0 where nobody knows, as in CSV)."""
+    """Bytes for the COPY, and the rows that they complete (0 where that is not known, as in CSV)."""
 
     data: bytes
     rows: int = 0
@@ -40,7 +40,7 @@ class _GivenUp(Exception):
 
 
 class Ahead:
-    """Runs an iterator in a thread, up to `limit` bytes ahead of whoever iterates over this.
+    """Runs an iterator in a thread, up to `limit` bytes ahead of its reader.
 
     An exception of the iterator is raised in the reader at once, before what still waits. Leaving the `with` block, by
     whatever exception, ends the thread and closes the iterator.

@@ -126,7 +126,7 @@ class Taken:
     """What PostgreSQL took of a file."""
 
     rows: int
-    #: It refused a row of the whole file, which was then sent from here, whoever fetched it at first.
+    #: It refused a row of the whole file, which was then sent from here; the server may have fetched it before.
     in_blocks: bool
 
 

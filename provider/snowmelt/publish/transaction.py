@@ -144,7 +144,7 @@ def _take_turn(connection: Connection, cursor: Cursor, request: PublishRequest) 
             cursor.execute(LOCK_NAME, (request.target,))
     except errors.LockNotAvailable as error:
         raise TargetUnavailable(
-            f"Another publish into {request.target} has not ended after {request.patience.give_up_after:g} s. It is tried again."
+            f"Another publish into {request.target} has not ended after {request.patience.give_up_after:g} s. It is retried."
         ) from error
 
 

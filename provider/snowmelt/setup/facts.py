@@ -60,7 +60,7 @@ class SetupFacts:
     bucket_account: str | None = None
     #: Of the bucket.
     aws_region: str | None = None
-    #: The IAM role that Snowflake takes to write.
+    #: The IAM role that Snowflake assumes to write.
     iam_role: str = "snowmelt-snowflake"
     #: The IAM role of the database instance, for aws_s3 alone.
     rds_role: str = "snowmelt-rds-import"

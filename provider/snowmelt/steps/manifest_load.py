@@ -50,7 +50,7 @@ def prepare_manifest(
     look = look_for_chunks(s3, manifest.chunks)
     if not look.complete:
         raise StagingUnavailable(
-            f"{len(look.missing)} staged files are not in S3, for example {look.missing[0]}. It is tried again."
+            f"{len(look.missing)} staged files are not in S3, for example {look.missing[0]}. It is retried."
         )
     staged_format = FileFormat(manifest.file_format)
     planned = plan_staged_columns(manifest.columns, target.columns, None, staged_format)

@@ -87,10 +87,10 @@ def verify_run(
 
     A run that is published already was verified before: what was recorded then is returned.
 
-    The keys of a catch-up with reconcile_deletes are verified in the same way, and first.
+    The keys of an incremental run with reconcile_deletes are verified in the same way, and first.
 
     :param snowflake: opens a session; only called when fingerprints are compared.
-    :raises VerificationError: naming every difference; nothing is published then, and the staging table stays for a look.
+    :raises VerificationError: naming every difference; nothing is published then, and the staging table stays.
     """
     try:
         return _read_published(postgres, plan) or _verify(postgres, plan, snowflake)
