@@ -86,7 +86,7 @@ def render_run(board: RunBoard, dag_id: str, run_id: str, rights: Rights) -> str
 def render_empty_run(
     found: FoundRun, dag_id: str, run_id: str, tasks: Sequence[TaskState], rights: Rights
 ) -> str:
-    """The page of a run that no ledger knows: not planned yet, no migration, or out of reach."""
+    """The page of a run that no ledger has: not planned yet, not a migration, or out of reach."""
     return _environment().get_template("empty.html").render(
         dag_id=dag_id,
         run_id=run_id,
