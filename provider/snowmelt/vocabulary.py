@@ -82,7 +82,7 @@ class LoadMethod(Word):
         if self is not LoadMethod.AWS_S3:
             return None
         if file_format is not FileFormat.CSV:
-            return f"aws_s3 takes what COPY takes, and {file_format} is not among that"
+            return f"aws_s3 loads what COPY loads, which does not include {file_format}"
         if compression is not Compression.NONE:
             return f"aws_s3 unpacks {compression} only where the object carries a Content-Encoding, which Snowflake does not set"
         return None

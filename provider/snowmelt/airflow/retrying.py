@@ -54,7 +54,7 @@ _UNREACHABLE = frozenset(
 
 
 class SnowmeltRetryPolicy(RetryPolicy):
-    """Retries transient errors, a broken network and an unreachable API server of Airflow's. Nothing else.
+    """Retries transient errors, a broken network and an unreachable API server of Airflow. Nothing else.
 
     The pause doubles from 10 s up to 10 minutes, and is drawn between half of that and all of it, so that the forty loads that
     one restart of PostgreSQL broke do not come back at the same instant. A terminal error, and any unexpected error (a fault in

@@ -15,7 +15,7 @@ from snowmelt.progress.pace import show_waiting
 
 
 class StagedFilesTrigger(BaseTrigger):
-    """Looks at intervals whether the manifest's files are there; the sensor then checks them once more by itself.
+    """Checks at intervals whether the manifest's files are there; the sensor then checks them once more.
 
     :param aws_conn_id: Airflow connection; read access is enough.
     :param manifest: what the sensor was given: an unload's result, or the address of a manifest.json.

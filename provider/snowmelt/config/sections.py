@@ -100,7 +100,7 @@ class SnowflakeUnload(Section):
         unset="as it is",
     )
     statement_timeout_s: _Seconds | None = setting(
-        None, "Seconds after which Snowflake cancels a statement of Snowmelt's.", unset="the account's"
+        None, "Seconds after which Snowflake cancels a statement of Snowmelt.", unset="the account's"
     )
 
 

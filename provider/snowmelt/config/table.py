@@ -168,7 +168,7 @@ class CopySettings(Section):
 
 
 class Policies(Section):
-    """What happens to what does not fit by itself."""
+    """What happens to a row, name or change that does not fit."""
 
     bad_rows: Annotated[BadRows, choice(BadRows)] = setting(
         BadRows.REJECT,

@@ -45,7 +45,7 @@ def build_dag_id(source_name: str, target: str) -> str:
 def resolve_table(
     source: Mapping[str, Any], entry: Mapping[str, Any], given: Collection[str], sections: FileSections
 ) -> dict[str, Any]:
-    """Every field of a TableConfig (but path and dag_id) that is known, and what the rules across settings look at.
+    """Every field of a TableConfig (but path and dag_id) that is known, and what the rules across settings read.
 
     A table's own value holds over its source's, that over the section's, and that over the default. A field that rests on a
     faulty one is left out.

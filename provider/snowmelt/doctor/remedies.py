@@ -1,4 +1,4 @@
-"""What fixes a finding: the grants and policies of `snowmelt.rights`, and the statements that are no grants.
+"""What fixes a finding: the grants and policies of `snowmelt.rights`, and the statements that are not grants.
 
 Every name is quoted; an administrator reads a remedy before it is run.
 """

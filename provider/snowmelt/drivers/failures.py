@@ -54,7 +54,7 @@ def hide_quoted(text: str) -> str:
 
 
 def translate(error: Exception, doing: str) -> SnowmeltError | None:
-    """Snowmelt's error for a driver's that nothing translated on its way up; None where it is no driver's."""
+    """Snowmelt's error for a driver's that nothing translated on its way up; None where it is not a driver's."""
     origins = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
     if "psycopg" in origins:
         from snowmelt.drivers.postgres_errors import postgres_failures as failures

@@ -81,7 +81,7 @@ def claim_patiently(
     key: str,
     patience: ClaimPatience | None = None,
 ) -> bool:
-    """Run `claim` in the open transaction; while it waits for another session's row, look after that session.
+    """Run `claim` in the open transaction; while it waits for another session's row, check that session.
 
     :raises TargetUnavailable: the other one still works after `give_up_after`; it is named.
     """

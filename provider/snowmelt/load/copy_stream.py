@@ -13,7 +13,7 @@ from typing import Any, Self
 #: Bytes that may wait to be sent. Ten batches of a usual table; more gained nothing.
 QUEUE_BYTES = 16 << 20
 PROGRESS_SECONDS = 3.0
-#: How long the thread may take to notice that it is given up. It looks at every batch and every megabyte.
+#: How long the thread may take to notice that it is given up. It checks at every batch and every megabyte.
 _JOIN_SECONDS = 30.0
 
 

@@ -51,7 +51,7 @@ def _allocate(size: int) -> pa.Buffer:
 
 
 class ObjectClosed(SnowmeltError):
-    """The load was given up while the object was being read; never seen outside of it."""
+    """The load was given up while the object was being read; never raised outside of it."""
 
 
 class S3Object:

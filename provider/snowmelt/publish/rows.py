@@ -39,7 +39,7 @@ def publish_rows(
     before: int | None,
     started: float,
 ) -> PublishResult:
-    """Bring the staged rows into the target, and look whether they are there.
+    """Write the staged rows into the target, and check that they are there.
 
     :param target: as it was read before; its columns must be the same under the lock.
     """

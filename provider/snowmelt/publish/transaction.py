@@ -153,7 +153,7 @@ def _read_staging(cursor: Cursor, request: PublishRequest) -> tuple[TableDetails
     if staging is None:
         raise TargetError(
             f"The staging table {request.schema}.{request.staging} is missing, so run {request.run_id} cannot be published into "
-            f"{request.target}: it was dropped, or it is published already. Look into snowmelt.run; start a new run if it is not."
+            f"{request.target}: it was dropped, or it is published already. Check snowmelt.run; start a new run if it is not."
         )
     mark = read_mark(staging, request.schema, request.staging, request.run_id, request.table)
     if mark.kind not in {"new", STRATEGIES[request.method].staging_kind}:

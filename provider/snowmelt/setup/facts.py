@@ -67,7 +67,7 @@ class SetupFacts:
     #: Both as DESC INTEGRATION shows them, after snowflake.sql was run.
     iam_user_arn: str | None = None
     external_id: str | None = None
-    #: The key that encrypts the bucket, where one of one's own does.
+    #: The key that encrypts the bucket, where one of your own does.
     kms_key_arn: str | None = None
     rds_arn: str | None = None
     #: In Snowflake; to the letter.

@@ -48,7 +48,7 @@ FUNCTIONS = frozenset(
     WIDTH_BUCKET XMLGET YEAR YEAROFWEEK YEAROFWEEKISO ZEROIFNULL
     """.split()
 )
-#: Words that precede a bracket and are no calls.
+#: Words that precede a bracket and are not calls.
 _WORDS = frozenset(
     """
     ALL AND ANY AS BETWEEN CASE DISTINCT ELSE ESCAPE FROM ILIKE IN IS LIKE NOT OR RLIKE THEN WHEN XOR

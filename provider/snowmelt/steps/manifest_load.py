@@ -1,4 +1,4 @@
-"""Loading a manifest into an existing table without a plan: for the load operator by itself, in anyone's DAG."""
+"""Loading a manifest into an existing table without a plan: for the load operator by itself, in any DAG."""
 
 from __future__ import annotations
 

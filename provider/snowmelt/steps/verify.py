@@ -155,5 +155,5 @@ def _refuse(postgres: psycopg.Connection[Any], plan: Plan, summary: dict[str, An
     write_verification(postgres, plan.run_id, summary, error)
     raise VerificationError(
         f"{plan.source} → {plan.target}, run {plan.run_id}: {error}. Nothing was published; the rows are in "
-        f"{plan.target_schema}.{plan.staging_table} for a look. Clear the task `load` to load what is missing, or start a new run."
+        f"{plan.target_schema}.{plan.staging_table}, where you can look at them. Clear the task `load` to load what is missing, or start a new run."
     )

@@ -75,7 +75,7 @@ def check_whole_target(
         raise VerificationError(
             f"{plan.target} would not be the whole of {plan.source}: the source has {expected:,} rows at the snapshot "
             f"{plan.snapshot}, the target would have {rows:,}: {what}. Nothing was published. Something changed the target since it was "
-            "filled, or rows came in below the watermark. Run mode full, or set on_change to full and start a new run."
+            "filled, or rows were added below the watermark. Run mode full, or set on_change to full and start a new run."
         )
     if whole.reason:
         log.warning(
@@ -122,8 +122,7 @@ def _refuse_shrink(plan: Plan, result: PublishResult, rows: int) -> None:
         return
     raise VerificationError(
         f"{plan.target} has {before:,} rows and would have {rows:,}: {shrunk:.1f} % less, and a run may shrink it by "
-        f"{plan.max_shrink_percent} % at most (max_shrink_percent), never to nothing. Nothing was published. Look whether the source or "
-        "the source_filter lost rows by mistake; if not, set max_shrink_percent to 100 for one run."
+        f"{plan.max_shrink_percent} % at most (max_shrink_percent), never to nothing. Nothing was published. Check whether the source or the source_filter lost rows by mistake; if not, set max_shrink_percent to 100 for one run."
     )
 
 

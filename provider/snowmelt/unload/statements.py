@@ -174,7 +174,7 @@ def parse_unloaded(
 
     The name may come bare, relative to the stage, or as the whole key: only its last part counts.
 
-    :raises SourceError: a row that is no such triple, or a name outside of the folder.
+    :raises SourceError: a row that is not such a triple, or a name outside of the folder.
     """
     files = []
     for row in rows:

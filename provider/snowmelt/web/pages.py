@@ -22,9 +22,9 @@ from snowmelt.vocabulary import Outcome
 from snowmelt.web.access import Rights
 from snowmelt.web.ledgers import FoundRun, Overview
 
-#: More tiles than this are no picture: beyond, there is one for each task instead of each file.
+#: Beyond this many tiles there is one for each task instead of each file.
 MAX_TILES = 600
-#: Rows of a list of chunks or files; what needs a look comes first.
+#: Rows of a list of chunks or files; what needs attention comes first.
 MAX_LISTED = 150
 _URGENT = ("failed", "retrying", "running", "queued", "blocked", "waiting", "done", "skipped")
 
@@ -128,7 +128,7 @@ def headline(board: RunBoard) -> Mapping[str, Any]:
 
 
 def listed(half: Half) -> list[Piece]:
-    """The pieces that are listed by name: what needs a look first."""
+    """The pieces that are listed by name: what needs attention first."""
     return sorted(half.pieces, key=lambda piece: _URGENT.index(piece.word))[:MAX_LISTED]
 
 
