@@ -22,7 +22,7 @@ class Word(StrEnum):
 
     @classmethod
     def old_words(cls) -> dict[str, str]:
-        """Each word of an earlier version that is still understood → the word to write today."""
+        """Each word of an earlier version that is still accepted → the word to write today."""
         return dict(_ALIASES.get(cls.__name__, {}))
 
 

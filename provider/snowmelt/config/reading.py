@@ -48,7 +48,7 @@ class Reading(Generic[SectionT]):
     faults: tuple[Fault, ...]
     #: The fields that are right, those left to their default included: what rules across fields may read.
     good: Mapping[str, Any]
-    #: Old words that are written there; they are understood.
+    #: Old words that are written there; they are accepted.
     warnings: tuple[str, ...] = ()
 
 

@@ -73,7 +73,7 @@ def split_records(pieces: Iterable[bytes]) -> Iterator[CsvRecord]:
 
 
 def collect_blocks(records: Iterable[CsvRecord], block_bytes: int = BLOCK_BYTES) -> Iterator[CsvBlock]:
-    """Records in blocks of at least so many bytes; the last one is smaller."""
+    """Records in blocks of at least that many bytes; the last one is smaller."""
     held: list[CsvRecord] = []
     size, number = 0, 1
     for record in records:
