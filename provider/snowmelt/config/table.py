@@ -235,13 +235,13 @@ class Policies(Section):
     on_change: Annotated[OnChange, choice(OnChange)] = setting(
         OnChange.FAIL,
         "Mode **incremental**: what happens where the target is not as the last published run left it, or where source, filter, columns, "
-        "masks or key are no longer the same. The run stops, or it copies all rows and deletes those that the source does not have.",
+        "masks or key are no longer the same. The run stops, or it takes all rows and deletes those that the source does not have.",
         details="A column that `schema_drift` adds is filled in all rows either way. See docs/nightly.md.",
         form=("How", "On change"),
     )
     max_shrink_percent: Annotated[int, Whole(0, 100)] = setting(
         50,
-        "A full run, or one that copies all rows again, is refused before it would leave the target smaller by more than this percentage, "
+        "A full run, or one that takes all rows again, is refused before it would leave the target smaller by more than this percentage, "
         "or empty; 100 allows both.",
         form=("How", "Maximum shrinkage, in percent"),
     )
