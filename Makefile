@@ -43,7 +43,7 @@ test-compose: .venv/.dev .venv-celery/.ready sandbox/.venv/.ready  ## docker-com
 	@command -v redis-server >/dev/null || { echo "redis-server is needed: apt-get install redis-server"; exit 1; }
 	$(BIN)/python -m pytest -m alone tests/compose $(PYTEST)
 
-test-second-engine: .venv/.dev .venv-second-engine/.ready sandbox/.venv/.ready  ## what the stand-in answers, held against documentation and another engine; into docs/live-account.md
+test-second-engine: .venv/.dev .venv-second-engine/.ready sandbox/.venv/.ready  ## compare the answers of the stand-in with the documentation and another engine; into docs/live-account.md
 	$(BIN)/python -W ignore -m tests.second_engine
 
 test-ui:  ## the pages in a real Chromium, and their pictures in docs/pictures
@@ -88,7 +88,7 @@ bench: .venv/.dev .venv-bench/.ready sandbox/.venv/.ready  ## the benchmarks, in
 bench-scale: .venv/.dev sandbox/.venv/.ready  ## how it grows with rows, files and tasks, into benchmarks/SCALE.md: most of an hour (BENCH="by_rows dag": some parts)
 	$(BIN)/python -m benchmarks --scale $(BENCH)
 
-lock: $(UV)  ## make the hashed locks anew from requirements/*.in
+lock: $(UV)  ## write the lock files with hashes again, from requirements/*.in
 	for name in bootstrap airflow dev sandbox bench celery second_engine; do \
 	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --custom-compile-command 'make lock' requirements/$$name.in --output-file requirements/$$name.txt; done

@@ -31,7 +31,7 @@ class MadeFile:
 
 
 def make_file(folder: Path, table: Table, megabytes: float, *, group_bytes: int = GROUP_BYTES) -> MadeFile:
-    """The file of about that size; made only where there is none of the same recipe."""
+    """The file of about that size; made only where none of the same recipe exists."""
     selects = table.selected()
     recipe = json.dumps([inspect.getsource(tables), selects, megabytes, group_bytes])
     name = f"{table.name}_{megabytes:g}_{hashlib.sha256(recipe.encode()).hexdigest()[:8]}"
@@ -40,7 +40,7 @@ def make_file(folder: Path, table: Table, megabytes: float, *, group_bytes: int 
         return MadeFile(**json.loads(note.read_text()))
     folder.mkdir(parents=True, exist_ok=True)
     row_bytes = table.rows(0, _FEW_ROWS).nbytes / _FEW_ROWS
-    # a whole row group tells the size best: dictionaries weigh less in it than in a few rows
+    # a whole row group predicts the size best: dictionaries weigh less in it than in a few rows
     sample = table.rows(0, int(GROUP_BYTES / row_bytes))
     buffer = io.BytesIO()
     pq.write_table(sample, buffer, **_WRITING)

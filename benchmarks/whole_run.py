@@ -1,6 +1,6 @@
 """A whole run without Airflow in a process of its own, step by step: seconds, statements to PostgreSQL, XCom bytes, memory.
 
-Two kinds, told by a JSON document as the first argument. `rows`: the Snowflake stand-in unloads a table of so many rows, and
+Two kinds; a JSON document as the first argument names one. `rows`: the Snowflake stand-in unloads a table of that many rows, and
 PostgreSQL gets a primary key. `files`: the files are copies of one of ten rows, put into S3 beforehand, so that nothing but
 their number costs anything. `staged`: such files and their manifest alone, for a run in mode `load`.
 """
@@ -111,7 +111,7 @@ class Steps:
 
 
 def fill_rows(world: World, table: str, rows: int) -> None:
-    """A table of so many rows in the stand-in, a million at a time."""
+    """A table of that many rows in the stand-in, a million at a time."""
     columns = ", ".join(f"{name} {kind}" for name, (kind, _) in COLUMNS.items())
     world.sql(f"CREATE OR REPLACE TABLE {table} ({columns})")
     values = ", ".join(value for _, value in COLUMNS.values())
@@ -198,7 +198,7 @@ class WholeRun:
 
 @contextmanager
 def open_world(dsn: str) -> Iterator[World]:
-    """A schema of the stand-in's for this run alone, dropped afterwards. The sandbox's settings stand in the environment."""
+    """A schema of the stand-in's for this run alone, dropped afterwards. The sandbox's settings are in the environment."""
     from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 
     from sandbox.demo_data import surroundings
@@ -231,7 +231,7 @@ def s3_client(user: str) -> Any:
 
 
 def run_rows(world: World, connection: psycopg.Connection[Any], rows: int) -> dict[str, Any]:
-    """A run over so many rows, unloaded by the stand-in."""
+    """A run over that many rows, unloaded by the stand-in."""
     fill_rows(world, "MANY", rows)
     table = {
         "source": "MANY",
@@ -244,7 +244,7 @@ def run_rows(world: World, connection: psycopg.Connection[Any], rows: int) -> di
 
 
 def stage_files(world: World, files: int) -> tuple[dict[str, Any], Callable[[Plan], list[StagedChunk]]]:
-    """A table of so many files' rows: its configuration, and what stands for its unload."""
+    """A table of that many files' rows: its configuration, and files in place of its unload."""
     rows = files * ROWS_OF_FILE
     world.sql(
         "CREATE OR REPLACE TABLE FILED (ID NUMBER(18,0))",
@@ -264,13 +264,13 @@ def stage_files(world: World, files: int) -> tuple[dict[str, Any], Callable[[Pla
 
 
 def run_files(world: World, connection: psycopg.Connection[Any], files: int) -> dict[str, Any]:
-    """A run over so many files of ten rows."""
+    """A run over that many files of ten rows."""
     table, unload = stage_files(world, files)
     return WholeRun(world, connection).go(table, unload)
 
 
 def run_staged(world: World, connection: psycopg.Connection[Any], files: int) -> dict[str, Any]:
-    """So many files and their manifest, as a run in mode `unload` leaves them; what a run in mode `load` has to be told."""
+    """That many files and their manifest, as a run in mode `unload` leaves them; the parameters of a run in mode `load`."""
     table, unload = stage_files(world, files)
     plan = world.plan(table, mode="unload")
     chunks = look_for_chunks(world.s3, tuple(unload(plan))).chunks

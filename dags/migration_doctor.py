@@ -1,4 +1,4 @@
-"""The Airflow DAG `migration_doctor`: what is set up wrongly, and what mends it."""
+"""The Airflow DAG `migration_doctor`: what is set up wrongly, and how to fix it."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class Numbers:
         return f"DATEADD(MICROSECOND, {self.moment(1)}, '00:00:00'::TIME)"
 
     def moment(self, days: int) -> str:
-        """Microseconds within so many days."""
+        """Microseconds within that many days."""
         seconds = f"{self.below(days)} * 86400 + {self.below(86_400)}"
         return f"({seconds}) * {MICROSECONDS} + {self.below(MICROSECONDS)}"
 

@@ -153,7 +153,7 @@ def _write(home: PostgresHome, path: Path, text: str, mode: int) -> None:
 
 
 def clear_pid_file(home: PostgresHome) -> None:
-    """End a server of this folder that nobody remembers; remove the pid file of one that crashed.
+    """End a server of this folder that no state file names; remove the pid file of one that crashed.
 
     The server would refuse to start when the pid of a crashed one belongs to another process by now.
     """

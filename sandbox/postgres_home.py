@@ -56,7 +56,7 @@ def _find_package() -> Path:
 
 @dataclass(frozen=True)
 class PostgresHome:
-    """`root` holds data/, log/, extension/, aws/; `user` is the OS user's id, None for whoever calls."""
+    """`root` holds data/, log/, extension/, aws/; `user` is the OS user's id, None for the caller."""
 
     root: Path
     binaries: Path

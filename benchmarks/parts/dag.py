@@ -96,7 +96,7 @@ def render(values: Mapping[str, Any]) -> str:
         "index build": "part of the task publish",
     }
     publish = tasks.get("publish")
-    if publish:  # the task has two parts, and its result tells how long the first took
+    if publish:  # the task has two parts, and its result says how long the first took
         index = float((report["publish_result"] or {}).get("index_seconds", 0.0))
         tasks["index build"] = {"tasks": "", "seconds": index}
         tasks["publish"] = publish | {"seconds": (publish["seconds"] or 0.0) - index}

@@ -96,7 +96,7 @@ class Levers:
         return Sample(first.seconds + time.perf_counter() - start, first.client_cpu, first.server_cpu)
 
     def from_s3(self, made: MadeFile, times: int) -> Sample:
-        """One file so many times, each as a run of its own."""
+        """One file that many times, each as a run of its own."""
         self._new()
         self.bench.superuser("CHECKPOINT")
         file, jobs = self.bench.upload(made), [self.bench.job(self.target) for _ in range(times)]

@@ -11,7 +11,7 @@ from benchmarks.measure import interleave, ratios, spread
 from benchmarks.tables import LINEITEM
 
 TITLE = "Narrow numbers"
-#: What the census' ranges give for the four keys.
+#: What the ranges of the source statistics give for the four keys.
 NARROW = {
     "L_ORDERKEY": "integer",
     "L_PARTKEY": "integer",

@@ -1,6 +1,6 @@
 """What Airflow pays to read the files of dags/: CPU seconds of a fresh process, by the number of configured tables.
 
-The DAG processor reads all of them; a task's process reads the file of its own DAG, and Airflow tells it which DAG that is, so
+The DAG processor reads all of them; a task's process reads the file of its own DAG, and Airflow names that DAG, so
 only that one is built.
 """
 

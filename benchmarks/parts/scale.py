@@ -1,4 +1,4 @@
-"""What grows with the rows and the files, by simulation: generated census answers and file lists, the real planners, the real ledger.
+"""What grows with the rows and the files, by simulation: generated source statistics and file lists, the real planners, the real ledger.
 
 No row of data is made; the files count as loaded once they are planned. Beside the run stand twenty others of 10,000 files each, so that a query that read other runs' rows would
 show it. XCom bytes are those of Airflow's JSON.

@@ -36,7 +36,7 @@ _RUN = (
 
 
 def read_compose() -> dict[str, str]:
-    """What docker-compose.yaml sets for workers and scheduling, by its defaults. One Celery worker's tasks stand for LocalExecutor's."""
+    """What docker-compose.yaml sets for workers and scheduling, by its defaults. LocalExecutor runs as many tasks as one Celery worker."""
     document = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())
     values = {
         key: re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", str(value))
@@ -50,7 +50,7 @@ def read_compose() -> dict[str, str]:
 
 
 def settings() -> dict[str, dict[str, str]]:
-    """Name → what is set over Airflow's defaults. Each single setting of the two ends, and two that nobody sets here."""
+    """Name → what is set over Airflow's defaults. Each single setting of the two ends, and two that are not set here."""
     compose = read_compose()
     heartbeat = {key: value for key, value in compose.items() if key.startswith("AIRFLOW__WORKERS__")}
     parallel = compose["AIRFLOW__CORE__PARALLELISM"]

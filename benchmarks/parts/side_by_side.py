@@ -15,7 +15,7 @@ ROUNDS = 3
 
 
 def run(bench: Bench) -> dict[str, Any]:
-    """Seconds for so many files at once; each of half the usual size."""
+    """Seconds for that many files at once; each of half the usual size."""
     made = bench.file(FACT, bench.megabytes / 2)
     target = FACT.target(SCHEMA, "together")
     bench.create(target)

@@ -183,7 +183,7 @@ class ValueRefused(TerminalError):
 
 
 class PlanChanged(TerminalError):
-    """A run was asked to go on under a configuration other than the one it began with."""
+    """A run was to go on under a configuration other than the one it began with."""
 
 
 class VerificationError(TerminalError):

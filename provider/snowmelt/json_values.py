@@ -1,7 +1,7 @@
 """Frozen dataclasses as plain JSON values and back: for the ledger, XComs, `manifest.json` and reports.
 
 A dataclass says all of its form itself, by its annotations: an enum is its text, a tuple a list, `Rounded` a number of
-three decimals, a `computed_field` is written and never read. Reading is strict: a text is no number, a word that the enum
+three decimals, a `computed_field` is written and never read. Reading is strict: a text is not a number, a word that the enum
 does not know is refused; a key that the dataclass does not know is left aside, so that an older reader takes what a newer
 writer adds. A form that changed is upgraded by the class, in a `model_validator(mode="before")`.
 """

@@ -1,4 +1,4 @@
-"""What the state of a target is the state of: which copy filled it, up to where, and what has changed since.
+"""The state of a target: which copy filled it, how far, and what has changed since.
 
 A watermark alone says "rows up to here are in the target". That holds for one target, one source, one filter and one set of
 columns only. So the state names them all, and the next run compares each with what it finds. Pure.
@@ -66,7 +66,7 @@ class TargetNow:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that is not as the state says."""
+    """One difference from the state."""
 
     what: str
     before: str
@@ -77,7 +77,7 @@ class Change:
 
 
 def find_changes(state: TargetState, scope: Scope, target: TargetNow) -> tuple[Change, ...]:
-    """Everything that makes the state one of another copy: a run may not go on from it.
+    """Every change that makes the state that of another copy: a run may not go on from it.
 
     A target whose rows were rewritten (VACUUM FULL) is the same target; one that has other rows is not.
     """
@@ -138,7 +138,7 @@ def _names(names: tuple[str, ...]) -> str:
 
 
 def describe_ways_on(target: str) -> str:
-    """The ways on for a run that may not go on from the state."""
+    """What a user can do about a run that may not go on from the state."""
     return (
         f"Run mode full once to fill {target} completely; or set on_change to full, and the run replaces all rows by itself; "
         "or undo the change."

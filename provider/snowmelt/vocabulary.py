@@ -22,7 +22,7 @@ class Word(StrEnum):
 
     @classmethod
     def old_words(cls) -> dict[str, str]:
-        """Each word of an earlier version that is still understood → the word to write today."""
+        """Each word of an earlier version that is still accepted → the word to write today."""
         return dict(_ALIASES.get(cls.__name__, {}))
 
 
@@ -82,7 +82,7 @@ class LoadMethod(Word):
         if self is not LoadMethod.AWS_S3:
             return None
         if file_format is not FileFormat.CSV:
-            return f"aws_s3 takes what COPY takes, and {file_format} is not among that"
+            return f"aws_s3 loads what COPY loads, which does not include {file_format}"
         if compression is not Compression.NONE:
             return f"aws_s3 unpacks {compression} only where the object carries a Content-Encoding, which Snowflake does not set"
         return None
@@ -113,7 +113,7 @@ class OnChange(Word):
     """What an incremental run does where the target is not as the last published run left it, or its configuration changed."""
 
     FAIL = "fail"  #: it stops before anything is unloaded
-    FULL = "full"  #: it takes all rows, and removes those that the source does not have
+    FULL = "full"  #: it copies all rows, and deletes those that the source does not have
 
 
 class SnapshotRule(Word):
@@ -150,7 +150,7 @@ class Outcome(Word):
 
     RUNNING = "running"
     PUBLISHED = "published"
-    RECONCILED = "reconciled"  #: a run of keys, used up by the publish of its incremental run
+    RECONCILED = "reconciled"  #: a run of keys, used by the publish of its incremental run
     DIFFERS = "differs"  #: published, and the whole target is not the source, as a policy allows
     UNLOADED = "unloaded"
     TESTED = "tested"

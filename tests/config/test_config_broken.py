@@ -219,7 +219,7 @@ def test_an_integration_alone_will_do_but_then_somebody_has_to_clean_up():
             '{"a": 1\n "b": 2}',
             (
                 "found invalid JSON at line 2, column 2 (Expecting ',' delimiter); expected JSON. "
-                "Look at this place and the one just before it: a comma, quote or bracket is missing or too much."
+                "Check this place and the one just before it: a comma, quote or bracket is missing or too much."
             ),
         ),
         ("[" * 100_000, "found thousands of nested brackets; expected a JSON object."),

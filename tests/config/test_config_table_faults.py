@@ -169,8 +169,8 @@ TABLE_FAULTS = [
     (
         {"load_method": "aws_s3"},
         (
-            'load_method: found "aws_s3" with file_format "parquet"; expected auto or copy for Parquet: aws_s3 takes what COPY '
-            'takes, and Parquet is not among that. Choose file_format "csv", or load_method "auto".'
+            'load_method: found "aws_s3" with file_format "parquet"; expected auto or copy for Parquet: aws_s3 loads what COPY '
+            'loads, which does not include Parquet. Choose file_format "csv", or load_method "auto".'
         ),
     ),
     (

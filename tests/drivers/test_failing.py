@@ -28,7 +28,7 @@ def test_a_session_that_is_ended_while_the_ledger_is_read_is_transient(database,
             superuser.execute("SELECT pg_terminate_backend(%s, 10000)", (connection.info.backend_pid,))
         with pytest.raises(TargetUnavailable, match="57P01") as caught, failing_fast():
             connection.execute("SELECT 1")
-    assert str(caught.value).endswith("It is tried again. See docs/troubleshooting.md#postgres-unavailable")
+    assert str(caught.value).endswith("It is retried. See docs/troubleshooting.md#postgres-unavailable")
 
 
 def test_a_grant_that_is_missing_for_the_ledger_is_terminal(database):

@@ -74,7 +74,7 @@ def test_a_statement_that_fails(postgres_dsn, table, sql, family, state, anchor)
         error = raised(run)
     assert type(error) is family, error
     assert f"PostgreSQL answered {state}: " in str(error)
-    assert ("It is tried again." in str(error)) is (family is TargetUnavailable)
+    assert ("It is retried." in str(error)) is (family is TargetUnavailable)
     if anchor:
         assert str(error).endswith(f"See docs/troubleshooting.md#{anchor}")
 
@@ -86,7 +86,7 @@ def test_a_lock_that_another_session_holds(postgres_dsn, table, connection):
         error = raised(lambda: connection.execute("SELECT * FROM failing"))
     assert type(error) is TargetUnavailable
     assert "Another session holds a lock" in str(error)
-    assert str(error).endswith("It is tried again. See docs/troubleshooting.md#lock-timeout")
+    assert str(error).endswith("It is retried. See docs/troubleshooting.md#lock-timeout")
 
 
 def test_a_deadlock(postgres_dsn, connection):

@@ -165,7 +165,7 @@ def test_what_may_pass_is_transient(client, sandbox, stand_ins, rule):
         error = raised(ask(client(), sandbox, "get"))
         assert stand_ins.s3_hits() == [1]
     assert type(error) is StagingUnavailable
-    assert "It is tried again. See docs/troubleshooting.md#" in str(error)
+    assert "It is retried. See docs/troubleshooting.md#" in str(error)
 
 
 def test_no_server_at_all(client, sandbox):

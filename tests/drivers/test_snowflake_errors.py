@@ -132,7 +132,7 @@ def test_what_the_stand_in_cannot_bring_about_by_itself(
         error = raised(lambda: execute(session, "SELECT 'FAULT_PLEASE'"))
     assert type(error) is family, error
     assert str(error).endswith(f"#{anchor}")
-    assert ("It is tried again." in str(error)) is (family is SourceUnavailable)
+    assert ("It is retried." in str(error)) is (family is SourceUnavailable)
 
 
 def test_a_query_that_someone_cancels(session, connect):

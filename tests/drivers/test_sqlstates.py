@@ -132,7 +132,7 @@ def test_a_code_is_judged_as_the_server_raises_it(session, state):
     assert (None if error.topic is None else error.topic.value) == anchor
     assert f"PostgreSQL answered {state}: " in str(error)
     assert "PostgreSQL could not be reached" not in str(error)
-    assert ("It is tried again." in str(error)) is (family is TargetUnavailable)
+    assert ("It is retried." in str(error)) is (family is TargetUnavailable)
 
 
 def test_every_class_of_postgresql_has_a_judgement():

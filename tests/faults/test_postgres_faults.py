@@ -54,7 +54,7 @@ def test_the_server_crashes(sabotaged, point):
         assert run.wake(worker) == 1
         kind, said = run.error()
         assert kind == "TargetUnavailable", run.log()
-        assert said.endswith("It is tried again. See docs/troubleshooting.md#postgres-unavailable")
+        assert said.endswith("It is retried. See docs/troubleshooting.md#postgres-unavailable")
         assert not run.check()
         run.finish()
         run.check_finished()

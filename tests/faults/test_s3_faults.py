@@ -30,7 +30,7 @@ def lasting(sabotaged, stand_ins, rule, match=FILES):
             assert run.run() == 1
             kind, said = run.error()
             assert kind == "StagingUnavailable", run.log()
-            assert "It is tried again. See docs/troubleshooting.md#s3-unavailable" in said
+            assert "It is retried. See docs/troubleshooting.md#s3-unavailable" in said
             assert not run.check()
         run.finish()
         run.check_finished()

@@ -155,11 +155,11 @@ REFUSED = [
         "real[]",
         ["[1,null]", "1,2", "[]", '["1"]', "[1e39]", "[[1]]", "[1]"],
         [
-            "element None is no number of real[]",
+            "element None is not a number of real[]",
             *["not a JSON array of numbers"] * 2,
-            "element '1' is no number of real[]",
+            "element '1' is not a number of real[]",
             "element 1e+39 is out of range for real[]",
-            "element [1] is no number of real[]",
+            "element [1] is not a number of real[]",
         ],
     ),
     (
@@ -168,9 +168,9 @@ REFUSED = [
         "integer[]",
         ["[1.5]", "[2147483648]", "[true]", "[1]"],
         [
-            "element 1.5 is no number of integer[]",
+            "element 1.5 is not a number of integer[]",
             "element 2147483648 is out of range for integer[]",
-            "element True is no number of integer[]",
+            "element True is not a number of integer[]",
         ],
     ),
 ]

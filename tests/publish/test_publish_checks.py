@@ -35,11 +35,11 @@ def add_trigger(world, connection, when, body):
     ("method", "when", "body", "fault"),
     [
         (REPLACE, "BEFORE INSERT", DROPS, "Of 3 staged rows 2 arrived"),
-        (REPLACE, "BEFORE DELETE", "RETURN CASE WHEN false THEN OLD END;", "3 rows outlived its DELETE"),
+        (REPLACE, "BEFORE DELETE", "RETURN CASE WHEN false THEN OLD END;", "3 rows remain after its DELETE"),
         (REPLACE, "BEFORE INSERT", CHANGES, "Its rows do not have the staged values"),
         (REPLACE, "AFTER INSERT", LATER, "Its rows do not have the staged values"),
         (REPLACE, "AFTER INSERT DEFERRED", LATER, "Its rows do not have the staged values"),
-        (REPLACE, "AFTER INSERT", MORE, "3 rows outlived its DELETE"),
+        (REPLACE, "AFTER INSERT", MORE, "3 rows remain after its DELETE"),
         (APPEND, "BEFORE INSERT", DROPS, "Of 3 staged rows 2 arrived"),
         (APPEND, "BEFORE INSERT", CHANGES, "Its rows do not have the staged values"),
         (APPEND, "AFTER INSERT DEFERRED", LATER, "3 rows were staged, and 5 were written"),  # two old ones, too

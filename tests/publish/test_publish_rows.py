@@ -86,7 +86,7 @@ def test_rows_that_a_trigger_keeps_are_noticed(world):
     connection.execute(f"""
         CREATE FUNCTION {world.name("keep")}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN CASE WHEN false THEN NEW END; END';
         CREATE TRIGGER keep BEFORE DELETE ON {world.name(TABLE)} FOR EACH ROW EXECUTE FUNCTION {world.name("keep")}()""")
-    with pytest.raises(TargetError, match=r"3 rows outlived its DELETE.*Its trigger keep fired"):
+    with pytest.raises(TargetError, match=r"3 rows remain after its DELETE.*Its trigger keep fired"):
         world.run(connection, TABLE, "VALUES (9, 'new')", method=REPLACE)
     assert len(content(world)) == 3
 

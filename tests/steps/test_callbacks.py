@@ -38,7 +38,7 @@ def test_the_documented_notification_works(sandbox, monkeypatch):
     for dag in dags.values():
         for task in dag.tasks:
             kept = task.partial_kwargs if task.is_mapped else vars(task)
-            assert names["tell"] in _listed(kept["on_failure_callback"]), task.task_id
+            assert names["send_report"] in _listed(kept["on_failure_callback"]), task.task_id
             assert bool(_listed(kept.get("on_success_callback"))) == (task.task_id == "cleanup")
             assert kept["retries"] == RETRIES
 
@@ -47,7 +47,7 @@ def test_the_documented_notification_works(sandbox, monkeypatch):
     for part in ("airflow.providers.smtp", "airflow.providers.smtp.notifications"):
         monkeypatch.setitem(sys.modules, part, ModuleType(part))
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    names["tell"]({"ti": Instance(), "exception": RuntimeError("no space left")})
+    names["send_report"]({"ti": Instance(), "exception": RuntimeError("no space left")})
     (mail,) = SmtpNotifier.sent
     assert mail.subject == "migrate_table failed"
     assert "no space left" in mail.html_content

@@ -1,4 +1,4 @@
-"""Nightly catch-up: nothing is missed, nothing goes back, and what the source removed goes away only where that is wished."""
+"""Incremental runs: nothing is missed, nothing goes back, and deleted rows are deleted only where that is configured."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_the_last_row_of_a_key_wins_in_the_first_run_too(world, key):
     assert rows(world) == [(1, "last"), (2, "one"), (3, "null")]
 
 
-def test_a_first_run_that_dies_between_settling_its_keys_and_the_publish_goes_on(world, monkeypatch):
+def test_a_first_run_that_dies_between_resolving_its_keys_and_the_publish_goes_on(world, monkeypatch):
     world.sql("CREATE TABLE D (ID NUMBER(9,0) PRIMARY KEY, AT TIMESTAMP_NTZ(6), V VARCHAR)", DOUBLED)
     plan = world.plan(TABLE | {"source": "D", "target": "c"})
 

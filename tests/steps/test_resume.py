@@ -1,4 +1,4 @@
-"""Unload and load apart, and runs that are taken up again: from the ledger where it knows them, else from the manifest alone."""
+"""Unload and load apart, and runs that are resumed: from the ledger where it knows them, else from the manifest alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs end to end without Airflow: columns that are masked, renamed, retyped or new, names of every kind, catch-up, resume."""
+"""Runs end to end without Airflow: columns that are masked, renamed, retyped or new, names of every kind, incremental runs, resume."""
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ def test_all_faults_of_an_existing_target_are_named_at_once():
             "Add the column, rename it (columns.rename), leave it out (columns.exclude), or set schema_drift to add_columns."
         ),
         (
-            '"F" to "f": FLOAT has no safe way into integer: not every value would stay what it is. Make the target double precision, '
+            '"F" to "f": FLOAT has no safe way into integer: not every value would be kept. Make the target double precision, '
             "or convert it in Snowflake by an expression under columns.mask."
         ),
         '"G" to "g": the target computes this column itself. Leave it out (columns.exclude) or rename it.',

@@ -1,4 +1,4 @@
-"""Which failures of a task are tried again, and when: decided here, for all operators."""
+"""Which failures of a task are retried, and when: decided here, for all operators."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def failing_fast() -> Iterator[None]:
 RETRIES = 6
 FIRST_PAUSE = timedelta(seconds=10)
 LONGEST_PAUSE = timedelta(minutes=10)
-#: Where no exception tells why a task died (its process was killed), Airflow's own pause is used, doubled each time.
+#: Where no exception says why a task died (its process was killed), Airflow's own pause is used, doubled each time.
 BACKOFF = 2.0
 
-#: Airflow's own: the API server was not reached, the task ran into its execution_timeout, its process was told to end.
+#: Airflow's own: the API server was not reached, the task ran into its execution_timeout, its process received a signal to end.
 _AIRFLOW_TRANSIENT = frozenset({"AirflowTaskTimeout", "AirflowTaskTerminated", "TaskDeferralTimeout"})
 _SERVER_FAULT = 500
 #: The API server's reason for an XCom that more tasks would be mapped over than core.max_map_length allows.
@@ -54,7 +54,7 @@ _UNREACHABLE = frozenset(
 
 
 class SnowmeltRetryPolicy(RetryPolicy):
-    """Retries transient errors, a broken network and an unreachable API server of Airflow's. Nothing else.
+    """Retries transient errors, a broken network and an unreachable API server of Airflow. Nothing else.
 
     The pause doubles from 10 s up to 10 minutes, and is drawn between half of that and all of it, so that the forty loads that
     one restart of PostgreSQL broke do not come back at the same instant. A terminal error, and any unexpected error (a fault in
@@ -108,7 +108,7 @@ def _passes(error: BaseException) -> bool:
 
 
 def _is_absence(answer: Any) -> bool:
-    """Airflow's API server was not reached, or fell over (5xx); a refusal (4xx) would come again."""
+    """Airflow's API server was not reached, or failed (5xx); a refusal (4xx) would repeat."""
     kind = getattr(getattr(answer, "error", None), "value", "")
     status = (getattr(answer, "detail", None) or {}).get("status_code", 0)
     return kind == "GENERIC_ERROR" or (kind == "API_SERVER_ERROR" and int(status) >= _SERVER_FAULT)

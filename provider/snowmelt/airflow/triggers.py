@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class StagedFilesTrigger(BaseTrigger):
-    """Looks at intervals whether the manifest's files are there; the sensor then checks them once more by itself.
+    """Checks at intervals whether the manifest's files are there; the sensor then checks them once more.
 
     :param aws_conn_id: Airflow connection; read access is enough.
     :param manifest: what the sensor was given: an unload's result, or the address of a manifest.json.
-    :param poll_interval: seconds between two looks.
+    :param poll_interval: seconds between two checks.
     """
 
     def __init__(self, *, aws_conn_id: str, manifest: Mapping[str, Any] | str, poll_interval: float) -> None:

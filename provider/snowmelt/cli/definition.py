@@ -15,7 +15,7 @@ _ARGUMENTS = (
     Arg(("--aws-account",), help="the AWS account of the IAM roles, 12 digits"),
     Arg(("--bucket-account",), help="the AWS account that owns the bucket, where it is another one"),
     Arg(("--aws-region",), help="the bucket's region"),
-    Arg(("--iam-role",), help="the IAM role that Snowflake takes; default: snowmelt-snowflake"),
+    Arg(("--iam-role",), help="the IAM role that Snowflake assumes; default: snowmelt-snowflake"),
     Arg(
         ("--rds-role",),
         help="the IAM role of the database instance, for aws_s3; default: snowmelt-rds-import",

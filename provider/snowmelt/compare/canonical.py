@@ -122,7 +122,7 @@ FLOAT_CLASSES = 11
 def float_class(value: str, finite: str) -> str:
     """The class of a float, -11 to 11; NULL for NULL, NaN and the infinities. The same text for both databases.
 
-    :param finite: a predicate that is true for what is no NaN and not infinite.
+    :param finite: a predicate that is true for what is not NaN and not infinite.
     """
     bits = FLOAT_CLASS_BITS
     large = " ".join(f"WHEN ABS({value})<POWER(2,{49 + bits * k}) THEN {k}" for k in range(1, FLOAT_CLASSES))

@@ -1,4 +1,4 @@
-"""Two fingerprints side by side: every difference in words that a person can act on."""
+"""Two fingerprints side by side: every difference in words."""
 
 from __future__ import annotations
 

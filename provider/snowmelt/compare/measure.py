@@ -38,7 +38,7 @@ from snowmelt.types.columns import Column
 from snowmelt.unload.chunks import Chunk
 from snowmelt.unload.statements import build_source, build_where
 
-#: Chunks that are looked into column by column, and differences that a message names.
+#: Chunks that are compared column by column, and differences that a message names.
 NAMED_CHUNKS = 3
 NAMED_DIFFERENCES = 12
 #: Parallel workers that are asked for; PostgreSQL gives what max_parallel_workers leaves.
@@ -182,7 +182,7 @@ def _describe(both: _Both, differences: Sequence[str]) -> str:
     return (
         f"{plan.source} → {plan.target}, run {plan.run_id}: the rows in Snowflake at {plan.snapshot} and those loaded into "
         f"{plan.target_schema}.{plan.staging_table} are not the same ({note}).\n{listed}\n"
-        f"Nothing was published; the rows are in {plan.target_schema}.{plan.staging_table} for a look. Start a new run; when it "
+        f"Nothing was published; the rows are in {plan.target_schema}.{plan.staging_table}, where you can look at them. Start a new run; when it "
         "differs in the same place, report the column's type and this message."
     )
 

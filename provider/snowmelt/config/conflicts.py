@@ -19,7 +19,7 @@ from snowmelt.vocabulary import Compression, FileFormat, LoadMethod, Mode
 Values = Mapping[str, Any]
 #: (the setting that is to be changed, found, expected, advice).
 Conflict = tuple[str, str, str, str]
-#: Its parameters are the settings that it looks at.
+#: Its parameters are the settings that it reads.
 Rule = Callable[..., Iterator[Conflict]]
 
 
@@ -80,7 +80,7 @@ def _aws_s3_format(load_method: LoadMethod, file_format: FileFormat) -> Iterator
         yield (
             "load_method",
             '"aws_s3" with file_format "parquet"',
-            "auto or copy for Parquet: aws_s3 takes what COPY takes, and Parquet is not among that",
+            "auto or copy for Parquet: aws_s3 loads what COPY loads, which does not include Parquet",
             'Choose file_format "csv", or load_method "auto".',
         )
 
@@ -142,7 +142,7 @@ def _cleanup(cleanup_after_load: bool, stage_name: str | None, aws_cleanup: str 
         yield (
             "cleanup_after_load",
             "true, with neither a stage nor connections.aws_cleanup",
-            "somebody who may remove the files",
+            "a stage or connection that may remove the files",
             "Name snowflake_unload.stage_name (Snowflake removes them), or connections.aws_cleanup.",
         )
 

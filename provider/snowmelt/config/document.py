@@ -18,7 +18,7 @@ from snowmelt.config.faults import Fault, Place, suggest
 class JsonDocument:
     """What a JSON text holds."""
 
-    #: dict, list, str, int, float, bool or None; None also when the text is no JSON.
+    #: dict, list, str, int, float, bool or None; None also when the text is not JSON.
     value: Any
     faults: tuple[Fault, ...]
 
@@ -68,7 +68,7 @@ def _advice(slip: json.JSONDecodeError) -> str:
         return "JSON has no comments: move it to the documentation."
     if rest.startswith("'"):
         return 'JSON takes double quotes: "…".'
-    return "Look at this place and the one just before it: a comma, quote or bracket is missing or too much."
+    return "Check this place and the one just before it: a comma, quote or bracket is missing or too much."
 
 
 def _plain(value: Any, place: Place, faults: list[Fault]) -> Any:

@@ -132,7 +132,7 @@ def warehouse_size(value: Any) -> str:
 
 
 def source_filter(value: Any) -> str | None:
-    """One predicate, as far as its characters go: the parser looks at it in the task. Blank: none."""
+    """One predicate, as far as its characters go: the parser reads it in the task. Blank: none."""
     expected = "one Snowflake predicate, as you would write it after WHERE"
     if not isinstance(value, str):
         raise refuse(expected)
@@ -145,7 +145,7 @@ def source_filter(value: Any) -> str | None:
 
 
 def expression(value: Any) -> str:
-    """One Snowflake expression, as far as its characters go; the parser looks at it in the task."""
+    """One Snowflake expression, as far as its characters go; the parser reads it in the task."""
     expected = 'one Snowflake expression, such as SHA2("Name")'
     if not isinstance(value, str) or not value.strip():
         raise refuse(expected)

@@ -52,7 +52,7 @@ CLEARABLE = frozenset(
 
 
 def default_parameters(config: Config | None, table: TableConfig | None) -> dict[str, Any]:
-    """What each parameter is when nobody says otherwise, as a person would type it.
+    """The default of each parameter, as a person would type it.
 
     :param config: None: the file cannot be used; the product's own defaults are taken.
     :param table: the table of the DAG; None for `migrate_table`, whose `REQUIRED` are then missing.

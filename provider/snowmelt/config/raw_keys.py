@@ -35,7 +35,7 @@ _CONNECTIONS = {
 def find_raw_keys(document: Any) -> list[Fault]:
     """Every secret in a JSON document, each with its place; the text of none of them.
 
-    Looked at are the names of keys and of the environment variables in `${…}`, and in each text (keys too) access keys
+    Checked are the names of keys and of the environment variables in `${…}`, and in each text (keys too) access keys
     of AWS (AKIA…, ASIA…), private keys (PEM) and URLs with a password. Run it over the document as it is written and
     again over the filled one.
     """

@@ -46,9 +46,9 @@ class Reading(Generic[SectionT]):
     #: None when there are faults.
     value: SectionT | None
     faults: tuple[Fault, ...]
-    #: The fields that are right, those left to their default included: what rules across fields may look at.
+    #: The fields that are right, those left to their default included: what rules across fields may read.
     good: Mapping[str, Any]
-    #: Old words that are written there; they are understood.
+    #: Old words that are written there; they are accepted.
     warnings: tuple[str, ...] = ()
 
 

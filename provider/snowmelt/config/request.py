@@ -166,7 +166,7 @@ def parse_request(
     column that is masked there is masked in every copy, whoever triggers it. The connections are the DAG's own, since its
     tasks are built with them.
 
-    Old words, in the parameters and in the table's configuration, are understood and logged as warnings.
+    Old words, in the parameters and in the table's configuration, are accepted and logged as warnings.
 
     :param parameters: of the run; what is missing is at its default.
     :param table: the table of the DAG; None for `migrate_table`.

@@ -15,7 +15,7 @@ SCHEDULE_PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@
 DEFAULT_SCHEDULE = "0 2 * * *"
 
 _CRON_FIELDS = 5
-#: Ticks that are looked at: a year of weekdays has more of the same, and eight years of months hold every leap day.
+#: Ticks that are read: a year of weekdays has more of the same, and eight years of months hold every leap day.
 _TICKS = 100
 #: Airflow's preset that croniter does not know.
 _QUARTERLY = "0 0 1 */3 *"

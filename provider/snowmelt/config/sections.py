@@ -95,12 +95,12 @@ class SnowflakeUnload(Section):
     warehouse_size: WarehouseSize | None = setting(
         None,
         "The warehouse's size during the unload.",
-        details=f"One of {', '.join(f'`{size}`' for size in WAREHOUSE_SIZES)}; `2X-Large` and the like are understood. The size is "
+        details=f"One of {', '.join(f'`{size}`' for size in WAREHOUSE_SIZES)}; `2X-Large` and the like are accepted. The size is "
         f"restored when the last run that changed it has unloaded.",
         unset="as it is",
     )
     statement_timeout_s: _Seconds | None = setting(
-        None, "Seconds after which Snowflake cancels a statement of Snowmelt's.", unset="the account's"
+        None, "Seconds after which Snowflake cancels a statement of Snowmelt.", unset="the account's"
     )
 
 

@@ -97,7 +97,7 @@ class Written:
     kind: str
     #: Its JSON schema in the trigger form.
     schema: Mapping[str, Any] = field(default_factory=dict)
-    #: The class of a word, whose old words are understood too.
+    #: The class of a word, whose old words are accepted too.
     vocabulary: type[Word] | None = None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

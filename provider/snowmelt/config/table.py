@@ -116,7 +116,7 @@ class CopySettings(Section):
         choice(
             {
                 PublishMethod.SWAP: "a new table takes the place of the old one in one step",
-                PublishMethod.REPLACE: "all rows of the old table are replaced, which keeps its views and triggers and grows meanwhile",
+                PublishMethod.REPLACE: "all rows of the old table are replaced; its views and triggers stay, and it grows meanwhile",
                 PublishMethod.APPEND: "the rows are added to the table",
             }
         ),
@@ -135,8 +135,8 @@ class CopySettings(Section):
     )
     chunking_column: Column | None = setting(
         None,
-        "The column whose ranges are the chunks of the unload: a number, date, time or text, best the one that the table is "
-        "loaded or clustered by. Empty: one chunk.",
+        "The column whose ranges are the chunks of the unload: a number, date, time or text, ideally the one "
+        "that the table is loaded or clustered by. Empty: one chunk.",
         form=("Tuning", "Chunking column"),
     )
     chunk_rows: Annotated[int, Whole(1, MAX_ROWS)] = setting(
@@ -169,12 +169,12 @@ class CopySettings(Section):
 
 
 class Policies(Section):
-    """What happens to what does not fit by itself."""
+    """What happens to a row, name or change that does not fit."""
 
     bad_rows: Annotated[BadRows, choice(BadRows)] = setting(
         BadRows.REJECT,
         "What happens to a row that PostgreSQL cannot hold.",
-        details="The load fails and names file, row, column and value, or the row is set aside in `snowmelt.rejected_row` with them.",
+        details="The load fails and names file, row and column, or the row is set aside with its values in `snowmelt.rejected_row`.",
     )
     quarantine_limit: Annotated[int, Whole(1, MAX_ROWS)] = setting(
         1000, "Rows of a run that may be set aside before the load fails all the same."
@@ -238,7 +238,7 @@ class Policies(Section):
         choice(
             {
                 OnChange.FAIL: "the run stops before anything is unloaded",
-                OnChange.FULL: "all rows are taken, and those that the source does not have are deleted",
+                OnChange.FULL: "all rows are copied, and those that the source does not have are deleted",
             }
         ),
     ] = setting(
@@ -250,7 +250,7 @@ class Policies(Section):
     )
     max_shrink_percent: Annotated[int, Whole(0, 100)] = setting(
         50,
-        "A full run, or one that takes all rows again, is refused before it would leave the target smaller by more than this percentage, "
+        "A full run, or one that copies all rows again, is refused before it would leave the target smaller by more than this percentage, "
         "or empty; 100 allows both.",
         form=("How", "Maximum shrinkage, in percent"),
     )

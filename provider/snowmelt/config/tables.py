@@ -45,7 +45,7 @@ def build_dag_id(source_name: str, target: str) -> str:
 def resolve_table(
     source: Mapping[str, Any], entry: Mapping[str, Any], given: Collection[str], sections: FileSections
 ) -> dict[str, Any]:
-    """Every field of a TableConfig (but path and dag_id) that is known, and what the rules across settings look at.
+    """Every field of a TableConfig (but path and dag_id) that is known, and what the rules across settings read.
 
     A table's own value holds over its source's, that over the section's, and that over the default. A field that rests on a
     faulty one is left out.
@@ -120,7 +120,7 @@ class BrokenTable:
     name: str
     #: Each with its path.
     faults: tuple[str, ...]
-    #: The table in Snowflake, where the file says so much.
+    #: The table in Snowflake, where the file names it.
     source: TableName | None = None
 
 
@@ -181,7 +181,7 @@ def _read_source(raw: Any, place: Place, context: _Context) -> list[TableConfig 
     inner = [fault for result in results if isinstance(result, BrokenTable) for fault in result.faults]
     name = source.good.get("source_name", show_place(place))
     whole = BrokenTable(show_place(place), name, (*map(str, faults), *inner))
-    # Each table of a broken source is named, so that nobody copies it by the form without its rules.
+    # Each table of a broken source is named, so that the form cannot copy it without its rules.
     return [whole, *(_broken_with(result, whole) for result in results)]
 
 

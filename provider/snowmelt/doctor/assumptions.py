@@ -150,7 +150,7 @@ ASSUMPTIONS: Mapping[str, Assumption] = {
         Assumption(
             "time travel",
             "SELECT … AT(TIMESTAMP => …) reads a configured table at Snowflake's own present",
-            "Runs have no snapshot: copy while nobody writes.",
+            "Runs have no snapshot: copy while the source does not change.",
         ),
     )
 }  # fmt: skip

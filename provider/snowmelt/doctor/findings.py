@@ -20,7 +20,7 @@ class Status(StrEnum):
     """The result of a check."""
 
     OK = "OK"
-    #: Works, but somebody should know: a masked column, no time travel.
+    #: Works, but needs attention: a masked column, no time travel.
     ATTENTION = "ATTENTION"
     WRONG = "WRONG"
     #: Could not be asked, because something before it is wrong.

@@ -52,7 +52,7 @@ class LastActivity:
 
 
 def is_dead(sign: LastActivity | None, made_at: datetime, now: datetime, hours: int) -> bool:
-    """Whether a run did nothing for so many hours; a run that the ledger does not know is judged by its table."""
+    """Whether a run did nothing for that many hours; a run that the ledger does not know is judged by its table."""
     last = sign.at if sign is not None else made_at
     return last < now - timedelta(hours=hours)
 
@@ -78,7 +78,7 @@ def describe_staging(leftover: Leftover, sign: LastActivity | None, hours: int) 
 
 
 def describe_deferred(schema: str, table: str, index: str, run_id: str, statements: Sequence[str]) -> Finding:
-    """One index that a publish dropped and nobody built again."""
+    """One index that a publish dropped and that was not built again."""
     text = (
         f"index of {postgres_identifier(schema, table)}, dropped by run {run_id} for its publish (defer_indexes) and not built again. "
         "The next run into that table builds it, too."
@@ -101,7 +101,7 @@ def build_query_history(database: str, hours: int) -> str:
 
 
 def describe_query(query_id: str, tag: str, started: object) -> Finding:
-    """One query that nobody waits for any more."""
+    """One query that no task waits for."""
     text = f"runs since {started}, tagged {tag}"
     cancel = f"SELECT SYSTEM$CANCEL_QUERY({snowflake_literal(query_id)})"
     return found("Queries", query_id, Status.WRONG, text, snowflake_sql(cancel))

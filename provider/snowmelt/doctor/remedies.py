@@ -1,4 +1,4 @@
-"""What fixes a finding: the grants and policies of `snowmelt.rights`, and the statements that are no grants.
+"""What fixes a finding: the grants and policies of `snowmelt.rights`, and the statements that are not grants.
 
 Every name is quoted; an administrator reads a remedy before it is run.
 """
@@ -16,7 +16,7 @@ from snowmelt.sql.names import TableName, snowflake_identifier, snowflake_litera
 
 
 def policy(principal: Principal, place: StagedPlace) -> Remedy:
-    """The identity policy of whoever lacks a right on the bucket."""
+    """The identity policy of a role that lacks a right on the bucket."""
     return Remedy("AWS IAM", (build_policy(principal, place).rstrip(),), "json")
 
 
@@ -102,7 +102,7 @@ def set_retention(table: TableName) -> Remedy:
 
 
 def grant_ledger(role: str, *, exists: bool) -> Remedy:
-    """The schema of the ledger, or the rights in one that somebody else owns."""
+    """The schema of the ledger, or the rights in one that another role owns."""
     if not exists:
         return postgres_sql(postgres_rights.create_schema(postgres_rights.LEDGER_SCHEMA, role))
     grants = postgres_rights.ledger_grants(exists=True)

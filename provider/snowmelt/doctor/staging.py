@@ -161,7 +161,7 @@ def _read_back(
 
 
 def remove_probe(session: Connection, client: Any, location: Location, path: str) -> list[Finding]:
-    """Remove the doctor's own folder by Snowflake, and look that it is gone."""
+    """Remove the doctor's own folder by Snowflake, and check that it is gone."""
     where = f"s3://{location.bucket}/{location.key(path)}"
     if not location.stage:
         text = "without a stage Snowflake cannot remove the doctor's files; they stay"

@@ -84,7 +84,7 @@ def _check_retention(session: Connection, table: TableName) -> Finding:
     )
     days = int(rows[0]["value"]) if rows else 0
     if days < 1:
-        text = "retention is 0 days: chunks cannot read one snapshot, so a table that is written to meanwhile may differ"
+        text = "retention is 0 days: chunks cannot read one snapshot, so the copy of a table that changes meanwhile may differ"
         return found("Time travel", str(table), Status.ATTENTION, text, remedies.set_retention(table))
     return found("Time travel", str(table), Status.OK, f"retention in days: {days}")
 

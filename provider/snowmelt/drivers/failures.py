@@ -28,14 +28,14 @@ class Known:
 
 
 def build_failure(known: Known, doing: str, answer: str, **facts: Any) -> SnowmeltError:
-    """The error: what was under way, what the other side answered, what to do, whether it is tried again, where to read on.
+    """The error: what was under way, what the other side answered, what to do, whether it is retried, where to read on.
 
     :param answer: `PostgreSQL answered 55P03: …`, without a full stop.
     :param facts: attributes of `SnowmeltError`.
     """
     parts = [f"{doing}: {answer.rstrip('. ')}.", known.advice]
     if issubclass(known.family, TransientError):
-        parts.append("It is tried again.")
+        parts.append("It is retried.")
     return known.family(" ".join(part for part in parts if part), topic=known.topic, **facts)
 
 
@@ -44,7 +44,7 @@ def one_line(text: object) -> str:
     return " ".join(str(text).split())
 
 
-#: What stands between the first and the last quotation mark, in the languages of the servers' messages.
+#: The text between the first and the last quotation mark, in the languages of the servers' messages.
 _QUOTED = re.compile(r"[\"'«»„“\u2018「『].*[\"'»«“”\u2019」』]", re.DOTALL)
 
 
@@ -54,7 +54,7 @@ def hide_quoted(text: str) -> str:
 
 
 def translate(error: Exception, doing: str) -> SnowmeltError | None:
-    """Snowmelt's error for a driver's that nothing translated on its way up; None where it is no driver's."""
+    """Snowmelt's error for a driver's that nothing translated on its way up; None where it is not a driver's."""
     origins = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
     if "psycopg" in origins:
         from snowmelt.drivers.postgres_errors import postgres_failures as failures

@@ -136,7 +136,7 @@ def postgres_failures(doing: str, **facts: Any) -> Iterator[None]:
 
 
 def postgres_failure(error: psycopg.Error, doing: str, **facts: Any) -> SnowmeltError:
-    """The error of Snowmelt for one of psycopg's."""
+    """Snowmelt's error for one of psycopg."""
     known = _find(error)
     if known is None:
         return build_failure(_UNREACHABLE, doing, f"PostgreSQL could not be reached: {one_line(error)}")
@@ -146,9 +146,9 @@ def postgres_failure(error: psycopg.Error, doing: str, **facts: Any) -> Snowmelt
 def refuse_read_only(connection: psycopg.Connection[Any], doing: str) -> None:
     """Refuse a session that could not write because of its role's or its database's own setting.
 
-    A standby is read-only too and passes here: what is written there fails with 25006, and is tried again.
+    A standby is read-only too and passes here: what is written there fails with 25006, and is retried.
 
-    :raises AccessError: default_transaction_read_only is on, and the server is no standby.
+    :raises AccessError: default_transaction_read_only is on, and the server is not a standby.
     """
     status = connection.info.parameter_status
     if status("default_transaction_read_only") == "on" and status("in_hot_standby") == "off":

@@ -42,7 +42,7 @@ _KMS = Known(
 )
 _ASSUME = Known(
     AccessError,
-    "The keys of the AWS connection may not take its role: they need sts:AssumeRole on role_arn, and the role's trust policy must name them.",
+    "The keys of the AWS connection may not assume its role: they need sts:AssumeRole on role_arn, and the role's trust policy must name them.",
     Topic.ACCESS_KEY_UNKNOWN,
 )
 _ACCOUNT = Known(
@@ -171,7 +171,7 @@ _CODES: dict[str, Known] = {
     ),
     "400": Known(
         ConfigurationError,
-        "S3 says no more to a HEAD request; most often the region or the session token is wrong.",
+        "S3 gives no reason for a HEAD request; most often the region or the session token is wrong.",
         Topic.WRONG_REGION,
     ),
 }
@@ -215,7 +215,7 @@ def s3_failures(doing: str, **facts: Any) -> Iterator[None]:
 
 
 def s3_failure(error: botocore.exceptions.ClientError, doing: str, **facts: Any) -> SnowmeltError:
-    """The error of Snowmelt for an answer of S3's."""
+    """Snowmelt's error for an answer of S3."""
     answer = error.response.get("Error", {})
     status = str(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", ""))
     code = str(answer.get("Code") or status)

@@ -72,7 +72,7 @@ _UNKNOWN = Known(SourceError, "The statement is in Snowflake's query history.")
 
 #: Snowflake's error number → what is known. The connector's own begin at 250001.
 _NUMBERS: dict[int, Known] = {
-    603: _UNAVAILABLE,  # an internal error, which Snowflake asks to be tried again
+    603: _UNAVAILABLE,  # an internal error, which Snowflake asks to retry
     604: _CANCELLED,
     606: Known(
         ConfigurationError,
@@ -221,7 +221,7 @@ _SQLSTATES: dict[str, Known] = {
 }
 #: Numbers of errors in data, whose text quotes the value.
 _DATA_NUMBERS = range(100_000, 101_000)
-#: What the connector raises by itself, without an answer of the server's.
+#: What the connector raises by itself, without an answer from the server.
 _UNREACHED = (snowflake.connector.errors.OperationalError, snowflake.connector.errors.InterfaceError)
 #: What its HTTP library raises when an answer breaks off: the connector lets it through as it is (4.8.1).
 _HTTP_ERRORS = (RequestException, HTTPError)
@@ -244,7 +244,7 @@ def snowflake_failures(doing: str, **facts: Any) -> Iterator[None]:
 
 
 def snowflake_failure(error: snowflake.connector.errors.Error, doing: str, **facts: Any) -> SnowmeltError:
-    """The error of Snowmelt for one of the connector's."""
+    """Snowmelt's error for one of the connector."""
     number = error.errno if isinstance(error.errno, int) else -1
     text = one_line(getattr(error, "raw_msg", None) or error.msg or error).rstrip(".")
     known = _find(error, number, text.lower())

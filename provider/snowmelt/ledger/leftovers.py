@@ -1,4 +1,4 @@
-"""What a run changed for its own sake and must be put back, whoever comes next: resized warehouses and dropped indexes.
+"""What a run changed for its own needs and must be restored, by itself or by a later one: resized warehouses and dropped indexes.
 
 Statements for the functions that change these in the same transaction (`publish.deferred`, `steps.warehouse`), and for the
 doctor, who looks for what dead runs left.

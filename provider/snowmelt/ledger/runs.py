@@ -14,7 +14,7 @@ from snowmelt.ledger.tables import MIGRATIONS
 from snowmelt.rights.postgres import LEDGER_RIGHTS, LEDGER_SCHEMA, READ_HELD, HeldRights, find_missing
 from snowmelt.vocabulary import Outcome
 
-#: Two first runs at once: one creates the tables, the other waits. The number is arbitrary, and nobody else's.
+#: Two first runs at once: one creates the tables, the other waits. The number is arbitrary, and used for nothing else.
 LOCK = "SELECT pg_advisory_xact_lock(5647382910)"
 SCHEMA_EXISTS = "SELECT to_regnamespace('snowmelt') IS NOT NULL"
 CREATE_SCHEMA = "CREATE SCHEMA snowmelt"

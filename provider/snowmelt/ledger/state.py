@@ -1,4 +1,4 @@
-"""The state of each target, in the ledger: which copy filled it and up to where. Written in the publish transaction alone."""
+"""The state of each target, in the ledger: which copy filled it, and how far. Written in the publish transaction alone."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def write_rows(cursor: psycopg.Cursor[Any], target: str, rows: int) -> None:
 
 
 def delete_state(cursor: psycopg.Cursor[Any], target: str) -> None:
-    """Nobody can say any more what the target is a copy of."""
+    """Delete the state: it is no longer known what the target is a copy of."""
     cursor.execute(DELETE_STATE, (target,))
 
 

@@ -14,7 +14,7 @@ Binary COPY compares widths only, so a wrong type is silent corruption: 1.5 as f
 4609434218613702656. Nothing passes here that the type table does not name. And the server itself changes values without an
 error (measured on PostgreSQL 18, binary COPY): numeric(4,2) rounds 12.345 to 12.35, varchar(3) cuts the spaces off
 `"abc  "`, timestamp(3) and time(3) round. So each value is compared with its column here,
-in Arrow, a column of a batch at a time. A batch that does not pass is looked at again value by value.
+in Arrow, a column of a batch at a time. A batch that does not pass is checked again value by value.
 """
 
 from __future__ import annotations
@@ -266,7 +266,7 @@ def _plain(array: pa.Array) -> pa.Array:
 
 
 def values_of(array: pa.Array) -> list[Any]:
-    """The values for Python: text as bytes (it may be no UTF-8), dates as days since 1970 (Python ends at year 9999)."""
+    """The values for Python: text as bytes (it may not be UTF-8), dates as days since 1970 (Python ends at year 9999)."""
     if pa.types.is_string(array.type):
         return list(array.cast(pa.binary()).to_pylist())
     if pa.types.is_date32(array.type):

@@ -1,6 +1,6 @@
 """SQL and bounds of waiting for another session that loads the same file.
 
-Claiming a file while another session may be loading it: a bounded wait, and an end to a session that has frozen.
+Claiming a file while another session may be loading it: a bounded wait, and the end of a session that has frozen.
 
 The other one is an earlier try of the same task that Airflow has given up: its worker froze, lost its network, or was only
 slow. If it still sends, it is waited for. If the server has waited for it in vain for minutes, its session is ended: its
@@ -55,11 +55,11 @@ Cursor = psycopg.Cursor[Any]
 class ClaimPatience:
     """Seconds."""
 
-    #: Between two looks at the other session.
+    #: Between two checks of the other session.
     look: float = 30.0
-    #: A session that has sent nothing for so long, while the server waits for it, is ended.
+    #: A session that has sent nothing for this long, while the server waits for it, is ended.
     silence: float = 300.0
-    #: Then the wait is over, and the task is tried again later.
+    #: Then the wait is over, and the task is retried later.
     give_up_after: float = 3600.0
 
 
@@ -81,9 +81,9 @@ def claim_patiently(
     key: str,
     patience: ClaimPatience | None = None,
 ) -> bool:
-    """Run `claim` in the open transaction; while it waits for another session's row, look after that session.
+    """Run `claim` in the open transaction; while it waits for another session's row, check that session.
 
-    :raises TargetUnavailable: the other one is still at it after `give_up_after`; it is named.
+    :raises TargetUnavailable: the other one still works after `give_up_after`; it is named.
     """
     patience = patience or ClaimPatience()
     name = load_session_name(run_id, key)
@@ -110,7 +110,7 @@ def claim_patiently(
             if now - started >= patience.give_up_after:
                 raise TargetUnavailable(
                     f"{key} is being loaded by another session{_describe(holders)}, for {now - started:.0f} s by now. Nothing was "
-                    "changed. It is tried again; end that session if it is stuck.",
+                    "changed. It is retried; end that session if it is stuck.",
                     topic=Topic.LOCK_TIMEOUT,
                 ) from error
         else:

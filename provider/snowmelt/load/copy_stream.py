@@ -13,13 +13,13 @@ from typing import Any, Self
 #: Bytes that may wait to be sent. Ten batches of a usual table; more gained nothing.
 QUEUE_BYTES = 16 << 20
 PROGRESS_SECONDS = 3.0
-#: How long the thread may take to notice that it is given up. It looks at every batch and every megabyte.
+#: How long the thread may take to notice that it is given up. It checks at every batch and every megabyte.
 _JOIN_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Bytes for the COPY, and the rows that they complete (0 where nobody knows, as in CSV)."""
+    """Bytes for the COPY, and the rows that they complete (0 where that is not known, as in CSV)."""
 
     data: bytes
     rows: int = 0
@@ -40,7 +40,7 @@ class _GivenUp(Exception):
 
 
 class Ahead:
-    """Runs an iterator in a thread, up to `limit` bytes ahead of whoever iterates over this.
+    """Runs an iterator in a thread, up to `limit` bytes ahead of its reader.
 
     An exception of the iterator is raised in the reader at once, before what still waits. Leaving the `with` block, by
     whatever exception, ends the thread and closes the iterator.

@@ -73,7 +73,7 @@ def split_records(pieces: Iterable[bytes]) -> Iterator[CsvRecord]:
 
 
 def collect_blocks(records: Iterable[CsvRecord], block_bytes: int = BLOCK_BYTES) -> Iterator[CsvBlock]:
-    """Records in blocks of at least so many bytes; the last one is smaller."""
+    """Records in blocks of at least that many bytes; the last one is smaller."""
     held: list[CsvRecord] = []
     size, number = 0, 1
     for record in records:
@@ -120,9 +120,9 @@ def _unmark(value: bytes | None, column: LoadColumn) -> bytes | None:
 
 
 def find_undecodable(row: dict[str, bytes | None], codec: str | None = None) -> str:
-    """The first column whose value is no text of the database: a NUL, bytes that are no UTF-8, a character that it does not have.
+    """The first column whose value is not a text of the database: a NUL, bytes that are not UTF-8, a character that it does not have.
 
-    :param codec: of the database, as `find_codec` gives it; None: not looked at.
+    :param codec: of the database, as `find_codec` gives it; None: not checked.
     :returns: the column's name; empty when there is none.
     """
     return next((name for name, value in row.items() if value is not None and not _is_text(value, codec)), "")

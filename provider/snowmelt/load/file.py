@@ -117,7 +117,7 @@ def _check_method(method: LoadMethod, file_format: FileFormat) -> None:
     :raises ConfigurationError: `auto`, which planning decides, or files of a format that the method does not take.
     """
     if method is LoadMethod.AUTO:
-        raise ConfigurationError("load_method is auto here; planning makes copy or aws_s3 of it.")
+        raise ConfigurationError("load_method is auto here; planning replaces it by copy or aws_s3.")
     obstacle = method.find_obstacle(file_format, Compression.NONE)
     if obstacle is not None:
         raise ConfigurationError(

@@ -118,8 +118,7 @@ def refuse_row(origin: str, rejected: RejectedRow) -> ValueRefused:
 def keep_value(value: Any) -> Any:
     """A Python value as `rejected_row.row` holds it: exact, but for texts of more than 4096 characters.
 
-    Numbers that JSON readers would round are written as text. What jsonb cannot hold (NUL, half a surrogate pair, bytes that are
-    no UTF-8) is written as {"escaped": …} with backslash escapes.
+    Numbers that JSON readers would round are written as text. What jsonb cannot hold (NUL, half a surrogate pair, bytes that are not UTF-8) is written as {"escaped": …} with backslash escapes.
     """
     if value is None or isinstance(value, bool):
         return value

@@ -31,7 +31,7 @@ _WRONG_SHAPE = "22P04"
 #: The stream itself is wrong, not one row: never to be laid to a row's charge.
 _WRONG_STREAM = "22P03"
 _NOT_NULL = "23502"
-#: Bytes that are no text, and characters that the database's encoding does not have.
+#: Bytes that are not text, and characters that the database's encoding does not have.
 _UNDECODABLE = frozenset({"22021", "22P05"})
 
 
@@ -47,12 +47,12 @@ class ServerFault:
 
     @property
     def wrong_shape(self) -> bool:
-        """Whether the line is no row at all: the file is damaged, or holds other columns."""
+        """Whether the line is not a row at all: the file is damaged, or holds other columns."""
         return self.state == _WRONG_SHAPE
 
     @property
     def undecodable(self) -> bool:
-        """Whether a value is no text, or none of the database's encoding; for CSV the server then names no column."""
+        """Whether a value is not a text, or not one of the database's encoding; for CSV the server then names no column."""
         return self.state in _UNDECODABLE
 
 
@@ -126,7 +126,7 @@ class Taken:
     """What PostgreSQL took of a file."""
 
     rows: int
-    #: It refused a row of the whole file, which was then sent from here, whoever fetched it at first.
+    #: It refused a row of the whole file, which was then sent from here; the server may have fetched it before.
     in_blocks: bool
 
 
@@ -134,7 +134,7 @@ def load_rows(cursor: Cursor, file: FileRows, rejected: RejectedRows, progress: 
     """Load the whole file; rows that PostgreSQL refused are in `rejected`.
 
     :raises ValueRefused: a row that PostgreSQL cannot hold, under the policy reject or beyond the limit.
-    :raises StagingError: the file is no file of these columns, or counts differ.
+    :raises StagingError: the file is not a file of these columns, or counts differ.
     """
     try:
         with _savepoint(cursor, release=False):  # the transaction ends soon; one way to the server less

@@ -33,7 +33,7 @@ from snowmelt.unload.manifest import StagedFile
 #: A transfer that breaks off is begun again this often; boto3 itself retries only until the first byte.
 _TRIES = 3
 _PAUSE_SECONDS = 0.5
-#: Between two looks at whether the load was given up.
+#: Between two checks of whether the load was given up.
 _PIECE_BYTES = 1 << 18
 #: Answers from this size on have memory of their own.
 _LARGE_BYTES = 2 << 20
@@ -51,7 +51,7 @@ def _allocate(size: int) -> pa.Buffer:
 
 
 class ObjectClosed(SnowmeltError):
-    """The load was given up while the object was being read; never seen outside of it."""
+    """The load was given up while the object was being read; never raised outside of it."""
 
 
 class S3Object:
@@ -183,7 +183,7 @@ class ReadAhead:
         self._pieces = {piece: self._pieces.get(piece) or self.fetch(piece) for piece in wanted}
 
     def fetch(self, piece: _Piece) -> Future[pa.Buffer]:
-        """Begin to fetch one range; whoever calls keeps it."""
+        """Begin to fetch one range; the caller keeps it."""
         start, end = piece
         return self._pool.submit(self._source.read_at, start, end - start)
 

@@ -85,7 +85,7 @@ def plan_vector(target: PostgresType) -> _Planned:
         if type(number) is int and element == pa.int32():
             return None if -(2**31) <= number < 2**31 else f"element {number} is out of range for {target}"
         if type(number) not in {int, float} or element == pa.int32():
-            return f"element {number!r} is no number of {target}"
+            return f"element {number!r} is not a number of {target}"
         try:
             struct.pack("<f", number)
         except (OverflowError, struct.error):

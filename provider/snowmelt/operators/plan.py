@@ -36,7 +36,7 @@ RUN_ID_KEY = "run_id"
 
 
 class MigrationPlanOperator(BaseOperator):
-    """Read the source and the target, cut the chunks, store the plan; a retry of the same DAG run finds it again.
+    """Read the source and the target, plan the chunks, store the plan; a retry of the same DAG run finds it again.
 
     Returns a list of {chunk, label}, one entry for each unload task; empty in mode `load`, which has nothing to unload.
 

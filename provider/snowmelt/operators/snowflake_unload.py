@@ -107,7 +107,7 @@ class _UnloadOperator(BaseOperator):
                 cancel_query(session, self._query_id)
 
     def note_submitted(self, submitted: Mapping[str, Any]) -> None:
-        """Record which query it is for those who watch; by itself the operator knows no ledger."""
+        """Record which query it is for the pages; by itself the operator has no ledger."""
 
     def _submit(self, session: Any, request: UnloadRequest, store: Any) -> dict[str, Any]:
         """The running or finished query of an earlier try, or a new one.
@@ -118,7 +118,7 @@ class _UnloadOperator(BaseOperator):
 
         found = find_submitted(session, store.get(QUERY_KEY) if store is not None else None, request)
         if found is not None:
-            self.log.info("Going on with query %s, which an earlier try submitted", found["query_id"])
+            self.log.info("Waiting for query %s, which an earlier try submitted", found["query_id"])
             return found
         submitted = submit_unload(session, request)
         if store is not None:
@@ -174,7 +174,7 @@ class SnowflakeUnloadToS3Operator(_UnloadOperator):
     :param max_file_size_mb: upper bound of a file, in MiB.
     :param warehouse: None: the connection's.
     :param statement_timeout: seconds after which Snowflake cancels the query; None: the account's setting.
-    :param poll_interval: seconds between two looks at the query.
+    :param poll_interval: seconds between two checks of the query.
     """
 
     template_fields: Sequence[str] = ("source", "path", "source_filter", "snapshot", "columns")

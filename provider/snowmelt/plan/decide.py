@@ -118,7 +118,7 @@ def _find_numbers(request: MigrationRequest, tables: TableFacts, columns: Column
 def plan_fitting_columns(
     request: MigrationRequest, tables: TableFacts, statistics: SourceStatistics
 ) -> ColumnPlan:
-    """The columns as the values ask for them: numbers of a new target as narrow as they fit.
+    """The columns as the values need them: numbers of a new target in the smallest type that they fit.
 
     :raises SchemaError: numbers have outgrown the existing target, each with the ALTER that takes them.
     """
@@ -138,7 +138,7 @@ def plan_fitting_columns(
 
 
 def report_nanoseconds(request: MigrationRequest, statistics: SourceStatistics) -> str | None:
-    """What the run says of digits beyond the microsecond; None: there are none.
+    """What the run reports of digits beyond the microsecond; None: there are none.
 
     :raises ValueRefused: the policy refuses them.
     """
@@ -152,7 +152,7 @@ def ask_bounds(
     snapshot: str | None,
     rows: int,
 ) -> str | None:
-    """The query for the chunks' bounds; None: the table is not cut.
+    """The query for the chunks' bounds; None: the table is one chunk.
 
     :param rows: that the run copies.
     """

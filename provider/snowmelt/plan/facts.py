@@ -73,7 +73,7 @@ class Start:
 
     #: The watermark that an incremental run starts from: the published one, else the target's own highest; None: everything.
     watermark: str | None = None
-    #: All rows are taken although the target has rows, and those that the source does not have are removed.
+    #: All rows are copied although the target has rows, and those that the source does not have are deleted.
     reload: bool = False
     #: Why, one line each.
     reasons: tuple[str, ...] = ()
@@ -96,9 +96,9 @@ class Facts:
     #: Where an incremental run starts.
     start: Start
     snapshot: Snapshot
-    #: The bounds' buckets; None where the table is not cut.
+    #: The bounds' buckets; None where the table is one chunk.
     buckets: tuple[Bucket, ...] | None = None
-    #: Rows that the run's filter alone selects at the snapshot, for an incremental run: as many the whole target must have.
+    #: Rows that the run's filter alone selects at the snapshot, for an incremental run: the whole target must have as many.
     scope_rows: int | None = None
 
 

@@ -106,11 +106,11 @@ class Plan:
     max_delete_percent: int = 100
     #: Percent of the target's rows by which a full run may shrink it.
     max_shrink_percent: int = 100
-    #: What the target's state will be the state of; None: the run leaves no state (unload, test, load).
+    #: The scope that the target's state will name; None: the run leaves no state (unload, test, load).
     scope: Scope | None = None
-    #: Rows of the source in that scope at the snapshot: as many the whole target must have. None: they were not counted.
+    #: Rows of the source in that scope at the snapshot: the whole target must have as many. None: they were not counted.
     scope_rows: int | None = None
-    #: Incremental: all rows are taken, and those that the source does not have are removed (on_change = full).
+    #: Incremental: all rows are copied, and those that the source does not have are deleted (on_change = full).
     reload: bool = False
     #: Incremental: a backfill of a window, which leaves the watermark where it is.
     backfill: bool = False
@@ -218,7 +218,7 @@ def parse_plan(stored: Mapping[str, Any], request: Mapping[str, Any]) -> Plan:
 
 
 def _upgrade(values: Mapping[str, Any], request: MigrationRequest) -> dict[str, Any]:
-    """A plan of form 1 in the present form."""
+    """A plan of form 1 in the current form."""
     keys = values.get("keys")
     return {
         **values,

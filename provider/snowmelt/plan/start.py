@@ -1,6 +1,6 @@
 """Where an incremental run starts: at the published watermark, at everything, or not at all. Pure.
 
-A watermark is obeyed only where the target is as the last published run left it and the copy is still the same (`state.py`).
+A watermark is used only where the target is as the last published run left it and the copy is still the same (`state.py`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from snowmelt.vocabulary import Mode, OnChange
 
 
 def build_scope(request: MigrationRequest, tables: TableFacts, columns: ColumnPlan) -> Scope:
-    """What the target's state will be the state of."""
+    """The scope that the target's state will name."""
     return Scope(
         source=str(request.source),
         created_on=tables.created_on,
@@ -107,7 +107,7 @@ def check_watermark_type(type_: SnowflakeType, column: str, *, text_allowed: boo
 
 
 def is_beyond(type_: SnowflakeType, watermark: str | None, snapshot: str | None) -> bool:
-    """Whether a watermark is later than the snapshot, so that obeying it would skip the rows that come until then.
+    """Whether a watermark is later than the snapshot, so that starting at it would skip the rows that come until then.
 
     :param watermark: as a bound's text.
     :param snapshot: as Snowflake printed it, in UTC.

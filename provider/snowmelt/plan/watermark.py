@@ -24,7 +24,7 @@ _TARGET_TEXT = {
 }
 
 
-#: Snowflake type → how far an incremental run reaches back by default, and the bound less so much: {0} the bound, {1} the number.
+#: Snowflake type → how far an incremental run reaches back by default, and the bound less that overlap: {0} the bound, {1} the number.
 _OVERLAPS = {
     "NUMBER": (0, "{0} - {1:d}"),
     "DATE": (1, "DATEADD('day', -{1:d}, {0})"),
@@ -81,7 +81,7 @@ def build_window(column: str, type_: SnowflakeType, start: datetime, end: dateti
 def build_highest(column: str, type_: SnowflakeType, until: str | None = None) -> str:
     """The Snowflake expression for the highest watermark, as a bound's text; NULL when there is none.
 
-    :param until: a snapshot, as Snowflake printed it: watermarks beyond it are left aside.
+    :param until: a snapshot, as Snowflake printed it: watermarks beyond it are ignored.
     """
     value = build_ordered(type_, snowflake_identifier(column))
     if until is not None:

@@ -110,7 +110,7 @@ class Pace:
         self._marks: deque[Mark] = deque([Mark(0.0, 0, 0)])
 
     def mark(self, *, seconds: float, rows: int, size: int) -> None:
-        """Note that so many rows and bytes were copied so many seconds after the start."""
+        """Record the rows and bytes that were copied up to a moment, in seconds after the start."""
         self._marks.append(Mark(seconds, rows, size))
         # One mark at or before the window's start stays: the rate is taken over the whole window.
         while len(self._marks) > 2 and self._marks[1].seconds <= seconds - self._window:  # noqa: PLR2004 - the ends

@@ -108,7 +108,7 @@ def _file_piece(
     elif live is not None:
         word = "running"
     else:
-        # A batch's task runs while its later files still wait; a task that is through without the file is none of its.
+        # A batch's task runs while its later files still wait; a task that ended did not load this file.
         word = task.word if task is not None else "waiting"
         word = {"running": "queued", "done": "waiting"}.get(word, word)
     done = int(row["rows"]) if loaded else int(live["rows"]) if live is not None else 0

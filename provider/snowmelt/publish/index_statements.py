@@ -23,7 +23,7 @@ class BuildStep:
     #: For a log line or an error: `unique index "orders_by_number"`.
     what: str
     statements: tuple[str, ...]
-    #: Columns whose values must be unique, where they are plain columns: to show the rows that are in the way.
+    #: Columns whose values must be unique, where they are plain columns: to list the rows that break it.
     key: tuple[str, ...] = ()
     #: Whether a lock on another table is needed, so that the wait for it has to be bounded.
     locks_others: bool = False

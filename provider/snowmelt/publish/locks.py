@@ -1,6 +1,6 @@
 """Waiting for locks without holding up others, and for transactions that are older than a load.
 
-Whoever waits here must hold no lock on the target, not even a reader's: someone's ALTER TABLE would queue behind it, and every
+A caller must hold no lock on the target, not even a reader's: someone's ALTER TABLE would queue behind it, and every
 reader behind that. Reading the catalog leaves none (looked up in pg_locks, PostgreSQL 15 and 18); counting the rows does, so it is
 done in a savepoint that is rolled back.
 """
@@ -103,7 +103,7 @@ def hold_lock(
     that a reader never queues for longer than one.
 
     :param lock: the statement.
-    :param where: the table, for the message; `oid`: to name who is in the way.
+    :param where: the table, for the message; `oid`: to name the session that holds it.
     :raises TargetUnavailable: not granted within `patience.give_up_after`.
     """
     started = time.monotonic()
@@ -124,7 +124,7 @@ def hold_lock(
             if time.monotonic() + pause - started > patience.give_up_after:
                 raise TargetUnavailable(
                     f"{where} stayed locked for {time.monotonic() - started:.0f} s ({attempts} tries of {patience.lock_timeout:g} s each"
-                    f"{_holders(cursor, oid)}). Nothing was changed. It is tried again; end the session that is in the way if it is stuck.",
+                    f"{_holders(cursor, oid)}). Nothing was changed. It is retried; end the blocking session if it is stuck.",
                     topic=Topic.LOCK_TIMEOUT,
                 ) from error
         time.sleep(pause)
@@ -150,7 +150,7 @@ def wait_for_snapshots(cursor: Cursor, seconds: float, *, where: str) -> None:
             )
             raise TargetUnavailable(
                 f"{where} is not replaced: {len(waiting)} transaction(s) that began before the load ended are still open after "
-                f"{seconds:g} s ({listed}). One that reads the table afterwards would see a part of it. It is tried again; end them, or "
+                f"{seconds:g} s ({listed}). One that reads the table afterwards would see a part of it. It is retried; end them, or "
                 "raise snapshot_wait."
             )
         time.sleep(pause)

@@ -13,9 +13,9 @@ from snowmelt.vocabulary import Duplicates, PublishMethod
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockPatience:
-    """How long to queue for a lock, and how long to keep coming back. All in seconds.
+    """How long to queue for a lock, and how long to retry. All in seconds.
 
-    Whoever waits for ACCESS EXCLUSIVE makes every later reader queue behind: `lock_timeout` bounds that.
+    A session that waits for ACCESS EXCLUSIVE makes every later reader queue behind it: `lock_timeout` bounds that.
     """
 
     #: Above PostgreSQL's deadlock_timeout (1 s): a running autovacuum gives way only to those who wait that long.

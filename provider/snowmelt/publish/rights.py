@@ -30,7 +30,7 @@ class Publishing(Protocol):
 
     @property
     def policies(self) -> Policies:
-        """What happens to what does not fit by itself."""
+        """What happens to a row, name or change that does not fit."""
 
 
 def publish_method(publishing: Publishing) -> PublishMethod | None:

@@ -94,7 +94,7 @@ def check_removed(cursor: Cursor, request: PublishRequest, deleted: int, trigger
         raise VerificationError(
             f"The source no longer has {deleted:,} of the {before:,} rows of {request.target} "
             f"({deleted * 100 / before:.1f} %), and a run may remove {limit} % at most (max_delete_percent). Nothing was changed. "
-            "Look whether the source or the source_filter lost rows by mistake; if not, raise max_delete_percent and start a new run, "
+            "Check whether the source or the source_filter lost rows by mistake; if not, raise max_delete_percent and start a new run, "
             "or copy the table by mode full."
         )
 
@@ -138,7 +138,7 @@ def _find_unmerged(cursor: Cursor, request: PublishRequest) -> str:
 
 def _find_missing(rows: int, found: int) -> str:
     if found > rows:
-        return f"{found - rows:,} rows outlived its DELETE"
+        return f"{found - rows:,} rows remain after its DELETE"
     return "" if found == rows else f"Of {rows:,} staged rows {found:,} arrived"
 
 

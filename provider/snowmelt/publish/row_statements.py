@@ -5,7 +5,7 @@ written (measured: 5.1 s for a million rows with three B-trees), and a transacti
 table, for TRUNCATE is not MVCC-safe (PostgreSQL, "Concurrency Control: Caveats"). The price: the table holds both until
 (auto)vacuum has cleared the old rows, and takes that much room for good.
 
-A merge holds SHARE ROW EXCLUSIVE on the target: others read, nobody else writes. So UPDATE and INSERT are two plain
+A merge holds SHARE ROW EXCLUSIVE on the target: others can read, but not write. So UPDATE and INSERT are two plain
 statements whose counts are exact, and a unique index on the key is a matter of speed, not of right or wrong. Measured on
 PostgreSQL 18, a million rows by primary key, all changed: UPDATE 13.7 s, INSERT … ON CONFLICT 18.9 s; ten thousand: no difference.
 """

@@ -39,7 +39,7 @@ def publish_rows(
     before: int | None,
     started: float,
 ) -> PublishResult:
-    """Bring the staged rows into the target, and look whether they are there.
+    """Write the staged rows into the target, and check that they are there.
 
     :param target: as it was read before; its columns must be the same under the lock.
     """
@@ -52,7 +52,7 @@ def publish_rows(
         again = read_details(cursor, request.schema, request.table)
         if again is None or (again.oid, again.columns) != (target.oid, target.columns):
             raise TargetUnavailable(
-                f"{request.target} was changed at the moment of its publish. It is tried again."
+                f"{request.target} was changed at the moment of its publish. It is retried."
             )
         facts = check_publishable(cursor, request.intent)  # a foreign key made since would cascade
         return _write(cursor, request, rows, facts)

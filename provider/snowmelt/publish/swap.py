@@ -227,7 +227,7 @@ def publish_first(
 ) -> PublishResult:
     """Rename the staging table to a name that nothing has.
 
-    :param surplus: rows that were taken out of it, of keys that stood in several rows.
+    :param surplus: rows that were taken out of it, of keys that were in several rows.
     """
     if request.snapshot_wait is not None:
         wait_for_snapshots(cursor, request.snapshot_wait, where=request.target)
@@ -278,7 +278,7 @@ def publish_swap(
     def switch() -> None:
         if read_details(cursor, request.schema, request.table) != target:
             raise TargetUnavailable(
-                f"{request.target} was changed at the moment of its publish. It is tried again."
+                f"{request.target} was changed at the moment of its publish. It is retried."
             )
         check_publishable(cursor, request.intent)
         values = _read_sequences(cursor, request.schema, target, prepared)

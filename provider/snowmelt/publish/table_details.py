@@ -1,4 +1,4 @@
-"""Everything that makes a PostgreSQL table what it is, beside its rows: read in one statement, so that a swap can carry it over.
+"""All properties of a PostgreSQL table beside its rows: read in one statement, so that a swap can carry it over.
 
 Sources: PostgreSQL "System catalogs", "System information functions" (pg_get_indexdef, pg_get_constraintdef, aclexplode).
 Columns of pg_constraint that came after version 15 are read through to_jsonb, which yields NULL where the column is missing.

@@ -1,4 +1,4 @@
-"""In what two tables differ that should be alike: the last look before a staging table takes the target's place."""
+"""The differences of two tables that should be alike: the last check before a staging table takes the target's place."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def read_target(connection: Connection, schema: str, table: str) -> TargetTable 
 def read_obstacles(connection: Connection, intent: PublishIntent) -> tuple[Obstacle, ...]:
     """Everything that stops the intended publish, each with what to do; for planning and the doctor, before anything is unloaded.
 
-    A merge's key that no unique index guarantees is looked for in the target's rows: that reads the whole table.
+    A merge's key that no unique index guarantees is checked in the target's rows: that reads the whole table.
     """
     with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:
         facts = list(read_facts(cursor, intent))

@@ -144,7 +144,7 @@ def _take_turn(connection: Connection, cursor: Cursor, request: PublishRequest) 
             cursor.execute(LOCK_NAME, (request.target,))
     except errors.LockNotAvailable as error:
         raise TargetUnavailable(
-            f"Another publish into {request.target} has not ended after {request.patience.give_up_after:g} s. It is tried again."
+            f"Another publish into {request.target} has not ended after {request.patience.give_up_after:g} s. It is retried."
         ) from error
 
 
@@ -153,7 +153,7 @@ def _read_staging(cursor: Cursor, request: PublishRequest) -> tuple[TableDetails
     if staging is None:
         raise TargetError(
             f"The staging table {request.schema}.{request.staging} is missing, so run {request.run_id} cannot be published into "
-            f"{request.target}: it was dropped, or it is published already. Look into snowmelt.run; start a new run if it is not."
+            f"{request.target}: it was dropped, or it is published already. Check snowmelt.run; start a new run if it is not."
         )
     mark = read_mark(staging, request.schema, request.staging, request.run_id, request.table)
     if mark.kind not in {"new", STRATEGIES[request.method].staging_kind}:

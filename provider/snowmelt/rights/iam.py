@@ -146,7 +146,7 @@ def build_bucket_policy(place: StagedPlace, principals: Mapping[Principal, str])
 
 
 def build_snowflake_trust(iam_user_arn: str, external_id: str) -> str:
-    """Who may take Snowflake's role: the user of your Snowflake account, by the id of your integration."""
+    """Who may assume Snowflake's role: the user of your Snowflake account, by the id of your integration."""
     return _trust(
         "SnowflakeTakesThisRole",
         {"AWS": iam_user_arn},
@@ -155,7 +155,7 @@ def build_snowflake_trust(iam_user_arn: str, external_id: str) -> str:
 
 
 def build_database_trust(account: str, database_arn: str) -> str:
-    """Who may take the import role: one database instance or cluster of your account."""
+    """Who may assume the import role: one database instance or cluster of your account."""
     return _trust(
         "DatabaseTakesThisRole",
         {"Service": "rds.amazonaws.com"},

@@ -60,14 +60,14 @@ class SetupFacts:
     bucket_account: str | None = None
     #: Of the bucket.
     aws_region: str | None = None
-    #: The IAM role that Snowflake takes to write.
+    #: The IAM role that Snowflake assumes to write.
     iam_role: str = "snowmelt-snowflake"
     #: The IAM role of the database instance, for aws_s3 alone.
     rds_role: str = "snowmelt-rds-import"
     #: Both as DESC INTEGRATION shows them, after snowflake.sql was run.
     iam_user_arn: str | None = None
     external_id: str | None = None
-    #: The key that encrypts the bucket, where one of one's own does.
+    #: The key that encrypts the bucket, where one of your own does.
     kms_key_arn: str | None = None
     rds_arn: str | None = None
     #: In Snowflake; to the letter.

@@ -31,7 +31,7 @@ def build_steps(scope: SetupScope, *, command: str) -> str:
     steps = [
         f"**Snowflake**, as ACCOUNTADMIN: run `snowflake.sql`.{_key_note(facts)}",
         _trust_step(scope, command),
-        f"**AWS**: make the role that Snowflake takes.\n\n{_role_commands(facts.iam_role, 'iam-trust-policy.json', 'iam-snowflake-policy.json')}",
+        f"**AWS**: make the role that Snowflake assumes.\n\n{_role_commands(facts.iam_role, 'iam-trust-policy.json', 'iam-snowflake-policy.json')}",
         "**AWS**: give `iam-read-policy.json` to the user or role that Airflow's workers run under."
         + (
             " And `iam-cleanup-policy.json` to the one of the connection `aws_cleanup`."

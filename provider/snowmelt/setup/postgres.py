@@ -32,7 +32,7 @@ _RDS_HEAD = """\
 
 _OWNED = """\
 -- Targets that are swapped (or get columns by schema_drift, or have their indexes dropped by defer_indexes) are changed in ways that only
--- their owner may. A target that Snowmelt makes is its own; give it one that is there already by taking the dashes away, or set
+-- their owner may. A target that Snowmelt makes is its own; give it one that is there already by removing the dashes, or set
 -- "publish": "replace" in the configuration, which needs rights on its rows alone. Who gives a table away has to be a member of the role
 -- that gets it.
 -- GRANT {role} TO CURRENT_USER;"""

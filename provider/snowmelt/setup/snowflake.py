@@ -31,7 +31,7 @@ _KINDS = """\
 
 _REPLACED = """\
 -- A source that is replaced (CREATE OR REPLACE, dbt) loses its grants, unless it is made with COPY GRANTS (in dbt: copy_grants). Where
--- it is not, take the dashes away, or give --future-grants: SELECT then holds for every object of that kind that is made there."""
+-- it is not, remove the dashes, or give --future-grants: SELECT then holds for every object of that kind that is made there."""
 
 
 def build_snowflake_sql(scope: SetupScope) -> str:
@@ -43,7 +43,7 @@ def build_snowflake_sql(scope: SetupScope) -> str:
             [*_create_role(scope), *grant_statements(_warehouse(scope), role)],
         ),
         (
-            "-- Where it writes: Snowflake takes an IAM role of yours, so that no key is needed.",
+            "-- Where it writes: Snowflake assumes an IAM role of yours, so that no key is needed.",
             [*_create_place(scope), *grant_statements(_place(scope), role)],
         ),
         (f"-- What it reads.\n{_KINDS}", list(grant_statements(_sources(scope), role))),

@@ -1,11 +1,11 @@
 """The functions that a source filter may call: Snowflake's own that look at nothing but their arguments and the session.
 
-A list of what is allowed, since nobody can list what is not: a function of somebody's own (which Snowflake calls by its
+A list of what is allowed, since what is not cannot be listed: a user-defined function (which Snowflake calls by its
 bare name, too, when it is in the session's schema) may call a service outside, write, or answer differently each time.
 Source: Snowflake "All functions (alphabetical)", scalar, context and geospatial ones; no UDF can take a system function's name.
 
 The list is ours, and not the parser's registry: sqlglot 30 knows 755 names of functions in its Snowflake dialect, those of all
-other databases among them (LEVENSHTEIN, SAFE_DIVIDE, READ_CSV), which in Snowflake anybody can give to a function of their own;
+other databases among them (LEVENSHTEIN, SAFE_DIVIDE, READ_CSV), which in Snowflake can be names of user-defined functions;
 it lacks 55 of these; and its next version may know others.
 """
 
@@ -48,7 +48,7 @@ FUNCTIONS = frozenset(
     WIDTH_BUCKET XMLGET YEAR YEAROFWEEK YEAROFWEEKISO ZEROIFNULL
     """.split()
 )
-#: Words that precede a bracket and are no calls.
+#: Words that precede a bracket and are not calls.
 _WORDS = frozenset(
     """
     ALL AND ANY AS BETWEEN CASE DISTINCT ELSE ESCAPE FROM ILIKE IN IS LIKE NOT OR RLIKE THEN WHEN XOR

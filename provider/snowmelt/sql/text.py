@@ -180,7 +180,7 @@ def _cut(text: str) -> str:
 
 
 class UnreadableError(ValueError):
-    """The text is no SQL expression; the message says from which of its characters on."""
+    """The text is not an SQL expression; the message names the character where the fault begins."""
 
 
 def read_between(before: str, text: str, after: str) -> list[exp.Expr | None]:

@@ -1,4 +1,4 @@
-"""Loading a manifest into an existing table without a plan: for the load operator by itself, in anyone's DAG."""
+"""Loading a manifest into an existing table without a plan: for the load operator by itself, in any DAG."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def prepare_manifest(
     look = look_for_chunks(s3, manifest.chunks)
     if not look.complete:
         raise StagingUnavailable(
-            f"{len(look.missing)} staged files are not in S3, for example {look.missing[0]}. It is tried again."
+            f"{len(look.missing)} staged files are not in S3, for example {look.missing[0]}. It is retried."
         )
     staged_format = FileFormat(manifest.file_format)
     planned = plan_staged_columns(manifest.columns, target.columns, None, staged_format)

@@ -1,4 +1,4 @@
-"""Planning a run: reads what there is to know, has the plan decided, stores it in the ledger once."""
+"""Planning a run: read the facts, decide the plan, store it in the ledger once."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def find_unfinished(
             f"Run {request.run_id} was planned under another configuration, and a plan is kept: {'; '.join(changes)}. "
             "Put the old values back to finish this run, or start a new one."
         )
-    log.info("Going on with run %s, which was begun as %s and is not published", request.run_id, plan.mode)
+    log.info("Resuming run %s, which began as %s and is not published", request.run_id, plan.mode)
     write_resumed(postgres, request.run_id, identity.dag_id, identity.dag_run_id)
     return plan
 
@@ -183,7 +183,7 @@ def read_facts(
     """What else the plan depends on; each question is decided from the answers before it.
 
     :param at: Snowflake's time when the planning began.
-    :raises SchemaError, ConfigurationError, ValueRefused: as soon as an answer stops the run.
+    :raises SchemaError, ConfigurationError, ValueRefused: with the first thing that stops the run.
     """
     columns = decide.plan_table_columns(request, tables)
     refuse_obstacles(sessions.postgres, plan_intent(request, columns))
@@ -280,7 +280,7 @@ def _log_start(request: MigrationRequest, identity: RunIdentity, start: Start) -
         log.info("Backfilling %s from %s to before %s", request.watermark_column, *identity.window)
     elif start.reload:
         log.warning(
-            "All rows are taken again and compared by key, since these changed: %s", "; ".join(start.reasons)
+            "All rows are copied and merged by key, since these changed: %s", "; ".join(start.reasons)
         )
     else:
         watermark = start.watermark or "(none: everything)"
@@ -322,7 +322,7 @@ def _limit_watermark(
         0
     ][1]
     log.warning(
-        "The highest watermark of %s, %s, is beyond the snapshot %s: it is not obeyed, and the rows beyond are copied again each time",
+        "The highest watermark of %s, %s, is beyond the snapshot %s: it does not become the watermark, and each run copies the rows beyond it again",
         request.source, snapshot.statistics.watermark, snapshot.at,
     )  # fmt: skip
     statistics = replace(snapshot.statistics, watermark=None if found is None else str(found))

@@ -41,12 +41,12 @@ from snowmelt.vocabulary import Duplicates, Mode, Outcome, PublishMethod
 
 log = logging.getLogger(__name__)
 
-#: Counts the distinct keys of the source at the snapshot; None: nobody can be asked.
+#: Counts the distinct keys of the source at the snapshot; None: they cannot be counted.
 CountKeys = Callable[[], int | None]
 
 
 def resolve_keys(connection: psycopg.Connection[Any], request: PublishRequest) -> None:
-    """Refuse keys that a merge would refuse, and take out the rows that the last of their key overrules. Safe to repeat.
+    """Refuse keys that a merge would refuse, and remove the rows that are not the last of their key. Safe to repeat.
 
     How many went is kept in the staging table's mark, in the same transaction: the publish counts them with the others.
     Nothing is done for another method, and where the target is there.
@@ -258,7 +258,7 @@ def _verified_contents(report: Mapping[str, Any]) -> str | None:
 
 
 def _refuse_overtaken(cursor: psycopg.Cursor[Any], plan: Plan) -> None:
-    """Rows of an older snapshot never go over those of a later one. Loading old files again is asked for, and an append adds."""
+    """Rows of an older snapshot never replace those of a later one. A load of old files is requested, and an append adds rows."""
     if plan.mode == Mode.LOAD or publish_method(plan) is PublishMethod.APPEND:
         return
     other = ledger.read_overtaken(cursor, plan.run_id)

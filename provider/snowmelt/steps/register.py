@@ -29,7 +29,7 @@ class RegisteredFiles:
     """The run's files."""
 
     batches: tuple[Batch, ...]
-    #: Those of the keys, in a catch-up with reconcile_deletes.
+    #: Those of the keys, in an incremental run with reconcile_deletes.
     key_batches: tuple[Batch, ...]
     files: int
     rows: int
@@ -186,5 +186,5 @@ def _write_manifest(
         len(manifest.files),
     ):
         raise StagingUnavailable(
-            f"s3://{manifest.bucket}/{key} does not hold what was just written to it. It is tried again."
+            f"s3://{manifest.bucket}/{key} does not hold what was just written to it. It is retried."
         )

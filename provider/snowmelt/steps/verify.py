@@ -87,10 +87,10 @@ def verify_run(
 
     A run that is published already was verified before: what was recorded then is returned.
 
-    The keys of a catch-up with reconcile_deletes are verified in the same way, and first.
+    The keys of an incremental run with reconcile_deletes are verified in the same way, and first.
 
     :param snowflake: opens a session; only called when fingerprints are compared.
-    :raises VerificationError: naming every difference; nothing is published then, and the staging table stays for a look.
+    :raises VerificationError: naming every difference; nothing is published then, and the staging table stays.
     """
     try:
         return _read_published(postgres, plan) or _verify(postgres, plan, snowflake)
@@ -155,5 +155,5 @@ def _refuse(postgres: psycopg.Connection[Any], plan: Plan, summary: dict[str, An
     write_verification(postgres, plan.run_id, summary, error)
     raise VerificationError(
         f"{plan.source} → {plan.target}, run {plan.run_id}: {error}. Nothing was published; the rows are in "
-        f"{plan.target_schema}.{plan.staging_table} for a look. Clear the task `load` to load what is missing, or start a new run."
+        f"{plan.target_schema}.{plan.staging_table}, where you can look at them. Clear the task `load` to load what is missing, or start a new run."
     )

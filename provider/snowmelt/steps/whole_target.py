@@ -26,13 +26,13 @@ Cursor = psycopg.Cursor[Any]
 class WholeTarget:
     """The whole target beside the source, as counted in the publish transaction."""
 
-    #: How both were compared; `rows` says that their numbers were.
+    #: How both were compared: `rows` means by their numbers of rows.
     compared: str = "rows"
     #: Rows of the source at the snapshot under the filter; None where they were not counted.
     source_rows: int | None
     #: Rows of the target after the publish.
     target_rows: int
-    #: At least so many rows of the source are not in the target, or the other way round.
+    #: At least this many rows of the source are not in the target, or of the target not in the source.
     missing: int = 0
     extra: int = 0
     #: Why a difference is allowed; empty without one.
@@ -75,7 +75,7 @@ def check_whole_target(
         raise VerificationError(
             f"{plan.target} would not be the whole of {plan.source}: the source has {expected:,} rows at the snapshot "
             f"{plan.snapshot}, the target would have {rows:,}: {what}. Nothing was published. Something changed the target since it was "
-            "filled, or rows came in below the watermark. Run mode full, or set on_change to full and start a new run."
+            "filled, or rows were added below the watermark. Run mode full, or set on_change to full and start a new run."
         )
     if whole.reason:
         log.warning(
@@ -85,7 +85,7 @@ def check_whole_target(
 
 
 def _find_reason(plan: Plan, missing: int, extra: int, set_aside: int) -> str:
-    """The policy that allows the difference; empty when none does, or there is none."""
+    """The policy that allows the difference; empty without one, or without a difference."""
     appends = plan.mode is Mode.FULL and plan.publish is PublishMethod.APPEND
     keeps = plan.mode is Mode.INCREMENTAL and plan.keys is None
     reasons = (
@@ -102,7 +102,7 @@ def _find_reason(plan: Plan, missing: int, extra: int, set_aside: int) -> str:
 
 
 def _read_missing(cursor: Cursor, plan: Plan) -> int:
-    """Rows that earlier runs have set aside, where this one goes on from theirs."""
+    """Rows that earlier runs have set aside, where this run goes on from their state."""
     if plan.mode is not Mode.INCREMENTAL or plan.reload:
         return 0
     state = read_state(cursor, plan.target)
@@ -110,7 +110,7 @@ def _read_missing(cursor: Cursor, plan: Plan) -> int:
 
 
 def _refuse_shrink(plan: Plan, result: PublishResult, rows: int) -> None:
-    """A source that lost its rows by accident does not take those of the target with it."""
+    """Refuse to empty the target because the source lost its rows by accident."""
     before = result.rows_before
     replaces = plan.mode is Mode.FULL and plan.publish is not PublishMethod.APPEND
     if not before or not (replaces or plan.reload) or rows >= before:
@@ -122,13 +122,12 @@ def _refuse_shrink(plan: Plan, result: PublishResult, rows: int) -> None:
         return
     raise VerificationError(
         f"{plan.target} has {before:,} rows and would have {rows:,}: {shrunk:.1f} % less, and a run may shrink it by "
-        f"{plan.max_shrink_percent} % at most (max_shrink_percent), never to nothing. Nothing was published. Look whether the source or "
-        "the source_filter lost rows by mistake; if not, set max_shrink_percent to 100 for one run."
+        f"{plan.max_shrink_percent} % at most (max_shrink_percent), never to nothing. Nothing was published. Check whether the source or the source_filter lost rows by mistake; if not, set max_shrink_percent to 100 for one run."
     )
 
 
 def record_state(cursor: Cursor, plan: Plan, whole: WholeTarget) -> None:
-    """What the target's state is from now on. A load of existing files and an append leave none: nobody can say what it is of."""
+    """Record the target's new state. A load of existing files and an append leave none: it is not known what the target is a copy of."""
     if plan.backfill:
         write_rows(cursor, plan.target, whole.target_rows)
         return

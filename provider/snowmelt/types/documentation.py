@@ -65,7 +65,7 @@ _BOTTOM = """\
 - **Computed columns** (kind VIRTUAL in DESCRIBE TABLE, as all columns of external tables) are copied with their values. Leave one out
   by `columns.exclude`.
 - **Rows that do not fit.** `bad_rows: reject` (the default) rolls the file back and names file, row and column;
-  `quarantine` sets such rows aside in `snowmelt.rejected_row`, by each way in, up to `quarantine_limit` rows of the run.
+  `quarantine` sets such rows aside in `snowmelt.rejected_row`, by every load method, up to `quarantine_limit` rows of the run.
 - **Encodings.** Files are UTF-8. A database in another encoding gets each text converted by PostgreSQL; a character that it does
   not have is a row that does not fit.
 - **Masks.** `columns.mask` copies an expression in place of a column, such as `SHA2("Name")` with type `VARCHAR(64)`. It is one
@@ -88,7 +88,7 @@ at planning by name. Three ways out: leave the column out (`columns.exclude`); c
 | VARCHAR that holds JSON into jsonb | `PARSE_JSON("C")` | VARIANT |
 | VECTOR into text (for pgvector: `'[1,2]'::vector`) | `TO_JSON(CAST("C" AS ARRAY))` | VARCHAR |
 
-## What only a live account can tell
+## What only a live account can show
 
 `airflow dags test migration_doctor` asks your account about all of these ([live-account.md](live-account.md)).
 

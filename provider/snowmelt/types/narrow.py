@@ -1,7 +1,7 @@
-"""Narrow numbers: smallint, integer or bigint for a whole number whose values fit, where its declared digits would ask for more.
+"""Narrow numbers: smallint, integer or bigint for a whole number whose values fit, where its declared digits would need more.
 
 Snowflake's INT and BIGINT are NUMBER(38,0), whose own place is numeric(38,0): twice the bytes of a bigint, and slower to
-load, index and join. What the values are is asked once, by the census. Each value is still checked while loading.
+load, index and join. The range of the values is read once, with the source statistics. Each value is still checked while loading.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Range:
 
 
 def find_measured(columns: Iterable[Column], chosen: Iterable[str] = ()) -> dict[str, str]:
-    """Source column → expression, of the whole numbers whose range the census asks.
+    """Source column → expression, of the whole numbers whose range the source statistics ask for.
 
     :param chosen: source columns whose type the configuration says: they are left as they are.
     """

@@ -96,12 +96,12 @@ _WHY_NOT = {
     (Form.DOUBLE, "real"): "it keeps 24 of the 53 bits",
     (Form.TEXT, "character"): "it pads with spaces",
     (Form.EPOCH_US, "timestamp with time zone"): "the source names no time zone",
-    (Form.EPOCH_US, "timestamp without time zone"): "it would drop which instant is meant",
+    (Form.EPOCH_US, "timestamp without time zone"): "the instant would be lost",
 }
 
 
 def _no_way(source: SnowflakeType, row: TypeRow, target: PostgresType) -> str:
-    why = _WHY_NOT.get((row.form, target.name), "not every value would stay what it is")
+    why = _WHY_NOT.get((row.form, target.name), "not every value would be kept")
     takes = " or ".join(dict.fromkeys((str(default_target(source)), *_other_targets(source, row))))
     return (
         f"{source} has no safe way into {target}: {why}. Make the target {takes}, or convert it in Snowflake by an expression under "

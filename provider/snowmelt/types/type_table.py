@@ -106,7 +106,7 @@ class TypeRow:
     compared_into: Mapping[str, Comparison] = field(default_factory=lambda: MappingProxyType({}))
     #: The type of a new column, by the source type's own numbers; None: the first of `targets`.
     default: Callable[[SnowflakeType], PostgresType] | None = None
-    #: Digits → the integer that numbers of at most so many digits are cast to in Parquet, the fewest first: every value
+    #: Digits → the integer type that numbers of up to that many digits are cast to in Parquet, the fewest first: every value
     #: fits, and an integer is a third of the work of decoding a DECIMAL (docs/decisions/load-pipeline.md).
     casts: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
     #: What a reader of docs/types.md should know.
@@ -155,7 +155,7 @@ _JSON = (
     "IFF(CONTAINS(TO_JSON({c}), 'undefined'), "
     f"REPLACE(REPLACE({_MARKED}, 'undefined' || CHR(1), 'null'), CHR(1), ''), TO_JSON({{c}}))"
 )
-_BEYOND = "Years 1 to 9999 by each way. Parquet carries what lies beyond as it is; CSV refuses it."
+_BEYOND = "Years 1 to 9999 by every load method. Parquet carries what lies beyond as it is; CSV refuses it."
 _JSON_NOTE = (
     "Whole and decimal numbers keep all their digits, a FLOAT has 16; jsonb writes them without exponents, and -0 as 0. A JSON null "
     "stays a JSON null, a SQL NULL stays a SQL NULL; a SQL NULL inside an ARRAY becomes a JSON null. NaN and the infinities are "

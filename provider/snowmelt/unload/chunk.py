@@ -143,7 +143,7 @@ def await_unload(
         rows = read_result(session, query_id, doing)
     if not status.succeeded:
         raise SourceUnavailable(
-            f"{doing}: query {query_id} ended as {status.name} without an error. It is tried again."
+            f"{doing}: query {query_id} ended as {status.name} without an error. It is retried."
         )
     location = Location(bucket=submitted["bucket"], base=submitted["base"], stage="", integration="")
     files = parse_unloaded(rows, location, request.path, request.chunk.index)

@@ -144,7 +144,7 @@ class Bucket:
 
 
 def whole_table(rows: int) -> tuple[Chunk, ...]:
-    """The one chunk of a table that is not cut."""
+    """The one chunk of a table without a chunking column, or with few rows."""
     return (Chunk(0, "", rows, f"chunk 000: all {rows:,} rows"),)
 
 

@@ -1,6 +1,6 @@
 """The manifest: what an unload really wrote, as Snowflake returned it. Never a listing of the prefix.
 
-`manifest.json` is written last, by Snowflake, into the run's prefix: whoever reads it can load the files without
+`manifest.json` is written last, by Snowflake, into the run's prefix: a reader can load the files without
 the DAG run, the ledger or Snowflake.
 
 A manifest of very many files in several documents, each short enough for one statement.
@@ -180,7 +180,7 @@ class _Document:
 
 
 def check_confined(manifest: Manifest, bucket: str, key: str) -> None:
-    """A manifest speaks for its own folder: whoever can write one must not choose what else is read.
+    """A manifest names files of its own folder alone: the author of one must not choose what else is read.
 
     :param bucket: where the manifest was read, and its `key` there.
     :raises StagingError: it names another bucket, another folder, or a file outside of it.
@@ -240,7 +240,7 @@ PART_FILES = 8_000
 
 
 def name_parts(files: int) -> tuple[str, ...]:
-    """The parts' names beside manifest.json, for a run of so many files."""
+    """The parts' names beside manifest.json, for a run of that many files."""
     if files <= PART_FILES:
         return ()
     return tuple(f"manifest_part_{number:03d}.json" for number in range(-(-files // PART_FILES)))

@@ -116,7 +116,7 @@ def parse_s3_url(url: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class StagedLook:
-    """What one look found."""
+    """What one check found."""
 
     #: The chunks with the ETags of their files; of a manifest.json that is not written yet, none.
     chunks: tuple[StagedChunk, ...]
@@ -132,7 +132,7 @@ class StagedLook:
 
 
 def look_for_staged(s3: Any, manifest: Mapping[str, Any] | str) -> StagedLook:
-    """Look once. A chunk without rows has no files, and is complete at once.
+    """Check once. A chunk without rows has no files, and is complete at once.
 
     :param manifest: what SnowflakeUnloadToS3Operator returned, or the s3:// address of a manifest.json.
     :raises StagingError: a file of another size, or no manifest at that address's end.
@@ -146,7 +146,7 @@ def look_for_staged(s3: Any, manifest: Mapping[str, Any] | str) -> StagedLook:
 
 
 def look_for_chunks(s3: Any, chunks: tuple[StagedChunk, ...]) -> StagedLook:
-    """Look once for the files of these chunks."""
+    """Check once for the files of these chunks."""
     etags: dict[str, str | None] = {}
     missing: list[str] = []
     unexpected: list[str] = []

@@ -136,7 +136,7 @@ def build_unload(
     """The unload of one chunk into the folder `path` (it ends in a slash).
 
     INCLUDE_QUERY_ID puts the query's id into each name: a retry never overwrites, and the files of a failed try are
-    told from those that count. DETAILED_OUTPUT returns a row for each file: that list is the manifest.
+    distinguished from those that count. DETAILED_OUTPUT returns a row for each file: that list is the manifest.
     """
     if not path.endswith("/"):
         raise ConfigurationError(f"The unload's path {path!r} has to end in a slash: it names a folder.")
@@ -174,7 +174,7 @@ def parse_unloaded(
 
     The name may come bare, relative to the stage, or as the whole key: only its last part counts.
 
-    :raises SourceError: a row that is no such triple, or a name outside of the folder.
+    :raises SourceError: a row that is not such a triple, or a name outside of the folder.
     """
     files = []
     for row in rows:

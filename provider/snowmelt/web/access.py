@@ -12,7 +12,7 @@ from airflow.api_fastapi.core_api.security import get_user, requires_access_dag
 from airflow.models.dag import DagModel
 from fastapi import Depends
 
-#: Whoever may list DAGs may open the page of all tables; it shows only rows of DAGs that this user may read.
+#: A user who may list DAGs may open the page of all tables. It shows only rows of DAGs that this user may read.
 MAY_LIST = [Depends(get_user), Depends(requires_access_dag("GET"))]
 #: The DAG of the query parameter `dag_id`, its runs and its task instances.
 MAY_READ_RUN = [

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: The tag of every DAG that the factory makes.
 TAG = "snowmelt"
-#: Where the ledger is looked for while Airflow has no DAG of Snowmelt's.
+#: Where the ledger is searched while Airflow has no DAG of Snowmelt.
 DEFAULT_CONNECTION = "postgres_default"
 #: A DAG's connection hardly ever changes, and reading it means reading the whole serialized DAG.
 _KEPT_SECONDS = 60.0

@@ -74,7 +74,7 @@ def describe_run(dag_id: str, run_id: str, session: SessionDep, user: GetUserDep
     """The state of a DAG run, as JSON."""
     found = read_run(session, dag_id, run_id)
     if found.rows is None:
-        raise HTTPException(404, "No ledger knows this DAG run.")
+        raise HTTPException(404, "No ledger has this DAG run.")
     rights = read_rights(dag_id, user)
     board = build_board(found.rows, read_tasks(session, dag_id, run_id))
     failures = [

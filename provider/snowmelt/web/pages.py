@@ -23,9 +23,9 @@ from snowmelt.vocabulary import Outcome
 from snowmelt.web.access import Rights
 from snowmelt.web.ledgers import FoundRun, Overview
 
-#: More tiles than this are no picture: beyond, there is one for each task instead of each file.
+#: Beyond this many tiles there is one for each task instead of each file.
 MAX_TILES = 600
-#: Rows of a list of chunks or files; what needs a look comes first.
+#: Rows of a list of chunks or files; what needs attention comes first.
 MAX_LISTED = 150
 _URGENT = ("failed", "retrying", "running", "queued", "blocked", "waiting", "done", "skipped")
 
@@ -87,7 +87,7 @@ def render_run(board: RunBoard, dag_id: str, run_id: str, rights: Rights) -> str
 def render_empty_run(
     found: FoundRun, dag_id: str, run_id: str, tasks: Sequence[TaskState], rights: Rights
 ) -> str:
-    """The page of a run that no ledger knows: not planned yet, no migration, or out of reach."""
+    """The page of a run that no ledger has: not planned yet, not a migration, or out of reach."""
     return _environment().get_template("empty.html").render(
         dag_id=dag_id,
         run_id=run_id,
@@ -133,7 +133,7 @@ def _outcome(board: RunBoard, outcome: Outcome) -> str:
 
 
 def listed(half: Half) -> list[Piece]:
-    """The pieces that are listed by name: what needs a look first."""
+    """The pieces that are listed by name: what needs attention first."""
     return sorted(half.pieces, key=lambda piece: _URGENT.index(piece.word))[:MAX_LISTED]
 
 

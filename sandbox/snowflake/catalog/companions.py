@@ -2,7 +2,7 @@
 
 DuckDB keeps an instant and microseconds. A TIMESTAMP_TZ's offset, and the nanoseconds below the microsecond of whatever
 has more than six digits of a second, are in companions: small integers. Every query hands them on behind its
-visible columns (see `projections`), and nobody outside ever sees them.
+visible columns (see `projections`), and no client ever sees them.
 """
 
 from __future__ import annotations

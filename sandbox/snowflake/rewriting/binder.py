@@ -37,7 +37,7 @@ class Binder:
 
     def bind(self, query: exp.Expression, ctes: dict[str, list[Output] | None] | None = None,
              parent: Scope | None = None, *, carried: Carried = NONE) -> list[Output] | None:  # fmt: skip
-        """Bind a query in place; its columns. `carried`: the companions that it gives to whoever reads it."""
+        """Bind a query in place; its columns. `carried`: the companions that it gives to its reader."""
         ctes = dict(ctes or {})
         if isinstance(query, exp.Subquery):
             self._with(query, ctes, parent)
