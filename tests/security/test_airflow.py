@@ -172,6 +172,6 @@ def test_no_field_is_rendered_from_data(ran, sandbox):
         ).fetchall()
     assert rows
     for _, text in rows:
-        assert set(json.loads(text)) == {"columns"}, text
+        assert set(json.loads(text)) == {"run_id"}, text
         assert "***" not in text
         assert "49" not in text

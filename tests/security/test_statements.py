@@ -95,8 +95,8 @@ RUNS = [
     {"mode": "full", "publish": "swap"},
     {"mode": "full", "publish": "swap"},
     {"mode": "full", "publish": "truncate", "source_filter": f"{quote(KEY)} <> {literal(VALUES[2])} OR TRUE"},
-    {"mode": "catch_up", "watermark_column": MARKED},
-    {"mode": "catch_up", "watermark_column": MARKED},
+    {"mode": "incremental", "watermark_column": MARKED, "on_change": "full"},
+    {"mode": "incremental", "watermark_column": MARKED},
     {"mode": "test", "row_limit": 3},
     {"mode": "full", "publish": "swap", "file_format": "csv", "load_method": "copy"},
 ]

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from snowmelt.drivers.snowflake_session import SESSION_PARAMETERS, pin_session
 from snowmelt.errors import AccessError, ConfigurationError, Topic
 from snowmelt.sql.session_names import TASK_SESSION
 from snowmelt.unload.statements import build_query_tag
@@ -42,6 +41,7 @@ def snowflake_session(
     from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 
     from snowmelt.drivers.snowflake_errors import snowflake_failures
+    from snowmelt.drivers.snowflake_session import SESSION_PARAMETERS, pin_session
 
     parameters: dict[str, Any] = dict(SESSION_PARAMETERS)
     if tag:

@@ -1,8 +1,9 @@
 """The parameters of every Snowflake session: what can change a value, a literal, a name or the rows of a result is pinned.
 
 An account, a user and the connection's own `session_parameters` may set any of them to something else. They go with the login.
-Snowflake answers a login with a parameter that it does not take as if nothing were wrong, so `pin_session` reads the session afterwards, sets what is not as pinned by ALTER SESSION, and fails by name where that is refused. A parameter that the
-account does not list at all cannot have been set there, and is left out.
+Snowflake answers a login with a parameter that it does not take as if nothing were wrong. So `pin_session` reads the session afterwards,
+sets what is not as pinned by ALTER SESSION, and fails by name where that is refused. A parameter that the account does not list at all
+cannot have been set there, and is left out.
 
 Source: Snowflake "Parameters" (types, levels, defaults), "ALTER SESSION", "SHOW PARAMETERS".
 """
