@@ -141,7 +141,13 @@ def modes(run_dags):
         migrate("DIMPAYER", target_table="dim_filter", source_filter="PAYER_KEY <= 10"),
         migrate("DIMPAYER", target_table="dim_empty", source_filter="PAYER_KEY < 0"),
         migrate("DIMPAYER", target_table="dim_filter", source_filter="PAYER_KEY > 490", publish="append"),
-        migrate("DIMPAYER", target_table="dim_filter", source_filter="PAYER_KEY = 3", publish="truncate"),
+        migrate(
+            "DIMPAYER",
+            target_table="dim_filter",
+            source_filter="PAYER_KEY = 3",
+            publish="truncate",
+            max_shrink_percent=100,
+        ),
         migrate("DIMPAYER", target_table="dim_cleaned", cleanup_after_load=True),
     )
 

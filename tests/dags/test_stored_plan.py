@@ -44,7 +44,9 @@ def warehouses(snowflake, demo):
 def unloads(demo, run_id):
     """The unloads of a run by Snowflake's own log: (stage, MAX_FILE_SIZE, warehouse) each."""
     found = []
-    for line in Path(demo.env["SNOWMELT_SANDBOX_SNOWFLAKE_STATEMENT_LOG"]).read_text().splitlines():
+    for line in (
+        Path(demo.env["SNOWMELT_SANDBOX_SNOWFLAKE_STATEMENT_LOG"]).read_text().rstrip("\n").split("\n")
+    ):
         entry = json.loads(line)
         unload = re.match(rf"COPY INTO '@(\S+?)/\S*{run_id}/chunk_\d+/' FROM", entry["sql"])
         if unload and entry["status"] == "SUCCESS":
