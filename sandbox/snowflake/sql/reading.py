@@ -192,7 +192,7 @@ class Reader:
                 self.constraints.add(use)
 
     def _is_constrained(self, use: protection.PolicyUse) -> bool:
-        """Whether the policy restricts this session, by its expression."""
+        """Whether the policy restricts the session, by its expression."""
         reader = Reader(self.store, self.session, self.query, self.queries, self.connection)
         reader.rights = Rights(self.store.catalog, self.session, owners=True)
         sql = reader.translate(protection.constraint_of(use)).sql
