@@ -16,11 +16,11 @@ from tests.security.hostile import MARK, NAMES, VALUES, literal, quote
 from tests.security.logs import cut_postgres, cut_snowflake
 
 SNOWFLAKE_KINDS = re.compile(
-    r"(SELECT|WITH|COPY INTO '\?' FROM \(SELECT|DESC STAGE \"\?\"|DESCRIBE TABLE \"\?\"|SHOW PRIMARY KEYS IN TABLE \"\?\"|REMOVE '\?')",
+    r"(SELECT|WITH|COPY INTO '\?' FROM \(SELECT|DESC STAGE \"\?\"|DESCRIBE TABLE \"\?\"|SHOW OBJECTS LIKE '\?' IN SCHEMA \"\?\"|SHOW PRIMARY KEYS IN TABLE \"\?\"|REMOVE '\?')",
     re.IGNORECASE,  # the connector's own `select * from table(result_scan(…))`
 )
 POSTGRES_KINDS = re.compile(
-    r"(SELECT|WITH|INSERT INTO|UPDATE|DELETE FROM (snowmelt\.|ONLY \"\?\")|COPY|CREATE (UNLOGGED )?TABLE|CREATE SCHEMA snowmelt|CREATE (UNIQUE )?INDEX|"
+    r"(SELECT|WITH|INSERT INTO|UPDATE|DELETE FROM (snowmelt\.|(ONLY )?\"\?\")|COPY|CREATE (UNLOGGED )?TABLE|CREATE SCHEMA snowmelt|CREATE (UNIQUE )?INDEX|"
     r"ALTER (TABLE|INDEX)|COMMENT ON|DROP TABLE \"\?\"|BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|SET |LOCK TABLE|ANALYZE|GRANT|REVOKE|SHOW|DEALLOCATE ALL$)"
 )
 TABLE = NAMES[2]
@@ -88,6 +88,7 @@ def entry(**rest):
         "chunking_column": CHUNKED,
         "chunk_rows": 5,
         "uniqueness_columns": [KEY],
+        "text_watermark": True,
     } | rest
 
 

@@ -273,8 +273,8 @@ def test_an_unload_alone_and_a_load_of_its_files(made):
     world, table = made.world, TABLES["OWNED"]
     plan = world.plan(table, mode="unload", run="apart")
     with world.target() as connection:
-        register.gather_files(
-            connection, plan.run_id, world.unload(plan), s3=lambda: world.s3, snowflake=world.session
+        register.register_files(
+            connection, plan, world.unload(plan), s3=lambda: world.s3, snowflake=world.session
         )
     load = world.plan(table, mode="load", run_id="apart")
     manifest = read_manifest(world.s3, load.location.bucket, load.location.key(load.manifest_path))
