@@ -143,7 +143,7 @@ def test_a_snapshot_that_snowflake_has_not_reached_is_waited_for(world, stand_in
     assert (plan.source_rows, plan.snapshot_note) == (1, None)
     with (
         stand_ins.snowflake({**FUTURE, "count": 4}),
-        pytest.raises(SourceUnavailable, match=r"Future data is not yet available.*It is tried again"),
+        pytest.raises(SourceUnavailable, match=r"Future data is not yet available.*It is retried"),
     ):
         world.plan(COUNTED)
 

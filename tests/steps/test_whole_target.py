@@ -133,6 +133,7 @@ class Nights(RuleBasedStateMachine):
         return self.world.query("SELECT to_regclass('public.w') IS NOT NULL") == [(True,)]
 
     def run(self, mode, **settings):
+        self.kind = mode
         table = (
             TABLE
             | self.settings
