@@ -52,7 +52,8 @@ def test_eight_times_the_file(sandbox, connection, postgres_dsn, s3_client, buck
     connection.execute(f"ALTER TABLE {target.name} SET UNLOGGED")
     table = random_numbers()
     peaks = []
-    for groups in (8, 64):  # the smaller one fills the queue already, so that the larger one may add nothing
+    # The smaller file fills the pipeline already. It is loaded twice: how full, depends on which of the two threads is faster.
+    for groups in (8, 8, 64):
         path = tmp_path / "file.parquet"
         with pq.ParquetWriter(path, table.schema, use_dictionary=False) as writer:
             for _ in range(groups):
@@ -63,7 +64,7 @@ def test_eight_times_the_file(sandbox, connection, postgres_dsn, s3_client, buck
     assert size > 90_000_000
     assert min(peaks) > 10, "a load takes some memory: this measured nothing"
     assert max(peaks) < 250
-    assert peaks[1] < peaks[0] * 1.4 + 10
+    assert peaks[2] < max(peaks[:2]) * 1.4 + 10
     connection.execute(f"DROP TABLE {target.name}")
 
 
