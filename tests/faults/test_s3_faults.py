@@ -48,7 +48,7 @@ def test_every_fault_that_lasts(sabotaged, stand_ins, rule):
 
 @pytest.mark.faults
 def test_snowflake_cannot_write(sabotaged, stand_ins):
-    """The unload fails in Snowflake's words; the next try unloads anew."""
+    """The unload fails in Snowflake's words; the next try unloads again."""
     with sabotaged() as run:
         rule = {"kind": "error", "status": 503, "code": "SlowDown", "count": 0}
         with stand_ins.s3({**rule, "match": "snowflake-writer PUT .*data_"}):

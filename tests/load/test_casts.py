@@ -82,7 +82,7 @@ TIMESTAMPS = {
     "timestamp(3) without time zone",
 }
 VARCHAR = {"text", "character varying", "character varying(20)"}
-#: Written anew here: what passes, and nothing else.
+#: Written out here: what passes, and nothing else.
 PASSES = {
     Form.INTEGER: (INTEGERS, set(NUMBERS)),
     Form.DECIMAL: (INTEGERS | {"decimal(10,2)"}, {"numeric", "numeric(10,2)"}),

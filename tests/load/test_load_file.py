@@ -207,7 +207,7 @@ def test_a_damaged_file(world, damage):
 
 
 def test_a_worker_without_memory_blames_no_file(world, monkeypatch):
-    """An error that is retried, not one of the file, which would be unloaded anew for nothing."""
+    """An error that is retried, not one of the file, which would be unloaded again for nothing."""
     target, file = world.table(ID, NOTE), three_rows(world)
 
     def full(self, start, end):

@@ -26,7 +26,7 @@ Cursor = psycopg.Cursor[Any]
 class WholeTarget:
     """The whole target beside the source, as counted in the publish transaction."""
 
-    #: How both were compared: `rows` means by their numbers of rows.
+    #: How both were compared: `rows` means by their numbers of rows; empty where nothing was compared.
     compared: str = "rows"
     #: Rows of the source at the snapshot under the filter; None where they were not counted.
     source_rows: int | None
@@ -58,7 +58,7 @@ def check_whole_target(
     _refuse_shrink(plan, result, rows)
     expected = plan.scope_rows
     if expected is None:
-        return WholeTarget(source_rows=None, target_rows=rows)
+        return WholeTarget(compared="", source_rows=None, target_rows=rows)
     if plan.mode is Mode.INCREMENTAL and rows < expected and plan.duplicates is Duplicates.LAST:
         keys = count_keys()
         expected = expected if keys is None else keys
