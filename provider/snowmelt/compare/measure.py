@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 
 from snowmelt.compare.chunk_groups import ChunkGroups, ChunksUnknown, group_chunks, translate_predicate
+from snowmelt.compare.databases import Databases, read_both
 from snowmelt.compare.differences import find_fingerprint_differences, list_approximate
 from snowmelt.compare.fingerprint import (
     Fingerprint,
@@ -22,48 +21,17 @@ from snowmelt.compare.fingerprint import (
     plan_statements,
 )
 from snowmelt.drivers.postgres_errors import postgres_failures
-from snowmelt.drivers.snowflake import (
-    Connection,
-    cancel_query,
-    find_recreation,
-    read_result,
-    submit_query,
-)
+from snowmelt.drivers.snowflake import Connection, find_recreation
 from snowmelt.drivers.snowflake_errors import NO_TIME_TRAVEL
-from snowmelt.errors import SnowmeltError, SourceError, VerificationError
+from snowmelt.errors import SourceError, VerificationError
 from snowmelt.ledger.files import read_counts
 from snowmelt.plan.plan import Plan
-from snowmelt.sql.names import postgres_identifier
-from snowmelt.types.columns import Column
 from snowmelt.unload.chunks import Chunk
-from snowmelt.unload.statements import build_source, build_where
+from snowmelt.unload.statements import build_where
 
 #: Chunks that are compared column by column, and differences that a message names.
 NAMED_CHUNKS = 3
 NAMED_DIFFERENCES = 12
-#: Parallel workers that are asked for; PostgreSQL gives what max_parallel_workers leaves.
-WORKERS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class _Both:
-    """The two databases, and what is compared in them."""
-
-    snowflake: Connection
-    postgres: psycopg.Connection[Any]
-    plan: Plan
-
-    @property
-    def columns(self) -> tuple[Column, ...]:
-        return self.plan.columns
-
-    @property
-    def source(self) -> str:
-        return build_source(self.plan.source.sql, self.plan.snapshot)
-
-    @property
-    def table(self) -> str:
-        return postgres_identifier(self.plan.target_schema, self.plan.staging_table)
 
 
 def verify_fingerprint(
@@ -80,7 +48,7 @@ def verify_fingerprint(
     reason = find_obstacle(postgres, plan, rejected)
     if reason:
         return {"compared": False, "reason": reason}
-    both = _Both(snowflake, postgres, plan)
+    both = Databases(snowflake, postgres, plan, plan.staging_table)
     began = time.monotonic()
     try:
         source, target = _read_pair(both)
@@ -126,40 +94,21 @@ def find_obstacle(postgres: psycopg.Connection[Any], plan: Plan, rejected: int |
     return ""
 
 
-def _read_pair(both: _Both) -> tuple[Fingerprint, Fingerprint]:
+def _read_pair(both: Databases) -> tuple[Fingerprint, Fingerprint]:
     where = build_where(both.plan.where)
     sources, targets = [], []
     for part in plan_statements(both.columns, around=len(both.source) + len(where)):
-        source, target = _read_both(
+        source, target = read_both(
             both,
             build_source_fingerprint(part.columns, both.source, where, link=part.link),
-            build_target_fingerprint(part.columns, both.table, link=part.link),
+            build_target_fingerprint(part.columns, both.target, link=part.link),
         )
         sources.append(parse_fingerprint(source[0], part.columns, link=part.link))
         targets.append(parse_fingerprint(target[0], part.columns, link=part.link))
     return join_fingerprints(sources), join_fingerprints(targets)
 
 
-def _read_both(both: _Both, source_sql: str, target_sql: str) -> tuple[list[Any], list[Any]]:
-    """Run both statements at the same time; when one fails, the other is not left running."""
-    plan = both.plan
-    doing = f"Computing the fingerprint of {plan.source}"
-    query_id = submit_query(both.snowflake, source_sql, doing)
-    try:
-        with (
-            postgres_failures(f"Computing the fingerprint of {plan.target_schema}.{plan.staging_table}"),
-            both.postgres.transaction(),
-        ):
-            both.postgres.execute(f"SET LOCAL max_parallel_workers_per_gather = {WORKERS:d}")
-            target = both.postgres.execute(target_sql).fetchall()
-    except BaseException:
-        with suppress(SnowmeltError):  # what went wrong in PostgreSQL is what the task fails with
-            cancel_query(both.snowflake, query_id)
-        raise
-    return read_result(both.snowflake, query_id, doing), list(target)
-
-
-def _describe(both: _Both, differences: Sequence[str]) -> str:
+def _describe(both: Databases, differences: Sequence[str]) -> str:
     """The whole message: the differences by chunk and column where the chunks are known, else of the table."""
     plan = both.plan
     chunks, note = _find_chunks(both)
@@ -187,12 +136,12 @@ def _describe(both: _Both, differences: Sequence[str]) -> str:
     )
 
 
-def _find_chunks(both: _Both) -> tuple[list[Chunk], str]:
+def _find_chunks(both: Databases) -> tuple[list[Chunk], str]:
     """The chunks that differ, or why they are not known."""
     groups = group_chunks(both.plan.chunks, both.columns)
     if isinstance(groups, ChunksUnknown):
         return [], f"the chunk is not known: {groups.reason}"
-    source, target = _read_groups(both, groups)
+    source, target = read_groups(both, groups)
     return [
         chunk for chunk in both.plan.chunks if _differ(source.get(chunk.index), target.get(chunk.index))
     ], "the difference is in no chunk"
@@ -204,28 +153,31 @@ def _differ(source: Fingerprint | None, target: Fingerprint | None) -> bool:
     return bool(find_fingerprint_differences(source, target))
 
 
-def _read_groups(both: _Both, groups: ChunkGroups) -> tuple[dict[int, Fingerprint], dict[int, Fingerprint]]:
+def read_groups(
+    both: Databases, groups: ChunkGroups
+) -> tuple[dict[int, Fingerprint], dict[int, Fingerprint]]:
+    """The fingerprint of each chunk in both databases; a chunk without rows is not among them."""
     where = build_where(both.plan.where)
     around = len(both.source) + len(where) + len(groups.source)
     sources: list[dict[int, Fingerprint]] = []
     targets: list[dict[int, Fingerprint]] = []
     for part in plan_statements(both.columns, around=around):
-        source, target = _read_both(
+        source, target = read_both(
             both,
             build_source_fingerprint(part.columns, both.source, where, group=groups.source, link=part.link),
-            build_target_fingerprint(part.columns, both.table, group=groups.target, link=part.link),
+            build_target_fingerprint(part.columns, both.target, group=groups.target, link=part.link),
         )
         sources.append(parse_groups(source, part.columns, link=part.link))
         targets.append(parse_groups(target, part.columns, link=part.link))
-    return _join_groups(sources), _join_groups(targets)
+    return join_groups(sources), join_groups(targets)
 
 
-def _join_groups(parts: Sequence[dict[int, Fingerprint]]) -> dict[int, Fingerprint]:
+def join_groups(parts: Sequence[dict[int, Fingerprint]]) -> dict[int, Fingerprint]:
     """The whole fingerprint of each chunk; every statement reads the same rows, so each has the same chunks."""
     return {chunk: join_fingerprints([part[chunk] for part in parts if chunk in part]) for chunk in parts[0]}
 
 
-def _find_by_column(both: _Both, chunk: Chunk | None) -> list[str]:
+def _find_by_column(both: Databases, chunk: Chunk | None) -> list[str]:
     """The differences in one chunk, or in the whole table, with a hash for each column."""
     predicate = "" if chunk is None else chunk.predicate
     translated = translate_predicate(predicate, both.columns) if predicate else ""
@@ -235,11 +187,11 @@ def _find_by_column(both: _Both, chunk: Chunk | None) -> list[str]:
     parts = plan_statements(both.columns, column_hashes=True, around=len(both.source) + len(where))
     for part in parts:
         hashed = not part.link
-        source, target = _read_both(
+        source, target = read_both(
             both,
             build_source_fingerprint(part.columns, both.source, where, column_hashes=hashed, link=part.link),
             build_target_fingerprint(
-                part.columns, both.table, condition, column_hashes=hashed, link=part.link
+                part.columns, both.target, condition, column_hashes=hashed, link=part.link
             ),
         )
         differences = find_fingerprint_differences(
