@@ -125,6 +125,19 @@ def unsupported_time_travel(what: str, name: str) -> SnowflakeError:
     return SnowflakeError(2, "0A000", f"Unsupported feature 'TIME TRAVEL' for {what} {name}.")
 
 
+def no_change_tracking(table: str) -> SnowflakeError:
+    """docs.snowflake.com/en/user-guide/dynamic-tables-troubleshoot-refresh (091930, its text); the SQLSTATE is ours."""
+    text = (
+        f"Change tracking is not enabled or has been missing for the time range requested on table '{table}'."
+    )
+    return compilation(91930, "55000", text)
+
+
+def unsupported_changes(kind: str, name: str) -> SnowflakeError:
+    """CHANGES of an object that is not tracked. Number and text are documented nowhere: both are ours."""
+    return SnowflakeError(2, "0A000", f"Unsupported feature 'CHANGES' for {kind} {name}.")
+
+
 def future_data(table: str) -> SnowflakeError:
     """The text is Snowflake's; its number is documented nowhere, and this one is ours."""
     return SnowflakeError(2115, "02000", f"Future data is not yet available for table {table}.")

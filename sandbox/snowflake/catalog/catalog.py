@@ -46,6 +46,7 @@ class Version:
     query_id: str
     columns: list[Column]
     size: int = 0  # rows in the storage then, for bounding what is kept
+    tracked: bool = False  # whether the storage has row ids
 
 
 @dataclass
@@ -70,6 +71,9 @@ class Table:
     ragged: bool = False  # rows were deleted or updated in `storage`: its row numbers may move
     versions: list[Version] = field(default_factory=list)
     dynamic: bool = False  # a dynamic table, which is filled once here
+    tracked_since: float | None = (
+        None  # when change tracking was switched on; its storage has row ids from then on
+    )
     row_access: str | None = None  # the full name of its row access policy
     row_access_columns: list[str] = field(default_factory=list)
     aggregation: str | None = None  # the full name of its aggregation policy

@@ -30,6 +30,8 @@ OFFSET = Companion("offset", "SMALLINT")
 #: 0 to 999, NULL where the value is NULL; before 1970 too they are added to the microseconds.
 NANOS = Companion("nanos", "SMALLINT")
 COMPANIONS = (OFFSET, NANOS)
+#: Where a table with change tracking keeps the id that a row has for all of its life.
+ROW_ID = f"{_SEPARATOR}row_id"
 
 
 def companions_of(kind: SfType | None) -> tuple[Companion, ...]:

@@ -15,8 +15,8 @@ import duckdb
 from sandbox.snowflake import errors
 from sandbox.snowflake.catalog import catalog as catalogs
 from sandbox.snowflake.catalog import macros
-from sandbox.snowflake.catalog.catalog import Catalog, Table
-from sandbox.snowflake.catalog.companions import companions_of, hidden_column, visible_column
+from sandbox.snowflake.catalog.catalog import Catalog, Table, Version
+from sandbox.snowflake.catalog.companions import ROW_ID, companions_of, hidden_column, visible_column
 from sandbox.snowflake.catalog.names import ObjectName, quote
 
 #: A statement waits this long for another that changes the same table.
@@ -124,6 +124,7 @@ def complete_storages(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -
     for table in catalog.tables():
         for at in (table, *table.versions):
             described = Table(table.name, table.kind, at.columns, table.created)
+            described.tracked_since = table.created if is_tracked(at) else None
             expected = [name for name, _ in storage_columns(described)]
             names = found.get(at.storage, expected)
             if names != expected:
@@ -154,7 +155,13 @@ def storage_columns(table: Table) -> list[tuple[str, str]]:
     stored = [c for c in table.columns if not c.expression]
     own = [(c.name, c.type.duckdb + ("" if c.nullable else " NOT NULL")) for c in stored]
     companions = [(c.name, companion) for c in stored for companion in companions_of(c.type)]
-    return own + [(hidden_column(name, companion), companion.duckdb) for name, companion in companions]
+    ids = [(ROW_ID, "VARCHAR DEFAULT md5(uuid()::VARCHAR)")] if is_tracked(table) else []
+    return own + [(hidden_column(name, companion), companion.duckdb) for name, companion in companions] + ids
+
+
+def is_tracked(at: Table | Version) -> bool:
+    """Whether the storage has row ids."""
+    return at.tracked if isinstance(at, Version) else at.tracked_since is not None
 
 
 def build_storage_ddl(storage: str, table: Table) -> str:

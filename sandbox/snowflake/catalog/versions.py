@@ -81,7 +81,9 @@ def keep(table: Table, rows: int | None, size: int, until: float, query_id: str)
         table.versions.clear()
         table.history_from = until
     else:
-        table.versions.append(Version(table.storage, rows, until, query_id, deepcopy(table.columns), size))
+        tracked = table.tracked_since is not None
+        version = Version(table.storage, rows, until, query_id, deepcopy(table.columns), size, tracked)
+        table.versions.append(version)
         kept = _bounded(table.versions, until - table.retention_seconds)
         dropped = {v.storage for v in table.versions} - {v.storage for v in kept}
         if len(kept) < len(table.versions):

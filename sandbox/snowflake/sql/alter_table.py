@@ -8,7 +8,7 @@ from copy import deepcopy
 from sandbox.snowflake import errors
 from sandbox.snowflake.catalog import versions
 from sandbox.snowflake.catalog.catalog import Column, Table
-from sandbox.snowflake.catalog.companions import companions_of, hidden_column
+from sandbox.snowflake.catalog.companions import ROW_ID, companions_of, hidden_column
 from sandbox.snowflake.catalog.names import ObjectName, quote, show
 from sandbox.snowflake.catalog.results import SUCCESS, Result, status_result
 from sandbox.snowflake.catalog.rights import OWNERSHIP
@@ -25,7 +25,7 @@ from sandbox.snowflake.sql.definitions import (
 )
 from sandbox.snowflake.sql.inserting import Assigned, default_value, stored
 from sandbox.snowflake.sql.statement import Statement
-from sandbox.snowflake.sql.tables import apply_options
+from sandbox.snowflake.sql.tables import apply_options, is_true
 
 
 def alter(statement: Statement) -> Result:
@@ -87,7 +87,10 @@ class _Alteration:
         return scanner.identifier()
 
     def _set(self) -> None:
-        apply_options(self.table, read_table_options(self.scanner))
+        options = read_table_options(self.scanner)
+        if "CHANGE_TRACKING" in options:
+            self._track(on=is_true(options["CHANGE_TRACKING"]))
+        apply_options(self.table, options)
         if self.table.retention_days == 0:
             self.statement.store.discard({v.storage for v in self.table.versions} - {self.table.storage})
             self.table.versions.clear()
@@ -123,11 +126,23 @@ class _Alteration:
 
     def _rebuild(self, columns: list[Column], values: dict[str, Assigned]) -> None:
         """The table with other columns: a new storage from `values` (by new column name), the old one a version."""
+        self._store(columns, values, self.table.tracked_since)
+
+    def _track(self, *, on: bool) -> None:
+        """Change tracking adds hidden columns to the table (docs.snowflake.com/en/sql-reference/sql/create-table)."""
+        if self.table.kind != "TABLE" or self.table.external:
+            raise errors.NotImplementedHere(f"CHANGE_TRACKING of a {self.table.granted_as.lower()}")
+        if on != (self.table.tracked_since is not None):
+            values = {c.name: self._assigned(c) for c in self.table.columns}
+            self._store(self.table.columns, values, time.time() if on else None)
+
+    def _store(self, columns: list[Column], values: dict[str, Assigned], tracked_since: float | None) -> None:
         computed = {c.name for c in columns if c.expression}
         values = {name: value for name, value in values.items() if name not in computed}
         statement, table = self.statement, self.table
         reader, connection = statement.reader(), statement.connection
         after = Table(table.name, table.kind, columns, table.created, storage=new_storage())
+        after.tracked_since = tracked_since
         connection.execute("BEGIN")
         try:
             connection.execute(build_storage_ddl(after.storage, after))
@@ -137,6 +152,9 @@ class _Alteration:
                     for target, item in stored(reader, column, values[column.name]):
                         targets.append(quote(target))
                         items.append(item)
+            if tracked_since is not None and table.tracked_since is not None:
+                targets.append(quote(ROW_ID))
+                items.append(quote(ROW_ID))
             [(count,)] = connection.execute(
                 f"INSERT INTO {quote(after.storage)} ({', '.join(targets)}) "
                 f"SELECT {', '.join(items)} FROM {quote(table.storage)}"
@@ -149,6 +167,7 @@ class _Alteration:
             now = time.time()
             unused = versions.keep(table, None, count, now, statement.query.id)
             table.storage, table.columns, table.altered, table.ragged = after.storage, columns, now, False
+            table.tracked_since = now if table.tracked_since is None and tracked_since else tracked_since
             statement.store.discard(unused - {table.storage})
 
     @staticmethod

@@ -28,7 +28,7 @@ from sandbox.snowflake.rewriting.functions import last_query_id, rewrite
 from sandbox.snowflake.rewriting.infer import annotate
 from sandbox.snowflake.rewriting.projections import ALL, NONE
 from sandbox.snowflake.rewriting.scopes import Home, Output, Relation, fold, stored_outputs
-from sandbox.snowflake.sql import protection
+from sandbox.snowflake.sql import change_rows, protection
 from sandbox.snowflake.sql.constraints import Constraints
 from sandbox.snowflake.sql.formats import build_formats
 from sandbox.snowflake.sql.partitions import sampled
@@ -148,6 +148,8 @@ class Reader:
                 self._note_constraints(found)
                 if protection.is_protected(self.store.catalog, found):
                     return self._protected(name, table, found, written)
+            if table.args.get("changes") is not None:
+                return self._changes(name, table.args["changes"], found, written)
             if when is not None:
                 self._check_time_travel(name, found, written)
             if found.kind == "VIEW":
@@ -177,12 +179,15 @@ class Reader:
         protection.answer_roles(query, self.rights.roles(), self.session.role)
         rows = _table_node(name)
         rows.set("alias", exp.TableAlias(this=exp.to_identifier(protection.ROWS, quoted=True)))
-        for kept in ("when", "sample"):
+        for kept in ("when", "sample", "changes"):
             rows.set(kept, table.args.get(kept))
         table.set("sample", None)
         rows.set(_BARE, True)
         query.from_(rows, copy=False)
         outputs = [Output(c.name, c.type) for c in described.columns]
+        if table.args.get("changes") is not None:
+            outputs += change_rows.METADATA
+            query.select(*(exp.column(o.name, quoted=True) for o in change_rows.METADATA), copy=False)
         home = Home(name.database, name.schema, self._when)
         return Relation(exp.Subquery(this=query), outputs, view=query, home=home)
 
@@ -283,6 +288,22 @@ class Reader:
         return self.arrow_relation(found.result.table, outputs)
 
     # -- time travel
+
+    def _changes(self, name: ObjectName, clause: exp.Changes, found: Table, written: str) -> Relation:
+        self._check_time_travel(name, found, written)
+        change_rows.check_kind(found, str(name))
+        if clause.args["information"].name.upper() != "DEFAULT":
+            raise errors.NotImplementedHere("CHANGES(INFORMATION => APPEND_ONLY)")
+        start = clause.args["at_before"]
+        if str(start.args["kind"]).upper() == "STATEMENT":
+            raise errors.NotImplementedHere("CHANGES between statements")
+        since = self._moment(str(start.args["kind"]).upper(), start.expression, time.time())
+        before = self._at(found, start, written)
+        change_rows.check_tracked(found, since, str(name))
+        after = self._at(found, clause.args.get("end"), written)
+        self.scanned[after[1].storage] = (name, after[1])
+        query = sqlglot.parse_one(change_rows.changes_query(before, after), read="duckdb")
+        return Relation(exp.Subquery(this=query), change_rows.changes_outputs(after[1]))
 
     def _check_time_travel(self, name: ObjectName, found: Table, written: str) -> None:
         """Imported databases, external tables and materialized views have none.

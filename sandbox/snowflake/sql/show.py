@@ -33,10 +33,10 @@ def tables(statement: Statement) -> Result:
     like = like_filter(scanner)
     scope = list(in_scope(statement, scanner))
     columns = [("created_on", LTZ), *texts("name", "database_name", "schema_name", "kind", "comment", "cluster_by"),
-               ("rows", NUMBER), ("bytes", NUMBER), *texts("owner", "retention_time")]  # fmt: skip
+               ("rows", NUMBER), ("bytes", NUMBER), *texts("owner", "retention_time", "change_tracking")]  # fmt: skip
     rows = [
         (moment(t.created), t.name, d.name, s.name, _kind(t), t.comment, t.clustering, row_count(statement.store, t), 0 if t.kind == "VIEW" else None,
-         OWNER, str(1 if t.retention_days is None else t.retention_days))
+         OWNER, str(1 if t.retention_days is None else t.retention_days), "OFF" if t.tracked_since is None else "ON")
         for d, s in scope
         for t in s.tables.values()
         if statement.rights.sees(t, d) and like(t.name) and (kind in {"OBJECTS"} or (t.kind == "VIEW") == (kind == "VIEWS"))

@@ -37,6 +37,11 @@ def apply_options(table: Table, options: dict[str, Any]) -> None:
         table.clustering = options["CLUSTER BY"]
 
 
+def is_true(value: Any) -> bool:
+    """What an option of TRUE or FALSE says."""
+    return str(value).upper() == "TRUE"
+
+
 def place(statement: Statement, name: ObjectName, table: Table, *, replace: bool) -> None:
     """Into the catalog; what it replaces is gone, its history and (without COPY GRANTS) its grants too, as in Snowflake.
 
@@ -121,7 +126,9 @@ def _read_body(statement: Statement, scanner: Scanner, table: Table) -> None:
             if names is None:
                 scanner.at = at
                 read_definition(scanner)
-    apply_options(table, read_table_options(scanner))
+    options = read_table_options(scanner)
+    apply_options(table, options)
+    table.tracked_since = time.time() if is_true(options.get("CHANGE_TRACKING")) else None
     table.columns, table.primary_key = definition.columns, definition.primary_key
     table.unique_keys = definition.unique_keys
     if scanner.accept("AS"):
