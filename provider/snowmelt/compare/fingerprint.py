@@ -39,6 +39,9 @@ _MODULUS = 2**64
 MAX_MEASURES = 1500
 #: Arguments of PostgreSQL's concat.
 _MAX_ARGUMENTS = 90
+#: PostgreSQL's SELECT of the values. The WITH clause says nothing: a subquery that has one is not flattened, so that each value is
+#: computed once a row and not once in each aggregate, and still runs inside of the parallel workers (PostgreSQL 15 to 18, seen in EXPLAIN).
+ONCE = "WITH sm_once AS (SELECT 1) SELECT "
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ def build_source_fingerprint(
     sides = [side_of(column) for column in number_columns(columns)]
     tokens = [side.token[0] for side in sides]
     hashed = [" || ".join(tokens), *(tokens if column_hashes else ())]
-    hashes = [f"TO_VARCHAR(SUM(MD5_NUMBER_LOWER64({text})))" for text in hashed]
+    hashes = [f"TO_VARCHAR(SUM({hash_in_snowflake(text)}))" for text in hashed]
     condition = f" WHERE {where}" if where else ""
     return _statement("TO_VARCHAR(COUNT(*))", hashes, sides, "SELECT ", f"{source_sql}{condition}", group)
 
@@ -100,23 +103,28 @@ def build_target_fingerprint(
 ) -> str:
     """The statement that computes the same in PostgreSQL, in parallel workers where the server has them.
 
-    The WITH clause says nothing: a subquery that has one is not flattened, so that each value is computed once a row and
-    not once in each aggregate, and still runs inside of the parallel workers (PostgreSQL 15 to 18, seen in EXPLAIN).
-
     :param table_sql: the quoted table.
     :param where: a PostgreSQL predicate over the table's columns, or empty.
     """
     side_of = target_link if link else target_side
     sides = [side_of(column) for column in number_columns(columns)]
-    tokens = [_concat(side.token) for side in sides]
-    row = _concat([part for side in sides for part in side.token])
+    tokens = [concat_parts(side.token) for side in sides]
+    row = concat_parts([part for side in sides for part in side.token])
     hashes = [
-        f"CAST(sum(CAST(CAST('x' || right(md5({text}), 16) AS bit(64)) AS bigint)) AS text)"
-        for text in (row, *(tokens if column_hashes else ()))
+        f"CAST(sum({hash_in_postgres(text)}) AS text)" for text in (row, *(tokens if column_hashes else ()))
     ]
     condition = f" WHERE {where}" if where else ""
-    once = "WITH sm_once AS (SELECT 1) SELECT "
-    return _statement("CAST(count(*) AS text)", hashes, sides, once, f"{table_sql}{condition}", group)
+    return _statement("CAST(count(*) AS text)", hashes, sides, ONCE, f"{table_sql}{condition}", group)
+
+
+def hash_in_snowflake(text: str) -> str:
+    """The lower 64 bits of a text's MD5; Snowflake counts them as unsigned."""
+    return f"MD5_NUMBER_LOWER64({text})"
+
+
+def hash_in_postgres(text: str) -> str:
+    """The same 64 bits in PostgreSQL, as a signed number."""
+    return f"CAST(CAST('x' || right(md5({text}), 16) AS bit(64)) AS bigint)"
 
 
 def number_columns(columns: Sequence[Column]) -> tuple[NumberedColumn, ...]:
@@ -132,11 +140,12 @@ def number_columns(columns: Sequence[Column]) -> tuple[NumberedColumn, ...]:
     )
 
 
-def _concat(parts: Sequence[str]) -> str:
+def concat_parts(parts: Sequence[str]) -> str:
+    """PostgreSQL's expression for the text of all parts; it takes NULL as empty, and 100 arguments at most."""
     calls = [
         f"concat({', '.join(parts[at : at + _MAX_ARGUMENTS])})" for at in range(0, len(parts), _MAX_ARGUMENTS)
     ]
-    return calls[0] if len(calls) == 1 else _concat(calls)
+    return calls[0] if len(calls) == 1 else concat_parts(calls)
 
 
 def _statement(
@@ -144,19 +153,25 @@ def _statement(
 ) -> str:
     """Rows, row hash, measures, column hashes; in front the group, where there is one."""
     groups = ["SM_G"] if group else []
+    values = build_values(sides, select, source, group)
+    measures = [sql for side in _measured(sides) for _, sql in side]
+    outer = [*groups, count, hashes[0], *measures, *hashes[1:]]
+    grouped = " GROUP BY SM_G" if group else ""
+    return f"SELECT {', '.join(outer)} FROM ({values}) AS SM_V{grouped}"
+
+
+def build_values(sides: Sequence[Side], select: str, source: str, group: str = "") -> str:
+    """The SELECT of the columns' aliases, one row for each row of the source, as the subquery of what is computed from them."""
     inner = [f"{expression} AS {alias}" for side in sides for alias, expression in side.inner]
     inner = [f"{group} AS SM_G", *inner] if group else inner
     values = f"{select}{', '.join(inner)} FROM {source}"
-    known = [*groups, *(alias for side in sides for alias, _ in side.inner)]
+    known = [*(["SM_G"] if group else []), *(alias for side in sides for alias, _ in side.inner)]
     for step in range(max((len(side.derived) for side in sides), default=0)):
         derived = [pair for side in sides for level in side.derived[step : step + 1] for pair in level]
         written = [f"{expression} AS {alias}" for alias, expression in derived]
         values = f"{select}{', '.join((*known, *written))} FROM ({values}) AS SM_{step}"
         known += [alias for alias, _ in derived]
-    measures = [sql for side in _measured(sides) for _, sql in side]
-    outer = [*groups, count, hashes[0], *measures, *hashes[1:]]
-    grouped = " GROUP BY SM_G" if group else ""
-    return f"SELECT {', '.join(outer)} FROM ({values}) AS SM_V{grouped}"
+    return values
 
 
 def _measured(sides: Sequence[Side]) -> list[tuple[tuple[Measure, str], ...]]:
@@ -173,12 +188,12 @@ def parse_fingerprint(
     numbered = () if link else number_columns(columns)
     measured = _measured([source_side(column) for column in numbered])
     places = iter(row)
-    rows, whole = int(next(places)), _hash(next(places))
+    rows, whole = int(next(places)), parse_hash(next(places))
     measures = [
         {measure: _value(column.kind, measure, next(places)) for measure, _ in wanted}
         for column, wanted in zip(numbered, measured, strict=True)
     ]
-    hashes = [_hash(next(places)) if column_hashes else None for _ in numbered]
+    hashes = [parse_hash(next(places)) if column_hashes else None for _ in numbered]
     return Fingerprint(
         rows,
         whole,
@@ -274,7 +289,8 @@ def join_fingerprints(parts: Sequence[Fingerprint]) -> Fingerprint:
     return Fingerprint(parts[0].rows, joined, tuple(column for part in parts for column in part.columns))
 
 
-def _hash(text: str | None) -> int:
+def parse_hash(text: str | None) -> int:
+    """64 bits from the number that either database gives."""
     return int(text or 0) % _MODULUS
 
 
