@@ -127,9 +127,11 @@ def describe_difference(published: Mapping[str, Any] | None) -> str:
     missing, extra = int(whole.get("missing") or 0), int(whole.get("extra") or 0)
     if not missing and not extra:
         return ""
-    what = (
-        f"{missing:,} rows of the source are missing" if missing else f"{extra:,} rows more than the source"
+    found = (
+        (missing, f"{missing:,} rows of the source are missing"),
+        (extra, f"{extra:,} rows more than the source"),
     )
+    what = ", ".join(text for count, text in found if count)
     return f"{what}: {whole.get('reason') or 'no reason is recorded'}"
 
 

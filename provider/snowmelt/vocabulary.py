@@ -145,6 +145,13 @@ class Verify(Word):
     COUNTS = "counts"
 
 
+class WholeTargetRule(Word):
+    """What an incremental run compares of the whole target with the whole source."""
+
+    KEYS = "keys"  #: the keys of all rows, by their hashes
+    COUNTS = "counts"  #: the numbers of rows
+
+
 class Outcome(Word):
     """Where a run is, or how it ended. The one place that says what has ended, and what ended well."""
 

@@ -86,12 +86,20 @@ def find_obstacle(postgres: psycopg.Connection[Any], plan: Plan, rejected: int |
         rejected = int(sum(row["rejected"] for row in read_counts(postgres, plan.run_id)))
     if rejected:
         return f"{rejected:,} rows were set aside while loading: only counts were compared"
+    reason = find_encoding_obstacle(postgres)
+    return f"{reason}: only counts were compared" if reason else ""
+
+
+def find_encoding_obstacle(postgres: psycopg.Connection[Any]) -> str:
+    """Why hashes of texts cannot agree in this database; empty when they can."""
     with postgres_failures("Reading the server's encoding"):
         row = postgres.execute("SELECT current_setting('server_encoding')").fetchone()
     encoding = row[0] if row else ""
-    if encoding != "UTF8":
-        return f"the database's encoding is {encoding}, and hashes of texts agree in UTF8 only: only counts were compared"
-    return ""
+    return (
+        ""
+        if encoding == "UTF8"
+        else f"the database's encoding is {encoding}, and hashes of texts agree in UTF8 only"
+    )
 
 
 def _read_pair(both: Databases) -> tuple[Fingerprint, Fingerprint]:

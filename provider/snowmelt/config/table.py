@@ -27,6 +27,7 @@ from snowmelt.vocabulary import (
     SchemaDrift,
     SnapshotRule,
     Verify,
+    WholeTargetRule,
 )
 
 if TYPE_CHECKING:
@@ -232,6 +233,20 @@ class Policies(Section):
         "What has to agree before anything is published.",
         details="See docs/verification.md.",
         form=("How", "Verification"),
+    )
+    whole_target: Annotated[
+        WholeTargetRule,
+        choice(
+            {
+                WholeTargetRule.KEYS: "the unique keys of all rows, by hashes that both databases compute",
+                WholeTargetRule.COUNTS: "numbers of rows alone",
+            }
+        ),
+    ] = setting(
+        WholeTargetRule.KEYS,
+        "Mode **incremental** without `reconcile_deletes`: what each publish compares of the whole target with the whole source.",
+        details="Beyond `fingerprint_rows`, and with `verify` `counts`, numbers of rows alone. By them, rows that the source deleted "
+        "hide as many late ones. See docs/nightly.md.",
     )
     on_change: Annotated[
         OnChange,

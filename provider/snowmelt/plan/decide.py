@@ -55,6 +55,7 @@ from snowmelt.vocabulary import (
     Nanoseconds,
     PublishMethod,
     Verify,
+    WholeTargetRule,
 )
 
 
@@ -330,6 +331,7 @@ def _plan_common(
         "defer_indexes": policies.defer_indexes,
         "verify": Verify(policies.verify),
         "fingerprint_rows": identity.fingerprint_rows,
+        "whole_target": WholeTargetRule(policies.whole_target),
         "cleanup_after_load": request.cleanup_after_load,
         "filter_subqueries": policies.filter_subqueries,
         "max_delete_percent": policies.max_delete_percent,

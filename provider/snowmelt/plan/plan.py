@@ -30,6 +30,7 @@ from snowmelt.vocabulary import (
     Mode,
     PublishMethod,
     Verify,
+    WholeTargetRule,
 )
 
 #: In the ledger, beside the plan's fields: a provider that cannot read a plan says so instead of guessing.
@@ -100,6 +101,8 @@ class Plan:
     verify: Verify = Verify.FINGERPRINT
     #: Fingerprints are compared up to this many rows; beyond, and with 0, counts alone.
     fingerprint_rows: int
+    #: Incremental: what is compared of the whole target with the whole source.
+    whole_target: WholeTargetRule = WholeTargetRule.KEYS
     #: Whether the staged files are removed once the run is published.
     cleanup_after_load: bool
     #: Percent of the target's rows that a run may remove.
@@ -140,6 +143,17 @@ class Plan:
     def added(self) -> tuple[Column, ...]:
         """The columns that an existing target gets by the publish."""
         return tuple(column for column in self.columns if column.target in self.added_columns)
+
+    @property
+    def key_columns(self) -> tuple[Column, ...]:
+        """The columns of the unique key."""
+        return tuple(column for column in self.columns if column.source in self.uniqueness_columns)
+
+    @property
+    def hides_differences(self) -> bool:
+        """Whether the whole target may have as many rows as the source, and not the same: only a part of it is written."""
+        partly = self.backfill or self.watermark_before is not None
+        return self.mode is Mode.INCREMENTAL and partly and self.keys is None and self.scope is not None
 
     @property
     def parts(self) -> tuple[Plan, ...]:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,8 +16,6 @@ from psycopg.rows import tuple_row
 
 from snowmelt.config.sections import Execution
 from snowmelt.drivers.postgres_errors import postgres_failures
-from snowmelt.drivers.snowflake import Connection as Snowflake
-from snowmelt.drivers.snowflake import naming_recreation, read_rows
 from snowmelt.errors import SnowmeltError, VerificationError
 from snowmelt.json_values import to_json
 from snowmelt.ledger import runs as ledger
@@ -34,15 +31,11 @@ from snowmelt.publish.staging_table import LOCK_NAME, build_mark
 from snowmelt.publish.strategies import STRATEGIES
 from snowmelt.publish.target import read_details
 from snowmelt.publish.transaction import publish
-from snowmelt.sql.names import snowflake_identifier
+from snowmelt.steps.whole_source import NotCompared, OpenSnowflake, SourceKeys, WholeSource
 from snowmelt.steps.whole_target import check_whole_target, describe, record_state
-from snowmelt.unload.statements import build_source
 from snowmelt.vocabulary import Duplicates, Mode, Outcome, PublishMethod
 
 log = logging.getLogger(__name__)
-
-#: Counts the distinct keys of the source at the snapshot; None: they cannot be counted.
-CountKeys = Callable[[], int | None]
 
 
 def resolve_keys(connection: psycopg.Connection[Any], request: PublishRequest) -> None:
@@ -118,18 +111,18 @@ def publish_run(
     plan: Plan,
     execution: Execution | None = None,
     *,
-    snowflake: Callable[[], AbstractContextManager[Snowflake]] | None = None,
+    snowflake: OpenSnowflake | None = None,
 ) -> dict[str, Any]:
     """Build the staging table's indexes and publish it; a test is dropped instead. Safe to repeat, and to run twice at once.
 
     Indexes that an earlier run dropped from the target, and died before it built them again, are built first.
 
     :param execution: how patient to be with locks, and what an index build may use.
-    :param snowflake: opens a session; only called where the target has fewer rows than the source, to count the distinct keys.
+    :param snowflake: opens a session; only called where the whole target is compared with the keys of the source.
     :raises VerificationError: the run was not verified, or a run of a later snapshot was published into the target meanwhile.
     """
     try:
-        return _publish_run(connection, plan, execution or Execution(), lambda: _count_keys(plan, snowflake))
+        return _publish_run(connection, plan, execution or Execution(), WholeSource(plan, snowflake))
     except SnowmeltError:
         # Another try of the same task may have published meanwhile, and taken the staging table away.
         done = None if connection.broken else ledger.read_published(connection, plan.run_id)
@@ -140,7 +133,7 @@ def publish_run(
 
 
 def _publish_run(
-    connection: psycopg.Connection[Any], plan: Plan, execution: Execution, count_keys: CountKeys
+    connection: psycopg.Connection[Any], plan: Plan, execution: Execution, source: WholeSource
 ) -> dict[str, Any]:
     doing = f"Publishing run {plan.run_id} as {plan.target}"
     done = ledger.read_published(connection, plan.run_id)
@@ -164,6 +157,7 @@ def _publish_run(
     with postgres_failures(doing):
         resolve_keys(connection, request)
         index_seconds = _build_indexes(connection, plan, patience, execution)
+        keys = source.read_keys(connection)
         if plan.defer_indexes and STRATEGIES[request.method].defers_indexes:
             defer_indexes(connection, request)
         try:
@@ -171,7 +165,7 @@ def _publish_run(
                 connection,
                 request,
                 before_commit=lambda cursor, result: _record(
-                    cursor, plan, replace(result, index_seconds=index_seconds), rejected, count_keys
+                    cursor, plan, replace(result, index_seconds=index_seconds), rejected, source, keys
                 ),
                 already_published=lambda cursor: ledger.is_published(cursor, plan.run_id),
             )
@@ -271,11 +265,16 @@ def _refuse_overtaken(cursor: psycopg.Cursor[Any], plan: Plan) -> None:
 
 
 def _record(
-    cursor: psycopg.Cursor[Any], plan: Plan, result: PublishResult, rejected: int, count_keys: CountKeys
+    cursor: psycopg.Cursor[Any],
+    plan: Plan,
+    result: PublishResult,
+    rejected: int,
+    source: WholeSource,
+    keys: SourceKeys | NotCompared | None,
 ) -> None:
-    """The whole target is counted; the ledger's row, the target's state and the watermark: all in the publish transaction."""
+    """The whole target is compared; the ledger's row, the target's state and the watermark: all in the publish transaction."""
     _refuse_overtaken(cursor, plan)
-    whole = check_whole_target(cursor, plan, result, rejected=rejected, count_keys=count_keys)
+    whole = check_whole_target(cursor, plan, result, source, keys, rejected=rejected)
     ledger.write_published(
         cursor, plan.run_id, to_json(result) | {"whole_target": describe(whole)}, whole.outcome
     )
@@ -291,17 +290,6 @@ def _record(
             value=plan.watermark,
             run_id=plan.run_id,
         )
-
-
-def _count_keys(plan: Plan, snowflake: Callable[[], AbstractContextManager[Snowflake]] | None) -> int | None:
-    if snowflake is None or plan.scope is None:
-        return None
-    keys = ", ".join(snowflake_identifier(name) for name in plan.uniqueness_columns)
-    source = build_source(plan.source.sql, plan.snapshot)
-    where = f" WHERE {plan.scope.source_filter}" if plan.scope.source_filter else ""
-    sql = f"SELECT COUNT(*) FROM (SELECT DISTINCT {keys} FROM {source}{where})"
-    with snowflake() as session, naming_recreation(session, plan.source, plan.snapshot):
-        return int(read_rows(session, sql, f"Counting the distinct keys of {plan.source}")[0][0])
 
 
 def _finish_test(connection: psycopg.Connection[Any], plan: Plan, rows: int) -> dict[str, Any]:

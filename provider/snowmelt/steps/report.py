@@ -255,7 +255,12 @@ def _whole_target(result: Mapping[str, Any]) -> str:
         return "its rows were not counted against the source"
     counted = f"{whole['target_rows']:,} rows, {whole['source_rows']:,} in the source at the snapshot"
     difference = describe_difference(result)
-    return f"{counted}; {difference}" if difference else f"{counted}; equal in number"
+    if difference:
+        return f"{counted}; {difference}"
+    if whole.get("compared") == "keys":
+        return f"{counted}; the same keys"
+    note = f" (keys were not compared: {whole['note']})" if whole.get("note") else ""
+    return f"{counted}; equal in number{note}"
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

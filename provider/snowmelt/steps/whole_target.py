@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ from snowmelt.plan.plan import Plan
 from snowmelt.publish.request import PublishResult
 from snowmelt.publish.row_statements import build_count
 from snowmelt.state import TargetState
+from snowmelt.steps.whole_source import NotCompared, SourceKeys, WholeSource
 from snowmelt.vocabulary import Duplicates, Mode, Outcome, PublishMethod
 
 log = logging.getLogger(__name__)
@@ -26,8 +26,10 @@ Cursor = psycopg.Cursor[Any]
 class WholeTarget:
     """The whole target beside the source, as counted in the publish transaction."""
 
-    #: How both were compared: `rows` means by their numbers of rows; empty where nothing was compared.
+    #: How both were compared: `keys`, or `rows` by their numbers; empty where nothing was compared.
     compared: str = "rows"
+    #: Why keys were not compared where numbers can hide a difference; empty otherwise.
+    note: str = ""
     #: Rows of the source at the snapshot under the filter; None where they were not counted.
     source_rows: int | None
     #: Rows of the target after the publish.
@@ -45,12 +47,18 @@ class WholeTarget:
 
 
 def check_whole_target(
-    cursor: Cursor, plan: Plan, result: PublishResult, *, rejected: int, count_keys: Callable[[], int | None]
+    cursor: Cursor,
+    plan: Plan,
+    result: PublishResult,
+    source: WholeSource,
+    keys: SourceKeys | NotCompared | None,
+    *,
+    rejected: int,
 ) -> WholeTarget:
-    """Count the target's rows, and compare them with the source's.
+    """Count the target's rows, and compare them or their keys with the source's.
 
+    :param keys: what `source.read_keys` gave before.
     :param rejected: rows of this run that the quarantine keeps out of the target.
-    :param count_keys: counts the distinct keys of the source at the snapshot; only called where one key may be in several rows.
     :raises VerificationError: rows are missing or extra and no policy allows it: the transaction is to be rolled back.
     """
     row = cursor.execute(build_count(plan.target_schema, plan.target_table)).fetchone()
@@ -59,11 +67,18 @@ def check_whole_target(
     expected = plan.scope_rows
     if expected is None:
         return WholeTarget(compared="", source_rows=None, target_rows=rows)
-    if plan.mode is Mode.INCREMENTAL and rows < expected and plan.duplicates is Duplicates.LAST:
-        keys = count_keys()
-        expected = expected if keys is None else keys
-    missing, extra = max(0, expected - rows), max(0, rows - expected)
+    if isinstance(keys, SourceKeys):
+        found = source.compare(cursor, keys)
+        missing, extra = found.missing, found.extra
+        expected = rows + missing - extra if found.exact else expected
+    else:
+        if plan.mode is Mode.INCREMENTAL and rows < expected and plan.duplicates is Duplicates.LAST:
+            distinct = source.count_keys()
+            expected = expected if distinct is None else distinct
+        missing, extra = max(0, expected - rows), max(0, rows - expected)
     whole = WholeTarget(
+        compared="keys" if isinstance(keys, SourceKeys) else "rows",
+        note=keys.reason if isinstance(keys, NotCompared) else "",
         source_rows=expected,
         target_rows=rows,
         missing=missing,
@@ -71,7 +86,14 @@ def check_whole_target(
         reason=_find_reason(plan, missing, extra, rejected + _read_missing(cursor, plan)),
     )
     if (missing or extra) and not whole.reason:
-        what = f"{missing:,} rows are missing" if missing else f"it has {extra:,} rows more"
+        what = " and ".join(
+            text
+            for count, text in (
+                (missing, f"{missing:,} rows are missing"),
+                (extra, f"it has {extra:,} rows that the source does not have"),
+            )
+            if count
+        )
         raise VerificationError(
             f"{plan.target} would not be the whole of {plan.source}: the source has {expected:,} rows at the snapshot "
             f"{plan.snapshot}, the target would have {rows:,}: {what}. Nothing was published. Something changed the target since it was "
@@ -85,20 +107,28 @@ def check_whole_target(
 
 
 def _find_reason(plan: Plan, missing: int, extra: int, set_aside: int) -> str:
-    """The policy that allows the difference; empty without one, or without a difference."""
+    """The policies that allow the difference; empty where one is not allowed, or without a difference."""
     appends = plan.mode is Mode.FULL and plan.publish is PublishMethod.APPEND
     keeps = plan.mode is Mode.INCREMENTAL and plan.keys is None
-    reasons = (
+    either = (
         (
             plan.snapshot is None,
             "without time travel the source was counted at another moment than it was read",
         ),
         (appends, "publish append adds to the rows that the target had"),
         (plan.backfill, "a backfill copies the rows of its window alone"),
-        (0 < missing <= set_aside, f"{set_aside:,} rows were set aside (snowmelt.rejected_row)"),
-        (extra and keeps, "rows that the source no longer has stay (reconcile_deletes is false)"),
     )
-    return next((reason for holds, reason in reasons if holds), "") if missing or extra else ""
+    of_missing = (
+        *either,
+        (missing <= set_aside, f"{set_aside:,} rows were set aside (snowmelt.rejected_row)"),
+    )
+    of_extra = (*either, (keeps, "rows that the source no longer has stay (reconcile_deletes is false)"))
+    reasons = [
+        next((reason for holds, reason in policies if holds), "")
+        for count, policies in ((missing, of_missing), (extra, of_extra))
+        if count
+    ]
+    return "; ".join(dict.fromkeys(reasons)) if all(reasons) else ""
 
 
 def _read_missing(cursor: Cursor, plan: Plan) -> int:
