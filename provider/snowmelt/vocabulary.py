@@ -124,6 +124,13 @@ class SnapshotRule(Word):
     REQUIRED = "required"  #: always: a run of a source without time travel stops
 
 
+class SourcePolicyRule(Word):
+    """What happens where Snowflake's policies hide rows or values of the source from the role, or may."""
+
+    REPORT = "report"  #: what the role sees is copied, and log, page and report say so
+    REFUSE = "refuse"  #: the run stops
+
+
 class LongNames(Word):
     """What happens to a name of more than 63 bytes."""
 

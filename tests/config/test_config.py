@@ -135,6 +135,7 @@ def test_defaults():
         "text_watermark": False,
         "filter_subqueries": False,
         "snapshot": "auto",
+        "source_policies": "report",
     }
 
 

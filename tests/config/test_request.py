@@ -102,6 +102,7 @@ def test_the_source_alone_is_enough():
             "text_watermark": False,
             "filter_subqueries": False,
             "snapshot": "auto",
+            "source_policies": "report",
         },
         "staging": {
             "bucket": "staging",

@@ -331,21 +331,6 @@ def test_no_time_travel_is_told_and_mended(patient):
     assert patient.statuses("table")["Time travel"] == "OK"
 
 
-def test_a_masking_policy_on_a_copied_column(patient):
-    patient.snowflake(
-        f"CREATE MASKING POLICY DOCTOR.{patient.schema}.HIDE AS (V VARCHAR) RETURNS VARCHAR -> V",
-        f"ALTER TABLE DOCTOR.{patient.schema}.T MODIFY COLUMN NAME SET MASKING POLICY DOCTOR.{patient.schema}.HIDE",
-    )
-    finding = patient.one("table", "Masking")
-    assert finding.status is Status.ATTENTION
-    assert f'masking policies apply to "NAME" by DOCTOR.{patient.schema}.HIDE' in finding.found
-    assert "the role SNOWMELT_ROLE sees is what is copied" in finding.found
-    assert finding.remedy.steps[0] == f'SELECT "NAME" FROM "DOCTOR"."{patient.schema}"."T" LIMIT 5'
-    # A column that is not copied, or is masked by Snowmelt itself, is nobody's loss.
-    patient.document["sources"][0]["tables"][0]["columns"] = {"exclude": ["NAME"]}
-    assert patient.statuses("table")["Masking"] == "OK"
-
-
 @pytest.mark.parametrize(
     ("break_it", "shown"),
     [

@@ -178,14 +178,14 @@ def test_a_source_that_was_created_again_before_the_verification_is_named_by_it(
 
 def test_a_source_that_was_created_again_while_it_was_planned_is_planned_again(world, monkeypatch):
     world.sql("CREATE TABLE T AS SELECT 1 ID")
-    read = planning.read_created
+    read = planning.read_object
 
     def replace_table(*args):
         world.sql("CREATE OR REPLACE TABLE T AS SELECT 1 ID")
         return read(*args)
 
-    monkeypatch.setattr(planning, "read_created", replace_table)
+    monkeypatch.setattr(planning, "read_object", replace_table)
     with pytest.raises(SourceUnavailable, match="created again while the run was planned"):
         world.plan(COUNTED)
-    monkeypatch.setattr(planning, "read_created", read)
+    monkeypatch.setattr(planning, "read_object", read)
     assert world.plan(COUNTED).snapshot

@@ -26,6 +26,7 @@ from snowmelt.vocabulary import (
     PublishMethod,
     SchemaDrift,
     SnapshotRule,
+    SourcePolicyRule,
     Verify,
     WholeTargetRule,
 )
@@ -294,6 +295,20 @@ class Policies(Section):
         "Whether all chunks read the source at one instant.",
         details="Shared and Marketplace databases, external tables and materialized views have no time travel, nor have tables of retention "
         "0: by `auto` they are copied as each chunk finds them, and log, page and report say so. See docs/verification.md.",
+    )
+    source_policies: Annotated[
+        SourcePolicyRule,
+        choice(
+            {
+                SourcePolicyRule.REPORT: "what the role sees is copied; log, page and report name the policies, or say that they cannot be told",
+                SourcePolicyRule.REFUSE: "the run stops at planning",
+            }
+        ),
+    ] = setting(
+        SourcePolicyRule.REPORT,
+        "What happens where Snowflake has a masking, row access, projection or aggregation policy on the source, or does not tell.",
+        details="Snowflake lists all policies on a table to the role that owns it. A policy may let the connection's role through: the listing "
+        "does not say so. See docs/verification.md.",
     )
 
 

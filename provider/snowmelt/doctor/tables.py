@@ -1,7 +1,8 @@
-"""One configured table: readable, with time travel, unmasked, and with a place in PostgreSQL."""
+"""One configured table: readable, with time travel, without policies that hide something, and with a place in PostgreSQL."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -12,15 +13,25 @@ from snowmelt.doctor.assumptions import judge
 from snowmelt.doctor.findings import Finding, Remedy, Status, found, postgres_sql
 from snowmelt.doctor.snowflake import read_kind, read_role
 from snowmelt.drivers.postgres_errors import postgres_failures
-from snowmelt.drivers.snowflake import Connection, read_columns, read_named_rows, read_now, read_rows
+from snowmelt.drivers.snowflake import (
+    Connection,
+    read_columns,
+    read_named_rows,
+    read_now,
+    read_object,
+    read_rows,
+)
 from snowmelt.drivers.snowflake_errors import NO_TIME_TRAVEL
+from snowmelt.drivers.snowflake_policies import build_references, read_policies
 from snowmelt.errors import SchemaError, SnowmeltError, SourceError
 from snowmelt.publish.obstacles import plan_intent
 from snowmelt.publish.rights import build_statements
 from snowmelt.publish.target import read_obstacles, read_target
 from snowmelt.rights.snowflake import SourceKind
-from snowmelt.sql.names import TableName, match_name, snowflake_identifier
+from snowmelt.sql.names import TableName, snowflake_identifier
 from snowmelt.types.column_plan import plan_columns
+from snowmelt.types.columns import SourceColumn
+from snowmelt.types.policies import PolicyKind
 from snowmelt.unload.statements import build_source
 from snowmelt.vocabulary import FileFormat, LongNames, SchemaDrift
 
@@ -28,7 +39,7 @@ from snowmelt.vocabulary import FileFormat, LongNames, SchemaDrift
 def check_source(
     session: Connection, postgres: psycopg.Connection[Any], request: MigrationRequest
 ) -> list[Finding]:
-    """Whether the role reads the table and every column has a place; then its time travel and its masking policies."""
+    """Whether the role reads the table and every column has a place; then its time travel and its policies."""
     table = request.source
     try:
         columns = read_columns(session, table)
@@ -52,13 +63,29 @@ def check_source(
             advice = "Correct the names of the table's columns."
         remedy = Remedy("the configuration file", (advice,))
         return [found("Source", str(table), Status.WRONG, error, remedy)]
+    selected = ", ".join(column.select for column in planned.columns)
+    try:
+        read_rows(
+            session, f"SELECT {selected} FROM {table.sql} LIMIT 0", f"Reading the copied columns of {table}"
+        )
+    except SnowmeltError as error:
+        advice = "Use a role that the policies on it let through, or exclude or correct the columns that Snowflake names."
+        return [
+            found(
+                "Source",
+                str(table),
+                Status.WRONG,
+                error,
+                Remedy("Snowflake or the configuration file", (advice,)),
+            ),
+            _check_policies(session, table, columns, {column.source for column in planned.columns}),
+        ]
     text = f"{len(planned.columns)} of {len(columns)} columns are copied"
     copied = {column.source for column in planned.columns}
-    masked = {match_name(name, copied) for name in request.columns.mask}
     return [
         found("Source", str(table), Status.OK, text),
         _check_retention(session, table),
-        _check_masks(session, table, {name for name in copied if name not in masked}),
+        _check_policies(session, table, columns, copied),
     ]
 
 
@@ -89,28 +116,28 @@ def _check_retention(session: Connection, table: TableName) -> Finding:
     return found("Time travel", str(table), Status.OK, f"retention in days: {days}")
 
 
-def _check_masks(session: Connection, table: TableName, copied: set[str]) -> Finding:
-    described = read_named_rows(session, f"DESCRIBE TABLE {table.sql}", f"Reading the policies of {table}")
-    policies = {str(row["name"]): str(row["policy name"]) for row in described if row.get("policy name")}
-    hit = sorted(set(policies) & copied)
-    if not hit:
-        text = "DESCRIBE TABLE shows no masking policy on a copied column; masking by tags and row access policies are not shown there"
-        return found("Masking", str(table), Status.OK, text)
-    named = ", ".join(f'"{column}" by {policies[column]}' for column in hit)
-    role = read_role(session)
-    text = (
-        f"masking policies apply to {named}: what the role {role} sees is what is copied, masked or not. "
-        "Look at a row as that role; if it is masked and should not be, let the policy pass the role, or use another one."
-    )
-    advice = Remedy(
-        "Snowflake",
-        (
-            f"SELECT {', '.join(snowflake_identifier(column) for column in hit)} FROM {table.sql} LIMIT 5",
-            f"GRANT ROLE <a role that the policy lets through> TO ROLE {snowflake_identifier(role)}",
-        ),
-        "sql",
-    )
-    return found("Masking", str(table), Status.ATTENTION, text, advice)
+def _check_policies(
+    session: Connection, table: TableName, columns: Sequence[SourceColumn], copied: set[str]
+) -> Finding:
+    """What Snowflake's policies hide from the role; OK only where the role is told of all, and there are none."""
+    source = read_object(session, table)
+    policies = read_policies(session, table, source, columns).on(copied)
+    text = policies.describe()
+    if text is None:
+        return found("Policies", str(table), Status.OK, "Snowflake lists no policy on it to its owner")
+    view = source is not None and source.is_view
+    looks = [build_references(table, view=view)]
+    masked = sorted({use.column for use in policies.of(PolicyKind.MASKING) if use.column})
+    if masked:
+        named = ", ".join(snowflake_identifier(column) for column in masked)
+        looks.append(f"SELECT {named} FROM {table.sql} LIMIT 5")
+    role = snowflake_identifier(policies.role)
+    if policies.uses:
+        looks.append(f"GRANT ROLE <a role that the policies let through> TO ROLE {role}")
+        text = f"{text}. Look at its rows as that role; where something is hidden that should be copied, let the policy pass the role."
+    else:
+        text = f"{text}. The first statement, run by the owner, lists them."
+    return found("Policies", str(table), Status.ATTENTION, text, Remedy("Snowflake", tuple(looks), "sql"))
 
 
 def check_time_travel(session: Connection, table: TableName) -> Finding:

@@ -87,6 +87,7 @@ def read_columns(connection: Connection, table: TableName) -> tuple[SourceColumn
             nullable=str(row["null?"]).upper().startswith("Y"),
             primary_key=places.get(str(row["name"])),
             comment=row.get("comment") or None,
+            masked_by=row.get("policy name") or None,
         )
         for row in described
     )
@@ -111,13 +112,35 @@ def naming_grants(connection: Connection, grants: Sequence[SnowflakeGrant]) -> I
         raise
 
 
-def read_created(connection: Connection, table: TableName) -> str | None:
-    """When the source was created, as Snowflake prints it; None where it does not say (a share's objects)."""
+@dataclass(frozen=True, slots=True)
+class SourceObject:
+    """What SHOW OBJECTS says of a source."""
+
+    #: TABLE, VIEW, MATERIALIZED_VIEW …
+    kind: str
+    #: When it was created, as Snowflake prints it; None where it does not say (a share's objects).
+    created_on: str | None
+    #: The role that owns it; None where it does not say.
+    owner: str | None
+
+    @property
+    def is_view(self) -> bool:
+        """Whether it reads other tables."""
+        return "VIEW" in self.kind.upper()
+
+
+def read_object(connection: Connection, table: TableName) -> SourceObject | None:
+    """What the source is; None where the role is not told."""
     schema = snowflake_identifier(table.database, table.schema)
     sql = f"SHOW OBJECTS LIKE {snowflake_literal(table.table)} IN SCHEMA {schema}"
-    rows = read_named_rows(connection, sql, f"Reading when {table} was created")
-    created = next((row.get("created_on") for row in rows if row["name"] == table.table), None)
-    return None if created is None else str(created)
+    rows = read_named_rows(connection, sql, f"Reading what {table} is, and when it was created")
+    row = next((row for row in rows if row["name"] == table.table), None)
+    if row is None:
+        return None
+    created = row.get("created_on")
+    return SourceObject(
+        str(row.get("kind") or ""), None if created is None else str(created), row.get("owner") or None
+    )
 
 
 def read_now(connection: Connection) -> str:
@@ -131,7 +154,8 @@ def read_now(connection: Connection) -> str:
 
 def find_recreation(connection: Connection, table: TableName, snapshot: str) -> str | None:
     """When the source was created, where that was after the snapshot: time travel does not go back behind it. Else None."""
-    created = read_created(connection, table)
+    found = read_object(connection, table)
+    created = None if found is None else found.created_on
     if created is None:
         return None
     sql = f"SELECT {snowflake_literal(created)}::TIMESTAMP_TZ > {snowflake_literal(snapshot)}::TIMESTAMP_TZ"

@@ -57,7 +57,7 @@ ORDER BY last.target, last.source
 """
 
 READ_RUN = """
-SELECT run_id, dag_id, dag_run_id, mode, source, target, snapshot, snapshot_note, source_rows, staged_files, staged_rows,
+SELECT run_id, dag_id, dag_run_id, mode, source, target, snapshot, snapshot_note, plan->>'source_policies' AS source_policies, source_rows, staged_files, staged_rows,
        staged_bytes, verification, publish_result, outcome, error, started_at, staged_at, verified_at, published_at, finished_at,
        plan->'chunks' AS chunks, plan->>'target_schema' AS target_schema, plan->>'staging_table' AS staging_table,
        plan->>'publish' AS publish, plan->>'file_format' AS file_format, plan->>'load_method' AS load_method,

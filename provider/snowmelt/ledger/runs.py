@@ -90,7 +90,7 @@ WRITE_FINISHED = "UPDATE snowmelt.run SET finished_at = clock_timestamp() WHERE 
 
 
 READ_REPORT = """
-SELECT r.run_id, r.dag_id, r.dag_run_id, r.mode, r.source, r.target, r.snapshot, r.snapshot_note, r.outcome, r.error, r.source_rows, r.staged_files, r.staged_rows,
+SELECT r.run_id, r.dag_id, r.dag_run_id, r.mode, r.source, r.target, r.snapshot, r.snapshot_note, r.plan->>'source_policies' AS source_policies, r.outcome, r.error, r.source_rows, r.staged_files, r.staged_rows,
        r.staged_bytes, r.started_at, r.staged_at, r.verified_at, r.published_at, r.finished_at, r.verification, r.publish_result,
        (SELECT coalesce(sum(l.rows - l.rejected), 0) FROM snowmelt.loaded_file AS l WHERE l.run_id = r.run_id) AS loaded_rows,
        (SELECT coalesce(sum(l.rejected), 0) FROM snowmelt.loaded_file AS l WHERE l.run_id = r.run_id) AS rejected_rows,

@@ -54,6 +54,7 @@ from snowmelt.vocabulary import (
     Mode,
     Nanoseconds,
     PublishMethod,
+    SourcePolicyRule,
     Verify,
     WholeTargetRule,
 )
@@ -146,6 +147,26 @@ def report_nanoseconds(request: MigrationRequest, statistics: SourceStatistics) 
     return refuse_nanoseconds(statistics, Nanoseconds(request.policies.nanoseconds), str(request.source))
 
 
+def report_policies(request: MigrationRequest, tables: TableFacts, columns: ColumnPlan) -> str | None:
+    """What the run reports of Snowflake's policies on the source; None: it has none.
+
+    :raises ConfigurationError: the configuration refuses such a source.
+    """
+    if tables.policies is None:
+        return None
+    # The filter, and a mask of the configuration, may read columns that are not copied.
+    reads_others = bool(request.source_filter or request.columns.mask)
+    read = set(tables.names) if reads_others else {column.source for column in columns.columns}
+    text = tables.policies.on(read).describe()
+    if text is not None and SourcePolicyRule(request.policies.source_policies) is SourcePolicyRule.REFUSE:
+        raise ConfigurationError(
+            f"{request.source} may differ from what the connection's role sees, and the table's `source_policies` is refuse. Nothing was "
+            f"unloaded. {text[0].upper()}{text[1:]}. Use a role that owns the table and that its policies let through, or set "
+            "`source_policies` to report."
+        )
+    return text
+
+
 def ask_bounds(
     request: MigrationRequest,
     tables: TableFacts,
@@ -222,6 +243,7 @@ def plan_migration(identity: RunIdentity, request: MigrationRequest, facts: Fact
         row_limit=limit,
         snapshot=snapshot.at,
         snapshot_note="; ".join(part for part in (snapshot.note, reported) if part) or None,
+        source_policies=report_policies(request, tables, columns),
         source_rows=rows,
         chunks=_plan_chunks(request, facts, rows),
         watermark_column=request.watermark_column,

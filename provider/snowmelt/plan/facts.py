@@ -9,6 +9,7 @@ from snowmelt.config.sections import DEFAULT_FINGERPRINT_ROWS
 from snowmelt.plan.statistics import SourceStatistics
 from snowmelt.state import TargetNow, TargetState
 from snowmelt.types.columns import SourceColumn, TargetColumn
+from snowmelt.types.policies import SourcePolicies
 from snowmelt.types.type_names import SnowflakeType
 from snowmelt.unload.chunks import Bucket
 from snowmelt.unload.location import Location
@@ -56,6 +57,8 @@ class TableFacts:
     location: Location
     #: When the source was created; None where Snowflake does not say.
     created_on: str | None = None
+    #: Snowflake's policies on the source; None: they were not asked for.
+    policies: SourcePolicies | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -80,6 +80,8 @@ class Plan:
     #: The instant that all chunks read, or None and why not.
     snapshot: str | None
     snapshot_note: str | None
+    #: What Snowflake's policies on the source make of the copy; None: nothing, for certain.
+    source_policies: str | None = None
     #: Rows that the filter selects at the snapshot; of a test, at most row_limit.
     source_rows: int
     chunks: tuple[Chunk, ...]

@@ -12,7 +12,8 @@ import psycopg
 from snowmelt.config.parameters import POLICIES
 from snowmelt.config.request import MigrationRequest, match_columns
 from snowmelt.drivers.postgres_errors import postgres_failures
-from snowmelt.drivers.snowflake import Connection, read_columns, read_created, read_now, read_rows
+from snowmelt.drivers.snowflake import Connection, read_columns, read_now, read_object, read_rows
+from snowmelt.drivers.snowflake_policies import read_policies
 from snowmelt.errors import ConfigurationError, PlanChanged
 from snowmelt.ledger.files import read_staged_chunks
 from snowmelt.ledger.runs import (
@@ -164,11 +165,13 @@ def _make_plan(sessions: PlanningSessions, request: MigrationRequest, identity: 
         at = read_now(sessions.snowflake)
         source_columns = read_columns(sessions.snowflake, request.source)
         request = match_columns(request, [column.name for column in source_columns])
+        source = read_object(sessions.snowflake, request.source)
         tables = TableFacts(
             source_columns,
             _read_target(sessions.postgres, request, FileFormat(request.file_format)),
             _read_location(sessions.snowflake, request),
-            read_created(sessions.snowflake, request.source),
+            None if source is None else source.created_on,
+            read_policies(sessions.snowflake, request.source, source, source_columns),
         )
         with planning_again(request.source):
             facts = read_facts(sessions, request, identity, tables, at)
@@ -186,6 +189,7 @@ def read_facts(
     :raises SchemaError, ConfigurationError, ValueRefused: with the first thing that stops the run.
     """
     columns = decide.plan_table_columns(request, tables)
+    _log_policies(request, tables, decide.report_policies(request, tables, columns))
     refuse_obstacles(sessions.postgres, plan_intent(request, columns))
     start = find_start(request, tables, columns, identity.window)
     highest = ask_target_watermark(request, tables, columns, start)
@@ -271,6 +275,17 @@ def _read_location(snowflake: Connection, request: MigrationRequest) -> Location
         stage=request.staging.stage,
         integration=request.staging.storage_integration or "",
     )
+
+
+def _log_policies(request: MigrationRequest, tables: TableFacts, text: str | None) -> None:
+    if text is not None:
+        known = tables.policies is not None and tables.policies.uses
+        log.log(
+            logging.WARNING if known else logging.INFO,
+            "%s is copied as the role sees it: %s",
+            request.source,
+            text,
+        )
 
 
 def _log_start(request: MigrationRequest, identity: RunIdentity, start: Start) -> None:

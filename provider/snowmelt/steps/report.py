@@ -61,6 +61,8 @@ class Report:
     #: The instant that was read, in UTC, or None and why not.
     snapshot: str | None
     snapshot_note: str | None
+    #: What Snowflake's policies on the source make of the copy; None: nothing, for certain.
+    source_policies: str | None
     #: published, tested, unloaded, or how far it came.
     outcome: str
     error: str | None
@@ -122,6 +124,7 @@ class Report:
             ("DAG run", f"{self.dag_id or '-'}, {self.dag_run_id or '-'}"),
             ("mode", self.mode),
             ("snapshot", self.snapshot or f"none: {self.snapshot_note or 'not planned yet'}"),
+            *([("policies on the source", self.source_policies)] if self.source_policies else []),
             ("started", self.started_at or "-"),
             ("ended", self.finished_at or "-"),
         ]
@@ -180,6 +183,7 @@ def build_report(run: Mapping[str, Any], chunks: Sequence[Mapping[str, Any]]) ->
         target=run["target"],
         snapshot=run["snapshot"],
         snapshot_note=run["snapshot_note"],
+        source_policies=run["source_policies"],
         outcome=run["outcome"],
         error=run["error"],
         snowflake_rows=int(run["source_rows"]),

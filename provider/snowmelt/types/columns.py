@@ -34,6 +34,8 @@ class SourceColumn:
     #: Position in the primary key, from 1.
     primary_key: int | None = None
     comment: str | None = None
+    #: The masking policy that DESCRIBE TABLE shows on it.
+    masked_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

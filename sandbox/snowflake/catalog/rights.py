@@ -126,6 +126,11 @@ class Rights:
             return self._imported(database) and privilege == "SELECT"
         return bool(self._granted(found.grants) & {privilege, OWNERSHIP})
 
+    def owner_of(self, found: Any) -> str | None:
+        """The role that has OWNERSHIP; a session without limits owns what no role does."""
+        owner = next((role for role, held in found.grants.items() if OWNERSHIP in held), None)
+        return owner or (self.session.role if self.unlimited else None)
+
     def require(
         self, found: Any, privilege: str, name: str, missing: errors.SnowflakeError, database: Database | None = None
     ) -> None:  # fmt: skip

@@ -36,7 +36,8 @@ def tables(statement: Statement) -> Result:
                ("rows", NUMBER), ("bytes", NUMBER), *texts("owner", "retention_time", "change_tracking")]  # fmt: skip
     rows = [
         (moment(t.created), t.name, d.name, s.name, _kind(t), t.comment, t.clustering, row_count(statement.store, t), 0 if t.kind == "VIEW" else None,
-         OWNER, str(1 if t.retention_days is None else t.retention_days), "OFF" if t.tracked_since is None else "ON")
+         statement.rights.owner_of(t) or OWNER, str(1 if t.retention_days is None else t.retention_days),
+         "OFF" if t.tracked_since is None else "ON")
         for d, s in scope
         for t in s.tables.values()
         if statement.rights.sees(t, d) and like(t.name) and (kind in {"OBJECTS"} or (t.kind == "VIEW") == (kind == "VIEWS"))
