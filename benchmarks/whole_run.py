@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.apart import resident
-from snowmelt.drivers.snowflake_session import SESSION_PARAMETERS
+from snowmelt.drivers.snowflake import SESSION_PARAMETERS
 from snowmelt.json_values import from_json, to_json
 from snowmelt.ledger import files as ledger_files
 from snowmelt.plan.plan import Plan

@@ -144,7 +144,7 @@ def source_session(sandbox):
     from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 
     from sandbox.demo_data import surroundings
-    from snowmelt.drivers.snowflake_session import SESSION_PARAMETERS
+    from snowmelt.drivers.snowflake import SESSION_PARAMETERS
 
     connection = SnowflakeHook(
         snowflake_conn_id="snowflake_default", session_parameters=dict(SESSION_PARAMETERS)

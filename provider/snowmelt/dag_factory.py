@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import conf
 from airflow.sdk import DAG, CronTriggerTimetable, Param, XComArg, get_parsing_context
 
-from snowmelt.airflow.assets import PUBLISHED
-from snowmelt.airflow.records import build_failure_record
+from snowmelt.airflow.records import PUBLISHED, build_failure_record
 from snowmelt.airflow.retrying import BACKOFF, FIRST_PAUSE, LONGEST_PAUSE, RETRIES, SnowmeltRetryPolicy
 from snowmelt.config.file import Config, parse_config
 from snowmelt.config.form import build_form

@@ -9,8 +9,7 @@ from fractions import Fraction
 
 from snowmelt.sql.names import snowflake_identifier
 from snowmelt.types.columns import Column
-from snowmelt.types.expressions import select_expression
-from snowmelt.types.target_types import default_target
+from snowmelt.types.target_types import default_target, select_expression
 from snowmelt.types.type_names import parse_snowflake_type
 from snowmelt.types.type_table import form_of
 from snowmelt.vocabulary import FileFormat

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 import snowflake.connector
 
-from snowmelt.drivers.snowflake_session import SESSION_PARAMETERS
+from snowmelt.drivers.snowflake import SESSION_PARAMETERS
 
 
 @pytest.fixture(scope="module")

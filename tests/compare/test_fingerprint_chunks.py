@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from snowmelt.compare.chunk_groups import ChunksUnknown, group_chunks, translate_predicate
+from snowmelt.compare.differences import ChunksUnknown, group_chunks, translate_predicate
 from snowmelt.types.type_names import parse_snowflake_type
 from snowmelt.unload.chunks import Bucket, ChunkKey, plan_chunks, whole_table
 from tests.compare.fingerprint_cases import column

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from snowmelt.compare.chunk_groups import translate_predicate
+from snowmelt.compare.differences import translate_predicate
 from snowmelt.plan.watermark import build_highest, build_since
 from snowmelt.types.type_names import parse_snowflake_type
 from snowmelt.unload.chunks import Bucket, ChunkKey, build_bounds_query, plan_chunks

@@ -15,7 +15,7 @@ from snowmelt.plan.plan import Plan
 from snowmelt.sql.names import TableName
 from snowmelt.types.type_names import parse_snowflake_type
 from snowmelt.unload.chunks import Bucket, ChunkKey, plan_chunks, whole_table
-from snowmelt.unload.location import Location
+from snowmelt.unload.statements import Location
 from tests.compare.fingerprint_cases import column
 from tests.compare.fingerprint_world import postgres, snowflake_connection, snowflake_cursor
 

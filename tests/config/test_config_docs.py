@@ -10,9 +10,9 @@ import pytest
 
 from snowmelt.config.fields import WAREHOUSE_SIZES
 from snowmelt.config.file import KEYS, parse_config
-from snowmelt.config.prefixes import PLACEHOLDERS
 from snowmelt.config.reference import TABLES, write_settings
 from snowmelt.config.schedules import SCHEDULE_PRESETS
+from snowmelt.config.sections import PLACEHOLDERS
 from snowmelt.vocabulary import (
     BadRows,
     Compression,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
-from snowmelt.config.prefixes import prefix_pattern, render_name, render_prefix
+from snowmelt.config.sections import prefix_pattern, render_name, render_prefix
 from snowmelt.sql.names import TableName
 
 DEFAULT = "{source_database}/{source_schema}/{source_table}/"

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import Field
 
-from snowmelt.config.form import SECTIONS, build_form
-from snowmelt.config.parameters import NAMES, RequestParameters
+from snowmelt.config.form import NAMES, SECTIONS, RequestParameters, build_form
 from snowmelt.config.reference import TABLES
 from snowmelt.config.sections import Connections, Execution, FileSettings
 from snowmelt.config.settings import Section, Written, find_part, make_model, override, setting, setting_of

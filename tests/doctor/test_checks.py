@@ -7,7 +7,7 @@ import json
 import pytest
 
 from snowmelt.doctor.findings import CHECKS, Status
-from snowmelt.doctor.stage import compare_regions
+from snowmelt.doctor.staging import compare_regions
 from tests.stand_ins import stand_ins
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from snowmelt.doctor.findings import Status
 from snowmelt.ledger.runs import write_ledger
-from snowmelt.sql.session_names import TASK_SESSION, load_session_name
+from snowmelt.sql.names import TASK_SESSION, load_session_name
 from snowmelt.unload.statements import build_query_tag
 from tests.waiting import wait_until
 

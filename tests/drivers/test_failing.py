@@ -44,7 +44,7 @@ def test_a_driver_error_of_each_kind_is_known():
     import botocore.exceptions
     import snowflake.connector.errors
 
-    from snowmelt.drivers.failures import translate
+    from snowmelt.airflow.retrying import translate
     from snowmelt.errors import SourceError, StagingUnavailable
 
     endpoint = botocore.exceptions.EndpointConnectionError(endpoint_url="http://s3")

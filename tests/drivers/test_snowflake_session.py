@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from snowmelt.airflow.sessions import snowflake_session
-from snowmelt.drivers.snowflake_session import SESSION_PARAMETERS, pin_session
+from snowmelt.drivers.snowflake import SESSION_PARAMETERS, pin_session
 from snowmelt.errors import ConfigurationError
 
 HOSTILE = {

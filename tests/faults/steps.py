@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from snowmelt.drivers.failures import translate
+from snowmelt.airflow.retrying import translate
 from snowmelt.json_values import from_json, to_json
 from snowmelt.unload.manifest import StagedChunk
 from tests.steps.runs import World
@@ -87,7 +87,7 @@ def open_world(job: Job) -> World:
     from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
     from botocore.config import Config
 
-    from snowmelt.drivers.snowflake_session import SESSION_PARAMETERS
+    from snowmelt.drivers.snowflake import SESSION_PARAMETERS
 
     connection = SnowflakeHook(
         snowflake_conn_id="snowflake_default", session_parameters=dict(SESSION_PARAMETERS)
@@ -282,7 +282,7 @@ def install(point: str, before: int, number: int) -> None:
 def be_impatient(look: float, silence: float, give_up_after: float) -> None:
     from functools import partial
 
-    from snowmelt.load.claim import ClaimPatience
+    from snowmelt.load.file import ClaimPatience
     from snowmelt.steps import load as loading
 
     loading.claim_patiently = partial(

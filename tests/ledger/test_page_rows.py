@@ -9,15 +9,9 @@ import pytest
 
 from snowmelt.ledger import files as ledger_files
 from snowmelt.ledger import runs as ledger
-from snowmelt.ledger.page_rows import (
-    SESSION_OPTIONS,
-    read_dag_ids,
-    read_failures,
-    read_run_rows,
-    read_tables,
-)
+from snowmelt.ledger.page_rows import SESSION_OPTIONS, read_dag_ids, read_failures, read_run_rows, read_tables
+from snowmelt.progress.plots import TaskState
 from snowmelt.progress.run_board import build_board
-from snowmelt.progress.spans import TaskState
 from snowmelt.steps.load import build_load_job, load_files
 from snowmelt.steps.publish import make_staging
 from snowmelt.steps.register import register_files

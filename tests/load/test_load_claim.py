@@ -11,7 +11,7 @@ import pytest
 from snowmelt.errors import TargetUnavailable
 from snowmelt.ledger import files as ledger_files
 from snowmelt.ledger import runs as ledger
-from snowmelt.load.claim import ClaimPatience, claim_patiently
+from snowmelt.load.file import ClaimPatience, claim_patiently
 from snowmelt.unload.manifest import StagedFile
 from tests.load.load_world import RUN
 

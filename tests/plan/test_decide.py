@@ -12,17 +12,25 @@ from snowmelt.config.file import parse_config
 from snowmelt.config.request import MigrationRequest, parse_request
 from snowmelt.errors import ConfigurationError, PlanChanged, SchemaError, SourceError, ValueRefused
 from snowmelt.plan import decide
-from snowmelt.plan.facts import Facts, RunIdentity, Snapshot, StagedFacts, Start, TableFacts, TargetFacts
+from snowmelt.plan.facts import (
+    Facts,
+    RunIdentity,
+    Snapshot,
+    SourceStatistics,
+    StagedFacts,
+    Start,
+    TableFacts,
+    TargetFacts,
+)
 from snowmelt.plan.plan import Plan, build_unload_request, parse_plan
-from snowmelt.plan.start import ask_target_watermark, build_scope, find_start
-from snowmelt.plan.statistics import SourceStatistics
+from snowmelt.plan.watermark import ask_target_watermark, build_scope, find_start
 from snowmelt.state import TargetIdentity, TargetNow, TargetState
 from snowmelt.types.columns import SourceColumn, TargetColumn
-from snowmelt.types.narrow import Range
+from snowmelt.types.target_types import Range
 from snowmelt.types.type_names import parse_postgres_type, parse_snowflake_type
 from snowmelt.unload.chunks import Bucket
-from snowmelt.unload.location import Location
 from snowmelt.unload.manifest import Manifest
+from snowmelt.unload.statements import Location
 from snowmelt.vocabulary import Compression, FileFormat, LoadMethod, Mode, PublishMethod
 
 MB = 1024 * 1024

@@ -19,8 +19,16 @@ from snowmelt.progress.pace import (
     show_seconds,
     show_waiting,
 )
-from snowmelt.progress.plots import plot_gantt, plot_rate
-from snowmelt.progress.spans import Span, TaskState, amount_between, build_steps, pack_lanes, rate_of
+from snowmelt.progress.plots import (
+    Span,
+    TaskState,
+    amount_between,
+    build_steps,
+    pack_lanes,
+    plot_gantt,
+    plot_rate,
+    rate_of,
+)
 from snowmelt.progress.table_status import parse_moment
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -6,7 +6,7 @@ import pytest
 
 from snowmelt.errors import AccessError, SnowmeltError
 from snowmelt.ledger.runs import write_ledger
-from snowmelt.steps.warehouse import resize_warehouse
+from snowmelt.steps.source import resize_warehouse
 from snowmelt.unload.chunk import read_location
 from tests.stand_ins import stand_ins
 

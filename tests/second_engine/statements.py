@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 from snowmelt.compare.fingerprint import build_source_fingerprint
 from snowmelt.doctor.leftovers import build_query_history
 from snowmelt.doctor.questions import QUESTIONS, STAGED_TYPES, build_staged_source
-from snowmelt.drivers.snowflake_session import SESSION_PARAMETERS, pin_session
-from snowmelt.plan.statistics import StatisticsQuestion
+from snowmelt.drivers.snowflake import SESSION_PARAMETERS, pin_session
+from snowmelt.plan.facts import StatisticsQuestion
 from snowmelt.plan.watermark import build_highest, build_since, build_window
 from snowmelt.sql.names import snowflake_identifier
-from snowmelt.steps.warehouse import CURRENT_WAREHOUSE, build_resize, build_show_warehouse
+from snowmelt.steps.source import CURRENT_WAREHOUSE, build_resize, build_show_warehouse
 from snowmelt.types.column_plan import plan_columns
 from snowmelt.types.columns import Column, ColumnRules, MaskRule, SourceColumn
-from snowmelt.types.expressions import (
+from snowmelt.types.target_types import (
     comparable_expression,
     loses_nanoseconds,
     nanosecond_predicate,
@@ -36,8 +36,8 @@ from snowmelt.unload.chunks import (
     build_ordered,
     plan_chunks,
 )
-from snowmelt.unload.location import Location
 from snowmelt.unload.statements import (
+    Location,
     build_remove,
     build_select,
     build_source,

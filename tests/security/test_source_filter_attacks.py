@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from snowmelt.errors import ConfigurationError
-from snowmelt.sql.functions import FUNCTIONS, find_unknown_functions
-from snowmelt.sql.predicate import find_filter_faults
+from snowmelt.sql.predicate import FUNCTIONS, find_filter_faults, find_unknown_functions
 
 ATTACKS = [
     # another statement
@@ -62,8 +61,9 @@ def test_none_of_them_reaches_snowflake(world, ears):
 @pytest.mark.parametrize("text", ["1=1; DROP TABLE x", "my_udf(ID)", "ID IN (SELECT 1)", "{{ x }}"])
 def test_the_operator_by_itself_refuses_them_too(world, ears, text):
     from snowmelt.sql.names import TableName
-    from snowmelt.unload.chunk import UnloadRequest, submit_unload
+    from snowmelt.unload.chunk import submit_unload
     from snowmelt.unload.chunks import Chunk
+    from snowmelt.unload.statements import UnloadRequest
 
     request = UnloadRequest(
         source=TableName("TESTS", world.schema, "T"), path="x/", stage="UTIL.STAGING.SNOWMELT_STAGE", integration="", bucket="",

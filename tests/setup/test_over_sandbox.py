@@ -17,7 +17,7 @@ from sandbox.s3.users import POLICIES
 from snowmelt.airflow.doctor import Doctor, run_check
 from snowmelt.config.file import parse_config
 from snowmelt.doctor.findings import CHECKS, Status
-from snowmelt.drivers.snowflake_session import SESSION_PARAMETERS
+from snowmelt.drivers.snowflake import SESSION_PARAMETERS
 from snowmelt.errors import SnowmeltError
 from snowmelt.setup.facts import SetupFacts
 from snowmelt.setup.files import build_setup

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 
-from snowmelt.sql.session_names import PAGE_SESSION, TASK_SESSION, TASK_SESSION_PATTERN, load_session_name
+from snowmelt.sql.names import PAGE_SESSION, TASK_SESSION, TASK_SESSION_PATTERN, load_session_name
 
 KEY = "base/ANALYTICS/T/run_20261122T120000_1a2b3c4d/chunk_012/data_01b2c3d4-0_3_0.snappy.parquet"
 

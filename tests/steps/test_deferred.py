@@ -7,7 +7,7 @@ import pytest
 from snowmelt.doctor.findings import Status
 from snowmelt.doctor.leftovers import check_postgres
 from snowmelt.errors import VerificationError
-from snowmelt.publish.deferred import list_deferred, restore_indexes
+from snowmelt.publish.index_build import list_deferred, restore_indexes
 from snowmelt.steps import publish as publishing
 
 TABLE = {

@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.demo_data import surroundings
 from snowmelt.airflow.records import read_run_report
-from snowmelt.drivers.snowflake_session import SESSION_PARAMETERS
+from snowmelt.drivers.snowflake import SESSION_PARAMETERS
 from snowmelt.errors import SourceError
 from snowmelt.plan.plan import plan_run_id
 from snowmelt.steps.finish import finish_run, remove_staged

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from snowmelt.errors import ConfigurationError, SourceError, SourceUnavailable
-from snowmelt.steps import planning, snapshot
+from snowmelt.steps import planning
+from snowmelt.steps import source as snapshot
 from snowmelt.steps.finish import load_report
 from tests.stand_ins import stand_ins as make_stand_ins
 

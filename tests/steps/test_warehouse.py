@@ -6,7 +6,7 @@ import pytest
 
 from snowmelt.errors import ConfigurationError
 from snowmelt.ledger.runs import write_ledger
-from snowmelt.steps.warehouse import resize_warehouse, restore_warehouse
+from snowmelt.steps.source import resize_warehouse, restore_warehouse
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_a_run_that_died_a_day_ago_does_not_keep_it_large(world, warehouse):
 
 
 def test_a_failed_restore_is_tried_again(world, warehouse, monkeypatch):
-    from snowmelt.steps import warehouse as module
+    from snowmelt.steps import source as module
 
     with world.target() as connection:
         resize_warehouse(connection, world.snowflake, "a", "LARGE")
@@ -74,7 +74,7 @@ def test_a_failed_restore_is_tried_again(world, warehouse, monkeypatch):
 
 
 def test_a_session_without_a_warehouse_says_where_to_name_one(world, monkeypatch):
-    from snowmelt.steps import warehouse as module
+    from snowmelt.steps import source as module
 
     monkeypatch.setattr(module, "CURRENT_WAREHOUSE", "SELECT NULL")
     with (

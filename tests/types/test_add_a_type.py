@@ -14,8 +14,7 @@ from snowmelt.compare.canonical_snowflake import source_side
 from snowmelt.load.casts import arrow_kind, plan_cast
 from snowmelt.load.target import LoadColumn
 from snowmelt.types.documentation import build_type_docs
-from snowmelt.types.expressions import select_expression
-from snowmelt.types.target_types import Outcome, allowed_target, default_target
+from snowmelt.types.target_types import Outcome, allowed_target, default_target, select_expression
 from snowmelt.types.type_names import parse_postgres_type, parse_snowflake_type
 from snowmelt.types.type_table import TYPE_TABLE, ArrowKind, Comparison, Form, row_of
 from snowmelt.vocabulary import FileFormat

@@ -6,7 +6,7 @@ import pytest
 
 from snowmelt.types.column_plan import plan_columns
 from snowmelt.types.columns import ColumnRules, MaskRule, SourceColumn
-from snowmelt.types.expressions import comparable_expression
+from snowmelt.types.target_types import comparable_expression
 from snowmelt.types.type_names import parse_snowflake_type
 from snowmelt.vocabulary import FileFormat
 

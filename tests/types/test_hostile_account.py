@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from snowmelt.airflow.sessions import snowflake_session
-from snowmelt.drivers.snowflake_session import SESSION_PARAMETERS
+from snowmelt.drivers.snowflake import SESSION_PARAMETERS
 from tests.load.ways import WAYS, allow_aws_s3
 from tests.steps.runs import World
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snowmelt.types.masks import find_mask_faults
+from snowmelt.types.columns import find_mask_faults
 
 COLUMNS = ["Name", "A", "B"]
 

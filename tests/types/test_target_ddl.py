@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snowmelt.errors import ConfigurationError, SchemaError
-from snowmelt.types.columns import Column
-from snowmelt.types.ddl import build_add_columns, build_create_table
+from snowmelt.types.columns import Column, build_add_columns, build_create_table
 from snowmelt.types.type_table import Form
 
 

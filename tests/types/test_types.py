@@ -8,13 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snowmelt.errors import SchemaError
-from snowmelt.types.expressions import (
+from snowmelt.types.target_types import (
+    Outcome,
+    allowed_target,
+    default_target,
     loses_nanoseconds,
     nanosecond_predicate,
     offset_expression,
     select_expression,
 )
-from snowmelt.types.target_types import Outcome, allowed_target, default_target
 from snowmelt.types.type_names import SnowflakeType, describe_snowflake_type, parse_snowflake_type
 from snowmelt.types.type_table import TYPE_TABLE, Form, form_of
 from snowmelt.vocabulary import FileFormat

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from snowmelt.unload.location import Location
 from snowmelt.unload.manifest import (
     StagedChunk,
     StagedFile,
@@ -17,7 +16,7 @@ from snowmelt.unload.manifest import (
     parse_manifest,
     split_document,
 )
-from snowmelt.unload.statements import build_write_document
+from snowmelt.unload.statements import Location, build_write_document
 from tests.unload.test_manifest import MANIFEST
 
 LOCATION = Location("b", "", '"A"."B"."STAGE"', "")

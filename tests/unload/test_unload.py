@@ -7,9 +7,9 @@ import json
 import pytest
 
 from snowmelt.errors import ConfigurationError, SourceError
-from snowmelt.unload.location import Location
 from snowmelt.unload.manifest import StagedFile
 from snowmelt.unload.statements import (
+    Location,
     build_file_format,
     build_query_tag,
     build_remove,

@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 from snowmelt.airflow.sessions import postgres_session, s3_client, snowflake_session
 from snowmelt.config.file import Config
 from snowmelt.config.table import TableConfig
-from snowmelt.doctor.findings import CHECKS, DEAD_AFTER_HOURS, Finding, Status, found
-from snowmelt.doctor.remedies import grant_login, policy
+from snowmelt.doctor.findings import CHECKS, DEAD_AFTER_HOURS, Finding, Status, found, grant_login, policy
 from snowmelt.errors import ConfigurationError, SnowmeltError
 from snowmelt.rights.iam import Partition, Principal, StagedPlace
-from snowmelt.setup.facts import SetupFacts
-from snowmelt.setup.scope import SetupScope, plan_scope
+from snowmelt.setup.facts import SetupFacts, SetupScope, plan_scope
 
 if TYPE_CHECKING:
-    from snowmelt.unload.location import Location
+    from snowmelt.unload.statements import Location
 
 
 class SessionFailed(SnowmeltError):
@@ -98,7 +96,7 @@ class Doctor:
 
         :raises SessionFailed: the stage is wrong; the check `stage` says it too.
         """
-        from snowmelt.doctor.stage import check_stage
+        from snowmelt.doctor.staging import check_stage
 
         scope, integration = self.scope, self.config.snowflake_unload.storage_integration
         findings, location = check_stage(session, scope.stage, self.place(), integration)
@@ -227,7 +225,7 @@ def _postgres(doctor: Doctor) -> list[Finding]:
 
 
 def _stage(doctor: Doctor) -> list[Finding]:
-    from snowmelt.doctor import stage as checks
+    from snowmelt.doctor import staging as checks
 
     stage, named = doctor.scope.stage, doctor.config.snowflake_unload.storage_integration
     place = doctor.place(region=_region_of(doctor))
@@ -249,8 +247,7 @@ def _region_of(doctor: Doctor) -> str | None:
 
 
 def _unload(doctor: Doctor) -> list[Finding]:
-    from snowmelt.doctor.stage import check_regions
-    from snowmelt.doctor.staging import check_unload, read_region
+    from snowmelt.doctor.staging import check_regions, check_unload, read_region
 
     client = doctor.s3()
     with doctor.snowflake() as session:

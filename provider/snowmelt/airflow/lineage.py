@@ -180,7 +180,7 @@ def build_staged_lineage(operator: Any, result: Any) -> OperatorLineage:
     :param result: what the sensor returned: a dict for a chunk, a list of them for a manifest.json.
     """
     from snowmelt.airflow.sessions import s3_client
-    from snowmelt.steps.manifest_load import read_manifest_of
+    from snowmelt.steps.load import read_manifest_of
     from snowmelt.unload.staged import parse_s3_url
 
     columns: Sequence[tuple[str, str]] = ()
@@ -207,7 +207,7 @@ def build_staged_lineage(operator: Any, result: Any) -> OperatorLineage:
 def build_load_lineage(operator: Any, result: Mapping[str, Any] | None) -> OperatorLineage:
     """The staged files; and the table, where the load is the one who fills it. A run's target is written by its publish."""
     from snowmelt.airflow.sessions import s3_client
-    from snowmelt.steps.manifest_load import read_manifest_of
+    from snowmelt.steps.load import read_manifest_of
     from snowmelt.steps.planning import read_plan
 
     counts = {

@@ -1,4 +1,4 @@
-"""What tasks record in the ledger for people to read, and a run's report for notifications.
+"""What tasks record for people and other DAGs to read: submitted queries, errors, a run's report, and the published tables as assets.
 
 A submitted unload records its query's id, which the pages show while it runs. A failed task records its error, which the pages
 show when Airflow's logs are gone. Nothing decides by either.
@@ -9,6 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import quote
+
+from airflow.sdk import Asset, AssetAlias
 
 from snowmelt.airflow.sessions import postgres_session
 from snowmelt.errors import SnowmeltError
@@ -100,3 +103,19 @@ def read_run_report(context: Any, *, postgres_conn_id: str = "postgres_default")
     except SnowmeltError as error:
         report = f"# {ti.dag_id}, {ti.run_id}\n\nNo report: {error}\n"
     return report + note
+
+
+#: Every publish adds its table's asset to this alias; a DAG scheduled on the alias runs after each of them.
+PUBLISHED = AssetAlias("snowmelt")
+
+
+def published_table(schema: str, table: str, postgres_conn_id: str = "postgres_default") -> Asset:
+    """The asset of a table; its events carry rows_before, rows_after, inserted, updated, deleted, run_id and snapshot.
+
+    `snowmelt://<connection>/<schema>/<table>`, names percent-encoded; a DAG with `schedule=[published_table("public", "visits")]`
+    runs after each publish.
+
+    :param schema: as PostgreSQL stores it, as the next.
+    """
+    parts = "/".join(quote(part, safe="") for part in (postgres_conn_id, schema, table))
+    return Asset(name=f"{schema}.{table} ({postgres_conn_id})"[:1500], uri=f"snowmelt://{parts}"[:1500])

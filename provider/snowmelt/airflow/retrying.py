@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import RetryDecision, RetryPolicy
 from airflow.sdk.exceptions import AirflowFailException
 
-from snowmelt.drivers.failures import translate
 from snowmelt.errors import SnowmeltError, TerminalError, Topic, TransientError, see
 
 if TYPE_CHECKING:
@@ -137,3 +136,23 @@ def _reason(error: BaseException, kind: str) -> str:
     if _read_reason(error) == _TOO_MANY_TASKS:
         return f"More mapped tasks than this Airflow allows (core.max_map_length). {see(Topic.MAP_LIMIT)}"
     return f"{kind} would fail again: not retried"
+
+
+def translate(error: Exception, doing: str) -> SnowmeltError | None:
+    """Snowmelt's error for a driver's that nothing translated on its way up; None where it is not a driver's."""
+    origins = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+    if "psycopg" in origins:
+        from snowmelt.drivers.postgres_errors import postgres_failures as failures
+    elif "botocore" in origins:
+        from snowmelt.drivers.s3_errors import s3_failures as failures
+    elif "snowflake" in origins:
+        from snowmelt.drivers.snowflake_errors import snowflake_failures as failures
+    else:
+        return None
+    try:
+        with failures(doing):
+            raise error  # noqa: TRY301 - the table reads what is raised
+    except SnowmeltError as translated:
+        return translated
+    except Exception:  # noqa: BLE001 - a class of the driver's that the table does not know
+        return None

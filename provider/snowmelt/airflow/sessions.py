@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from snowmelt.errors import AccessError, ConfigurationError, Topic
-from snowmelt.sql.session_names import TASK_SESSION
+from snowmelt.sql.names import TASK_SESSION
 from snowmelt.unload.statements import build_query_tag
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ def snowflake_session(
     """
     from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 
+    from snowmelt.drivers.snowflake import SESSION_PARAMETERS, pin_session
     from snowmelt.drivers.snowflake_errors import snowflake_failures
-    from snowmelt.drivers.snowflake_session import SESSION_PARAMETERS, pin_session
 
     parameters: dict[str, Any] = dict(SESSION_PARAMETERS)
     if tag:

@@ -20,7 +20,7 @@ from snowmelt.compare.canonical import (
     float_parts,
     float_scaled,
 )
-from snowmelt.types.expressions import uncollated
+from snowmelt.types.target_types import uncollated
 from snowmelt.types.type_names import parse_snowflake_type
 from snowmelt.types.type_table import Comparison
 

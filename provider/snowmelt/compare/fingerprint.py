@@ -27,7 +27,7 @@ from snowmelt.compare.canonical import Measure, NumberedColumn, Side, comparison
 from snowmelt.compare.canonical_postgres import target_link, target_side
 from snowmelt.compare.canonical_snowflake import source_link, source_side
 from snowmelt.types.columns import Column
-from snowmelt.types.expressions import comparable_expression
+from snowmelt.types.target_types import comparable_expression
 from snowmelt.types.type_names import parse_snowflake_type
 from snowmelt.types.type_table import Comparison
 

@@ -8,9 +8,15 @@ from typing import Any
 
 import psycopg
 
-from snowmelt.compare.chunk_groups import ChunkGroups, ChunksUnknown, group_chunks, translate_predicate
 from snowmelt.compare.databases import Databases, read_both
-from snowmelt.compare.differences import find_fingerprint_differences, list_approximate
+from snowmelt.compare.differences import (
+    ChunkGroups,
+    ChunksUnknown,
+    find_fingerprint_differences,
+    group_chunks,
+    list_approximate,
+    translate_predicate,
+)
 from snowmelt.compare.fingerprint import (
     Fingerprint,
     build_source_fingerprint,

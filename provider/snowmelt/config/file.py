@@ -9,10 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from snowmelt.config.document import FilledDocument, fill_environment, parse_json
+from snowmelt.config.document import FilledDocument, fill_environment, find_raw_keys, parse_json
 from snowmelt.config.faults import Fault, Place, show_value, suggest
 from snowmelt.config.file_sections import read_sections
-from snowmelt.config.raw_keys import find_raw_keys
 from snowmelt.config.reading import Show
 from snowmelt.config.sections import Connections, Execution, S3Staging, SnowflakeUnload
 from snowmelt.config.table import TableConfig

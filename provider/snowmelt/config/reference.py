@@ -14,7 +14,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from snowmelt.config.parameters import EarlierRun
+from snowmelt.config.form import EarlierRun
 from snowmelt.config.sections import Connections, Execution, FileSettings, S3Staging, SnowflakeUnload
 from snowmelt.config.settings import Section, Setting, Whole, Written, find_part, parts_of, setting_of
 from snowmelt.config.table import ColumnsConfig, Mask, SourceEntry, TableEntry

@@ -14,14 +14,7 @@ from typing import Any
 from snowmelt.config.conflicts import find_conflicts
 from snowmelt.config.faults import Fault, show_value
 from snowmelt.config.file import Config
-from snowmelt.config.parameters import (
-    POLICIES,
-    EarlierRun,
-    RequestParameters,
-    default_parameters,
-    fill_parameters,
-)
-from snowmelt.config.prefixes import render_prefix
+from snowmelt.config.form import POLICIES, EarlierRun, RequestParameters, default_parameters, fill_parameters
 from snowmelt.config.reading import read_model
 from snowmelt.config.sections import (
     BYTES_PER_MB,
@@ -29,6 +22,7 @@ from snowmelt.config.sections import (
     FileSettings,
     SnowflakeUnload,
     choose_compression,
+    render_prefix,
 )
 from snowmelt.config.table import CopySettings, Names, Policies, TableConfig
 from snowmelt.errors import ConfigurationError

@@ -1,6 +1,6 @@
 """The settings of a table: how it is copied, what happens to what does not fit, and the rules for its columns.
 
-A source and a table as the file gives them are models made of these declarations; so is a run's form (parameters.py) and
+A source and a table as the file gives them are models made of these declarations; so is a run's form (form.py) and
 its request (request.py). `TableConfig` is a configured table, complete.
 """
 

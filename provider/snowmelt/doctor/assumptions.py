@@ -27,9 +27,8 @@ from snowmelt.errors import SnowmeltError
 from snowmelt.types.column_plan import plan_columns
 from snowmelt.types.columns import ColumnRules, SourceColumn
 from snowmelt.types.type_names import describe_snowflake_type
-from snowmelt.unload.location import Location
 from snowmelt.unload.manifest import StagedFile
-from snowmelt.unload.statements import build_select, build_unload
+from snowmelt.unload.statements import Location, build_select, build_unload
 from snowmelt.vocabulary import FileFormat
 
 

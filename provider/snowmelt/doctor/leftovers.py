@@ -15,14 +15,18 @@ from snowmelt.drivers.s3_errors import s3_failures
 from snowmelt.drivers.snowflake import Connection as SnowflakeConnection
 from snowmelt.drivers.snowflake import cancel_query, read_rows
 from snowmelt.errors import SnowmeltError
-from snowmelt.ledger.leftovers import DEFERRED_EXISTS, LEDGER_EXISTS, READ_LAST_ACTIVITY
-from snowmelt.publish.deferred import list_deferred, restore_indexes
+from snowmelt.ledger.runs import DEFERRED_EXISTS, LEDGER_EXISTS, READ_LAST_ACTIVITY
+from snowmelt.publish.index_build import list_deferred, restore_indexes
 from snowmelt.publish.staging import drop_staging, list_leftovers
 from snowmelt.publish.staging_table import Leftover
-from snowmelt.sql.names import postgres_identifier, postgres_literal, snowflake_identifier, snowflake_literal
-from snowmelt.sql.session_names import TASK_SESSION_PATTERN
-from snowmelt.unload.location import Location
-from snowmelt.unload.statements import build_remove
+from snowmelt.sql.names import (
+    TASK_SESSION_PATTERN,
+    postgres_identifier,
+    postgres_literal,
+    snowflake_identifier,
+    snowflake_literal,
+)
+from snowmelt.unload.statements import Location, build_remove
 
 #: Whether a session works on a table: a load or an index build may be silent for longer than a day. Parameters: schema, table.
 READ_IN_USE = """

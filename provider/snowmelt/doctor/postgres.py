@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from snowmelt.doctor import remedies
+from snowmelt.doctor import findings as remedies
 from snowmelt.doctor.findings import MIN_POSTGRES, Finding, Remedy, Status, found
 from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.errors import SnowmeltError

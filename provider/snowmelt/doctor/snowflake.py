@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from snowmelt.doctor import remedies
+from snowmelt.doctor import findings as remedies
 from snowmelt.doctor.findings import Finding, Status, found
 from snowmelt.drivers.snowflake import Connection, read_named_rows, read_rows
 from snowmelt.errors import SnowmeltError

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from snowmelt.config.request import MigrationRequest, match_columns
-from snowmelt.doctor import remedies
+from snowmelt.doctor import findings as remedies
 from snowmelt.doctor.assumptions import judge
 from snowmelt.doctor.findings import Finding, Remedy, Status, found, postgres_sql
 from snowmelt.doctor.snowflake import read_kind, read_role

@@ -51,23 +51,3 @@ _QUOTED = re.compile(r"[\"'«»„“\u2018「『].*[\"'»«“”\u2019」』]"
 def hide_quoted(text: str) -> str:
     """A message without what it quotes: `invalid input syntax for type integer: "…"`."""
     return _QUOTED.sub('"…"', text)
-
-
-def translate(error: Exception, doing: str) -> SnowmeltError | None:
-    """Snowmelt's error for a driver's that nothing translated on its way up; None where it is not a driver's."""
-    origins = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
-    if "psycopg" in origins:
-        from snowmelt.drivers.postgres_errors import postgres_failures as failures
-    elif "botocore" in origins:
-        from snowmelt.drivers.s3_errors import s3_failures as failures
-    elif "snowflake" in origins:
-        from snowmelt.drivers.snowflake_errors import snowflake_failures as failures
-    else:
-        return None
-    try:
-        with failures(doing):
-            raise error  # noqa: TRY301 - the table reads what is raised
-    except SnowmeltError as translated:
-        return translated
-    except Exception:  # noqa: BLE001 - a class of the driver's that the table does not know
-        return None

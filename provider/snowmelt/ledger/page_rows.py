@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.progress.board import RunRows
 from snowmelt.progress.table_status import TableStatus, build_status
-from snowmelt.sql.session_names import PAGE_SESSION
+from snowmelt.sql.names import PAGE_SESSION
 from snowmelt.vocabulary import Mode, Outcome
 
 #: Options of the pages' sessions: they cannot change anything, and give up before a person does.

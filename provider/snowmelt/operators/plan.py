@@ -13,13 +13,7 @@ from airflow.sdk import BaseOperator, XComArg
 
 from snowmelt.airflow.links import MigrationLink, S3FolderLink, build_s3_url, store_link
 from snowmelt.airflow.retrying import failing_fast
-from snowmelt.airflow.sessions import (
-    postgres_session,
-    run_session,
-    s3_client,
-    snowflake_session,
-    task_tag,
-)
+from snowmelt.airflow.sessions import postgres_session, run_session, s3_client, snowflake_session, task_tag
 from snowmelt.json_values import from_json
 from snowmelt.plan.plan import plan_run_id
 from snowmelt.unload.manifest import StagedChunk

@@ -15,8 +15,7 @@ from snowmelt.airflow.sessions import postgres_session, s3_client
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from snowmelt.steps.load import LoadJob
-    from snowmelt.steps.manifest_load import ManifestLike
+    from snowmelt.steps.load import LoadJob, ManifestLike
     from snowmelt.unload.manifest import StagedFile
 
 
@@ -89,8 +88,7 @@ class S3ToPostgresLoadOperator(BaseOperator):
         """
         from snowmelt.ledger.files import read_batch
         from snowmelt.ledger.runs import read_published
-        from snowmelt.steps.load import build_load_job
-        from snowmelt.steps.manifest_load import prepare_manifest
+        from snowmelt.steps.load import build_load_job, prepare_manifest
         from snowmelt.steps.planning import read_plan
 
         if self.manifest is not None:

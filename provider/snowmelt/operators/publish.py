@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from snowmelt.airflow.assets import PUBLISHED, published_table
 from snowmelt.airflow.links import MigrationLink
+from snowmelt.airflow.records import PUBLISHED, published_table
 from snowmelt.airflow.retrying import failing_fast
 from snowmelt.airflow.sessions import postgres_session, run_session, s3_client
 from snowmelt.vocabulary import Mode
@@ -82,7 +82,7 @@ class MigrationPublishOperator(BaseOperator):
 
     Returns what the publish did: method, rows_before, rows_after, inserted, updated, deleted, seconds.
 
-    With `snowmelt.airflow.assets.PUBLISHED` among its outlets, the table's asset gets an event with the numbers of rows.
+    With `snowmelt.airflow.records.PUBLISHED` among its outlets, the table's asset gets an event with the numbers of rows.
 
     :param run_id: the run's id in the ledger.
     :param execution: how patient to be with locks, and what an index build may use; None: the defaults.

@@ -41,7 +41,7 @@ class WarehouseResizeOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, str]:
         """Record the size, then change it."""
         from snowmelt.steps.planning import read_plan
-        from snowmelt.steps.warehouse import resize_warehouse
+        from snowmelt.steps.source import resize_warehouse
 
         with failing_fast(), postgres_session(self.postgres_conn_id) as postgres:
             plan = read_plan(postgres, self.run_id)
@@ -77,7 +77,7 @@ class WarehouseRestoreOperator(BaseOperator):
 
     def execute(self, context: Context) -> str | None:
         """Change it back."""
-        from snowmelt.steps.warehouse import restore_warehouse
+        from snowmelt.steps.source import restore_warehouse
 
         with (
             failing_fast(),

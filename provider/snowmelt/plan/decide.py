@@ -13,27 +13,36 @@ from typing import Any
 
 from snowmelt.config.request import MigrationRequest
 from snowmelt.errors import ConfigurationError, SchemaError, SourceError, StagingError
-from snowmelt.load.method import choose_load_method
+from snowmelt.load.target import choose_load_method
 from snowmelt.plan.facts import (
     Facts,
     RunIdentity,
     Snapshot,
+    SourceStatistics,
     StagedFacts,
     Start,
+    StatisticsQuestion,
     TableFacts,
     TargetFacts,
     Window,
+    refuse_nanoseconds,
 )
 from snowmelt.plan.plan import KEYS_SUFFIX, Plan, plan_keys
-from snowmelt.plan.start import advance, build_scope, check_watermark_type, is_beyond
-from snowmelt.plan.statistics import SourceStatistics, StatisticsQuestion, refuse_nanoseconds
-from snowmelt.plan.watermark import build_highest, build_since, build_window
+from snowmelt.plan.watermark import (
+    advance,
+    build_highest,
+    build_scope,
+    build_since,
+    build_window,
+    check_watermark_type,
+    is_beyond,
+)
 from snowmelt.publish.staging_table import staging_name
 from snowmelt.sql.names import match_name, parse_table_name
 from snowmelt.types.column_plan import plan_columns
 from snowmelt.types.columns import ColumnPlan, ColumnRules
-from snowmelt.types.narrow import find_measured, find_outgrown, plan_narrow
-from snowmelt.types.staged_columns import plan_staged_columns
+from snowmelt.types.target_columns import plan_staged_columns
+from snowmelt.types.target_types import find_measured, find_outgrown, plan_narrow
 from snowmelt.unload.chunks import (
     Chunk,
     ChunkKey,

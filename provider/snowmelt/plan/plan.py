@@ -19,8 +19,7 @@ from snowmelt.sql.names import TableName
 from snowmelt.state import Scope
 from snowmelt.types.columns import Column
 from snowmelt.unload.chunks import Chunk
-from snowmelt.unload.location import Location
-from snowmelt.unload.statements import UnloadRequest
+from snowmelt.unload.statements import Location, UnloadRequest
 from snowmelt.vocabulary import (
     BadRows,
     Compression,

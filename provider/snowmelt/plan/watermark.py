@@ -1,18 +1,25 @@
-"""The watermark: up to where a target is filled, as the text of a bound of the source's watermark column.
+"""The watermark: up to where a target is filled, as the text of a bound of the source's watermark column; and where a run starts.
 
 An incremental run copies the rows at and above the last one less an overlap, so rows that share it, or that a slow transaction
 committed late, are copied again rather than missed, and every row whose watermark is NULL, which has no place in the order; the
-merge makes copying a row twice harmless.
+merge makes copying a row twice harmless. It starts at the published watermark, at everything, or not at all: a watermark is used only
+where the target is as the last published run left it and the copy is still the same (`state.py`).
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
+from snowmelt.config.request import MigrationRequest
 from snowmelt.errors import ConfigurationError
+from snowmelt.plan.facts import Start, TableFacts, Window
 from snowmelt.sql.names import postgres_identifier, snowflake_identifier
+from snowmelt.state import Change, Scope, find_changes, refuse_changes
+from snowmelt.types.columns import ColumnPlan
 from snowmelt.types.type_names import SnowflakeType
 from snowmelt.unload.chunks import build_bound_literal, build_bound_text, build_ordered
+from snowmelt.vocabulary import Mode, OnChange
 
 #: Snowflake type → PostgreSQL expression over {0} that writes the same text as the type's bound.
 _TARGET_TEXT = {
@@ -96,3 +103,123 @@ def build_target_highest(schema: str, table: str, column: str, type_: SnowflakeT
     if expression is None:
         return None
     return f"SELECT {expression.format(f'max({postgres_identifier(column)})')} FROM {postgres_identifier(schema, table)}"
+
+
+def build_scope(request: MigrationRequest, tables: TableFacts, columns: ColumnPlan) -> Scope:
+    """The scope that the target's state will name."""
+    return Scope(
+        source=str(request.source),
+        created_on=tables.created_on,
+        source_filter=request.source_filter or "",
+        columns={column.target: column.value for column in columns.columns},
+        unique_key=request.uniqueness_columns,
+        watermark_column=request.watermark_column,
+    )
+
+
+def find_start(
+    request: MigrationRequest, tables: TableFacts, columns: ColumnPlan, window: Window | None
+) -> Start:
+    """Where the run starts.
+
+    :raises ConfigurationError: the target is not as the last published run left it, and on_change is fail.
+    """
+    target = tables.target
+    if Mode(request.mode) is not Mode.INCREMENTAL or window is not None or target.now is None:
+        return Start()
+    if target.state is None:
+        if not target.now.rows:
+            return Start()
+        run_id = "none"
+        changes: tuple[Change, ...] = (
+            Change(
+                "rows of the target",
+                "none by the ledger",
+                f"{target.now.rows:,}, which something else filled",
+            ),
+        )
+    else:
+        run_id = target.state.run_id
+        changes = find_changes(target.state, build_scope(request, tables, columns), target.now)
+    if not changes:
+        return Start(watermark=target.published_watermark)
+    reasons = tuple(map(str, changes))
+    if OnChange(request.policies.on_change) is OnChange.FULL or _are_added(changes, columns):
+        return Start(reload=True, reasons=reasons)
+    refuse_changes(changes, f"{request.target_schema}.{request.target_table}", run_id)
+    return Start()
+
+
+def _are_added(changes: tuple[Change, ...], columns: ColumnPlan) -> bool:
+    """Whether the columns that schema_drift adds are all that changed: a reload fills them in the rows of earlier runs."""
+    added = {f'column "{column.target}"' for column in columns.added_to_target}
+    return bool(added) and {change.what for change in changes} <= added
+
+
+def ask_target_watermark(
+    request: MigrationRequest, tables: TableFacts, columns: ColumnPlan, start: Start
+) -> str | None:
+    """The PostgreSQL query for the highest watermark of a target that runs without a watermark filled; None: it is not needed."""
+    name = request.watermark_column
+    state = tables.target.state
+    needed = (
+        Mode(request.mode) is Mode.INCREMENTAL
+        and name is not None
+        and state is not None
+        and not start.reload
+        and tables.target.now is not None
+        and start.watermark is None
+    )
+    target = {column.source: column.target for column in columns.columns}.get(name or "")
+    if not needed or name is None or target is None:
+        return None
+    return build_target_highest(request.target_schema, request.target_table, target, tables.type_of(name))
+
+
+def check_watermark_type(type_: SnowflakeType, column: str, *, text_allowed: bool) -> None:
+    """Refuse a watermark whose order does not grow with time.
+
+    :raises ConfigurationError: a TIME starts again each day; the order of texts is that of their bytes ('9' > '10').
+    """
+    if type_.name == "TIME":
+        raise ConfigurationError(
+            f"watermark_column is {column!r}, a column of type {type_}, which starts again each day: rows would be missed. "
+            "Name a column of dates, timestamps or growing numbers, or run mode full."
+        )
+    if type_.name == "VARCHAR" and not text_allowed:
+        raise ConfigurationError(
+            f"watermark_column is {column!r}, a column of type {type_}. Texts are in the order of their bytes, where '9' is above '10': "
+            "rows could be missed. Name a column of dates, timestamps or numbers; or set text_watermark to true where each new text is "
+            "above all earlier ones, as ISO dates are."
+        )
+
+
+def is_beyond(type_: SnowflakeType, watermark: str | None, snapshot: str | None) -> bool:
+    """Whether a watermark is later than the snapshot, so that starting at it would skip the rows that come until then.
+
+    :param watermark: as a bound's text.
+    :param snapshot: as Snowflake printed it, in UTC.
+    """
+    if (
+        watermark is None
+        or snapshot is None
+        or not (type_.name == "DATE" or type_.name.startswith("TIMESTAMP"))
+    ):
+        return False
+    limit = (
+        snapshot[: len("2026-01-01")]
+        if type_.name == "DATE"
+        else snapshot[: len("2026-01-01 00:00:00.000000000")]
+    )
+    return (len(watermark), watermark) > (len(limit), limit)
+
+
+def advance(type_: SnowflakeType, before: str | None, highest: str | None) -> str | None:
+    """The watermark that a run moves to: never back behind the one that it started from."""
+    if before is None or highest is None:
+        return highest or before
+    if type_.name == "NUMBER":
+        return max(before, highest, key=Decimal)
+    if type_.name == "VARCHAR":
+        return max(before, highest)
+    return max(before, highest, key=lambda text: (len(text), text))

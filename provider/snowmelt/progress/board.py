@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from snowmelt.progress.spans import Span, Step
+from snowmelt.progress.plots import Span, Step
 
 _PLACES = {
     "source_rows": "Snowflake, at the snapshot",

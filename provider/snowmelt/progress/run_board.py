@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from snowmelt.progress.board import Failure, Half, Piece, RunBoard, RunRows, Worker, build_verdict
-from snowmelt.progress.spans import Span, TaskState, build_steps, rate_of, tasks_of
-from snowmelt.sql.session_names import load_session_name
+from snowmelt.progress.plots import Span, TaskState, build_steps, rate_of, tasks_of
+from snowmelt.sql.names import load_session_name
 
 #: The time left is estimated by the rate of the last minutes.
 RECENT = timedelta(minutes=3)

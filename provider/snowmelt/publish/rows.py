@@ -1,26 +1,179 @@
-"""Publishing by rows: replace, append and merge. The staging table is dropped in the same transaction."""
+"""Publishing by rows: replace, append and merge. The staging table is dropped in the same transaction.
+
+What is checked around it: the keys before, and after the statements the target's own rows. A row that a trigger drops or changes is not
+in the target as it was verified, whatever the statements' counts say. A rule would do the same, and is refused before. All checks are
+in the publish's transaction: one that fails undoes it.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 
-from snowmelt.errors import TargetUnavailable
+from snowmelt.errors import TargetError, TargetUnavailable, ValueRefused, VerificationError
 from snowmelt.publish.locks import build_lock, hold_lock
 from snowmelt.publish.obstacles import Fact
 from snowmelt.publish.request import PublishRequest, PublishResult
-from snowmelt.publish.row_checks import check_arrived, check_keys, check_removed, refuse_keys
+from snowmelt.publish.row_statements import (
+    build_count,
+    build_count_gone,
+    build_duplicate_keys,
+    build_merged,
+    build_null_keys,
+    build_row_sums,
+    describe_duplicates,
+)
+from snowmelt.publish.staging import check_contents, read_contents
 from snowmelt.publish.staging_table import build_drop
 from snowmelt.publish.strategies import STRATEGIES
 from snowmelt.publish.table_details import TableDetails
 from snowmelt.publish.target import check_publishable, read_details
-from snowmelt.vocabulary import PublishMethod
+from snowmelt.vocabulary import Duplicates, PublishMethod
+
+Cursor = psycopg.Cursor[Any]
+
+
+def refuse_keys(cursor: Cursor, request: PublishRequest) -> None:
+    """Keys that are not unique: NULLs, and the same key twice.
+
+    :raises ValueRefused: with the columns, or the statement that lists the keys.
+    """
+    key = request.uniqueness_columns
+    nulls = cursor.execute(build_null_keys(request)).fetchone() or ()
+    bad = [f"{name} in {count:,} rows" for name, count in zip(key, nulls, strict=True) if count]
+    if bad:
+        raise ValueRefused(
+            f"The rows for {request.target} cannot be merged by ({', '.join(key)}): NULL is in {', '.join(bad)}, and NULL equals nothing. "
+            "Name other uniqueness_columns, or leave these rows out by source_filter."
+        )
+    duplicates = build_duplicate_keys(request)
+    twice = cursor.execute(duplicates).fetchall()
+    if twice:
+        last = request.duplicates is Duplicates.LAST
+        again = f" with the same {request.watermark_column}" if last else ""
+        remedy = "Name uniqueness_columns that are unique" + (
+            "." if last else ", or let the last by watermark win (duplicates = last)."
+        )
+        raise ValueRefused(
+            f"The rows for {request.target} cannot be merged: keys are in several rows{again}. {remedy}{describe_duplicates(twice, duplicates)}"
+        )
+
+
+def check_keys(cursor: Cursor, request: PublishRequest) -> None:
+    """The keys of the source must be all there, as they were verified: with one missing, its row would be removed.
+
+    :raises VerificationError: they are not.
+    """
+    keys = request.keys
+    if keys is None:
+        return
+    where = f"The table of keys {request.schema}.{keys.table} of run {request.run_id}"
+    contents = read_contents(cursor, request.schema, keys.table)
+    if contents.rows != keys.expected_rows:
+        raise VerificationError(
+            f"{where} holds {contents.rows:,} rows; by the ledger {keys.expected_rows:,} were loaded. "
+            "Nothing is published, nothing removed. Start a new run."
+        )
+    check_contents(contents, keys.contents, where)
+
+
+def check_removed(cursor: Cursor, request: PublishRequest, deleted: int, triggers: Sequence[str]) -> None:
+    """The rows that the source no longer has must be removed, and not be too many; else the whole publish is undone.
+
+    :param triggers: those of the target that fired.
+    :raises VerificationError: with the number of rows and the share they are.
+    :raises TargetError: a trigger kept rows.
+    """
+    if triggers:
+        kept = _read(cursor, build_count_gone(request))[0]
+        if kept:
+            raise TargetError(
+                _undone(request, f"{kept:,} rows that the source no longer has are still there", triggers)
+            )
+    limit = request.keys.max_delete_percent if request.keys else 100
+    if not deleted or limit >= 100:  # noqa: PLR2004 - percent
+        return
+    before = deleted + int(_read(cursor, build_count(request.schema, request.table))[0])
+    if deleted * 100 > limit * before:
+        raise VerificationError(
+            f"The source no longer has {deleted:,} of the {before:,} rows of {request.target} "
+            f"({deleted * 100 / before:.1f} %), and a run may remove {limit} % at most (max_delete_percent). Nothing was changed. "
+            "Check whether the source or the source_filter lost rows by mistake; if not, raise max_delete_percent and start a new run, "
+            "or copy the table by mode full."
+        )
+
+
+def check_arrived(
+    cursor: Cursor, request: PublishRequest, rows: int, inserted: int, triggers: Sequence[str]
+) -> None:
+    """The target must hold what was staged: all of it, and with the staged values.
+
+    The strategy says in which sense (`arrival`). Without a trigger PostgreSQL stores what it is given, so the values of replace and
+    append are compared only where one fired.
+
+    :param rows: staged.
+    :param triggers: those of the target that fired.
+    :raises TargetError: it does not; names the triggers.
+    """
+    arrival = STRATEGIES[request.method].arrival
+    if arrival == "key":
+        fault = _find_unmerged(cursor, request)
+    else:
+        found = inserted
+        if inserted == rows and arrival == "exactly":
+            found = int(_read(cursor, build_count(request.schema, request.table))[0])
+        fault = _find_missing(rows, found)
+        if not fault and triggers:
+            fault = _find_changed(cursor, request, own=arrival == "written")
+    if fault:
+        raise TargetError(_undone(request, fault, triggers))
+
+
+def _find_unmerged(cursor: Cursor, request: PublishRequest) -> str:
+    staged, found, equal = (int(value) for value in _read(cursor, build_merged(request)))
+    if found > staged:
+        return f"{staged:,} staged keys are in {found:,} rows of it: its unique key ({', '.join(request.uniqueness_columns)}) is not unique"
+    if found < staged:
+        return f"Of {staged:,} staged keys {found:,} are in it"
+    if equal < staged and not request.inserts_only:
+        return f"Of {staged:,} staged rows {equal:,} have the staged values"
+    return ""
+
+
+def _find_missing(rows: int, found: int) -> str:
+    if found > rows:
+        return f"{found - rows:,} rows remain after its DELETE"
+    return "" if found == rows else f"Of {rows:,} staged rows {found:,} arrived"
+
+
+def _find_changed(cursor: Cursor, request: PublishRequest, *, own: bool) -> str:
+    staged = _read(cursor, build_row_sums(request.columns, request.schema, request.staging))
+    found = _read(cursor, build_row_sums(request.columns, request.schema, request.table, own=own))
+    if staged[0] != found[0]:
+        return f"{staged[0]:,} rows were staged, and {found[0]:,} were written"
+    return "" if staged == found else "Its rows do not have the staged values"
+
+
+def _undone(request: PublishRequest, fault: str, triggers: Sequence[str]) -> str:
+    if triggers:
+        cause = (
+            f"Its trigger {', '.join(triggers)} fired and dropped or changed rows. Disable the trigger, exclude the columns that it sets, "
+            "or name another target."
+        )
+    else:
+        cause = "Correct the target, then clear the task `publish`."
+    return f"{request.target} does not hold what was staged after the publish by {request.method.value}. {fault}. Nothing was changed. {cause}"
+
+
+def _read(cursor: Cursor, sql: str) -> tuple[Any, ...]:
+    return cursor.execute(sql).fetchone() or (0, 0, 0)
+
 
 Connection = psycopg.Connection[Any]
-Cursor = psycopg.Cursor[Any]
 
 
 @dataclass(frozen=True, slots=True)

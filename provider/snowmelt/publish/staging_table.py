@@ -17,8 +17,7 @@ from typing import Any, Literal
 
 from snowmelt.publish.table_details import TableDetails
 from snowmelt.sql.names import POSTGRES_IDENTIFIER_BYTES, postgres_identifier, postgres_literal
-from snowmelt.types.columns import Column
-from snowmelt.types.ddl import build_add_columns, build_create_table
+from snowmelt.types.columns import Column, build_add_columns, build_create_table
 
 StagingKind = Literal["copy", "new", "rows"]
 

@@ -37,7 +37,7 @@ from snowmelt.publish.swap import publish_first, publish_swap
 from snowmelt.publish.table_details import TableDetails
 from snowmelt.publish.target import read_details
 from snowmelt.sql.names import postgres_identifier
-from snowmelt.types.ddl import build_add_columns
+from snowmelt.types.columns import build_add_columns
 from snowmelt.vocabulary import PublishMethod
 
 Connection = psycopg.Connection[Any]

@@ -17,8 +17,7 @@ from snowmelt.rights.postgres import (
     schema_grants,
     table_grants,
 )
-from snowmelt.setup.facts import SetupFacts
-from snowmelt.setup.scope import SetupScope, target_rights
+from snowmelt.setup.facts import SetupFacts, SetupScope, target_rights
 from snowmelt.sql.names import postgres_block, postgres_identifier, postgres_literal
 
 _HEAD = """\

@@ -15,8 +15,7 @@ from snowmelt.rights.snowflake import (
     stage_grants,
     warehouse_grants,
 )
-from snowmelt.setup.facts import RSA_PUBLIC_KEY
-from snowmelt.setup.scope import SetupScope
+from snowmelt.setup.facts import RSA_PUBLIC_KEY, SetupScope
 from snowmelt.sql.names import snowflake_identifier, snowflake_literal
 
 _HEAD = """\

@@ -1,12 +1,11 @@
-"""Quoting of identifiers and literals, for both dialects. Nothing else in Snowmelt puts quotes around anything.
+"""Names in both databases: how a table is named in Snowflake, what its name becomes in PostgreSQL, and their quoting.
 
-Sources: Snowflake "Identifier requirements" and "String & binary data types" (backslash is an escape inside '…'),
-PostgreSQL "Lexical structure" (standard_conforming_strings).
+Nothing else in Snowmelt puts quotes around an identifier or a literal. Sources: Snowflake "Identifier requirements" (an unquoted name starts
+with a letter or underscore, goes on with letters, digits, underscores and dollar signs, and is stored in upper case) and "String & binary
+data types" (backslash is an escape inside '…'); PostgreSQL "Lexical structure" (standard_conforming_strings, 63 bytes).
 
-Names: how a table is named in Snowflake, and what a Snowflake name becomes in PostgreSQL.
-
-Sources: Snowflake "Identifier requirements" (an unquoted name starts with a letter or underscore, goes on with letters,
-digits, underscores and dollar signs, and is stored in upper case), PostgreSQL "Lexical structure" (63 bytes).
+Sessions have names as well (application_name). Tasks connect as `snowmelt`. A session that loads a file takes a name made of the run and
+the file: another try finds its rival by it, the run page finds the running COPY, and the doctor finds a transaction that was left open.
 """
 
 from __future__ import annotations
@@ -18,6 +17,24 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from snowmelt.errors import ConfigurationError
+
+#: application_name of a task's session, and of a page's.
+TASK_SESSION = "snowmelt"
+PAGE_SESSION = "snowmelt-page"
+
+#: What a name of a task's session matches as a POSIX regular expression: a page's does not.
+TASK_SESSION_PATTERN = f"^{TASK_SESSION}( |$)"
+
+#: PostgreSQL cuts application_name at NAMEDATALEN - 1 bytes.
+_NAME_BYTES = 63
+
+
+def load_session_name(run_id: str, key: str) -> str:
+    """application_name of a session while it loads a file: the same for each try, unique by a hash, readable by its end."""
+    digest = hashlib.sha256(f"{run_id}\0{key}".encode()).hexdigest()[:12]
+    tail = key.rsplit("/", 1)[-1].encode("ascii", "replace").decode()
+    return f"{TASK_SESSION} {digest} {tail}"[:_NAME_BYTES]
+
 
 #: Snowflake's longest identifier, in characters; PostgreSQL's is NAMEDATALEN - 1, in bytes.
 SNOWFLAKE_IDENTIFIER_CHARACTERS = 255

@@ -4,8 +4,14 @@ Two independent readings have to agree that it is harmless: Snowflake's lexical 
 of the parentheses) and a parser (this module: one boolean expression over the row, no query, no side effect).
 The text itself is passed on, not what the parser would write: the parser judges and changes nothing.
 
-Decided: only functions of Snowflake's own that are known to be harmless may be called (`functions.py`), and no other
-object may be asked unless the configuration says so (`filter_subqueries`): a subquery reads at another moment than the
+Only functions of Snowflake's own that look at nothing but their arguments and the session may be called. A list of what is allowed, since
+what is not cannot be listed: a user-defined function (which Snowflake calls by its bare name, too, when it is in the session's schema)
+may call a service outside, write, or answer differently each time. Source: Snowflake "All functions (alphabetical)", scalar, context and
+geospatial ones; no UDF can take a system function's name. The list is ours, and not the parser's registry: sqlglot 30 knows 755 names of
+functions in its Snowflake dialect, those of all other databases among them (LEVENSHTEIN, SAFE_DIVIDE, READ_CSV), which in Snowflake can be
+names of user-defined functions; it lacks 55 of these; and its next version may know others.
+
+No other object may be asked unless the configuration says so (`filter_subqueries`): a subquery reads at another moment than the
 snapshot, and again for each chunk. A view does both better.
 A leading WHERE is refused with a hint, as what is stored and shown is then exactly what is in the statement.
 The current date and time are allowed (`"DAY" >= DATEADD(day, -30, CURRENT_DATE())`): each chunk's statement reads them
@@ -23,8 +29,85 @@ from sqlglot import exp
 from sqlglot.optimizer.annotate_types import annotate_types
 
 from snowmelt.errors import ConfigurationError
-from snowmelt.sql.functions import find_unknown_functions
-from snowmelt.sql.text import UnreadableError, find_text_faults, read_between
+from snowmelt.sql.text import UnreadableError, find_text_faults, read_between, read_pieces
+
+FUNCTIONS = frozenset(
+    """
+    ABS ACOS ACOSH ADD_MONTHS ARRAYS_OVERLAP ARRAYS_TO_OBJECT ARRAYS_ZIP ARRAY_APPEND ARRAY_CAT ARRAY_COMPACT ARRAY_CONSTRUCT
+    ARRAY_CONSTRUCT_COMPACT ARRAY_CONTAINS ARRAY_DISTINCT ARRAY_EXCEPT ARRAY_FLATTEN ARRAY_GENERATE_RANGE ARRAY_INSERT
+    ARRAY_INTERSECTION ARRAY_MAX ARRAY_MIN ARRAY_POSITION ARRAY_PREPEND ARRAY_REMOVE ARRAY_REMOVE_AT ARRAY_REVERSE ARRAY_SIZE
+    ARRAY_SLICE ARRAY_SORT ARRAY_TO_STRING ASCII ASIN ASINH AS_ARRAY AS_BINARY AS_BOOLEAN AS_CHAR AS_DATE AS_DECIMAL AS_DOUBLE
+    AS_INTEGER AS_NUMBER AS_OBJECT AS_REAL AS_TIME AS_TIMESTAMP_LTZ AS_TIMESTAMP_NTZ AS_TIMESTAMP_TZ AS_VARCHAR ATAN ATAN2 ATANH
+    BASE64_DECODE_BINARY BASE64_DECODE_STRING BASE64_ENCODE BITAND BITNOT BITOR BITSHIFTLEFT BITSHIFTRIGHT BITXOR BIT_LENGTH
+    BOOLAND BOOLNOT BOOLOR BOOLXOR CASE_INSENSITIVE CAST CBRT CEIL CHAR CHARINDEX CHECK_JSON CHECK_XML CHR COALESCE COLLATE
+    COLLATION COMPRESS CONCAT CONCAT_WS CONTAINS CONVERT_TIMEZONE COS COSH COT CURRENT_ACCOUNT CURRENT_DATABASE CURRENT_DATE
+    CURRENT_ORGANIZATION_NAME CURRENT_REGION CURRENT_ROLE CURRENT_SCHEMA CURRENT_SESSION CURRENT_TIME CURRENT_TIMESTAMP
+    CURRENT_USER CURRENT_VERSION CURRENT_WAREHOUSE DATE DATEADD DATEDIFF DATE_FROM_PARTS DATE_PART DATE_TRUNC DAY DAYNAME
+    DAYOFMONTH DAYOFWEEK DAYOFWEEKISO DAYOFYEAR DECODE DECOMPRESS_BINARY DECOMPRESS_STRING DEGREES DIV0 DIV0NULL EDITDISTANCE
+    ENDSWITH EQUAL_NULL EXP EXTRACT FACTORIAL FLOOR GET GETBIT GETDATE GET_IGNORE_CASE GET_PATH GREATEST GREATEST_IGNORE_NULLS
+    HASH HAVERSINE HEX_DECODE_BINARY HEX_DECODE_STRING HEX_ENCODE HOUR IFF IFNULL ILIKE INITCAP IS_ARRAY IS_BINARY IS_BOOLEAN
+    IS_CHAR IS_DATE IS_DATE_VALUE IS_DECIMAL IS_DOUBLE IS_INTEGER IS_NULL_VALUE IS_OBJECT IS_REAL IS_TIME IS_TIMESTAMP_LTZ
+    IS_TIMESTAMP_NTZ IS_TIMESTAMP_TZ IS_VARCHAR JAROWINKLER_SIMILARITY JSON_EXTRACT_PATH_TEXT LAST_DAY LEAST LEAST_IGNORE_NULLS
+    LEFT LEN LENGTH LIKE LN LOCALTIME LOCALTIMESTAMP LOG LOWER LPAD LTRIM MD5 MD5_BINARY MD5_HEX MD5_NUMBER_LOWER64
+    MD5_NUMBER_UPPER64 MINUTE MOD MONTH MONTHNAME MONTHS_BETWEEN NEXT_DAY NULLIF NULLIFZERO NVL NVL2 OBJECT_CONSTRUCT
+    OBJECT_DELETE OBJECT_INSERT OBJECT_KEYS OBJECT_PICK OCTET_LENGTH PARSE_IP PARSE_JSON PARSE_URL PARSE_XML PI POSITION POW
+    POWER PREVIOUS_DAY QUARTER RADIANS REGEXP REGEXP_COUNT REGEXP_INSTR REGEXP_LIKE REGEXP_REPLACE REGEXP_SUBSTR
+    REGEXP_SUBSTR_ALL REPEAT REPLACE REVERSE RIGHT RLIKE ROUND RPAD RTRIM RTRIMMED_LENGTH SECOND SHA1 SHA1_BINARY SHA1_HEX SHA2
+    SHA2_BINARY SHA2_HEX SIGN SIN SINH SOUNDEX SPACE SPLIT SPLIT_PART SQRT SQUARE STARTSWITH STRIP_NULL_VALUE STRTOK
+    STRTOK_TO_ARRAY ST_AREA ST_ASTEXT ST_ASWKT ST_CONTAINS ST_DISTANCE ST_DWITHIN ST_GEOHASH ST_INTERSECTS ST_MAKEPOINT
+    ST_WITHIN ST_X ST_Y SUBSTR SUBSTRING SYSDATE TAN TANH TIME TIMEADD TIMEDIFF TIMESTAMPADD TIMESTAMPDIFF TIMESTAMP_FROM_PARTS
+    TIMESTAMP_LTZ_FROM_PARTS TIMESTAMP_NTZ_FROM_PARTS TIMESTAMP_TZ_FROM_PARTS TIME_FROM_PARTS TIME_SLICE TO_ARRAY TO_BINARY
+    TO_BOOLEAN TO_CHAR TO_DATE TO_DECIMAL TO_DOUBLE TO_GEOGRAPHY TO_GEOMETRY TO_JSON TO_NUMBER TO_NUMERIC TO_OBJECT TO_TIME
+    TO_TIMESTAMP TO_TIMESTAMP_LTZ TO_TIMESTAMP_NTZ TO_TIMESTAMP_TZ TO_VARCHAR TO_VARIANT TO_XML TRANSLATE TRIM TRUNC TRUNCATE
+    TRY_BASE64_DECODE_BINARY TRY_BASE64_DECODE_STRING TRY_CAST TRY_HEX_DECODE_BINARY TRY_HEX_DECODE_STRING TRY_PARSE_JSON
+    TRY_TO_BINARY TRY_TO_BOOLEAN TRY_TO_DATE TRY_TO_DECIMAL TRY_TO_DOUBLE TRY_TO_GEOGRAPHY TRY_TO_GEOMETRY TRY_TO_NUMBER
+    TRY_TO_NUMERIC TRY_TO_TIME TRY_TO_TIMESTAMP TRY_TO_TIMESTAMP_LTZ TRY_TO_TIMESTAMP_NTZ TRY_TO_TIMESTAMP_TZ TYPEOF UNICODE
+    UPPER VECTOR_COSINE_SIMILARITY VECTOR_INNER_PRODUCT VECTOR_L1_DISTANCE VECTOR_L2_DISTANCE WEEK WEEKISO WEEKOFYEAR
+    WIDTH_BUCKET XMLGET YEAR YEAROFWEEK YEAROFWEEKISO ZEROIFNULL
+    """.split()
+)
+#: Words that precede a bracket and are not calls.
+_WORDS = frozenset(
+    """
+    ALL AND ANY AS BETWEEN CASE DISTINCT ELSE ESCAPE FROM ILIKE IN IS LIKE NOT OR RLIKE THEN WHEN XOR
+    """.split()
+)
+#: Words and functions over many rows that a subquery brings along.
+_QUERY_WORDS = frozenset(
+    """
+    AVG BY COUNT COUNT_IF EXISTS HAVING JOIN MAX MIN ON SELECT SUM UNION USING WHERE
+    """.split()
+)
+#: Types with arguments, behind `::` or AS alone.
+_TYPES = frozenset(
+    """
+    BINARY CHAR CHARACTER DATETIME DECIMAL NUMBER NUMERIC NVARCHAR STRING TEXT TIME TIMESTAMP TIMESTAMP_LTZ TIMESTAMP_NTZ
+    TIMESTAMP_TZ VARBINARY VARCHAR VECTOR
+    """.split()
+)
+
+
+def find_unknown_functions(text: str, *, subqueries: bool = False) -> list[str]:
+    """Every call in an SQL expression that is not one of `FUNCTIONS`, by its name as it is written.
+
+    :param text: one that `find_text_faults` has nothing against.
+    """
+    pieces = read_pieces(text)
+    words = _WORDS | _QUERY_WORDS if subqueries else _WORDS
+    unknown: list[str] = []
+    for place, (kind, piece) in enumerate(pieces[:-1]):
+        if pieces[place + 1][1] != "(" or kind not in {"word", "quoted"}:
+            continue
+        before = pieces[place - 1][1].upper() if place else ""
+        word = piece.upper()
+        fine = kind == "word" and before != "." and (word in FUNCTIONS or word in words)
+        if (
+            not (fine or (kind == "word" and word in _TYPES and before in {"::", "AS"}))
+            and piece not in unknown
+        ):
+            unknown.append(piece)
+    return unknown
+
 
 _EXAMPLE = """Write one condition, such as "Clinic" = 'North' AND LAST_MODIFIED >= '2024-01-01'."""
 

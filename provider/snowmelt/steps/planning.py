@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from snowmelt.config.parameters import POLICIES
+from snowmelt.config.form import POLICIES
 from snowmelt.config.request import MigrationRequest, match_columns
 from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.drivers.snowflake import Connection, read_columns, read_now, read_object, read_rows
@@ -27,20 +27,28 @@ from snowmelt.ledger.runs import (
 from snowmelt.ledger.state import read_identity, read_state
 from snowmelt.load.aws_s3 import aws_s3_reason
 from snowmelt.plan import decide
-from snowmelt.plan.facts import Facts, RunIdentity, Snapshot, StagedFacts, Start, TableFacts, TargetFacts
+from snowmelt.plan.facts import (
+    Facts,
+    RunIdentity,
+    Snapshot,
+    StagedFacts,
+    Start,
+    StatisticsQuestion,
+    TableFacts,
+    TargetFacts,
+)
 from snowmelt.plan.plan import Plan, parse_plan
-from snowmelt.plan.start import ask_target_watermark, find_start
-from snowmelt.plan.statistics import StatisticsQuestion
+from snowmelt.plan.watermark import ask_target_watermark, find_start
 from snowmelt.publish.obstacles import plan_intent
 from snowmelt.publish.row_statements import build_count
 from snowmelt.publish.target import read_target, refuse_obstacles
 from snowmelt.state import TargetNow, TargetState
-from snowmelt.steps.snapshot import planning_again, take_snapshot
+from snowmelt.steps.source import planning_again, take_snapshot
 from snowmelt.unload.chunk import read_location
 from snowmelt.unload.chunks import Bucket
-from snowmelt.unload.location import Location
 from snowmelt.unload.manifest import MANIFEST_NAME
 from snowmelt.unload.staged import read_manifest
+from snowmelt.unload.statements import Location
 from snowmelt.vocabulary import FileFormat, Mode
 
 log = logging.getLogger(__name__)

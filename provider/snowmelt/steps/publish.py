@@ -20,12 +20,11 @@ from snowmelt.errors import SnowmeltError, VerificationError
 from snowmelt.json_values import to_json
 from snowmelt.ledger import runs as ledger
 from snowmelt.plan.plan import Plan
-from snowmelt.publish.deferred import defer_indexes, restore_indexes
-from snowmelt.publish.index_build import build_indexes
+from snowmelt.publish.index_build import build_indexes, defer_indexes, restore_indexes
 from snowmelt.publish.locks import build_lock
 from snowmelt.publish.request import KeySet, LockPatience, PublishRequest, PublishResult
-from snowmelt.publish.row_checks import refuse_keys
 from snowmelt.publish.row_statements import build_delete_surplus
+from snowmelt.publish.rows import refuse_keys
 from snowmelt.publish.staging import check_contents, create_staging, drop_staging, read_contents, read_mark
 from snowmelt.publish.staging_table import LOCK_NAME, build_mark
 from snowmelt.publish.strategies import STRATEGIES

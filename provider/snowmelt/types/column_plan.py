@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from snowmelt.errors import SchemaError
 from snowmelt.types.columns import ColumnPlan, ColumnRules, SourceColumn, TargetColumn
-from snowmelt.types.expressions import loses_nanoseconds, nanosecond_predicate
 from snowmelt.types.selected_columns import resolve_names, select_columns
 from snowmelt.types.target_columns import map_columns
+from snowmelt.types.target_types import loses_nanoseconds, nanosecond_predicate
 from snowmelt.vocabulary import FileFormat, LongNames, SchemaDrift
 
 #: PostgreSQL "Limits".

@@ -21,9 +21,8 @@ from snowmelt.sql.names import (
     shorten_name,
     snowflake_identifier,
 )
-from snowmelt.types.columns import ColumnRules, MaskRule, SourceColumn
-from snowmelt.types.expressions import offset_expression
-from snowmelt.types.masks import find_mask_faults, mask_expression
+from snowmelt.types.columns import ColumnRules, MaskRule, SourceColumn, find_mask_faults, mask_expression
+from snowmelt.types.target_types import offset_expression
 from snowmelt.types.type_names import PostgresType, SnowflakeType, parse_postgres_type, parse_snowflake_type
 from snowmelt.types.type_table import form_of
 from snowmelt.vocabulary import LongNames

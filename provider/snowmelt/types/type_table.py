@@ -1,6 +1,6 @@
 """The type table: for each Snowflake type how it is unloaded, what a staged file holds, where it may go, how it is compared.
 
-Unload expressions (expressions.py), default types and verdicts on existing targets (target_types.py), the allow-list of the
+Unload expressions, default types and verdicts on existing targets (target_types.py), the allow-list of the
 load (load/casts.py), the comparison (compare/canonical.py) and docs/types.md are all made from `TYPE_TABLE`.
 
 Sources, all of Snowflake's documentation unless named otherwise:

@@ -25,9 +25,9 @@ from snowmelt.sql.names import parse_identifiers, snowflake_identifier
 from snowmelt.sql.predicate import parse_source_filter
 from snowmelt.types.column_plan import plan_columns
 from snowmelt.types.columns import Column, ColumnRules
-from snowmelt.unload.location import Location
 from snowmelt.unload.manifest import StagedChunk
 from snowmelt.unload.statements import (
+    Location,
     UnloadRequest,
     build_select,
     build_source,

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from snowmelt.errors import ConfigurationError
 from snowmelt.sql.names import snowflake_identifier, snowflake_literal
-from snowmelt.types.expressions import uncollated
+from snowmelt.types.target_types import uncollated
 from snowmelt.types.type_names import SnowflakeType
 
 _DAY = r"\d{4,5}-\d{2}-\d{2}"

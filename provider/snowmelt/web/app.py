@@ -13,8 +13,7 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 
 from snowmelt.progress.run_board import build_board
-from snowmelt.web.access import MAY_LIST, MAY_READ_RUN, read_rights
-from snowmelt.web.airflow_state import read_tasks
+from snowmelt.web.airflow_state import MAY_LIST, MAY_READ_RUN, read_rights, read_tasks
 from snowmelt.web.ledgers import read_overview, read_run
 from snowmelt.web.pages import render_empty_run, render_overview, render_run
 

@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from snowmelt.airflow.sessions import postgres_session
-from snowmelt.ledger.page_rows import (
-    SESSION_OPTIONS,
-    read_dag_ids,
-    read_failures,
-    read_run_rows,
-    read_tables,
-)
+from snowmelt.ledger.page_rows import SESSION_OPTIONS, read_dag_ids, read_failures, read_run_rows, read_tables
 from snowmelt.progress.board import RunRows
 from snowmelt.progress.table_status import TableStatus
-from snowmelt.web.access import keep_readable
-from snowmelt.web.airflow_state import DEFAULT_CONNECTION, DagState, read_connections, read_dags
+from snowmelt.web.airflow_state import (
+    DEFAULT_CONNECTION,
+    DagState,
+    keep_readable,
+    read_connections,
+    read_dags,
+)
 
 if TYPE_CHECKING:
     import psycopg

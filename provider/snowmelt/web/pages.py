@@ -15,12 +15,11 @@ from markupsafe import Markup
 from snowmelt import __version__
 from snowmelt.progress import pace as shown
 from snowmelt.progress.board import Failure, Half, Piece, RunBoard
-from snowmelt.progress.plots import plot_gantt, plot_rate
-from snowmelt.progress.spans import TaskState, build_steps
+from snowmelt.progress.plots import TaskState, build_steps, plot_gantt, plot_rate
 from snowmelt.progress.table_status import TableStatus
 from snowmelt.state import describe_difference
 from snowmelt.vocabulary import Outcome
-from snowmelt.web.access import Rights
+from snowmelt.web.airflow_state import Rights
 from snowmelt.web.ledgers import FoundRun, Overview
 
 #: Beyond this many tiles there is one for each task instead of each file.

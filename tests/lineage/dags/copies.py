@@ -6,7 +6,7 @@ import os
 
 from airflow.sdk import DAG
 
-from snowmelt import build_table_dags, read_config
+from snowmelt.dag_factory import build_table_dags, read_config
 from snowmelt.operators.postgres_load import S3ToPostgresLoadOperator
 from snowmelt.operators.snowflake_unload import SnowflakeUnloadToS3Operator
 from snowmelt.plan.plan import plan_run_id

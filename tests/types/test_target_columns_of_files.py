@@ -9,7 +9,7 @@ import pytest
 from snowmelt.errors import SchemaError
 from snowmelt.types.column_plan import plan_columns
 from snowmelt.types.columns import ColumnRules, MaskRule, SourceColumn, TargetColumn
-from snowmelt.types.staged_columns import plan_staged_columns
+from snowmelt.types.target_columns import plan_staged_columns
 from snowmelt.types.type_names import parse_postgres_type, parse_snowflake_type
 from snowmelt.types.type_table import Form
 from snowmelt.vocabulary import FileFormat

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from snowmelt.errors import ConfigurationError, ValueRefused
-from snowmelt.plan.statistics import SourceStatistics, StatisticsQuestion, refuse_nanoseconds
+from snowmelt.plan.facts import SourceStatistics, StatisticsQuestion, refuse_nanoseconds
 from snowmelt.plan.watermark import build_highest, build_since, build_target_highest
-from snowmelt.types.expressions import nanosecond_predicate
-from snowmelt.types.narrow import Range
+from snowmelt.types.target_types import Range, nanosecond_predicate
 from snowmelt.types.type_names import parse_snowflake_type
 from snowmelt.vocabulary import Nanoseconds
 
