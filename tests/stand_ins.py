@@ -40,6 +40,9 @@ class StandIns:
     def expire_sessions(self) -> None:
         self._ask(f"{self.snowflake_url}/sandbox/sessions/expire", {})
 
+    def expire_results(self) -> None:
+        self._ask(f"{self.snowflake_url}/sandbox/results/expire", {})
+
     def running_queries(self) -> list[dict[str, str]]:
         return self._ask(f"{self.snowflake_url}/sandbox/queries/running")
 

@@ -172,6 +172,7 @@ def _add_tasks(config: Config, table: TableConfig | None, execution: Execution) 
         map_index_template=_LABEL,
         **run,
         **snowflake,
+        **aws,
         **postgres,
         **_room(execution.pool, execution.parallel_unloads),
     ).expand_kwargs(plan.output)

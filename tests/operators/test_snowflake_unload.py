@@ -22,6 +22,9 @@ class Store(dict):
     def set(self, key, value):
         self[key] = value
 
+    def delete(self, key):
+        del self[key]
+
 
 @pytest.fixture
 def session(sandbox):
@@ -210,3 +213,15 @@ def test_a_temporary_key_without_its_token_is_explained(sandbox, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_TEMPORARY", json.dumps(value | {"login": "ASIAABCDEFGHIJKLMNOP"}))
     with pytest.raises(AccessError, match=r"temporary access key \(ASIA…\) without its session token"):
         s3_client("temporary")
+
+
+def test_a_chunk_whose_result_is_lost_is_unloaded_again_where_nothing_proves_its_files(operator, sandbox):
+    store = Store()
+    first = operator.execute(context(store))
+    stand_ins(sandbox.env).expire_results()
+    # By itself the operator knows no count, and no connection to S3.
+    with pytest.raises(SourceUnavailable, match="aws_conn_id"):
+        operator.execute(context(store))
+    second = operator.execute(context(store))
+    assert second["query_id"] != first["query_id"]
+    assert second["rows"] == 2

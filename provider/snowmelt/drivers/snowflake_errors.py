@@ -25,6 +25,8 @@ from snowmelt.errors import (
 
 #: What `SnowmeltError.code` is for an instant beyond a table's time travel.
 NO_TIME_TRAVEL = "000707"
+#: The same for the result of an earlier query that is not there for this user, or not any more.
+RESULT_GONE = frozenset({"000709", "000710"})
 
 _UNAVAILABLE = Known(SourceUnavailable, "", Topic.SNOWFLAKE_UNAVAILABLE)
 _GRANT = Known(AccessError, "Grant the connection's role what the statement needs.", Topic.SNOWFLAKE_GRANT)
@@ -62,6 +64,11 @@ _STAGE_ACCESS = Known(
     "The role behind the storage integration may not write there: see DESC INTEGRATION and the role's trust and bucket policies.",
     Topic.STAGE_ACCESS,
 )
+_RESULT = Known(
+    SourceError,
+    "Snowflake keeps a result for 24 hours, for the user who ran the query.",
+    Topic.QUERY_ENDED,
+)
 #: Its number is documented nowhere: it is known by its text, which is Snowflake's.
 _FUTURE = Known(
     SourceUnavailable,
@@ -90,6 +97,8 @@ _NUMBERS: dict[int, Known] = {
         "Time travel does not reach back that far: raise the table's DATA_RETENTION_TIME_IN_DAYS, or start a new run.",
         Topic.TIME_TRAVEL,
     ),
+    709: _RESULT,
+    710: _RESULT,
     904: Known(
         SourceError,
         "There is no column of that name: check source_filter, chunking_column and watermark_column.",

@@ -22,7 +22,13 @@ from snowmelt.airflow.links import (
 )
 from snowmelt.airflow.records import note_submitted
 from snowmelt.airflow.retrying import failing_fast
-from snowmelt.airflow.sessions import postgres_session, snowflake_account, snowflake_session, task_tag
+from snowmelt.airflow.sessions import (
+    postgres_session,
+    s3_client,
+    snowflake_account,
+    snowflake_session,
+    task_tag,
+)
 from snowmelt.json_values import from_json, to_json
 
 if TYPE_CHECKING:
@@ -48,12 +54,14 @@ class _UnloadOperator(BaseOperator):
         self,
         *,
         snowflake_conn_id: str = "snowflake_default",
+        aws_conn_id: str | None = None,
         poll_interval: float = 5.0,
         deferrable: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.snowflake_conn_id = snowflake_conn_id
+        self.aws_conn_id = aws_conn_id
         self.poll_interval = poll_interval
         self.deferrable = deferrable
         self._query_id: str | None = None
@@ -82,7 +90,7 @@ class _UnloadOperator(BaseOperator):
                 self._store_links(context, submitted)
                 self.note_submitted(submitted)
                 if not self.deferrable:
-                    return self._finish(session, request, submitted)
+                    return self._finish(context, session, request, submitted)
         from snowmelt.airflow.triggers import SnowflakeQueryTrigger
 
         trigger = SnowflakeQueryTrigger(
@@ -96,7 +104,7 @@ class _UnloadOperator(BaseOperator):
         """Read the ended query's result; the event is what `execute` submitted."""
         with failing_fast(), snowflake_session(self.snowflake_conn_id, tag=self._tag(context)) as session:
             self._query_id = event["query_id"]
-            return self._finish(session, self.read_request(), event)
+            return self._finish(context, session, self.read_request(), event)
 
     def on_kill(self) -> None:
         """Cancel the query; Airflow ends the process a few seconds later."""
@@ -133,10 +141,20 @@ class _UnloadOperator(BaseOperator):
         folder = f"{submitted['base']}{submitted['path']}"
         store_link(context, S3FolderLink(), build_s3_url(submitted["bucket"], folder))
 
-    def _finish(self, session: Any, request: UnloadRequest, submitted: Mapping[str, Any]) -> dict[str, Any]:
-        from snowmelt.unload.chunk import await_unload, describe_unload
+    def _finish(
+        self, context: Context, session: Any, request: UnloadRequest, submitted: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        from snowmelt.steps.lost_result import UnloadUnproven, finish_unload
+        from snowmelt.unload.chunk import describe_unload
 
-        staged = await_unload(session, request, submitted, self.poll_interval)
+        aws, store = self.aws_conn_id, context.get("task_state_store")
+        s3 = None if aws is None else lambda: s3_client(aws)
+        try:
+            staged = finish_unload(session, request, submitted, self.poll_interval, s3)
+        except UnloadUnproven:
+            if store is not None:
+                store.delete(QUERY_KEY)  # the next try submits the unload again
+            raise
         self._query_id = None
         rate = staged.rows / staged.seconds if staged.seconds else 0
         self.log.info(
@@ -174,6 +192,7 @@ class SnowflakeUnloadToS3Operator(_UnloadOperator):
     :param max_file_size_mb: upper bound of a file, in MiB.
     :param warehouse: None: the connection's.
     :param statement_timeout: seconds after which Snowflake cancels the query; None: the account's setting.
+    :param aws_conn_id: reads the files of a query whose result Snowflake keeps no more (24 hours); None: such a chunk is unloaded again.
     :param poll_interval: seconds between two checks of the query.
     """
 

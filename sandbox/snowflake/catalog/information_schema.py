@@ -223,6 +223,22 @@ def constraint_name(table: Table, index: int) -> str:
     return f"SYS_CONSTRAINT_{table.storage[2:]}_{index}"
 
 
+def account_history(queries: Queries, rights: Rights) -> Result:
+    """SNOWFLAKE.ACCOUNT_USAGE.QUERY_HISTORY, without its latency; of its columns, those of INFORMATION_SCHEMA and ROWS_UNLOADED.
+
+    docs.snowflake.com/en/sql-reference/account-usage/query_history: for who has the privileges on the database SNOWFLAKE, here
+    for sessions without limits alone.
+    """
+    if not rights.unlimited:
+        raise errors.missing("Database", "SNOWFLAKE")
+    times = {"START_TIME", "END_TIME"}
+    columns = [*_HISTORY, ("ROWS_UNLOADED", _N)]
+    values = [
+        tuple(moment(r.get(n)) if n in times else r.get(n) for n, _ in columns) for r in queries.history
+    ]
+    return rows_result(columns, values)
+
+
 def query_history(queries: Queries, rights: Rights) -> Result:
     """Newest first, running statements included: the user's own, and those of the warehouses that its roles may monitor."""
     rows = [history_row(q) for q in queries.running()] + queries.history

@@ -40,6 +40,7 @@ class Query:
     result: Result | None = None
     rows: int = 0
     bytes_scanned: int = 0
+    unloaded: int | None = None  # rows that a COPY INTO <location> wrote
     done: threading.Event = field(default_factory=threading.Event)
     stop: threading.Event = field(default_factory=threading.Event)
     stop_reason: errors.SnowflakeError | None = None
@@ -176,6 +177,15 @@ class Queries:
     def by_request(self, request_id: str) -> Query | None:
         return self._by_request.get(request_id)
 
+    def expire_results(self) -> int:
+        """Forget the results of all statements that have ended, as Snowflake does after 24 hours; how many."""
+        with self._lock:
+            kept = [q for q in self._queries.values() if q.done.is_set() and q.result is not None]
+            for query in kept:
+                query.result = None
+            self._result_bytes = 0
+        return len(kept)
+
     def running(self) -> list[Query]:
         return [q for q in list(self._queries.values()) if not q.done.is_set()]
 
@@ -207,4 +217,5 @@ def history_row(query: Query) -> dict[str, Any]:
         "TOTAL_ELAPSED_TIME": round(((ended or time.time()) - query.started) * 1000),
         "BYTES_SCANNED": query.bytes_scanned,
         "ROWS_PRODUCED": query.rows,
+        "ROWS_UNLOADED": query.unloaded,
     }

@@ -89,6 +89,7 @@ def copy_into_location(statement: Statement) -> Result:
             writer.write_text(_batches(connection, sql), header)
         written = writer.finish()
     statement.query.bytes_scanned = writer.input_bytes
+    statement.query.unloaded = sum(file.rows for file in written)
     return _answer(unload, written, writer.input_bytes)
 
 

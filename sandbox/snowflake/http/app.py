@@ -51,6 +51,7 @@ class Application:
             Route("/monitoring/queries/{id}", _never_500(self.status), methods=get),
             Route("/telemetry/send", self.telemetry, methods=post),
             Route("/sandbox/sessions/expire", self.expire_sessions, methods=post),
+            Route("/sandbox/results/expire", self.expire_results, methods=post),
             Route("/sandbox/faults", self.faults, methods=[*get, *post]),
             Route("/sandbox/queries/running", self.running, methods=get),
         ]
@@ -65,6 +66,10 @@ class Application:
     async def expire_sessions(self, request: Request) -> Response:
         """Every session answers 390112 until its client renews it."""
         return JSONResponse({"expired": self.engine.sessions.expire_all()})
+
+    async def expire_results(self, request: Request) -> Response:
+        """The results of all statements that have ended are gone, as they are after 24 hours."""
+        return JSONResponse({"expired": self.engine.queries.expire_results()})
 
     async def faults(self, request: Request) -> Response:
         """GET the rules and how often each was used; POST a JSON list of rules that replaces them."""

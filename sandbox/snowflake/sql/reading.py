@@ -137,6 +137,9 @@ class Reader:
             self.rights.enter(database)
             rows = information_schema.view(self.store, self.rights, database, parts[-1])
             return self.arrow_relation(rows.table, [Output(c.name, c.type) for c in rows.columns])
+        if parts == ["SNOWFLAKE", "ACCOUNT_USAGE", "QUERY_HISTORY"]:
+            rows = information_schema.account_history(self.queries, self.rights)
+            return self.arrow_relation(rows.table, [Output(c.name, c.type) for c in rows.columns])
         name = self.place(parts)
         when = table.args.get("when") or self._when
         self.read.append(name)
