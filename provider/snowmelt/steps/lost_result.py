@@ -21,9 +21,8 @@ from snowmelt.load.count import count_rows
 from snowmelt.load.s3_object import S3Object
 from snowmelt.sql.names import snowflake_literal
 from snowmelt.unload.chunk import await_unload
-from snowmelt.unload.location import Location
 from snowmelt.unload.manifest import StagedChunk, StagedFile
-from snowmelt.unload.statements import UnloadRequest
+from snowmelt.unload.statements import Location, UnloadRequest
 
 log = logging.getLogger(__name__)
 
