@@ -125,14 +125,18 @@ def describe_difference(published: Mapping[str, Any] | None) -> str:
     """
     whole = (published or {}).get("whole_target") or {}
     missing, extra = int(whole.get("missing") or 0), int(whole.get("extra") or 0)
-    if not missing and not extra:
+    changed = int(whole.get("changed") or 0)
+    if not missing and not extra and not changed:
         return ""
+    reason = whole.get("reason") or "no reason is recorded"
+    if whole.get("compared") == "values":  # which says what differs
+        return str(reason)
     found = (
         (missing, f"{missing:,} rows of the source are missing"),
         (extra, f"{extra:,} rows more than the source"),
     )
     what = ", ".join(text for count, text in found if count)
-    return f"{what}: {whole.get('reason') or 'no reason is recorded'}"
+    return f"{what}: {reason}"
 
 
 def _names(names: tuple[str, ...]) -> str:

@@ -31,6 +31,7 @@ class Mode(Word):
 
     FULL = "full"  #: everything, published at once
     INCREMENTAL = "incremental"  #: rows since the last published watermark, merged by the unique key
+    COMPARE = "compare"  #: the whole target beside the whole source; nothing is written to the target
     UNLOAD = "unload"  #: files and manifest only
     LOAD = "load"  #: an earlier run's files
     TEST = "test"  #: some rows through every step into a table that is dropped
@@ -164,8 +165,9 @@ class Outcome(Word):
 
     RUNNING = "running"
     PUBLISHED = "published"
+    AGREES = "agrees"  #: compared, and the whole target is the source
     RECONCILED = "reconciled"  #: a run of keys, used by the publish of its incremental run
-    DIFFERS = "differs"  #: published, and the whole target is not the source, as a policy allows
+    DIFFERS = "differs"  #: compared, or published as a policy allows, and the whole target is not the source
     UNLOADED = "unloaded"
     TESTED = "tested"
     FAILED = "failed"

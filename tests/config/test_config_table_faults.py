@@ -57,7 +57,7 @@ TABLE_FAULTS = [
     ({"enabled": "yes"}, 'enabled: found "yes"; expected true or false.'),
     (
         {"mode": "incremetal"},
-        'mode: found "incremetal"; expected one of full, incremental, unload, load, test. Did you mean "incremental"?',
+        'mode: found "incremetal"; expected one of full, incremental, compare, unload, load, test. Did you mean "incremental"?',
     ),
     (
         {"chunk_row": 5},
@@ -209,7 +209,7 @@ TABLE_FAULTS = [
         {"mode": "unload", "publish": "append"},
         (
             'publish: found "append" with mode "unload"; expected publish with mode full (or load) only. Leave publish out: '
-            "incremental merges by uniqueness_columns, unload and test leave the target alone."
+            "incremental merges by uniqueness_columns, compare, unload and test leave the target alone."
         ),
     ),
 ]

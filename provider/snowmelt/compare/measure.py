@@ -57,7 +57,7 @@ def verify_fingerprint(
     both = Databases(snowflake, postgres, plan, plan.staging_table)
     began = time.monotonic()
     try:
-        source, target = _read_pair(both)
+        source, target = read_pair(both)
     except SourceError as error:
         if error.code != NO_TIME_TRAVEL:
             raise
@@ -108,7 +108,8 @@ def find_encoding_obstacle(postgres: psycopg.Connection[Any]) -> str:
     )
 
 
-def _read_pair(both: Databases) -> tuple[Fingerprint, Fingerprint]:
+def read_pair(both: Databases) -> tuple[Fingerprint, Fingerprint]:
+    """The fingerprint of the whole in both databases."""
     where = build_where(both.plan.where)
     sources, targets = [], []
     for part in plan_statements(both.columns, around=len(both.source) + len(where)):

@@ -148,12 +148,12 @@ def _cleanup(cleanup_after_load: bool, stage_name: str | None, aws_cleanup: str 
 
 
 def _publish(mode: Mode, publish: str, publish_given: bool) -> Iterator[Conflict]:
-    if publish_given and mode in {Mode.INCREMENTAL, Mode.UNLOAD, Mode.TEST}:
+    if publish_given and mode not in {Mode.FULL, Mode.LOAD}:
         yield (
             "publish",
             f"{show_value(publish)} with mode {show_value(mode)}",
             "publish with mode full (or load) only",
-            "Leave publish out: incremental merges by uniqueness_columns, unload and test leave the target alone.",
+            "Leave publish out: incremental merges by uniqueness_columns, compare, unload and test leave the target alone.",
         )
 
 

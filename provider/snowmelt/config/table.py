@@ -81,6 +81,7 @@ class CopySettings(Section):
             {
                 Mode.FULL: "everything, published at once",
                 Mode.INCREMENTAL: "rows beyond the last published watermark, merged by the unique key",
+                Mode.COMPARE: "the whole table in both databases; nothing is written",
                 Mode.UNLOAD: "files only",
                 Mode.LOAD: "the files of an earlier run",
                 Mode.TEST: "some rows through every step, nothing published",

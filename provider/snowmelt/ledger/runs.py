@@ -76,6 +76,12 @@ WRITE_RECONCILED = """
 UPDATE snowmelt.run SET published_at = clock_timestamp(), finished_at = clock_timestamp(), outcome = %(outcome)s
 WHERE run_id = %(run_id)s
 """
+#: A run that compares, and publishes nothing. No row: it has ended before.
+WRITE_COMPARED = """
+UPDATE snowmelt.run SET publish_result = %(result)s, outcome = %(outcome)s
+WHERE run_id = %(run_id)s AND publish_result IS NULL
+"""
+READ_COMPARED = "SELECT publish_result FROM snowmelt.run WHERE run_id = %s"
 READ_PUBLISHED = "SELECT published_at, publish_result FROM snowmelt.run WHERE run_id = %s"
 #: Holds the run's row, so that no publish comes in between.
 LOCK_OUTCOME = "SELECT published_at IS NOT NULL, outcome FROM snowmelt.run WHERE run_id = %s FOR UPDATE"
@@ -200,6 +206,17 @@ def read_published(connection: Connection, run_id: str) -> dict[str, Any] | None
     """What the publish of this run did; None when it is not published yet."""
     row = connection.execute(READ_PUBLISHED, (run_id,)).fetchone()
     return None if row is None or row[0] is None else dict(row[1])
+
+
+def write_compared(cursor: Cursor, run_id: str, result: dict[str, Any], outcome: Outcome) -> None:
+    """End a run that compares and publishes nothing."""
+    cursor.execute(WRITE_COMPARED, {"run_id": run_id, "result": Jsonb(result), "outcome": outcome})
+
+
+def read_compared(connection: Connection, run_id: str) -> dict[str, Any] | None:
+    """How a run that compares ended; None when it has not ended yet."""
+    result = _one(connection, READ_COMPARED, (run_id,))
+    return None if result is None else dict(result)
 
 
 def is_published(cursor: Cursor, run_id: str) -> bool:

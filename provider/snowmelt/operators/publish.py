@@ -64,6 +64,9 @@ class MigrationVerifyOperator(BaseOperator):
                 plan,
                 snowflake=lambda: run_session(self.snowflake_conn_id, plan, context),
             )
+        if not plan.copies:
+            self.log.info("Compared: %s", verified["comparison"]["text"])
+            return verified
         self.log.info(
             "Verified: %s rows in Snowflake, in %s files, in the ledger and in %s; fingerprint: %s",
             f"{verified['source_rows']:,}", verified["files"], plan.staging_table, verified["fingerprint"],
@@ -126,7 +129,7 @@ class MigrationPublishOperator(BaseOperator):
                 snowflake=lambda: run_session(self.snowflake_conn_id, plan, context),
             )
         self.log.info("%s: %s", plan.target, result)
-        if plan.mode is not Mode.TEST and PUBLISHED in self.outlets:
+        if result["published"] and PUBLISHED in self.outlets:
             asset = published_table(plan.target_schema, plan.target_table, self.postgres_conn_id)
             extra = {name: result[name] for name in _REPORTED if name in result}
             extra |= {"run_id": plan.run_id, "source": str(plan.source), "snapshot": plan.snapshot}

@@ -14,6 +14,7 @@ from typing import Any
 from snowmelt.config.request import MigrationRequest
 from snowmelt.errors import ConfigurationError, SchemaError, SourceError, StagingError
 from snowmelt.load.target import choose_load_method
+from snowmelt.plan.comparison import Comparison
 from snowmelt.plan.facts import (
     Facts,
     RunIdentity,
@@ -48,6 +49,7 @@ from snowmelt.unload.chunks import (
     ChunkKey,
     build_bounds_query,
     check_ordered,
+    is_ordered,
     plan_chunks,
     sample_percent,
     whole_table,
@@ -67,6 +69,13 @@ from snowmelt.vocabulary import (
     Verify,
     WholeTargetRule,
 )
+
+#: Modes whose runs record what the target is a copy of.
+_LEAVE_STATE = frozenset({Mode.FULL, Mode.INCREMENTAL, Mode.COMPARE})
+#: Modes that read all rows of the source.
+_COPY_ALL = frozenset({Mode.FULL, Mode.COMPARE})
+#: Rows aimed at in a chunk that is compared: the fewer, the fewer are listed where it differs. Large tables have larger ones.
+_COMPARED_ROWS = 10_000
 
 
 def plan_table_columns(
@@ -102,7 +111,7 @@ def ask_statistics(
     """
     name, mode = request.watermark_column, Mode(request.mode)
     since, highest = "", None
-    if name is not None and mode in {Mode.FULL, Mode.INCREMENTAL}:
+    if name is not None and mode in _LEAVE_STATE:
         type_ = tables.type_of(name)
         check_ordered(type_, name, "watermark_column")
         if mode is Mode.INCREMENTAL:
@@ -187,21 +196,32 @@ def ask_bounds(
 
     :param rows: that the run copies.
     """
-    key = _chunk_key(request, tables)
-    if key is None or Mode(request.mode) is Mode.TEST or rows <= request.chunk_rows:
+    key, chunk_rows = _chunk_key(request, tables), _chunk_rows(request)
+    if key is None or Mode(request.mode) is Mode.TEST or rows <= chunk_rows:
         return None
     return build_bounds_query(
         build_source(request.source.sql, snapshot),
         key,
         where=question.where,
-        chunk_rows=request.chunk_rows,
+        chunk_rows=chunk_rows,
         table_rows=rows,
     )
 
 
 def _chunk_key(request: MigrationRequest, tables: TableFacts) -> ChunkKey | None:
+    """The column that the run is cut by; a comparison without a chunking column takes the unique key's first, or the primary key's."""
     name = request.chunking_column
+    if not name and Mode(request.mode) is Mode.COMPARE:
+        primary = sorted((one.primary_key, one.name) for one in tables.source_columns if one.primary_key)
+        names = (*request.uniqueness_columns[:1], *(name for _, name in primary[:1]))
+        name = next((one for one in names if is_ordered(tables.type_of(one))), None)
     return None if not name else ChunkKey(name, tables.type_of(name))
+
+
+def _chunk_rows(request: MigrationRequest) -> int:
+    """The rows to aim at in a chunk."""
+    compares = Mode(request.mode) is Mode.COMPARE
+    return min(request.chunk_rows, _COMPARED_ROWS) if compares else request.chunk_rows
 
 
 def ask_scope(request: MigrationRequest, snapshot: str | None) -> str | None:
@@ -242,7 +262,6 @@ def plan_migration(identity: RunIdentity, request: MigrationRequest, facts: Fact
         rows = min(rows, limit)
     before = facts.start.watermark
     backfill = mode is Mode.INCREMENTAL and identity.window is not None
-    leaves_state = mode is Mode.FULL or mode is Mode.INCREMENTAL
     plan = Plan(
         **_plan_common(identity, request, tables.target, columns, (request.file_format, request.compression)),
         source=request.source,
@@ -258,8 +277,8 @@ def plan_migration(identity: RunIdentity, request: MigrationRequest, facts: Fact
         watermark_column=request.watermark_column,
         watermark=_plan_watermark(request, facts, before),
         watermark_before=before,
-        scope=build_scope(request, tables, columns) if leaves_state else None,
-        scope_rows=rows if mode is Mode.FULL else facts.scope_rows,
+        scope=build_scope(request, tables, columns) if mode in _LEAVE_STATE else None,
+        scope_rows=rows if mode in _COPY_ALL else facts.scope_rows,
         reload=facts.start.reload,
         backfill=backfill,
     )
@@ -269,6 +288,11 @@ def plan_migration(identity: RunIdentity, request: MigrationRequest, facts: Fact
     if not reconciles or tables.target.columns is None or facts.scope_rows is None:
         return plan
     return _with_keys(request, plan, facts.scope_rows)
+
+
+def plan_compared(plan: Plan, comparison: Comparison) -> Plan:
+    """The plan of a run that compares, once it has: nothing is unloaded."""
+    return replace(plan, chunks=(), comparison=comparison)
 
 
 def _plan_watermark(request: MigrationRequest, facts: Facts, before: str | None) -> str | None:
@@ -383,7 +407,7 @@ def _plan_chunks(request: MigrationRequest, facts: Facts, rows: int) -> tuple[Ch
     if facts.buckets is None or key is None:
         return whole_table(rows)
     exact = sample_percent(rows) is None
-    chunks = plan_chunks(list(facts.buckets), key, chunk_rows=request.chunk_rows, exact=exact)
+    chunks = plan_chunks(list(facts.buckets), key, chunk_rows=_chunk_rows(request), exact=exact)
     counted = [chunk.rows for chunk in chunks if chunk.rows is not None]
     if len(counted) == len(chunks) and sum(counted) != rows:
         raise SourceError(

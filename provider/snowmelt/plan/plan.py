@@ -15,6 +15,7 @@ from typing import Any
 from snowmelt.config.request import MigrationRequest
 from snowmelt.errors import PlanChanged
 from snowmelt.json_values import from_json, to_json
+from snowmelt.plan.comparison import Comparison
 from snowmelt.sql.names import TableName
 from snowmelt.state import Scope
 from snowmelt.types.columns import Column
@@ -118,6 +119,8 @@ class Plan:
     reload: bool = False
     #: Incremental: a backfill of a window, which leaves the watermark where it is.
     backfill: bool = False
+    #: Compare: what the planning found. No chunk is unloaded.
+    comparison: Comparison | None = None
     #: Incremental with reconcile_deletes: the plan of the keys alone, whose rows say what the source still has.
     keys: Plan | None = None
 
@@ -139,6 +142,11 @@ class Plan:
     def target(self) -> str:
         """The target as a person reads it."""
         return f"{self.target_schema}.{self.target_table}"
+
+    @property
+    def copies(self) -> bool:
+        """Whether rows are unloaded, loaded and published; False: the run compares, and there is nothing to copy."""
+        return self.comparison is None or bool(self.chunks)
 
     @property
     def added(self) -> tuple[Column, ...]:

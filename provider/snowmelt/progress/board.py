@@ -69,8 +69,13 @@ def build_verdict(run: Mapping[str, Any], *, staged_rows: int | None, loaded_row
         expected = counted if counted is not None else expected
     verified = run["verified_at"] is not None
     word = "verified" if verified else "differs" if run["verification"] and run["error"] else "open"
+    compared = found.get("comparison") or {}
     return Verdict(
-        word, tuple(places), rejected, describe_fingerprint(found.get("fingerprint")), run["error"]
+        word,
+        tuple(places),
+        rejected,
+        str(compared.get("text") or describe_fingerprint(found.get("fingerprint"))),
+        run["error"],
     )
 
 

@@ -40,12 +40,12 @@ class PublishIntent:
 
 
 def plan_intent(request: MigrationRequest, columns: ColumnPlan | None = None) -> PublishIntent | None:
-    """What a run of this request is going to publish; None: nothing (mode unload).
+    """What a run of this request is going to publish; None: nothing (modes unload and compare).
 
     :param columns: None: not planned yet.
     """
     mode = Mode(request.mode)
-    if mode is Mode.UNLOAD:
+    if mode in {Mode.UNLOAD, Mode.COMPARE}:
         return None
     merges = mode is Mode.INCREMENTAL
     planned = columns.columns if columns is not None else ()

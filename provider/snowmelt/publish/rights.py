@@ -36,7 +36,7 @@ class Publishing(Protocol):
 def publish_method(publishing: Publishing) -> PublishMethod | None:
     """How rows are published; None where the mode leaves the target as it is."""
     mode = Mode(publishing.mode)
-    if mode in {Mode.UNLOAD, Mode.TEST}:
+    if mode in {Mode.UNLOAD, Mode.COMPARE, Mode.TEST}:
         return None
     if mode is Mode.INCREMENTAL:
         return PublishMethod.MERGE
@@ -46,6 +46,8 @@ def publish_method(publishing: Publishing) -> PublishMethod | None:
 def publish_rights(publishing: Publishing) -> TargetRights | None:
     """What a publish needs on an existing target; None where nothing is made in the target's schema."""
     method = publish_method(publishing)
+    if Mode(publishing.mode) is Mode.COMPARE:
+        return TargetRights(table=("SELECT",))
     if method is None:
         return None if Mode(publishing.mode) is Mode.UNLOAD else TargetRights()
     return STRATEGIES[method].rights(deletes=publishing.policies.reconcile_deletes)

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 
+from snowmelt.compare.whole import compare_whole
 from snowmelt.config.form import POLICIES
 from snowmelt.config.request import MigrationRequest, match_columns
 from snowmelt.drivers.postgres_errors import postgres_failures
@@ -184,8 +185,36 @@ def _make_plan(sessions: PlanningSessions, request: MigrationRequest, identity: 
         with planning_again(request.source):
             facts = read_facts(sessions, request, identity, tables, at)
         plan = decide.plan_migration(identity, request, facts)
-    log.info("Its %s files are loaded by %s", plan.file_format, plan.load_method)
+        if plan.mode is Mode.COMPARE:
+            plan = _compare(sessions, plan)
+    if plan.copies:
+        log.info("Its %s files are loaded by %s", plan.file_format, plan.load_method)
     return plan
+
+
+def _compare(sessions: PlanningSessions, plan: Plan) -> Plan:
+    """The plan with what the comparison of the whole table found.
+
+    :raises ConfigurationError: the target does not have all columns of the source.
+    """
+    if plan.added_columns:
+        raise ConfigurationError(
+            f"{plan.target} cannot be compared: it does not have the columns {', '.join(plan.added_columns)}. Run mode full or incremental, "
+            "which adds them, or exclude them."
+        )
+    log.info(
+        "Comparing %s with %s rows of %s, in up to %s chunks",
+        plan.target,
+        f"{plan.source_rows:,}",
+        plan.source,
+        len(plan.chunks),
+    )
+    comparison = compare_whole(sessions.snowflake, sessions.postgres, plan)
+    level = logging.INFO if comparison.agrees else logging.WARNING
+    log.log(level, "%s and %s: %s", plan.source, plan.target, comparison.describe())
+    if keys := comparison.rows.describe_keys():
+        log.warning("Keys of rows that differ. %s", keys)
+    return decide.plan_compared(plan, comparison)
 
 
 def read_facts(

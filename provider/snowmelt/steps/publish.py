@@ -30,8 +30,15 @@ from snowmelt.publish.staging_table import LOCK_NAME, build_mark
 from snowmelt.publish.strategies import STRATEGIES
 from snowmelt.publish.target import read_details
 from snowmelt.publish.transaction import publish
+from snowmelt.steps.compared import finish_comparison
 from snowmelt.steps.whole_source import NotCompared, OpenSnowflake, SourceKeys, WholeSource
-from snowmelt.steps.whole_target import check_whole_target, describe, record_state
+from snowmelt.steps.whole_target import (
+    check_whole_target,
+    describe,
+    move_watermark,
+    record_state,
+    refuse_overtaken,
+)
 from snowmelt.vocabulary import Duplicates, Mode, Outcome, PublishMethod
 
 log = logging.getLogger(__name__)
@@ -114,12 +121,16 @@ def publish_run(
 ) -> dict[str, Any]:
     """Build the staging table's indexes and publish it; a test is dropped instead. Safe to repeat, and to run twice at once.
 
+    A run that only compares publishes nothing: it ends, and where the tables agree, the target's state is recorded.
+
     Indexes that an earlier run dropped from the target, and died before it built them again, are built first.
 
     :param execution: how patient to be with locks, and what an index build may use.
     :param snowflake: opens a session; only called where the whole target is compared with the keys of the source.
     :raises VerificationError: the run was not verified, or a run of a later snapshot was published into the target meanwhile.
     """
+    if not plan.copies:
+        return finish_comparison(connection, plan)
     try:
         return _publish_run(connection, plan, execution or Execution(), WholeSource(plan, snowflake))
     except SnowmeltError:
@@ -151,7 +162,7 @@ def _publish_run(
     if plan.mode is Mode.TEST:
         return _finish_test(connection, plan, int(report["loaded_rows"]))
     with connection.cursor() as cursor:
-        _refuse_overtaken(cursor, plan)
+        refuse_overtaken(cursor, plan)
     request = _request(connection, plan, report, patience, execution)
     with postgres_failures(doing):
         resolve_keys(connection, request)
@@ -250,19 +261,6 @@ def _verified_contents(report: Mapping[str, Any]) -> str | None:
     return None if contents is None else str(contents)
 
 
-def _refuse_overtaken(cursor: psycopg.Cursor[Any], plan: Plan) -> None:
-    """Rows of an older snapshot never replace those of a later one. A load of old files is requested, and an append adds rows."""
-    if plan.mode == Mode.LOAD or publish_method(plan) is PublishMethod.APPEND:
-        return
-    other = ledger.read_overtaken(cursor, plan.run_id)
-    if other is not None:
-        raise VerificationError(
-            f"Run {other[0]} published {plan.target} as of {other[1] or 'a later moment'} while this run ({plan.run_id}, as of "
-            f"{plan.snapshot or 'its beginning'}) was under way: its older rows would undo newer ones. Nothing was published. "
-            "Start a new run where one is still needed."
-        )
-
-
 def _record(
     cursor: psycopg.Cursor[Any],
     plan: Plan,
@@ -272,7 +270,7 @@ def _record(
     keys: SourceKeys | NotCompared | None,
 ) -> None:
     """The whole target is compared; the ledger's row, the target's state and the watermark: all in the publish transaction."""
-    _refuse_overtaken(cursor, plan)
+    refuse_overtaken(cursor, plan)
     whole = check_whole_target(cursor, plan, result, source, keys, rejected=rejected)
     ledger.write_published(
         cursor, plan.run_id, to_json(result) | {"whole_target": describe(whole)}, whole.outcome
@@ -280,15 +278,7 @@ def _record(
     record_state(cursor, plan, whole)
     if plan.keys is not None:
         ledger.write_reconciled(cursor, plan.keys.run_id)
-    if plan.watermark_column and plan.watermark is not None and not plan.backfill:
-        ledger.write_watermark(
-            cursor,
-            source=str(plan.source),
-            target=plan.target,
-            column=plan.watermark_column,
-            value=plan.watermark,
-            run_id=plan.run_id,
-        )
+    move_watermark(cursor, plan)
 
 
 def _finish_test(connection: psycopg.Connection[Any], plan: Plan, rows: int) -> dict[str, Any]:

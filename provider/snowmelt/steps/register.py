@@ -56,12 +56,16 @@ def register_files(
 ) -> RegisteredFiles:
     """Add the chunks up against the plan, record them, write the manifest where there is none yet.
 
+    A run that only compares has none, and nothing is written.
+
     :param staged: what the unloads returned; empty in mode `load`, which reads the existing manifest, and when a run
         goes on whose files were registered before.
     :raises VerificationError: the chunks do not add up to the rows of the snapshot.
     """
-    client = s3()
     key = plan.location.key(plan.manifest_path)
+    if not plan.copies:
+        return RegisteredFiles((), (), 0, 0, 0, plan.location.bucket, key)
+    client = s3()
     if plan.mode is Mode.LOAD:
         manifest = read_manifest(client, plan.location.bucket, key)
         chunks = _present(client, manifest.chunks)

@@ -231,6 +231,8 @@ def _steps(run: Mapping[str, Any]) -> tuple[Step, ...]:
 
 
 def _fingerprint(run: Mapping[str, Any], verification: Mapping[str, Any]) -> str:
+    if compared := verification.get("comparison"):
+        return f"whole table: {compared['text']}"
     found = verification.get("fingerprint")
     if found is None:
         return "not compared: the counts differ" if run["error"] and verification else "not compared yet"
@@ -261,6 +263,8 @@ def _whole_target(result: Mapping[str, Any]) -> str:
     difference = describe_difference(result)
     if difference:
         return f"{counted}; {difference}"
+    if whole.get("compared") == "values":
+        return f"{counted}; equal in all values"
     if whole.get("compared") == "keys":
         return f"{counted}; the same keys"
     note = f" (keys were not compared: {whole['note']})" if whole.get("note") else ""

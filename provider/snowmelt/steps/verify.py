@@ -20,6 +20,7 @@ from snowmelt.ledger.files import read_counts, read_unexpected_loaded
 from snowmelt.ledger.runs import read_report, write_verification
 from snowmelt.plan.plan import Plan
 from snowmelt.publish.staging import read_contents
+from snowmelt.steps.compared import record_comparison
 from snowmelt.vocabulary import Verify
 
 
@@ -85,13 +86,16 @@ def verify_run(
 ) -> dict[str, Any]:
     """Count, compare, record; the run may be published only when this has returned.
 
-    A run that is published already was verified before: what was recorded then is returned.
+    A run that is published already was verified before: what was recorded then is returned. A run that only compares was
+    compared while it was planned: that is recorded.
 
     The keys of an incremental run with reconcile_deletes are verified in the same way, and first.
 
     :param snowflake: opens a session; only called when fingerprints are compared.
     :raises VerificationError: naming every difference; nothing is published then, and the staging table stays.
     """
+    if not plan.copies:
+        return record_comparison(postgres, plan)
     try:
         return _read_published(postgres, plan) or _verify(postgres, plan, snowflake)
     except SnowmeltError:

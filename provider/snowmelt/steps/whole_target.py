@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 
 from snowmelt.errors import VerificationError
+from snowmelt.ledger.runs import read_overtaken, write_watermark
 from snowmelt.ledger.state import delete_state, read_identity, read_state, write_rows, write_state
 from snowmelt.plan.plan import Plan
 from snowmelt.publish.request import PublishResult
@@ -26,7 +27,7 @@ Cursor = psycopg.Cursor[Any]
 class WholeTarget:
     """The whole target beside the source, as counted in the publish transaction."""
 
-    #: How both were compared: `keys`, or `rows` by their numbers; empty where nothing was compared.
+    #: How both were compared: `values`, `keys`, or `rows` by their numbers; empty where nothing was compared.
     compared: str = "rows"
     #: Why keys were not compared where numbers can hide a difference; empty otherwise.
     note: str = ""
@@ -37,6 +38,8 @@ class WholeTarget:
     #: At least this many rows of the source are not in the target, or of the target not in the source.
     missing: int = 0
     extra: int = 0
+    #: At least this many rows of one key have other values; only where values were compared.
+    changed: int = 0
     #: Why a difference is allowed; empty without one.
     reason: str = ""
 
@@ -175,6 +178,32 @@ def record_state(cursor: Cursor, plan: Plan, whole: WholeTarget) -> None:
         snapshot=plan.snapshot,
     )
     write_state(cursor, plan.target, state)
+
+
+def move_watermark(cursor: Cursor, plan: Plan) -> None:
+    """Move the watermark to that of the run. A backfill leaves it where it is."""
+    if plan.watermark_column and plan.watermark is not None and not plan.backfill:
+        write_watermark(
+            cursor,
+            source=str(plan.source),
+            target=plan.target,
+            column=plan.watermark_column,
+            value=plan.watermark,
+            run_id=plan.run_id,
+        )
+
+
+def refuse_overtaken(cursor: Cursor, plan: Plan) -> None:
+    """Rows of an older snapshot never replace those of a later one. A load of old files is requested, and an append adds rows."""
+    if plan.mode == Mode.LOAD or plan.publish is PublishMethod.APPEND:
+        return
+    other = read_overtaken(cursor, plan.run_id)
+    if other is not None:
+        raise VerificationError(
+            f"Run {other[0]} published {plan.target} as of {other[1] or 'a later moment'} while this run ({plan.run_id}, as of "
+            f"{plan.snapshot or 'its beginning'}) was under way: its older rows would undo newer ones. Nothing was published. "
+            "Start a new run where one is still needed."
+        )
 
 
 def describe(whole: WholeTarget) -> dict[str, Any]:

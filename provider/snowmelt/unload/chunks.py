@@ -81,12 +81,17 @@ def build_bound_literal(type_: SnowflakeType, text: str) -> str:
     return text if type_.name == "NUMBER" else snowflake_literal(f"{text}{order.suffix}") + order.cast
 
 
+def is_ordered(type_: SnowflakeType) -> bool:
+    """Whether the values of a type have an exact order, so that a table can be cut by them."""
+    return type_.name in _ORDERS
+
+
 def check_ordered(type_: SnowflakeType, column: str, parameter: str) -> None:
     """Refuse a column whose values have no order that Snowmelt can cut by.
 
     :raises ConfigurationError: naming the parameter, the column and the types that can.
     """
-    if type_.name not in _ORDERS:
+    if not is_ordered(type_):
         raise ConfigurationError(
             f"{parameter} is {column!r}, a column of type {type_}, which has no exact order. "
             f"Choose a column of type {', '.join(_ORDERS)}."

@@ -127,7 +127,8 @@ def headline(board: RunBoard) -> Mapping[str, Any]:
 
 def _outcome(board: RunBoard, outcome: Outcome) -> str:
     if outcome is Outcome.DIFFERS:
-        return f"Published, differs: {describe_difference(board.run['publish_result'])}"
+        published = "Published, differs" if board.run["published_at"] else "Differs"
+        return f"{published}: {describe_difference(board.run['publish_result'])}"
     return outcome.capitalize()
 
 
