@@ -122,7 +122,7 @@ CASES = (
             (*NULL, "|"),
         ),
     ),
-    Case("BOOLEAN", "boolean", (("TRUE", "t", "1|"), ("FALSE", "f", "0|"), (*NULL, "|"))),
+    Case("BOOLEAN", "boolean", (("TRUE", "t", "t"), ("FALSE", "f", "f"), (*NULL, "n"))),
     Case(
         "DATE",
         "date",

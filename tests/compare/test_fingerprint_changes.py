@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from snowmelt.compare.canonical import APPROXIMATE, comparison_of
+from snowmelt.compare.canonical import APPROXIMATE, Detail, comparison_of
 from snowmelt.compare.differences import find_fingerprint_differences
 from snowmelt.compare.fingerprint import build_target_fingerprint, parse_fingerprint
 from tests.compare.fingerprint_cases import CASES, column
@@ -37,9 +37,9 @@ def table(postgres, chance):
     return rows
 
 
-def read(postgres, *, column_hashes=False):
-    sql = build_target_fingerprint(COLUMNS, "generated", column_hashes=column_hashes)
-    return parse_fingerprint(postgres.execute(sql).fetchone(), COLUMNS, column_hashes=column_hashes)
+def read(postgres, *, detail=Detail.ROWS):
+    sql = build_target_fingerprint(COLUMNS, "generated", detail=detail)
+    return parse_fingerprint(postgres.execute(sql).fetchone(), COLUMNS, detail=detail)
 
 
 def set_value(postgres, place, row, value):
@@ -55,18 +55,18 @@ def same_value(place, left, right):
 
 @pytest.mark.parametrize("place", EXACT, ids=lambda place: str(CASES[place]))
 def test_any_changed_value_names_its_column(postgres, table, chance, place):
-    before = read(postgres, column_hashes=True)
+    before = read(postgres, detail=Detail.COLUMNS)
     row = chance.randrange(len(table))
     others = [value for _, value, _ in CASES[place].values if not same_value(place, value, table[row][place])]
     set_value(postgres, place, row, chance.choice(others))
-    differences = find_fingerprint_differences(before, read(postgres, column_hashes=True))
+    differences = find_fingerprint_differences(before, read(postgres, detail=Detail.COLUMNS))
     assert len(differences) == 1
     assert differences[0].startswith(f'column "{COLUMNS[place].source}": ')
 
 
 @pytest.mark.parametrize("place", EXACT, ids=lambda place: str(CASES[place]))
 def test_two_values_that_changed_places_are_found(postgres, table, chance, place):
-    before = read(postgres, column_hashes=True)
+    before = read(postgres, detail=Detail.COLUMNS)
     one = chance.randrange(len(table))
     far = [
         row
@@ -76,8 +76,18 @@ def test_two_values_that_changed_places_are_found(postgres, table, chance, place
     other = chance.choice(far)
     set_value(postgres, place, one, table[other][place])
     set_value(postgres, place, other, table[one][place])
-    (difference,) = find_fingerprint_differences(before, read(postgres, column_hashes=True))
+    (difference,) = find_fingerprint_differences(before, read(postgres, detail=Detail.COLUMNS))
     assert "they are in other rows" in difference
+
+
+@pytest.mark.parametrize("place", EXACT, ids=lambda place: str(CASES[place]))
+def test_the_rows_hash_alone_sees_any_changed_value(postgres, table, chance, place):
+    before = read(postgres)
+    row = chance.randrange(len(table))
+    others = [value for _, value, _ in CASES[place].values if not same_value(place, value, table[row][place])]
+    set_value(postgres, place, row, chance.choice(others))
+    (difference,) = find_fingerprint_differences(before, read(postgres))
+    assert difference.startswith("the hash of all rows is ")
 
 
 def test_a_lost_row_and_a_doubled_one_are_found(postgres, table, chance):

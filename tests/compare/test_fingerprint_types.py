@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from snowmelt.compare.canonical import Detail
 from snowmelt.compare.differences import find_fingerprint_differences
 from snowmelt.compare.fingerprint import build_source_fingerprint, build_target_fingerprint, parse_fingerprint
 from tests.compare.fingerprint_cases import CASES, NINES, Case, column, hash_rows
@@ -40,10 +41,13 @@ def test_postgres_writes_the_canonical_text(postgres, case, settings):
     if settings:
         postgres.execute(settings)
     try:
-        row = postgres.execute(build_target_fingerprint(columns, "case_table")).fetchone()
+        alone = postgres.execute(build_target_fingerprint(columns, "case_table")).fetchone()
+        sql = build_target_fingerprint(columns, "case_table", detail=Detail.COLUMNS)
+        row = postgres.execute(sql).fetchone()
     finally:
         postgres.execute("RESET ALL")
-    found = parse_fingerprint(row, columns)
+    assert parse_fingerprint(alone, columns).hash == expected_hash(case)
+    found = parse_fingerprint(row, columns, detail=Detail.COLUMNS)
     assert found.rows == len(case.values)
     assert found.hash == expected_hash(case)
     assert found.columns[1].measures["count"] == sum(value is not None for _, value, _ in case.values)
@@ -56,10 +60,10 @@ def test_snowflake_writes_the_same_text_and_measures(postgres, snowflake_cursor,
     snowflake_cursor.execute(f'CREATE OR REPLACE TABLE CASE_TABLE ("ID" NUMBER(9,0), "C" {case.source})')
     for place, (value, _, _) in enumerate(case.values):
         snowflake_cursor.execute(f"INSERT INTO CASE_TABLE SELECT {place}, {value}")
-    sql = build_source_fingerprint(columns, "CASE_TABLE", column_hashes=True)
-    source = parse_fingerprint(snowflake_cursor.execute(sql).fetchone(), columns, column_hashes=True)
-    sql = build_target_fingerprint(columns, "case_table", column_hashes=True)
-    target = parse_fingerprint(postgres.execute(sql).fetchone(), columns, column_hashes=True)
+    sql = build_source_fingerprint(columns, "CASE_TABLE", detail=Detail.COLUMNS)
+    source = parse_fingerprint(snowflake_cursor.execute(sql).fetchone(), columns, detail=Detail.COLUMNS)
+    sql = build_target_fingerprint(columns, "case_table", detail=Detail.COLUMNS)
+    target = parse_fingerprint(postgres.execute(sql).fetchone(), columns, detail=Detail.COLUMNS)
     assert source.hash == expected_hash(case)
     assert find_fingerprint_differences(source, target) == []
 
@@ -69,8 +73,9 @@ def test_numbers_that_no_sum_could_hold_are_counted(postgres):
     postgres.execute("DROP TABLE IF EXISTS case_table")
     postgres.execute("CREATE TABLE case_table (c numeric(38,0))")
     postgres.execute(f"INSERT INTO case_table VALUES ({NINES}), ({NINES}), (-{NINES}), (5), (6)")
-    row = postgres.execute(build_target_fingerprint(columns, "case_table")).fetchone()
-    measures = parse_fingerprint(row, columns).columns[0].measures
+    sql = build_target_fingerprint(columns, "case_table", detail=Detail.COLUMNS)
+    row = postgres.execute(sql).fetchone()
+    measures = parse_fingerprint(row, columns, detail=Detail.COLUMNS).columns[0].measures
     assert measures == {"count": 5, "low": -int(NINES), "high": int(NINES), "total": 11, "large": 3}
 
 
@@ -96,9 +101,31 @@ def test_a_table_as_wide_as_postgres_allows_is_one_query(postgres):
     postgres.execute("INSERT INTO case_table (c0, c1589) VALUES (true, false)")
     columns = [column(name.upper(), "BOOLEAN") for name in names]
     row = postgres.execute(build_target_fingerprint(columns, "case_table")).fetchone()
-    found = parse_fingerprint(row, columns)
-    assert found.hash == hash_rows(["1|" + "|" * 1588 + "0|"])
-    assert [column.measures for column in found.columns[:2]] == [{"count": 1}, {"count": 0}]
+    assert parse_fingerprint(row, columns).hash == hash_rows(["t" + "n" * 1588 + "f"])
+
+
+def test_every_microsecond_is_exact(postgres):
+    """Instants around the bounds of the quick way, and far beyond them, against PostgreSQL's exact numeric."""
+    postgres.execute("DROP TABLE IF EXISTS instants")
+    postgres.execute(
+        "CREATE TABLE instants AS SELECT t, t AT TIME ZONE 'UTC' AS z, CAST(t AS time) AS c FROM ("
+        "SELECT TIMESTAMP '1970-01-01' + (sign * ((i * 48271 % 2147483647) * power(2, scale)::bigint + i)) * INTERVAL '1 microsecond' AS t "
+        "FROM generate_series(1, 3000) AS i, generate_series(0, 26, 2) AS scale, (VALUES (1), (-1)) AS s (sign)) AS made"
+    )
+    columns = [
+        column("T", "TIMESTAMP_NTZ(6)"),
+        column("Z", "TIMESTAMP_TZ(6)"),
+        column("C", "TIME(6)"),
+    ]
+    found = parse_fingerprint(
+        postgres.execute(build_target_fingerprint(columns, "instants")).fetchone(), columns
+    )
+    exact = "CAST(extract(epoch FROM {}) * 1000000 AS bigint)"
+    texts = postgres.execute(
+        f"SELECT concat({exact.format('t')}, '|', {exact.format('z')}, '|', {exact.format('c')}, '|') FROM instants"
+    ).fetchall()
+    assert len(texts) == 84_000
+    assert found.hash == hash_rows(text for (text,) in texts)
 
 
 def test_the_query_runs_in_parallel_workers_and_computes_values_once(postgres):
@@ -114,3 +141,10 @@ def test_the_query_runs_in_parallel_workers_and_computes_values_once(postgres):
     scan = text[text.index("Parallel Seq Scan") :]
     assert scan.count("EXTRACT(epoch FROM many.a)") == 1
     assert "EXTRACT" not in text[: text.index("Parallel Seq Scan")]
+
+
+def test_without_floats_and_json_nothing_stands_between_the_scan_and_the_hash(postgres):
+    columns = [column("A", "TIMESTAMP_NTZ(6)"), column("C", "VARCHAR")]
+    postgres.execute("DROP TABLE IF EXISTS many; CREATE TABLE many (a timestamp, c text)")
+    plan = postgres.execute(f"EXPLAIN {build_target_fingerprint(columns, 'many')}").fetchall()
+    assert [line.split("(")[0].strip(" ->") for (line,) in plan] == ["Aggregate", "Seq Scan on many"]

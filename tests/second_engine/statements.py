@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from snowmelt.compare.canonical import Detail
 from snowmelt.compare.fingerprint import build_source_fingerprint
 from snowmelt.doctor.leftovers import build_query_history
 from snowmelt.doctor.questions import QUESTIONS, STAGED_TYPES, build_staged_source
@@ -122,7 +123,7 @@ def _plan(*columns: tuple[str, str], mask: MaskRule | None = None) -> Sequence[C
 
 def _fingerprint(name: str) -> str:
     columns = _plan(("C", _BY_NAME[name].declared))
-    return build_source_fingerprint(columns, _table(name), column_hashes=True)
+    return build_source_fingerprint(columns, _table(name), detail=Detail.COLUMNS)
 
 
 def probes() -> Iterator[Probe]:

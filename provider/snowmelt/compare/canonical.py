@@ -5,7 +5,8 @@ says its own length, so that no two rows have the same text. NULL is an empty to
 
 | kind | token of a value | of NULL |
 | --- | --- | --- |
-| integer, boolean, date, time, instant | the number, `|` (booleans 0 or 1, dates in days, times in microseconds) | `|` |
+| integer, date, time, instant | the number, `|` (dates in days, times in microseconds) | `|` |
+| boolean | `t` or `f` | `n` |
 | decimal | the number with all digits of its scale, `|` | `|` |
 | float | `class:whole:part:part|`, four integers that give the 64-bit float and nothing else; `nan|`, `inf|`, `-inf|` | `|` |
 | text | its octets in UTF-8, `:`, the text; beyond `LONGEST` octets the text's MD5 | `:` |
@@ -18,7 +19,7 @@ says its own length, so that no two rows have the same text. NULL is an empty to
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 
 from snowmelt.types.columns import Column
 from snowmelt.types.type_names import parse_postgres_type, parse_snowflake_type
@@ -33,6 +34,17 @@ SUMMED_DIGITS = 26
 
 #: What is not in the row's hash to the letter.
 APPROXIMATE = frozenset({Comparison.JSON, Comparison.PRESENCE})
+
+
+class Detail(Enum):
+    """What a fingerprint's statement computes beside the number of rows."""
+
+    #: The rows' hash. It decides whether two tables are the same.
+    ROWS = auto()
+    #: The rows' hash over short tokens, of the columns of a table that no one statement takes.
+    LINK = auto()
+    #: The rows' hash, and of each column the measures and a hash of its own: they say where two tables differ, at three times the cost.
+    COLUMNS = auto()
 
 
 class Measure(StrEnum):
@@ -52,7 +64,7 @@ class Measure(StrEnum):
 class Side:
     """A column as one of the two databases computes it; SQL expressions."""
 
-    #: Computed once a row, by alias.
+    #: Computed once a row, by alias; nothing where the token's parts read the table themselves.
     inner: tuple[tuple[str, str], ...]
     #: The parts of the token, over the aliases. Each may be NULL in PostgreSQL, where `concat` takes it as empty.
     token: tuple[str, ...]
@@ -79,12 +91,12 @@ class NumberedColumn:
 
     @property
     def second(self) -> str:
-        """The alias of what is computed beside it: a float's class, a text's octets."""
+        """The alias of what is computed beside it: a float's class."""
         return f"SM_K{self.place}"
 
     @property
     def third(self) -> str:
-        """The alias of what is computed from these: a float moved into class 0, a JSON's shape."""
+        """The alias of what is computed from these: a float moved into class 0."""
         return f"SM_F{self.place}"
 
     @property

@@ -32,10 +32,15 @@ def source_side(column: NumberedColumn) -> Side:
     return _SIDES[column.kind](column)
 
 
+def source_row(column: NumberedColumn) -> Side:
+    """The column's token alone."""
+    return replace(source_side(column), measures=())
+
+
 def source_link(column: NumberedColumn) -> Side:
-    """The column without measures, in short, for the hash that ties all columns of a row together."""
+    """The token in short, for the hash that ties all columns of a row together."""
     if column.kind is not Comparison.FLOAT:
-        return replace(source_side(column), measures=())
+        return source_row(column)
     alias = column.alias
     small, *numbers, large = float_link(alias)
     parts = " || ':' || ".join(_text(f"CAST({number} AS NUMBER(38,0))") for number in numbers)
@@ -79,7 +84,9 @@ def _number(column: NumberedColumn) -> Side:
 
 
 def _boolean(column: NumberedColumn) -> Side:
-    return _whole(column, f"CAST({column.value} AS INTEGER)")
+    alias = column.alias
+    token = f"CASE WHEN {alias} THEN 't' WHEN NOT {alias} THEN 'f' ELSE 'n' END"
+    return Side(((alias, column.value),), (token,), _spread(alias, f"CAST({alias} AS INTEGER)"))
 
 
 def _date(column: NumberedColumn) -> Side:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from snowmelt.compare.canonical import APPROXIMATE, Measure
+from snowmelt.compare.canonical import APPROXIMATE, Measure, comparison_of
 from snowmelt.compare.fingerprint import ColumnFingerprint, Fingerprint, Value
 from snowmelt.sql.names import postgres_identifier, postgres_literal
 from snowmelt.types.columns import Column
@@ -160,7 +160,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def find_fingerprint_differences(source: Fingerprint, target: Fingerprint) -> list[str]:
     """Every place where the fingerprints of Snowflake and PostgreSQL disagree, in words; empty when they agree.
 
-    Both are of the same columns, in the same order. A column whose own hashes are known is named by them too.
+    Both are of the same columns, in the same order. Columns are named where they were measured.
     """
     differences = []
     if source.rows != target.rows:
@@ -178,9 +178,9 @@ def find_fingerprint_differences(source: Fingerprint, target: Fingerprint) -> li
 
 def _row_hash(source: Fingerprint, target: Fingerprint) -> str:
     hashes = f"the hash of all rows is {source.hash:016x} in Snowflake, {target.hash:016x} in PostgreSQL"
-    if source.columns and all(column.hash is not None for column in source.columns):
+    if source.columns:
         return f"{hashes}, while each column by itself holds the same values: they are in other rows"
-    return f"{hashes}, while all counts, sums, least and greatest values agree: values were changed for others of the same sum, or moved"
+    return hashes
 
 
 def _column_difference(source: ColumnFingerprint, target: ColumnFingerprint) -> str:
@@ -190,7 +190,7 @@ def _column_difference(source: ColumnFingerprint, target: ColumnFingerprint) -> 
         for measure, left in source.measures.items()
         if not _same(left, right := target.measures[measure])
     ]
-    if source.hash != target.hash and source.hash is not None and target.hash is not None and not found:
+    if source.hash is not None and target.hash is not None and source.hash != target.hash and not found:
         found.append(f"hash {source.hash:016x} in Snowflake, {target.hash:016x} in PostgreSQL")
     return f'column "{source.name}": {"; ".join(found)}' if found else ""
 
@@ -245,6 +245,6 @@ _SHOWN: dict[Comparison, Callable[[int], str]] = {
 }
 
 
-def list_approximate(fingerprint: Fingerprint) -> tuple[str, ...]:
+def list_approximate(columns: Sequence[Column]) -> tuple[str, ...]:
     """The columns of which not every change shows: their values are not in the rows' hash to the letter."""
-    return tuple(column.name for column in fingerprint.columns if column.kind in APPROXIMATE)
+    return tuple(column.source for column in columns if comparison_of(column) in APPROXIMATE)

@@ -1,6 +1,6 @@
 """Fingerprints: what a table holds, computed inside a database by few statements, without sorting or moving rows.
 
-A fingerprint is the rows' count, a hash of all rows that does not depend on their order, and measures for each column.
+A fingerprint is the rows' count and a hash of all rows that does not depend on their order; where two differ, also measures for each column.
 The hash is the sum, modulo 2^64, of the lower 64 bits of each row's MD5 over its canonical text (canonical.py): a changed,
 missing, doubled or mixed-up row changes it. Modulo, because Snowflake counts those bits as unsigned and PostgreSQL's
 bigint as signed. Sums are exact: 2^64 times a thousand milliard rows stays within Snowflake's 38 digits.
@@ -8,7 +8,7 @@ bigint as signed. Sums are exact: 2^64 times a thousand milliard rows stays with
 Sources: Snowflake "MD5_NUMBER_LOWER64", "SUM"; PostgreSQL "Limits" (1664 result columns, 100 arguments).
 
 A statement of many columns is split (`plan_statements`), because hundreds of kilobytes of SQL take Snowflake long to compile. Then
-each block of columns has its own measures and its own exact hash, and one more hash, the link, is over all columns of a
+each block of columns has its own exact hash, and one more hash, the link, is over all columns of a
 row: a row that got another's values for a whole block shows there. The link writes a float in short (canonical.py,
 `float_link`); where even that is too long, it is computed for every two blocks.
 """
@@ -18,14 +18,14 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import combinations
 from typing import Any
 
-from snowmelt.compare.canonical import Measure, NumberedColumn, Side, comparison_of
-from snowmelt.compare.canonical_postgres import target_link, target_side
-from snowmelt.compare.canonical_snowflake import source_link, source_side
+from snowmelt.compare.canonical import Detail, Measure, NumberedColumn, Side, comparison_of
+from snowmelt.compare.canonical_postgres import target_links, target_rows, target_side
+from snowmelt.compare.canonical_snowflake import source_link, source_row, source_side
 from snowmelt.types.columns import Column
 from snowmelt.types.target_types import comparable_expression
 from snowmelt.types.type_names import parse_snowflake_type
@@ -35,7 +35,7 @@ from snowmelt.types.type_table import Comparison
 Value = int | Decimal | float | None
 
 _MODULUS = 2**64
-#: Beyond as many measures only the values that are not NULL are counted: PostgreSQL's result has 1664 columns at most.
+#: Beyond as many measures and hashes only the values that are not NULL are counted: PostgreSQL's result has 1664 columns at most.
 MAX_MEASURES = 1500
 #: Arguments of PostgreSQL's concat.
 _MAX_ARGUMENTS = 90
@@ -46,13 +46,13 @@ ONCE = "WITH sm_once AS (SELECT 1) SELECT "
 
 @dataclass(frozen=True, slots=True)
 class ColumnFingerprint:
-    """The measures of one column."""
+    """A column, and what was computed of it."""
 
     #: The column's name in the source.
     name: str
     kind: Comparison
-    measures: Mapping[Measure, Value]
-    #: The hash of its values alone, 64 bits; None where it was not asked for.
+    #: Its measures, and the hash of its values alone, 64 bits; nothing where only the rows' hash was asked for.
+    measures: Mapping[Measure, Value] = field(default_factory=dict)
     hash: int | None = None
 
 
@@ -71,22 +71,18 @@ def build_source_fingerprint(
     source_sql: str,
     where: str = "",
     *,
-    column_hashes: bool = False,
+    detail: Detail = Detail.ROWS,
     group: str = "",
-    link: bool = False,
 ) -> str:
     """The statement that computes a fingerprint in Snowflake.
 
     :param source_sql: what follows FROM: the quoted table with its AT clause.
     :param where: a Snowflake predicate over the table's columns, or empty.
-    :param column_hashes: also hash each column by itself: an MD5 for each value instead of one for each row.
     :param group: a Snowflake expression over the table's columns; one fingerprint is computed for each of its values.
-    :param link: only rows and their hash, over short tokens.
     """
-    side_of = source_link if link else source_side
-    sides = [side_of(column) for column in number_columns(columns)]
+    sides = [_SOURCE_SIDES[detail](column) for column in number_columns(columns)]
     tokens = [side.token[0] for side in sides]
-    hashed = [" || ".join(tokens), *(tokens if column_hashes else ())]
+    hashed = [" || ".join(tokens), *(tokens if detail is Detail.COLUMNS else ())]
     hashes = [f"TO_VARCHAR(SUM({hash_in_snowflake(text)}))" for text in hashed]
     condition = f" WHERE {where}" if where else ""
     return _statement("TO_VARCHAR(COUNT(*))", hashes, sides, "SELECT ", f"{source_sql}{condition}", group)
@@ -97,22 +93,22 @@ def build_target_fingerprint(
     table_sql: str,
     where: str = "",
     *,
-    column_hashes: bool = False,
+    detail: Detail = Detail.ROWS,
     group: str = "",
-    link: bool = False,
 ) -> str:
     """The statement that computes the same in PostgreSQL, in parallel workers where the server has them.
 
     :param table_sql: the quoted table.
     :param where: a PostgreSQL predicate over the table's columns, or empty.
     """
-    side_of = target_link if link else target_side
-    sides = [side_of(column) for column in number_columns(columns)]
-    tokens = [concat_parts(side.token) for side in sides]
+    numbered = number_columns(columns)
+    if detail is Detail.COLUMNS:
+        sides = [target_side(column) for column in numbered]
+    else:
+        sides = target_links(numbered) if detail is Detail.LINK else target_rows(numbered)
+    tokens = [concat_parts(side.token) for side in sides] if detail is Detail.COLUMNS else []
     row = concat_parts([part for side in sides for part in side.token])
-    hashes = [
-        f"CAST(sum({hash_in_postgres(text)}) AS text)" for text in (row, *(tokens if column_hashes else ()))
-    ]
+    hashes = [f"CAST(sum({hash_in_postgres(text)}) AS text)" for text in (row, *tokens)]
     condition = f" WHERE {where}" if where else ""
     return _statement("CAST(count(*) AS text)", hashes, sides, ONCE, f"{table_sql}{condition}", group)
 
@@ -125,6 +121,9 @@ def hash_in_snowflake(text: str) -> str:
 def hash_in_postgres(text: str) -> str:
     """The same 64 bits in PostgreSQL, as a signed number."""
     return f"CAST(CAST('x' || right(md5({text}), 16) AS bit(64)) AS bigint)"
+
+
+_SOURCE_SIDES = {Detail.ROWS: source_row, Detail.LINK: source_link, Detail.COLUMNS: source_side}
 
 
 def number_columns(columns: Sequence[Column]) -> tuple[NumberedColumn, ...]:
@@ -152,12 +151,15 @@ def _statement(
     count: str, hashes: Sequence[str], sides: Sequence[Side], select: str, source: str, group: str
 ) -> str:
     """Rows, row hash, measures, column hashes; in front the group, where there is one."""
-    groups = ["SM_G"] if group else []
-    values = build_values(sides, select, source, group)
     measures = [sql for side in _measured(sides) for _, sql in side]
-    outer = [*groups, count, hashes[0], *measures, *hashes[1:]]
+    outer = [count, hashes[0], *measures, *hashes[1:]]
     grouped = " GROUP BY SM_G" if group else ""
-    return f"SELECT {', '.join(outer)} FROM ({values}) AS SM_V{grouped}"
+    if any(side.inner for side in sides):
+        groups = ["SM_G"] if group else []
+        values = build_values(sides, select, source, group)
+        return f"SELECT {', '.join([*groups, *outer])} FROM ({values}) AS SM_V{grouped}"
+    groups = [f"{group} AS SM_G"] if group else []
+    return f"SELECT {', '.join([*groups, *outer])} FROM {source}{grouped}"
 
 
 def build_values(sides: Sequence[Side], select: str, source: str, group: str = "") -> str:
@@ -176,16 +178,16 @@ def build_values(sides: Sequence[Side], select: str, source: str, group: str = "
 
 def _measured(sides: Sequence[Side]) -> list[tuple[tuple[Measure, str], ...]]:
     """The measures of each column: all, or only the count where they would be too many."""
-    if sum(len(side.measures) for side in sides) <= MAX_MEASURES:
+    if sum(len(side.measures) + 1 for side in sides) <= MAX_MEASURES:
         return [side.measures for side in sides]
     return [side.measures[:1] for side in sides]
 
 
 def parse_fingerprint(
-    row: Sequence[Any], columns: Sequence[Column], *, column_hashes: bool = False, link: bool = False
+    row: Sequence[Any], columns: Sequence[Column], *, detail: Detail = Detail.ROWS
 ) -> Fingerprint:
     """The fingerprint that a row of either statement is (without its group)."""
-    numbered = () if link else number_columns(columns)
+    numbered = number_columns(columns) if detail is Detail.COLUMNS else ()
     measured = _measured([source_side(column) for column in numbered])
     places = iter(row)
     rows, whole = int(next(places)), parse_hash(next(places))
@@ -193,7 +195,7 @@ def parse_fingerprint(
         {measure: _value(column.kind, measure, next(places)) for measure, _ in wanted}
         for column, wanted in zip(numbered, measured, strict=True)
     ]
-    hashes = [parse_hash(next(places)) if column_hashes else None for _ in numbered]
+    hashes = [parse_hash(next(places)) for _ in numbered]
     return Fingerprint(
         rows,
         whole,
@@ -205,10 +207,10 @@ def parse_fingerprint(
 
 
 def parse_groups(
-    rows: Iterable[Sequence[Any]], columns: Sequence[Column], *, link: bool = False
+    rows: Iterable[Sequence[Any]], columns: Sequence[Column], *, detail: Detail = Detail.ROWS
 ) -> dict[int, Fingerprint]:
     """The fingerprints of a grouped statement, by group; a group without rows is not among them."""
-    return {int(row[0]): parse_fingerprint(row[1:], columns, link=link) for row in rows}
+    return {int(row[0]): parse_fingerprint(row[1:], columns, detail=detail) for row in rows}
 
 
 #: Characters of SQL in one statement. Snowflake processes up to 1 MB; compiling grows faster than the text.
@@ -224,40 +226,38 @@ class FingerprintStatement:
     """A pair of statements, one for each database, over some of the columns."""
 
     columns: tuple[Column, ...]
-    #: Only rows and their hash, over short tokens.
-    link: bool = False
+    detail: Detail
 
 
 def plan_statements(
-    columns: Sequence[Column], *, column_hashes: bool = False, around: int = 0
+    columns: Sequence[Column], *, detail: Detail = Detail.ROWS, around: int = 0
 ) -> tuple[FingerprintStatement, ...]:
     """The statements of a fingerprint: one over all columns where it is short enough, else blocks of columns and their links.
 
-    :param column_hashes: whether each column is hashed by itself too.
+    :param detail: ROWS or COLUMNS.
     :param around: characters of the statement beside its columns: table, filter, chunks.
     """
     limit = max(_LEAST_CHARACTERS, STATEMENT_CHARACTERS - around)
-    bare = len(build_source_fingerprint([], ""))
 
-    def whole_size(column: Column) -> int:
-        return (
-            len(build_source_fingerprint([column], "", column_hashes=column_hashes))
-            - bare
-            + _ALIAS_CHARACTERS
-        )
+    def sizes_of(detail: Detail) -> Callable[[Column], int]:
+        bare = len(build_source_fingerprint([], "", detail=detail))
 
-    def link_size(column: Column) -> int:
-        return len(build_source_fingerprint([column], "", link=True)) - bare + _ALIAS_CHARACTERS
+        def size_of(column: Column) -> int:
+            sides = (build_source_fingerprint, build_target_fingerprint)
+            return max(len(build([column], "", detail=detail)) for build in sides) - bare + _ALIAS_CHARACTERS
 
-    blocks = _pack(columns, limit, whole_size)
+        return size_of
+
+    blocks = _pack(columns, limit, sizes_of(detail))
     if len(blocks) == 1:
-        return (FingerprintStatement(blocks[0]),)
+        return (FingerprintStatement(blocks[0], detail),)
+    link_size = sizes_of(Detail.LINK)
     links = _pack(columns, limit, link_size)
     if len(links) > 1:
         links = [one + other for one, other in combinations(_pack(columns, limit // 2, link_size), 2)]
     return (
-        *(FingerprintStatement(block) for block in blocks),
-        *(FingerprintStatement(link, link=True) for link in links),
+        *(FingerprintStatement(block, detail) for block in blocks),
+        *(FingerprintStatement(link, Detail.LINK) for link in links),
     )
 
 

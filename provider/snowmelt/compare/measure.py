@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 
+from snowmelt.compare.canonical import Detail
 from snowmelt.compare.databases import Databases, read_both
 from snowmelt.compare.differences import (
     ChunkGroups,
@@ -75,7 +76,7 @@ def verify_fingerprint(
         "rows": source.rows,
         "hash": f"{source.hash:016x}",
         "columns": len(plan.columns),
-        "approximate": list(list_approximate(source)),
+        "approximate": list(list_approximate(plan.columns)),
         "seconds": round(time.monotonic() - began, 3),
     }
 
@@ -115,11 +116,11 @@ def read_pair(both: Databases) -> tuple[Fingerprint, Fingerprint]:
     for part in plan_statements(both.columns, around=len(both.source) + len(where)):
         source, target = read_both(
             both,
-            build_source_fingerprint(part.columns, both.source, where, link=part.link),
-            build_target_fingerprint(part.columns, both.target, link=part.link),
+            build_source_fingerprint(part.columns, both.source, where, detail=part.detail),
+            build_target_fingerprint(part.columns, both.target, detail=part.detail),
         )
-        sources.append(parse_fingerprint(source[0], part.columns, link=part.link))
-        targets.append(parse_fingerprint(target[0], part.columns, link=part.link))
+        sources.append(parse_fingerprint(source[0], part.columns, detail=part.detail))
+        targets.append(parse_fingerprint(target[0], part.columns, detail=part.detail))
     return join_fingerprints(sources), join_fingerprints(targets)
 
 
@@ -179,11 +180,13 @@ def read_groups(
     for part in plan_statements(both.columns, around=around):
         source, target = read_both(
             both,
-            build_source_fingerprint(part.columns, both.source, where, group=groups.source, link=part.link),
-            build_target_fingerprint(part.columns, both.target, group=groups.target, link=part.link),
+            build_source_fingerprint(
+                part.columns, both.source, where, group=groups.source, detail=part.detail
+            ),
+            build_target_fingerprint(part.columns, both.target, group=groups.target, detail=part.detail),
         )
-        sources.append(parse_groups(source, part.columns, link=part.link))
-        targets.append(parse_groups(target, part.columns, link=part.link))
+        sources.append(parse_groups(source, part.columns, detail=part.detail))
+        targets.append(parse_groups(target, part.columns, detail=part.detail))
     return join_groups(sources), join_groups(targets)
 
 
@@ -193,26 +196,25 @@ def join_groups(parts: Sequence[dict[int, Fingerprint]]) -> dict[int, Fingerprin
 
 
 def _find_by_column(both: Databases, chunk: Chunk | None) -> list[str]:
-    """The differences in one chunk, or in the whole table, with a hash for each column."""
+    """The differences in one chunk, or in the whole table, by the measures and hashes of its columns."""
     predicate = "" if chunk is None else chunk.predicate
     translated = translate_predicate(predicate, both.columns) if predicate else ""
     condition = "" if isinstance(translated, ChunksUnknown) else translated
     where = build_where(both.plan.where, predicate)
     found: list[str] = []
-    parts = plan_statements(both.columns, column_hashes=True, around=len(both.source) + len(where))
-    for part in parts:
-        hashed = not part.link
+    around = len(both.source) + len(where)
+    for part in plan_statements(both.columns, detail=Detail.COLUMNS, around=around):
         source, target = read_both(
             both,
-            build_source_fingerprint(part.columns, both.source, where, column_hashes=hashed, link=part.link),
-            build_target_fingerprint(
-                part.columns, both.target, condition, column_hashes=hashed, link=part.link
-            ),
+            build_source_fingerprint(part.columns, both.source, where, detail=part.detail),
+            build_target_fingerprint(part.columns, both.target, condition, detail=part.detail),
         )
         differences = find_fingerprint_differences(
-            parse_fingerprint(source[0], part.columns, column_hashes=hashed, link=part.link),
-            parse_fingerprint(target[0], part.columns, column_hashes=hashed, link=part.link),
+            parse_fingerprint(source[0], part.columns, detail=part.detail),
+            parse_fingerprint(target[0], part.columns, detail=part.detail),
         )
-        if not (part.link and found):  # beside differences of its columns, a link shows the same again
+        if not (
+            part.detail is Detail.LINK and found
+        ):  # beside differences of its columns, a link shows the same again
             found += [text for text in differences if text not in found]
     return found
