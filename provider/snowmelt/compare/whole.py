@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 
-from snowmelt.compare.canonical import APPROXIMATE, comparison_of
+from snowmelt.compare.canonical import APPROXIMATE, Detail, comparison_of
 from snowmelt.compare.databases import Databases, read_both
 from snowmelt.compare.differences import (
     ChunkGroups,
@@ -205,7 +205,7 @@ def _list_rows(
     source_where, target_where = _predicates(both, differences)
     parts: list[RowDifferences] = []
     for part in plan_statements(both.columns, around=len(source_where)):
-        if part.link:
+        if part.detail is Detail.LINK:
             continue
         source, target = read_both(
             both,
@@ -225,8 +225,8 @@ def _find_columns(
         return ()
     source_where, target_where = _predicates(both, differences)
     names: list[str] = []
-    for part in plan_statements(both.columns, column_hashes=True, around=len(source_where)):
-        if part.link:
+    for part in plan_statements(both.columns, detail=Detail.COLUMNS, around=len(source_where)):
+        if part.detail is Detail.LINK:
             continue
         source, target = read_both(
             both,
@@ -244,16 +244,16 @@ def _find_chunk_columns(both: Databases, differences: Sequence[ChunkDifference])
         return ()
     source_where, target_where = _predicates(both, same)
     names: list[str] = []
-    for part in plan_statements(both.columns, column_hashes=True, around=len(source_where)):
-        if part.link:
+    for part in plan_statements(both.columns, detail=Detail.COLUMNS, around=len(source_where)):
+        if part.detail is Detail.LINK:
             continue
         source, target = read_both(
             both,
-            build_source_fingerprint(part.columns, both.source, source_where, column_hashes=True),
-            build_target_fingerprint(part.columns, both.target, target_where, column_hashes=True),
+            build_source_fingerprint(part.columns, both.source, source_where, detail=Detail.COLUMNS),
+            build_target_fingerprint(part.columns, both.target, target_where, detail=Detail.COLUMNS),
         )
-        left = parse_fingerprint(source[0], part.columns, column_hashes=True)
-        right = parse_fingerprint(target[0], part.columns, column_hashes=True)
+        left = parse_fingerprint(source[0], part.columns, detail=Detail.COLUMNS)
+        right = parse_fingerprint(target[0], part.columns, detail=Detail.COLUMNS)
         names += [
             one.name
             for one, other in zip(left.columns, right.columns, strict=True)
