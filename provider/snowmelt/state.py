@@ -6,7 +6,7 @@ columns only. So the state names them all, and the next run compares each with w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +74,48 @@ class Change:
 
     def __str__(self) -> str:
         return f"{self.what}: {self.before} → {self.now}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """A copy that filled a target, or the rows of it that are its own."""
+
+    #: The predicate for its rows; empty: all.
+    rows: str
+    #: Its last published run, and that run's source.
+    run_id: str
+    source: str
+
+
+def find_other_owners(owners: Sequence[Owner], rows: str, source: str) -> tuple[Owner, ...]:
+    """Those copies whose rows a run would replace, delete or count as its own.
+
+    :param rows: the predicate for the run's own rows; empty: all.
+    :param source: of the run.
+    """
+    return tuple(
+        owner
+        for owner in owners
+        if (owner.rows == rows and owner.source != source)
+        or (owner.rows != rows and not (owner.rows and rows))
+    )
+
+
+def refuse_other_owners(others: Sequence[Owner], target: str, rows: str, source: str) -> None:
+    """Stop before anything is unloaded.
+
+    :raises ConfigurationError: there are others; all are named.
+    """
+    if others:
+        raise ConfigurationError(
+            f"{target} holds rows of other copies, and this one, of {source}, would take "
+            f"{f'those where {rows}' if rows else 'all of it'} as its own. Nothing was unloaded. Name another target; or give each of them "
+            "its own rows (owned_rows or columns.source_tag); or set on_change to full, and these rows become this copy's.",
+            tuple(
+                f"rows of {owner.source}{f' where {owner.rows}' if owner.rows else ''}, by run {owner.run_id}"
+                for owner in others
+            ),
+        )
 
 
 def find_changes(state: TargetState, scope: Scope, target: TargetNow) -> tuple[Change, ...]:

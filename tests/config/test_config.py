@@ -118,6 +118,7 @@ def test_defaults():
         "narrow_numbers": False,
     }
     assert config.tables[0].policies.model_dump() == {
+        "owned_rows": None,
         "bad_rows": "reject",
         "quarantine_limit": 1000,
         "nanoseconds": "refuse",
@@ -130,6 +131,7 @@ def test_defaults():
         "max_delete_percent": 10,
         "defer_indexes": False,
         "verify": "fingerprint",
+        "whole_target": "keys",
         "on_change": "fail",
         "max_shrink_percent": 50,
         "text_watermark": False,

@@ -101,6 +101,42 @@ def test_two_tables_with_one_target_break_the_later_one():
     )
 
 
+def shared(**other):
+    """Two sources with one target."""
+    document = config_with(
+        tables=[{"source": "A", "target": "t", "publish": "replace", "owned_rows": "c = 1"}]
+    )
+    first = document["sources"][0]
+    tables = [{"source": "B", "target": "t", "publish": "replace"} | other]
+    document["sources"].append(first | {"source_name": "other", "tables": tables})
+    return parse(document)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {},
+        {"owned_rows": "C=1"},
+        {"columns": {"source_tag": {"column": "c", "value": "1"}}, "owned_rows": None},
+    ],
+)
+def test_each_row_of_a_target_has_one_owner(other):
+    config = shared(**other)
+    if "columns" in other:  # another predicate
+        assert config.broken == ()
+        return
+    assert config.broken[0].faults == (
+        (
+            "sources[1].tables[0].target: found public.t, which sources[0].tables[0] fills from ANALYTICS.BI.A; expected one owner for "
+            "each row. Give one of the two another target, or both their own rows, by owned_rows or columns.source_tag."
+        ),
+    )
+
+
+def test_one_source_may_fill_a_target_by_two_dags():
+    assert shared(source="A").broken == ()
+
+
 def test_dag_ids_that_only_look_alike_are_kept_apart():
     config = parse(config_with(tables=[{"source": "A", "target": "a b"}, {"source": "A", "target": "a_b"}]))
     assert [table.dag_id for table in config.tables] == [

@@ -64,21 +64,46 @@ TABLE_FAULTS = [
         (
             "chunk_row: found a key that is not known; expected one of source, target, mode, source_filter, uniqueness_columns, "
             "watermark_column, publish, row_limit, chunking_column, chunk_rows, load_method, narrow_numbers, file_format, compression, "
-            "max_file_size_mb, cleanup_after_load, enabled, columns, schedule, connections, execution, bad_rows, quarantine_limit, "
+            "max_file_size_mb, cleanup_after_load, enabled, columns, schedule, connections, execution, owned_rows, bad_rows, quarantine_limit, "
             "nanoseconds, schema_drift, long_names, watermark_overlap, duplicates, inserts_only, reconcile_deletes, "
-            'max_delete_percent, defer_indexes, verify, on_change, max_shrink_percent, text_watermark, filter_subqueries, snapshot, source_policies. Did you mean "chunk_rows"?'
+            'max_delete_percent, defer_indexes, verify, whole_target, on_change, max_shrink_percent, text_watermark, filter_subqueries, snapshot, source_policies. Did you mean "chunk_rows"?'
         ),
     ),
     (
         {"columns": {"excluded": ["A"]}},
         (
             "columns.excluded: found a key that is not known; expected one of include, exclude, rename, type, mask, "
-            'keep_offset, target_only. Did you mean "exclude"?'
+            'keep_offset, target_only, source_tag. Did you mean "exclude"?'
         ),
     ),
     (
         {"columns": {"mask": {"Visit Id": {"expression": "SHA2(X)"}}}},
         'columns.mask["Visit Id"].type: found nothing; expected the Snowflake type of the result. Give it.',
+    ),
+    (
+        {"owned_rows": "lower(clinic) = 'north'"},
+        (
+            "owned_rows: found \"lower(clinic) = 'north'\"; expected a predicate over columns of the target, such as "
+            "clinic = 'north' AND year >= 2024. What it holds: ( at character 6 is not IN."
+        ),
+    ),
+    (
+        {"owned_rows": "a = 1"},
+        (
+            'publish: found "swap" with owned_rows or columns.source_tag; expected replace or append: a swap would replace the rows of '
+            'the others, too. Give publish "replace".'
+        ),
+    ),
+    (
+        {
+            "owned_rows": "a = 1",
+            "publish": "replace",
+            "columns": {"source_tag": {"column": "a", "value": "x"}},
+        },
+        (
+            'owned_rows: found ""a" = 1" beside columns.source_tag; expected one way to say which rows are the table\'s own. Leave one of '
+            "them out."
+        ),
     ),
     ({"uniqueness_columns": "ID"}, 'uniqueness_columns: found "ID"; expected a list.'),
     (

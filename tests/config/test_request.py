@@ -83,8 +83,10 @@ def test_the_source_alone_is_enough():
             "mask": {},
             "keep_offset": [],
             "target_only": [],
+            "source_tag": None,
         },
         "policies": {
+            "owned_rows": None,
             "bad_rows": "reject",
             "quarantine_limit": 1000,
             "nanoseconds": "refuse",
@@ -97,6 +99,7 @@ def test_the_source_alone_is_enough():
             "max_delete_percent": 10,
             "defer_indexes": False,
             "verify": "fingerprint",
+            "whole_target": "keys",
             "on_change": "fail",
             "max_shrink_percent": 50,
             "text_watermark": False,

@@ -124,3 +124,16 @@ def test_all_faults_at_once():
     ]
     assert "is not known" in found[3]
     assert 'Did you mean "chunk_rows"?' in found[3]
+
+
+def test_a_form_fills_no_target_of_another_table():
+    config = make_config({"source": "VISITS", "target": "v"})
+    other = SOURCE | {"source_table": "PAYERS", "target_table": "v"}
+    assert faults(other, config) == (
+        (
+            "target_table: found public.v, which sources[0].tables[0] fills from ANALYTICS.BI.VISITS; expected one owner for each row. "
+            "Name another target, or configure the rows that each owns (owned_rows)."
+        ),
+    )
+    assert parse_request(other | {"mode": "test", "row_limit": 5}, config).target_table == "v"
+    assert parse_request(SOURCE | {"target_table": "v"}, config).target_table == "v"

@@ -42,8 +42,10 @@ class Databases:
 
     @property
     def target(self) -> str:
-        """What follows FROM in PostgreSQL."""
-        return postgres_identifier(self.plan.target_schema, self.table)
+        """What follows FROM in PostgreSQL: the copy's own rows, in a target that it shares."""
+        table = postgres_identifier(self.plan.target_schema, self.table)
+        own = self.plan.own if self.table == self.plan.target_table else None
+        return f"(SELECT * FROM {table} WHERE {own.sql()}) AS sm_own" if own else table
 
 
 def read_both(both: Databases, source_sql: str, target_sql: str) -> tuple[list[Any], list[Any]]:

@@ -14,7 +14,7 @@ from snowmelt.config.faults import Fault, Place, show_value
 from snowmelt.config.sections import COMPRESSIONS
 from snowmelt.sql.names import POSTGRES_IDENTIFIER_BYTES, fits_postgres
 from snowmelt.sql.text import find_text_faults
-from snowmelt.vocabulary import Compression, FileFormat, LoadMethod, Mode
+from snowmelt.vocabulary import Compression, FileFormat, LoadMethod, Mode, PublishMethod
 
 Values = Mapping[str, Any]
 #: (the setting that is to be changed, found, expected, advice).
@@ -177,6 +177,30 @@ def _subqueries(source_filter: str | None, filter_subqueries: bool) -> Iterator[
         )
 
 
+def _owned_rows(owned_rows: str | None, columns: Any) -> Iterator[Conflict]:
+    if owned_rows and columns.source_tag is not None:
+        yield (
+            "owned_rows",
+            f"{show_value(owned_rows)} beside columns.source_tag",
+            "one way to say which rows are the table's own",
+            "Leave one of them out.",
+        )
+
+
+def _owned_swap(mode: Mode, publish: str, owned_rows: str | None, columns: Any) -> Iterator[Conflict]:
+    if (
+        mode in {Mode.FULL, Mode.LOAD}
+        and publish == PublishMethod.SWAP
+        and (owned_rows or columns.source_tag)
+    ):
+        yield (
+            "publish",
+            '"swap" with owned_rows or columns.source_tag',
+            "replace or append: a swap would replace the rows of the others, too",
+            'Give publish "replace".',
+        )
+
+
 def _long_name(target_table: str) -> Iterator[Conflict]:
     if not fits_postgres(target_table):
         yield (
@@ -196,6 +220,8 @@ _RULES: tuple[Rule, ...] = (
     _run_id,
     _row_limit,
     _cleanup,
+    _owned_rows,
+    _owned_swap,
 )
 #: Those that hold for the file alone.
 _FILE_RULES: tuple[Rule, ...] = (_publish, _scheduled_load, _subqueries, _long_name)

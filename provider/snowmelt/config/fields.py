@@ -18,6 +18,7 @@ from snowmelt.sql.names import (
     parse_identifier,
     snowflake_identifier,
 )
+from snowmelt.sql.owned_rows import EXAMPLE, parse_owned_rows
 from snowmelt.sql.text import MAX_CHARACTERS, find_text_faults
 from snowmelt.types.type_names import parse_postgres_type, parse_snowflake_type
 
@@ -144,6 +145,19 @@ def source_filter(value: Any) -> str | None:
     return text or None
 
 
+def owned_rows(value: Any) -> str | None:
+    """The predicate for the rows of a shared target, as it is stored. Blank: none."""
+    expected = f"a predicate over columns of the target, such as {EXAMPLE}"
+    if not isinstance(value, str):
+        raise refuse(expected)
+    if not value.strip():
+        return None
+    try:
+        return parse_owned_rows(value).text
+    except ConfigurationError as error:
+        raise refuse(expected, f"What it holds: {error}.") from None
+
+
 def expression(value: Any) -> str:
     """One Snowflake expression, as far as its characters go; the parser reads it in the task."""
     expected = 'one Snowflake expression, such as SHA2("Name")'
@@ -234,6 +248,9 @@ Filter = Annotated[
         "predicate",
         {"type": ["string", "null"], "format": "multiline", "maxLength": MAX_CHARACTERS},
     ),
+]
+OwnedRowsText = Annotated[
+    str | None, Written(lambda value: None if value is None else owned_rows(value), "predicate")
 ]
 #: By Airflow's own rule, without the slash and colon of an address. The connection itself is never in the file.
 ConnectionId = Annotated[

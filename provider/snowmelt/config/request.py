@@ -24,7 +24,8 @@ from snowmelt.config.sections import (
     choose_compression,
     render_prefix,
 )
-from snowmelt.config.table import CopySettings, Names, Policies, TableConfig
+from snowmelt.config.table import ColumnsConfig, CopySettings, Names, Policies, TableConfig
+from snowmelt.config.tables import Share
 from snowmelt.errors import ConfigurationError
 from snowmelt.sql.names import (
     POSTGRES_IDENTIFIER_BYTES,
@@ -36,6 +37,7 @@ from snowmelt.sql.names import (
     shorten_name,
     snowflake_identifier,
 )
+from snowmelt.sql.owned_rows import own_by_tag
 from snowmelt.types.columns import ColumnRules
 from snowmelt.vocabulary import Compression, LongNames, Mode, PublishMethod
 
@@ -75,6 +77,12 @@ class MigrationRequest(EarlierRun, FileSettings, CopySettings, Names):
     policies: Policies
     staging: Staging
     connections: Connections
+
+    @property
+    def owned_rows(self) -> str:
+        """The predicate for the rows of the target that are this copy's own; empty: all."""
+        tag = self.columns.source_tag
+        return self.policies.owned_rows or (own_by_tag(tag.column, tag.value).text if tag else "")
 
     @property
     def max_file_bytes(self) -> int:
@@ -183,9 +191,12 @@ def parse_request(
     around = {
         "stage_name": config.snowflake_unload.stage_name,
         "aws_cleanup": connections.aws_cleanup,
+        "owned_rows": policies.owned_rows,
+        "columns": configured.columns if configured else ColumnsConfig(),
     }
     faults.extend(find_conflicts(values | around))
     faults.extend(_find_filter_faults(values.get("source_filter"), policies))
+    faults.extend(_find_other_owners(values, config, configured, connections))
     if faults:
         raise ConfigurationError("The parameters of this run do not go together:", tuple(map(str, faults)))
     return _build(values, config, configured, policies, connections)
@@ -229,6 +240,29 @@ def _find_configured(
             )
         )
     return tables[0] if tables else None
+
+
+def _find_other_owners(
+    values: Mapping[str, Any], config: Config, configured: TableConfig | None, connections: Connections
+) -> Iterable[Fault]:
+    """The configured tables whose rows a run of the form would replace."""
+    names = ("source_database", "source_schema", "source_table", "target_schema", "target_table")
+    if not {*names, "mode"} <= values.keys() or values["mode"] in {Mode.UNLOAD, Mode.TEST}:
+        return
+    *source, schema, target = (values[name] for name in names)
+    table = TableName(*source)
+    # Another filter of the same source is a change of the target's state, and judged by that.
+    share = Share(table, None, configured.owned_rows if configured else "")
+    for other in config.tables:
+        place = (other.connections.postgres, other.target_schema, other.target_table)
+        here = place == (connections.postgres, schema, target) and other.source != table
+        if here and share.overlaps(Share.of(other)):
+            yield Fault(
+                ("target_table",),
+                f"{schema}.{target}, which {other.path} fills from {other.source}",
+                "one owner for each row",
+                "Name another target, or configure the rows that each owns (owned_rows).",
+            )
 
 
 def _rules_of(table: TableConfig) -> tuple[Any, ...]:

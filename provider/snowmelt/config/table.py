@@ -9,11 +9,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from snowmelt.config import fields
-from snowmelt.config.fields import Column, Columns, Filter, SnowflakeName, TargetName, Text
+from snowmelt.config.fields import (
+    Column,
+    Columns,
+    Filter,
+    OwnedRowsText,
+    SnowflakeName,
+    TargetName,
+    Text,
+)
 from snowmelt.config.schedules import DEFAULT_SCHEDULE, Schedule
 from snowmelt.config.sections import MAX_ROWS, Connections, Execution, FileSettings
 from snowmelt.config.settings import Flag, Section, Whole, Written, choice, make_model, setting
 from snowmelt.sql.names import TableName
+from snowmelt.sql.owned_rows import own_by_tag
 from snowmelt.vocabulary import (
     BadRows,
     Compression,
@@ -174,6 +183,14 @@ class CopySettings(Section):
 class Policies(Section):
     """What happens to a row, name or change that does not fit."""
 
+    owned_rows: OwnedRowsText = setting(
+        None,
+        "Which rows of a target that several tables fill are this table's own: a PostgreSQL predicate over columns of the target.",
+        details="Such as `clinic = 'north'`: comparisons with literals, IN, BETWEEN, IS NULL, AND, OR, NOT. Counts, deletes, "
+        "watermarks and comparisons are of these rows alone, and a run with a row outside of them stops. See docs/publishing.md.",
+        unset="all rows",
+    )
+
     bad_rows: Annotated[BadRows, choice(BadRows)] = setting(
         BadRows.REJECT,
         "What happens to a row that PostgreSQL cannot hold.",
@@ -322,6 +339,13 @@ class Mask(Section):
     type: SnowflakeTypeName = setting(..., "The Snowflake type of the result. Such as `VARCHAR(64)`.")
 
 
+class SourceTag(Section):
+    """A column that tells the rows of one source from those of others in the same target."""
+
+    column: TargetName = setting(..., "The column in PostgreSQL.")
+    value: Text = setting(..., "The text that it has in every row of this table.")
+
+
 class ColumnsConfig(Section):
     """The rules for a table's columns. Source columns are named to the letter, or as Snowflake reads them."""
 
@@ -343,12 +367,25 @@ class ColumnsConfig(Section):
         "every row.",
     )
 
+    source_tag: SourceTag | None = setting(
+        None,
+        "A column of the target that the copy fills with one text, from two keys, `column` and `value`.",
+        details="The rows that carry it are this table's own, as by `owned_rows`.",
+    )
+
+    @property
+    def tagged_rows(self) -> str | None:
+        """The predicate for the rows that carry the tag, as `owned_rows` would say it."""
+        tag = self.source_tag
+        return None if tag is None else own_by_tag(tag.column, tag.value).text
+
     def rules(self) -> ColumnRules:
         """The rules as the planning of columns takes them."""
-        from snowmelt.types.columns import ColumnRules, MaskRule
+        from snowmelt.types.columns import ColumnRules, MaskRule, TagRule
 
+        tag = self.source_tag and TagRule(self.source_tag.column, self.source_tag.value)
         masks = {name: MaskRule(mask.expression, mask.type) for name, mask in self.mask.items()}
-        return ColumnRules(**dict(self) | {"mask": masks})
+        return ColumnRules(**dict(self) | {"mask": masks, "source_tag": tag})
 
 
 ConnectionOverrides = make_model("ConnectionOverrides", Connections, optional=None)
@@ -418,3 +455,8 @@ class TableConfig(FileSettings, CopySettings, Names):
     policies: Policies
     connections: Connections
     execution: Execution
+
+    @property
+    def owned_rows(self) -> str:
+        """The predicate for the rows of the target that are the table's own; empty: all."""
+        return self.policies.owned_rows or self.columns.tagged_rows or ""

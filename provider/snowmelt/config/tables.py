@@ -123,12 +123,35 @@ class BrokenTable:
     source: TableName | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which rows of a target one table fills, and from where."""
+
+    source: TableName
+    source_filter: str | None
+    #: The predicate for the rows that are its own; empty: all.
+    owned_rows: str
+
+    @classmethod
+    def of(cls, table: TableConfig) -> Share:
+        """The share of a configured table."""
+        return cls(table.source, table.source_filter, table.owned_rows)
+
+    def overlaps(self, other: Share) -> bool:
+        """Whether both would fill the same rows from two sources."""
+        same = (self.source, self.source_filter) == (other.source, other.source_filter)
+        apart = self.owned_rows and other.owned_rows and self.owned_rows != other.owned_rows
+        return not same and not apart
+
+
 @dataclass(slots=True)
 class _Taken:
     """What the tables before have taken; value: their path."""
 
     dag_ids: dict[str, str] = field(default_factory=dict)
     prefixes: dict[str, tuple[TableName, str]] = field(default_factory=dict)
+    #: (connection, schema, table) → of each table that fills it: whose copy it is, and its path.
+    targets: dict[tuple[str, str, str], list[tuple[Share, str]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +245,32 @@ def _read_table(
             show_place(place), name, (), table_name
         )  # what it rests on is broken, and says so itself
     resolved = {key: values[key] for key in TableConfig.model_fields if key in values}
-    return TableConfig.model_construct(**(resolved | {"path": show_place(place), "dag_id": name}))
+    table = TableConfig.model_construct(**(resolved | {"path": show_place(place), "dag_id": name}))
+    shared = _share_target(table, place, context.taken)
+    if shared:
+        return BrokenTable(show_place(place), name, tuple(map(str, shared)), table_name)
+    return table
+
+
+def _share_target(table: TableConfig, place: Place, taken: _Taken) -> list[Fault]:
+    """Each row of a target has one owner."""
+    if table.mode in {Mode.UNLOAD, Mode.TEST}:
+        return []
+    target = (table.connections.postgres, table.target_schema, table.target_table)
+    share = Share.of(table)
+    others = taken.targets.setdefault(target, [])
+    faults = [
+        Fault(
+            (*place, "target"),
+            f"{table.target_schema}.{table.target_table}, which {first} fills from {other.source}",
+            "one owner for each row",
+            "Give one of the two another target, or both their own rows, by owned_rows or columns.source_tag.",
+        )
+        for other, first in others
+        if share.overlaps(other)
+    ]
+    others.append((share, show_place(place)))
+    return faults
 
 
 def _take_dag_id(dag_id: str, place: Place, taken: _Taken) -> list[Fault]:

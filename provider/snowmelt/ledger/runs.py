@@ -56,7 +56,8 @@ ON CONFLICT (run_id, chunk) DO UPDATE SET query_id = EXCLUDED.query_id, submitte
 #: Another run of a later snapshot that was published into the same target since this one began: ours would undo it.
 READ_OVERTAKEN = """
 SELECT other.run_id, other.snapshot FROM snowmelt.run AS mine JOIN snowmelt.run AS other
-    ON other.target = mine.target AND other.run_id <> mine.run_id AND other.published_at > mine.started_at
+    ON other.target = mine.target AND coalesce(other.plan->>'owned_rows', '') = coalesce(mine.plan->>'owned_rows', '')
+    AND other.run_id <> mine.run_id AND other.published_at > mine.started_at
 WHERE mine.run_id = %s
     AND coalesce(other.snapshot::timestamptz, other.started_at) > coalesce(mine.snapshot::timestamptz, mine.started_at)
 ORDER BY other.published_at DESC LIMIT 1

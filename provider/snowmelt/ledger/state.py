@@ -8,16 +8,19 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from snowmelt.json_values import from_json, to_json
-from snowmelt.state import Scope, TargetIdentity, TargetState
+from snowmelt.state import Owner, Scope, TargetIdentity, TargetState
 
 READ_STATE = """
 SELECT run_id, target_oid, target_filenode, scope, rows, missing, snapshot
-FROM snowmelt.target_state WHERE target = %s
+FROM snowmelt.target_state WHERE (target, owner) = (%s, %s)
+"""
+READ_OWNERS = """
+SELECT owner, run_id, scope->>'source' FROM snowmelt.target_state WHERE (target, target_oid) = (%s, %s) ORDER BY owner
 """
 WRITE_STATE = """
-INSERT INTO snowmelt.target_state (target, run_id, target_oid, target_filenode, scope, rows, missing, snapshot)
-VALUES (%(target)s, %(run_id)s, %(oid)s, %(filenode)s, %(scope)s, %(rows)s, %(missing)s, %(snapshot)s)
-ON CONFLICT (target) DO UPDATE
+INSERT INTO snowmelt.target_state (target, owner, run_id, target_oid, target_filenode, scope, rows, missing, snapshot)
+VALUES (%(target)s, %(owner)s, %(run_id)s, %(oid)s, %(filenode)s, %(scope)s, %(rows)s, %(missing)s, %(snapshot)s)
+ON CONFLICT (target, owner) DO UPDATE
 SET (run_id, target_oid, target_filenode, scope, rows, missing, snapshot, published_at)
   = (excluded.run_id, excluded.target_oid, excluded.target_filenode, excluded.scope, excluded.rows, excluded.missing,
      excluded.snapshot, clock_timestamp())
@@ -30,16 +33,19 @@ WHERE (n.nspname, c.relname) = (%s, %s)
 
 
 #: A backfill changes the rows of a target, and nothing else of its state.
-WRITE_ROWS = "UPDATE snowmelt.target_state SET rows = %s WHERE target = %s"
-DELETE_STATE = "DELETE FROM snowmelt.target_state WHERE target = %s"
+WRITE_ROWS = "UPDATE snowmelt.target_state SET rows = %s WHERE (target, owner) = (%s, %s)"
+DELETE_STATE = "DELETE FROM snowmelt.target_state WHERE (target, owner) = (%s, %s)"
 
 
-def read_state(connection: psycopg.Connection[Any] | psycopg.Cursor[Any], target: str) -> TargetState | None:
+def read_state(
+    connection: psycopg.Connection[Any] | psycopg.Cursor[Any], target: str, owner: str
+) -> TargetState | None:
     """What the last published run left in the target; None where no run of this ledger has filled it.
 
     :param target: schema.table, as the plan names it.
+    :param owner: the predicate for the rows that are the copy's own; empty: all.
     """
-    row = connection.execute(READ_STATE, (target,)).fetchone()
+    row = connection.execute(READ_STATE, (target, owner)).fetchone()
     if row is None:
         return None
     run_id, oid, filenode, scope, rows, missing, snapshot = row
@@ -53,12 +59,26 @@ def read_state(connection: psycopg.Connection[Any] | psycopg.Cursor[Any], target
     )
 
 
-def write_state(cursor: psycopg.Cursor[Any], target: str, state: TargetState) -> None:
+def read_owners(
+    session: psycopg.Connection[Any] | psycopg.Cursor[Any], target: str, oid: int
+) -> tuple[Owner, ...]:
+    """The copies that filled the target, as it is now.
+
+    :param oid: of the target: rows of a table that was dropped since belong to nobody.
+    """
+    return tuple(
+        Owner(rows=rows, run_id=run_id, source=source)
+        for rows, run_id, source in session.execute(READ_OWNERS, (target, oid))
+    )
+
+
+def write_state(cursor: psycopg.Cursor[Any], target: str, owner: str, state: TargetState) -> None:
     """Record what this publish leaves behind, in its own transaction."""
     cursor.execute(
         WRITE_STATE,
         {
             "target": target,
+            "owner": owner,
             "run_id": state.run_id,
             "oid": state.target.oid,
             "filenode": state.target.filenode,
@@ -70,14 +90,14 @@ def write_state(cursor: psycopg.Cursor[Any], target: str, state: TargetState) ->
     )
 
 
-def write_rows(cursor: psycopg.Cursor[Any], target: str, rows: int) -> None:
+def write_rows(cursor: psycopg.Cursor[Any], target: str, owner: str, rows: int) -> None:
     """Record the rows that a backfill leaves."""
-    cursor.execute(WRITE_ROWS, (rows, target))
+    cursor.execute(WRITE_ROWS, (rows, target, owner))
 
 
-def delete_state(cursor: psycopg.Cursor[Any], target: str) -> None:
-    """Delete the state: it is no longer known what the target is a copy of."""
-    cursor.execute(DELETE_STATE, (target,))
+def delete_state(cursor: psycopg.Cursor[Any], target: str, owner: str) -> None:
+    """Delete the state: it is no longer known what the target, or the owner's rows, are a copy of."""
+    cursor.execute(DELETE_STATE, (target, owner))
 
 
 def read_identity(

@@ -152,4 +152,9 @@ CREATE TABLE snowmelt.target_state (
 );
 COMMENT ON TABLE snowmelt.target_state IS 'Which copy filled a target, and up to where; written in the publish transaction alone';
 """,
+    """
+ALTER TABLE snowmelt.target_state ADD COLUMN owner text NOT NULL DEFAULT '';
+ALTER TABLE snowmelt.target_state DROP CONSTRAINT target_state_pkey, ADD PRIMARY KEY (target, owner);
+COMMENT ON COLUMN snowmelt.target_state.owner IS 'The predicate for the rows that are the copy''s own; empty: all of the target';
+""",
 )

@@ -40,6 +40,7 @@ from snowmelt.plan.watermark import (
 )
 from snowmelt.publish.staging_table import staging_name
 from snowmelt.sql.names import match_name, parse_table_name
+from snowmelt.sql.owned_rows import parse_owned_rows
 from snowmelt.types.column_plan import plan_columns
 from snowmelt.types.columns import ColumnPlan, ColumnRules
 from snowmelt.types.target_columns import plan_staged_columns
@@ -64,6 +65,7 @@ from snowmelt.vocabulary import (
     LoadMethod,
     Mode,
     Nanoseconds,
+    OnChange,
     PublishMethod,
     SourcePolicyRule,
     Verify,
@@ -384,6 +386,8 @@ def _plan_common(
         "duplicates": Duplicates(policies.duplicates),
         "inserts_only": policies.inserts_only,
         "defer_indexes": policies.defer_indexes,
+        "owned_rows": _plan_owned_rows(request, columns),
+        "takes_over": OnChange(policies.on_change) is OnChange.FULL,
         "verify": Verify(policies.verify),
         "fingerprint_rows": identity.fingerprint_rows,
         "whole_target": WholeTargetRule(policies.whole_target),
@@ -392,6 +396,19 @@ def _plan_common(
         "max_delete_percent": policies.max_delete_percent,
         "max_shrink_percent": policies.max_shrink_percent,
     }
+
+
+def _plan_owned_rows(request: MigrationRequest, columns: ColumnPlan) -> str:
+    """The rows of the target that are the copy's own: a predicate over columns that it fills."""
+    text = request.owned_rows
+    filled = {column.target for column in columns.columns}
+    missing = [name for name in parse_owned_rows(text).columns if name not in filled] if text else []
+    if missing:
+        raise ConfigurationError(
+            f"owned_rows is {text}, and no column of the source goes to {', '.join(missing)} of {request.target_schema}."
+            f"{request.target_table}. Name columns of the target that the copy fills."
+        )
+    return text
 
 
 def _plan_path(request: MigrationRequest, identity: RunIdentity) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from snowmelt.config.sections import DEFAULT_FINGERPRINT_ROWS
 from snowmelt.errors import ValueRefused
-from snowmelt.state import TargetNow, TargetState
+from snowmelt.state import Owner, TargetNow, TargetState
 from snowmelt.types.columns import SourceColumn, TargetColumn
 from snowmelt.types.policies import SourcePolicies
 from snowmelt.types.target_types import Range
@@ -127,6 +127,8 @@ class TargetFacts:
     now: TargetNow | None = None
     #: What the last published run left in it; None where no run of this ledger filled it.
     state: TargetState | None = None
+    #: The copies that filled it.
+    owners: tuple[Owner, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from snowmelt.errors import PlanChanged
 from snowmelt.json_values import from_json, to_json
 from snowmelt.plan.comparison import Comparison
 from snowmelt.sql.names import TableName
+from snowmelt.sql.owned_rows import OwnedRows, parse_owned_rows
 from snowmelt.state import Scope
 from snowmelt.types.columns import Column
 from snowmelt.unload.chunks import Chunk
@@ -113,6 +114,11 @@ class Plan:
     max_shrink_percent: int = 100
     #: The scope that the target's state will name; None: the run leaves no state (unload, test, load).
     scope: Scope | None = None
+    #: The predicate for the rows of the target that are this copy's own; empty: all. All that is counted, compared, replaced and
+    #: removed there is among them.
+    owned_rows: str = ""
+    #: Whether rows that other copies filled become this copy's (on_change = full).
+    takes_over: bool = False
     #: Rows of the source in that scope at the snapshot: the whole target must have as many. None: they were not counted.
     scope_rows: int | None = None
     #: Incremental: all rows are copied, and those that the source does not have are deleted (on_change = full).
@@ -152,6 +158,11 @@ class Plan:
     def added(self) -> tuple[Column, ...]:
         """The columns that an existing target gets by the publish."""
         return tuple(column for column in self.columns if column.target in self.added_columns)
+
+    @property
+    def own(self) -> OwnedRows | None:
+        """The rows of the target that are this copy's own; None: all."""
+        return parse_owned_rows(self.owned_rows) if self.owned_rows else None
 
     @property
     def key_columns(self) -> tuple[Column, ...]:

@@ -173,7 +173,9 @@ def ask_target_watermark(
     target = {column.source: column.target for column in columns.columns}.get(name or "")
     if not needed or name is None or target is None:
         return None
-    return build_target_highest(request.target_schema, request.target_table, target, tables.type_of(name))
+    highest = build_target_highest(request.target_schema, request.target_table, target, tables.type_of(name))
+    own = request.owned_rows
+    return f"{highest} WHERE {own}" if highest and own else highest
 
 
 def check_watermark_type(type_: SnowflakeType, column: str, *, text_allowed: bool) -> None:

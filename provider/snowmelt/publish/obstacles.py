@@ -29,6 +29,8 @@ class PublishIntent:
     added: tuple[str, ...] = ()
     #: Merge: the unique key, by target names.
     key: tuple[str, ...] = ()
+    #: The predicate for the target's rows that are the copy's own; empty: all.
+    own: str = ""
     #: Merge: the rows that the source no longer has are removed.
     deletes: bool = False
     #: Merge: the rows that are there already are left as they are.
@@ -57,6 +59,7 @@ def plan_intent(request: MigrationRequest, columns: ColumnPlan | None = None) ->
         columns=tuple(targets.values()),
         added=tuple(column.target for column in columns.added_to_target) if columns is not None else (),
         key=tuple(targets[name] for name in request.uniqueness_columns if name in targets),
+        own=request.owned_rows,
         deletes=request.policies.reconcile_deletes,
         inserts_only=request.policies.inserts_only,
         defer_indexes=request.policies.defer_indexes,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from snowmelt.errors import ConfigurationError
 from snowmelt.json_values import Rounded
 from snowmelt.publish.obstacles import PublishIntent
+from snowmelt.sql.owned_rows import OwnedRows
 from snowmelt.types.columns import Column
 from snowmelt.vocabulary import Duplicates, PublishMethod
 
@@ -69,6 +70,10 @@ class PublishRequest:
     contents: str | None = None
     #: Merge: the key, by target names.
     uniqueness_columns: tuple[str, ...] = ()
+    #: The target's rows that are the copy's own; None: all. The others are neither counted nor touched.
+    own: OwnedRows | None = None
+    #: Rows of the target that other copies own.
+    foreign: tuple[OwnedRows, ...] = ()
     #: Merge: rows whose key is in the target already are left as they are.
     inserts_only: bool = False
     duplicates: Duplicates = Duplicates.REFUSE
@@ -88,6 +93,13 @@ class PublishRequest:
         """The target as a person reads it."""
         return f"{self.schema}.{self.table}"
 
+    def own_sql(self, alias: str = "") -> str:
+        """The predicate for the target's rows that are the copy's own; empty: all.
+
+        :param alias: of the target in the statement.
+        """
+        return self.own.sql(alias) if self.own else ""
+
     @property
     def intent(self) -> PublishIntent:
         """What obstacles depend on."""
@@ -97,6 +109,7 @@ class PublishRequest:
             table=self.table,
             columns=self.columns,
             key=self.uniqueness_columns,
+            own=self.own_sql(),
             deletes=self.keys is not None,
             inserts_only=self.inserts_only,
         )

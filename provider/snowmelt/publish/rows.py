@@ -19,6 +19,7 @@ from snowmelt.publish.locks import build_lock, hold_lock
 from snowmelt.publish.obstacles import Fact
 from snowmelt.publish.request import PublishRequest, PublishResult
 from snowmelt.publish.row_statements import (
+    WRITTEN_HERE,
     build_count,
     build_count_gone,
     build_duplicate_keys,
@@ -97,7 +98,7 @@ def check_removed(cursor: Cursor, request: PublishRequest, deleted: int, trigger
     limit = request.keys.max_delete_percent if request.keys else 100
     if not deleted or limit >= 100:  # noqa: PLR2004 - percent
         return
-    before = deleted + int(_read(cursor, build_count(request.schema, request.table))[0])
+    before = deleted + int(_read(cursor, build_count(request.schema, request.table, request.own_sql()))[0])
     if deleted * 100 > limit * before:
         raise VerificationError(
             f"The source no longer has {deleted:,} of the {before:,} rows of {request.target} "
@@ -125,10 +126,11 @@ def check_arrived(
     else:
         found = inserted
         if inserted == rows and arrival == "exactly":
-            found = int(_read(cursor, build_count(request.schema, request.table))[0])
+            found = int(_read(cursor, build_count(request.schema, request.table, request.own_sql()))[0])
         fault = _find_missing(rows, found)
         if not fault and triggers:
-            fault = _find_changed(cursor, request, own=arrival == "written")
+            where = WRITTEN_HERE if arrival == "written" else request.own_sql()
+            fault = _find_changed(cursor, request, where)
     if fault:
         raise TargetError(_undone(request, fault, triggers))
 
@@ -150,9 +152,9 @@ def _find_missing(rows: int, found: int) -> str:
     return "" if found == rows else f"Of {rows:,} staged rows {found:,} arrived"
 
 
-def _find_changed(cursor: Cursor, request: PublishRequest, *, own: bool) -> str:
+def _find_changed(cursor: Cursor, request: PublishRequest, where: str) -> str:
     staged = _read(cursor, build_row_sums(request.columns, request.schema, request.staging))
-    found = _read(cursor, build_row_sums(request.columns, request.schema, request.table, own=own))
+    found = _read(cursor, build_row_sums(request.columns, request.schema, request.table, where))
     if staged[0] != found[0]:
         return f"{staged[0]:,} rows were staged, and {found[0]:,} were written"
     return "" if staged == found else "Its rows do not have the staged values"

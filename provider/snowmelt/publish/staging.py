@@ -44,9 +44,12 @@ class Contents:
     state: str
 
 
-def read_contents(session: Connection | Cursor, schema: str, table: str) -> Contents:
-    """Count the rows, and sum up where they are and who wrote them."""
-    row = session.execute(build_contents(schema, table)).fetchone()
+def read_contents(session: Connection | Cursor, schema: str, table: str, where: str = "") -> Contents:
+    """Count the rows, and sum up where they are and who wrote them.
+
+    :param where: a predicate, or empty.
+    """
+    row = session.execute(build_contents(schema, table, where)).fetchone()
     return Contents(int(row[0]), str(row[1])) if row else Contents(0, "0")
 
 

@@ -178,7 +178,7 @@ def _read_repeated_keys(cursor: Cursor, intent: PublishIntent, target: TableDeta
     if target.is_unique(key):
         return []
     try:
-        sql = build_repeated_keys(intent.schema, intent.table, key)
+        sql = build_repeated_keys(intent.schema, intent.table, key, intent.own)
         with cursor.connection.transaction():
             rows = cursor.execute(sql).fetchall()
     except errors.UndefinedFunction as error:

@@ -28,7 +28,7 @@ from snowmelt.publish.locks import (
     hold_lock,
 )
 from snowmelt.publish.request import PublishRequest, PublishResult
-from snowmelt.publish.row_statements import build_count
+from snowmelt.publish.row_statements import build_count, build_count_foreign
 from snowmelt.publish.rows import publish_rows
 from snowmelt.publish.staging import check_contents, check_unchanged, read_contents, read_mark
 from snowmelt.publish.staging_table import LOCK_NAME, StagingMark
@@ -128,7 +128,7 @@ def _publish(
         target = read_details(cursor, request.schema, request.table)
         check_unchanged(target, staging, mark, [column.target for column in request.added_columns])
         if target is not None and request.count_target:
-            before = _count(cursor, request.schema, request.table)
+            before = _count(cursor, build_count(request.schema, request.table, request.own_sql()))
     if target is None:
         return publish_first(cursor, request, rows, mark.surplus, started)
     way = publish_swap if mark.kind == "copy" else publish_rows
@@ -185,6 +185,12 @@ def _lock_staging(
             "Start a new run."
         )
     check_contents(contents, mark.contents or request.contents, where)
+    foreign = _count(cursor, build_count_foreign(request)) if request.own else 0
+    if foreign:
+        raise VerificationError(
+            f"{foreign:,} of {contents.rows:,} rows for {request.target} are not this copy's own, which are those where {request.own_sql()}, "
+            "or are another copy's as well. Nothing is published. Change the source_filter or owned_rows: each row has one owner."
+        )
     return contents.rows
 
 
@@ -204,6 +210,6 @@ def _nothing_done(request: PublishRequest, started: float) -> PublishResult:
     )
 
 
-def _count(cursor: Cursor, schema: str, table: str) -> int:
-    row = cursor.execute(build_count(schema, table)).fetchone()
+def _count(cursor: Cursor, sql: str) -> int:
+    row = cursor.execute(sql).fetchone()
     return int(row[0]) if row else 0

@@ -25,7 +25,7 @@ from snowmelt.ledger.runs import (
     write_resumed,
     write_run,
 )
-from snowmelt.ledger.state import read_identity, read_state
+from snowmelt.ledger.state import read_identity, read_owners, read_state
 from snowmelt.load.aws_s3 import aws_s3_reason
 from snowmelt.plan import decide
 from snowmelt.plan.facts import (
@@ -43,14 +43,20 @@ from snowmelt.plan.watermark import ask_target_watermark, find_start
 from snowmelt.publish.obstacles import plan_intent
 from snowmelt.publish.row_statements import build_count
 from snowmelt.publish.target import read_target, refuse_obstacles
-from snowmelt.state import TargetNow, TargetState
+from snowmelt.state import (
+    TargetIdentity,
+    TargetNow,
+    TargetState,
+    find_other_owners,
+    refuse_other_owners,
+)
 from snowmelt.steps.source import planning_again, take_snapshot
 from snowmelt.unload.chunk import read_location
 from snowmelt.unload.chunks import Bucket
 from snowmelt.unload.manifest import MANIFEST_NAME
 from snowmelt.unload.staged import read_manifest
 from snowmelt.unload.statements import Location
-from snowmelt.vocabulary import FileFormat, Mode
+from snowmelt.vocabulary import FileFormat, Mode, OnChange
 
 log = logging.getLogger(__name__)
 
@@ -227,6 +233,7 @@ def read_facts(
     """
     columns = decide.plan_table_columns(request, tables)
     _log_policies(request, tables, decide.report_policies(request, tables, columns))
+    _refuse_other_owners(request, tables.target, str(request.source))
     refuse_obstacles(sessions.postgres, plan_intent(request, columns))
     start = find_start(request, tables, columns, identity.window)
     highest = ask_target_watermark(request, tables, columns, start)
@@ -259,11 +266,30 @@ def read_staged_facts(sessions: PlanningSessions, request: MigrationRequest) -> 
     key = location.key(f"{request.staging.prefix}run_{request.run_id}/{MANIFEST_NAME}")
     manifest = read_manifest(sessions.s3(), location.bucket, key)
     target = _read_target(sessions.postgres, request, FileFormat(manifest.file_format))
+    _refuse_other_owners(request, target, manifest.source)
     facts = StagedFacts(manifest, location, target)
     refuse_obstacles(
         sessions.postgres, plan_intent(request, decide.plan_manifest_columns(request, manifest, target))
     )
     return facts
+
+
+def _refuse_other_owners(request: MigrationRequest, target: TargetFacts, source: str) -> None:
+    """Each row of a target has one owner. An incremental run names a change of its own source with all else that changed.
+
+    :raises ConfigurationError: rows of other copies would become this one's, and on_change is fail.
+    """
+    mode = Mode(request.mode)
+    if (
+        mode in {Mode.UNLOAD, Mode.TEST, Mode.COMPARE}
+        or OnChange(request.policies.on_change) is OnChange.FULL
+    ):
+        return
+    rows = request.owned_rows
+    others = find_other_owners(target.owners, rows, source)
+    if mode is Mode.INCREMENTAL:
+        others = tuple(owner for owner in others if owner.rows != rows)
+    refuse_other_owners(others, f"{request.target_schema}.{request.target_table}", rows, source)
 
 
 def _read_target(
@@ -272,9 +298,10 @@ def _read_target(
     schema, name = request.target_schema, request.target_table
     table = read_target(postgres, schema, name)
     watermark, now, state = None, None, None
+    identity = read_identity(postgres, schema, name)
     if Mode(request.mode) is Mode.INCREMENTAL:
-        state = read_state(postgres, f"{schema}.{name}")
-        now = _read_now(postgres, schema, name, state)
+        state = read_state(postgres, f"{schema}.{name}", request.owned_rows)
+        now = None if identity is None else _read_now(postgres, request, identity, state)
         if request.watermark_column is not None:
             watermark = read_watermark(
                 postgres,
@@ -288,20 +315,22 @@ def _read_target(
         published_watermark=watermark,
         now=now,
         state=state,
+        owners=() if identity is None else read_owners(postgres, f"{schema}.{name}", identity.oid),
     )
 
 
 def _read_now(
-    postgres: psycopg.Connection[Any], schema: str, name: str, state: TargetState | None
-) -> TargetNow | None:
+    postgres: psycopg.Connection[Any],
+    request: MigrationRequest,
+    identity: TargetIdentity,
+    state: TargetState | None,
+) -> TargetNow:
     """The target as it is; its rows are counted only where something else than a publish has touched the whole of it."""
-    identity = read_identity(postgres, schema, name)
-    if identity is None:
-        return None
     if state is not None and state.target == identity:
         return TargetNow(identity=identity, rows=None)
+    schema, name, own = request.target_schema, request.target_table, request.owned_rows
     with postgres_failures(f"Counting {schema}.{name}"):
-        row = postgres.execute(build_count(schema, name)).fetchone()
+        row = postgres.execute(build_count(schema, name, own)).fetchone()
     return TargetNow(identity=identity, rows=row[0] if row else 0)
 
 

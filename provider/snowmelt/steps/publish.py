@@ -19,6 +19,7 @@ from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.errors import SnowmeltError, VerificationError
 from snowmelt.json_values import to_json
 from snowmelt.ledger import runs as ledger
+from snowmelt.ledger.state import read_identity, read_owners
 from snowmelt.plan.plan import Plan
 from snowmelt.publish.index_build import build_indexes, defer_indexes, restore_indexes
 from snowmelt.publish.locks import build_lock
@@ -30,6 +31,7 @@ from snowmelt.publish.staging_table import LOCK_NAME, build_mark
 from snowmelt.publish.strategies import STRATEGIES
 from snowmelt.publish.target import read_details
 from snowmelt.publish.transaction import publish
+from snowmelt.sql.owned_rows import OwnedRows, parse_owned_rows
 from snowmelt.steps.compared import finish_comparison
 from snowmelt.steps.whole_source import NotCompared, OpenSnowflake, SourceKeys, WholeSource
 from snowmelt.steps.whole_target import (
@@ -38,6 +40,7 @@ from snowmelt.steps.whole_target import (
     move_watermark,
     record_state,
     refuse_overtaken,
+    take_over,
 )
 from snowmelt.vocabulary import Duplicates, Mode, Outcome, PublishMethod
 
@@ -226,6 +229,8 @@ def _request(
         table=plan.target_table,
         staging=plan.staging_table,
         columns=tuple(column.target for column in plan.columns),
+        own=plan.own,
+        foreign=_read_foreign(connection, plan),
         added_columns=plan.added,
         expected_rows=int(report["loaded_rows"]),
         contents=_verified_contents(report),
@@ -238,6 +243,13 @@ def _request(
         patience=patience,
         snapshot_wait=float(execution.snapshot_wait_s) or None,
     )
+
+
+def _read_foreign(connection: psycopg.Connection[Any], plan: Plan) -> tuple[OwnedRows, ...]:
+    """The rows of the target that other copies own."""
+    identity = read_identity(connection, plan.target_schema, plan.target_table)
+    owners = read_owners(connection, plan.target, identity.oid) if identity and plan.own else ()
+    return tuple(parse_owned_rows(owner.rows) for owner in owners if owner.rows not in {"", plan.owned_rows})
 
 
 def _keys(connection: psycopg.Connection[Any], plan: Plan) -> KeySet | None:
@@ -275,6 +287,7 @@ def _record(
     ledger.write_published(
         cursor, plan.run_id, to_json(result) | {"whole_target": describe(whole)}, whole.outcome
     )
+    take_over(cursor, plan)
     record_state(cursor, plan, whole)
     if plan.keys is not None:
         ledger.write_reconciled(cursor, plan.keys.run_id)

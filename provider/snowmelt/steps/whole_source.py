@@ -81,7 +81,11 @@ class WholeSource:
     def compare(self, cursor: psycopg.Cursor[Any], keys: SourceKeys) -> KeyDifference:
         """Compare the whole target, as the cursor's transaction sees it, with the keys of the source."""
         plan, source, sums = self.plan, keys.side, keys.sums
-        target = replace(source, table=postgres_identifier(plan.target_schema, plan.target_table), where="")
+        target = replace(
+            source,
+            table=postgres_identifier(plan.target_schema, plan.target_table),
+            where=plan.own.sql() if plan.own else "",
+        )
         found = key_hashes.parse_sums(cursor.execute(key_hashes.build_target_sums(target)))
         differing = key_hashes.find_differing(sums, found)
         if not differing or self.snowflake is None:

@@ -10,11 +10,18 @@ import psycopg
 
 from snowmelt.errors import VerificationError
 from snowmelt.ledger.runs import read_overtaken, write_watermark
-from snowmelt.ledger.state import delete_state, read_identity, read_state, write_rows, write_state
+from snowmelt.ledger.state import (
+    delete_state,
+    read_identity,
+    read_owners,
+    read_state,
+    write_rows,
+    write_state,
+)
 from snowmelt.plan.plan import Plan
 from snowmelt.publish.request import PublishResult
 from snowmelt.publish.row_statements import build_count
-from snowmelt.state import TargetState
+from snowmelt.state import TargetState, find_other_owners, refuse_other_owners
 from snowmelt.steps.whole_source import NotCompared, SourceKeys, WholeSource
 from snowmelt.vocabulary import Duplicates, Mode, Outcome, PublishMethod
 
@@ -64,7 +71,8 @@ def check_whole_target(
     :param rejected: rows of this run that the quarantine keeps out of the target.
     :raises VerificationError: rows are missing or extra and no policy allows it: the transaction is to be rolled back.
     """
-    row = cursor.execute(build_count(plan.target_schema, plan.target_table)).fetchone()
+    own = plan.own.sql() if plan.own else ""
+    row = cursor.execute(build_count(plan.target_schema, plan.target_table, own)).fetchone()
     rows = int(row[0]) if row else 0
     _refuse_shrink(plan, result, rows)
     expected = plan.scope_rows
@@ -138,7 +146,7 @@ def _read_missing(cursor: Cursor, plan: Plan) -> int:
     """Rows that earlier runs have set aside, where this run goes on from their state."""
     if plan.mode is not Mode.INCREMENTAL or plan.reload:
         return 0
-    state = read_state(cursor, plan.target)
+    state = read_state(cursor, plan.target, plan.owned_rows)
     return 0 if state is None else state.missing
 
 
@@ -162,12 +170,12 @@ def _refuse_shrink(plan: Plan, result: PublishResult, rows: int) -> None:
 def record_state(cursor: Cursor, plan: Plan, whole: WholeTarget) -> None:
     """Record the target's new state. A load of existing files and an append leave none: it is not known what the target is a copy of."""
     if plan.backfill:
-        write_rows(cursor, plan.target, whole.target_rows)
+        write_rows(cursor, plan.target, plan.owned_rows, whole.target_rows)
         return
     identity = read_identity(cursor, plan.target_schema, plan.target_table)
     appended = plan.mode is Mode.FULL and plan.publish is PublishMethod.APPEND
     if plan.scope is None or identity is None or (appended and whole.extra):
-        delete_state(cursor, plan.target)
+        delete_state(cursor, plan.target, plan.owned_rows)
         return
     state = TargetState(
         run_id=plan.run_id,
@@ -177,7 +185,23 @@ def record_state(cursor: Cursor, plan: Plan, whole: WholeTarget) -> None:
         missing=whole.missing,
         snapshot=plan.snapshot,
     )
-    write_state(cursor, plan.target, state)
+    write_state(cursor, plan.target, plan.owned_rows, state)
+
+
+def take_over(cursor: Cursor, plan: Plan) -> None:
+    """The copies whose rows this publish has made its own leave no state.
+
+    :raises ConfigurationError: there are such copies, and on_change was not full: they came while the run was under way.
+    """
+    identity = read_identity(cursor, plan.target_schema, plan.target_table)
+    if identity is None:
+        return
+    source = str(plan.source)
+    others = find_other_owners(read_owners(cursor, plan.target, identity.oid), plan.owned_rows, source)
+    if not plan.takes_over:
+        refuse_other_owners(others, plan.target, plan.owned_rows, source)
+    for other in others:
+        delete_state(cursor, plan.target, other.rows)
 
 
 def move_watermark(cursor: Cursor, plan: Plan) -> None:

@@ -32,6 +32,15 @@ class MaskRule:
 
 
 @dataclass(frozen=True, slots=True)
+class TagRule:
+    """A column of the target that has one text in every row of the copy."""
+
+    #: To the letter.
+    column: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class SourceColumn:
     """A column of the Snowflake table, from DESCRIBE TABLE and SHOW PRIMARY KEYS."""
 
@@ -78,6 +87,7 @@ class ColumnRules:
     keep_offset: tuple[str, ...] = ()
     #: Columns of an existing target, to the letter, that no source column fills: rows get their default there, or NULL.
     target_only: tuple[str, ...] = ()
+    source_tag: TagRule | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from snowmelt.sql.names import (
     near_misses,
     shorten_name,
     snowflake_identifier,
+    snowflake_literal,
 )
 from snowmelt.types.columns import ColumnRules, MaskRule, SourceColumn, find_mask_faults, mask_expression
 from snowmelt.types.target_types import offset_expression
@@ -27,6 +28,10 @@ from snowmelt.types.type_names import PostgresType, SnowflakeType, parse_postgre
 from snowmelt.types.type_table import form_of
 from snowmelt.vocabulary import LongNames
 
+#: The name of the source tag in the staged files.
+TAG_ALIAS = "SNOWMELT_SOURCE_TAG"
+#: Snowflake's longest text: a new target gets a column without a limit.
+_TAG_TYPE = parse_snowflake_type("VARCHAR")
 SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 #: Minutes east of UTC, -720..840, go into a smallint.
 _OFFSET_TYPE = SnowflakeType("NUMBER", precision=4, scale=0)
@@ -116,7 +121,7 @@ def _resolve(rule: str, values: Mapping[str, T], names: Sequence[str], faults: l
 def select_columns(
     source_columns: Sequence[SourceColumn], rules: ColumnRules, faults: list[str]
 ) -> list[SelectedColumn]:
-    """The columns that are copied, in the source's order, and one more after each TIMESTAMP_TZ whose offset is kept."""
+    """The columns that are copied, in the source's order, one more after each TIMESTAMP_TZ whose offset is kept, and the source tag."""
     chosen = _choose_columns(source_columns, rules, faults)
     names = [column.name for column in source_columns]
     key = {column.name for column in source_columns if column.primary_key is not None}
@@ -132,6 +137,10 @@ def select_columns(
             alias = shorten_name(f"{column.source}_offset", taken, SNOWFLAKE_IDENTIFIER_CHARACTERS)
             taken.add(alias)
             columns.extend(_select_offset(column, alias, faults))
+    if rules.source_tag is not None:
+        alias = shorten_name(TAG_ALIAS, taken, SNOWFLAKE_IDENTIFIER_CHARACTERS)
+        value = snowflake_literal(rules.source_tag.value)
+        columns.append(SelectedColumn(alias, _TAG_TYPE, value, rules.source_tag.column, nullable=False))
     return columns
 
 

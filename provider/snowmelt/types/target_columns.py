@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from snowmelt.errors import SchemaError
-from snowmelt.sql.names import match_name, near_misses
+from snowmelt.sql.names import match_name, near_misses, snowflake_literal
 from snowmelt.types.columns import Column, ColumnPlan, ColumnRules, TargetColumn, mask_expression
 from snowmelt.types.selected_columns import SelectedColumn, parse_requested_type, resolve_names
 from snowmelt.types.target_types import (
@@ -292,9 +292,20 @@ def _find_offsets(staged: Sequence[Column]) -> dict[str, str]:
     return {column.source: parents[column.value] for column in staged if column.value in parents}
 
 
+def _find_tags(staged: Sequence[Column], rules: ColumnRules) -> set[str]:
+    """The column of the files that is the source tag as the rules have it."""
+    tag = rules.source_tag
+    return {
+        column.source
+        for column in staged
+        if tag is not None and (column.target, column.value) == (tag.column, snowflake_literal(tag.value))
+    }
+
+
 def _find_rule_faults(staged: Sequence[Column], rules: ColumnRules) -> list[str]:
     names = [column.source for column in staged]
     offsets = _find_offsets(staged)
+    tags = _find_tags(staged, rules)
     faults = [
         f'columns.include names "{written}", which the files do not hold. {_UNLOAD_AGAIN}'
         for written in rules.include
@@ -302,7 +313,9 @@ def _find_rule_faults(staged: Sequence[Column], rules: ColumnRules) -> list[str]
     ]
     included = {match_name(written, names) for written in rules.include}
     left_out = {match_name(written, names) for written in rules.exclude}
-    left_out |= {name for name in names if included and name not in included and name not in offsets}
+    left_out |= {
+        name for name in names if included and name not in included and name not in {*offsets, *tags}
+    }
     faults += [
         f'"{name}" is in the files, and columns.include or columns.exclude leaves it out. {_UNLOAD_AGAIN}'
         for name in names
@@ -317,10 +330,14 @@ def _find_rule_faults(staged: Sequence[Column], rules: ColumnRules) -> list[str]
                 faults.append(
                     f'"{column.source}" was unloaded as {column.value}, and columns.mask says {mask.expression}. {_UNLOAD_AGAIN}'
                 )
-        elif column.derived and column.source not in offsets:
+        elif column.derived and column.source not in {*offsets, *tags}:
             faults.append(
                 f'"{column.source}" was unloaded as {column.value}, and no columns.mask says so now. {_UNLOAD_AGAIN}'
             )
+    if rules.source_tag is not None and not tags:
+        faults.append(
+            f'columns.source_tag fills "{rules.source_tag.column}" with a text that the files do not hold. {_UNLOAD_AGAIN}'
+        )
     kept = set(offsets.values())
     faults += [
         f'columns.keep_offset names "{written}", whose offset the files do not hold. {_UNLOAD_AGAIN}'
