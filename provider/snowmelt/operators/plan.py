@@ -15,6 +15,7 @@ from snowmelt.airflow.links import MigrationLink, S3FolderLink, build_s3_url, st
 from snowmelt.airflow.retrying import failing_fast
 from snowmelt.airflow.sessions import postgres_session, run_session, s3_client, snowflake_session, task_tag
 from snowmelt.json_values import from_json
+from snowmelt.operators.planned_run import PlannedRunOperator
 from snowmelt.plan.plan import plan_run_id
 from snowmelt.unload.manifest import StagedChunk
 
@@ -98,35 +99,27 @@ def read_window(dag_run: Any) -> tuple[datetime, datetime] | None:
     return start, end
 
 
-class MigrationFilesOperator(BaseOperator):
+class MigrationFilesOperator(PlannedRunOperator):
     """Add up the chunks, record the files in the ledger, have Snowflake write manifest.json, hand out the files.
 
     Returns a list of {batch, label, keys}, one entry for each load task; empty in mode `unload`.
 
-    :param run_id: the run's id in the ledger.
     :param chunks: what S3ManifestSensor returned, one dict for each chunk; None in mode `load`.
     """
 
     template_fields: Sequence[str] = ("run_id", "chunks")
-    ui_color = "#fff2cc"
     operator_extra_links = (MigrationLink(), S3FolderLink())
 
     def __init__(
         self,
         *,
-        run_id: str,
         chunks: Iterable[Mapping[str, Any]] | XComArg | None = None,
-        snowflake_conn_id: str = "snowflake_default",
         aws_conn_id: str = "aws_default",
-        postgres_conn_id: str = "postgres_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.run_id = run_id
         self.chunks = chunks
-        self.snowflake_conn_id = snowflake_conn_id
         self.aws_conn_id = aws_conn_id
-        self.postgres_conn_id = postgres_conn_id
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Check, record, write the manifest."""

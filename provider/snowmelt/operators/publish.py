@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from snowmelt.airflow.links import MigrationLink
 from snowmelt.airflow.records import PUBLISHED, published_table
 from snowmelt.airflow.retrying import failing_fast
 from snowmelt.airflow.sessions import postgres_session, run_session, s3_client
+from snowmelt.operators.planned_run import PlannedRunOperator
 from snowmelt.vocabulary import Mode
 
 if TYPE_CHECKING:
@@ -25,30 +25,14 @@ if TYPE_CHECKING:
     from snowmelt.config.sections import Execution
 
 
-class MigrationVerifyOperator(BaseOperator):
+class MigrationVerifyOperator(PlannedRunOperator):
     """Compare the rows of every chunk at the snapshot, as unloaded, as loaded and in the staging table; then fingerprints.
 
     Returns what was compared, as it is in the ledger.
-
-    :param run_id: the run's id in the ledger.
     """
 
-    template_fields: Sequence[str] = ("run_id",)
     ui_color = "#d9ead3"
     operator_extra_links = (MigrationLink(),)
-
-    def __init__(
-        self,
-        *,
-        run_id: str,
-        snowflake_conn_id: str = "snowflake_default",
-        postgres_conn_id: str = "postgres_default",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.run_id = run_id
-        self.snowflake_conn_id = snowflake_conn_id
-        self.postgres_conn_id = postgres_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Count, compare, record."""
@@ -78,7 +62,7 @@ class MigrationVerifyOperator(BaseOperator):
 _REPORTED = ("method", "rows_before", "rows_after", "inserted", "updated", "deleted", "unchanged")
 
 
-class MigrationPublishOperator(BaseOperator):
+class MigrationPublishOperator(PlannedRunOperator):
     """Make a verified run's rows the target's, in one transaction with its ledger row.
 
     A run in mode `test` is not published: its table is dropped. Publishing twice does nothing the second time.
@@ -87,10 +71,7 @@ class MigrationPublishOperator(BaseOperator):
 
     With `snowmelt.airflow.records.PUBLISHED` among its outlets, the table's asset gets an event with the numbers of rows.
 
-    :param run_id: the run's id in the ledger.
     :param execution: how patient to be with locks, and what an index build may use; None: the defaults.
-    :param snowflake_conn_id: asked only where one key may be in several rows of the source.
-    :param postgres_conn_id: Airflow connection of the target, which holds the ledger. (templated)
     """
 
     # The connection is among them so that the serialized DAG says where the ledger is: the pages read it there.
@@ -101,16 +82,10 @@ class MigrationPublishOperator(BaseOperator):
     def __init__(
         self,
         *,
-        run_id: str,
-        snowflake_conn_id: str = "snowflake_default",
-        postgres_conn_id: str = "postgres_default",
         execution: Execution | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.run_id = run_id
-        self.postgres_conn_id = postgres_conn_id
-        self.snowflake_conn_id = snowflake_conn_id
         self.execution = execution
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -149,7 +124,7 @@ class MigrationPublishOperator(BaseOperator):
         return build_publish_lineage(self, ended=True)
 
 
-class MigrationCleanupOperator(BaseOperator):
+class MigrationCleanupOperator(PlannedRunOperator):
     """Remove a published run's files, by Snowflake through the stage, or by Python with a connection that may.
 
     Without `cleanup_after_load` in the plan the files and the manifest stay: they are the audit trail.
@@ -157,27 +132,18 @@ class MigrationCleanupOperator(BaseOperator):
     Returns the run's report without its queries; the whole of it is kept in the ledger (snowmelt.run.report), is written beside
     the manifest as report.json, where it outlives the files that are removed, and is logged.
 
-    :param run_id: the run's id in the ledger.
     :param aws_cleanup_conn_id: Airflow connection with s3:DeleteObject; None: Snowflake removes.
     """
 
-    template_fields: Sequence[str] = ("run_id",)
-    ui_color = "#fff2cc"
     operator_extra_links = (MigrationLink(),)
 
     def __init__(
         self,
         *,
-        run_id: str,
-        snowflake_conn_id: str = "snowflake_default",
-        postgres_conn_id: str = "postgres_default",
         aws_cleanup_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.run_id = run_id
-        self.snowflake_conn_id = snowflake_conn_id
-        self.postgres_conn_id = postgres_conn_id
         self.aws_cleanup_conn_id = aws_cleanup_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:

@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-from airflow.sdk import BaseOperator
+from typing import TYPE_CHECKING
 
 from snowmelt.airflow.retrying import failing_fast
 from snowmelt.airflow.sessions import postgres_session, run_session, snowflake_session, task_tag
+from snowmelt.operators.planned_run import PlannedRunOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class WarehouseResizeOperator(BaseOperator):
+class WarehouseResizeOperator(PlannedRunOperator):
     """Set the warehouse to the plan's size for a run's unload; the size it had is in the ledger first.
 
     Returns {warehouse, original, size}; nothing when the run has nothing to unload, or was planned without a size.
-
-    :param run_id: the run's id in the ledger. (templated)
     """
-
-    template_fields: Sequence[str] = ("run_id",)
-    ui_color = "#fff2cc"
-
-    def __init__(
-        self,
-        *,
-        run_id: str,
-        snowflake_conn_id: str = "snowflake_default",
-        postgres_conn_id: str = "postgres_default",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.run_id = run_id
-        self.snowflake_conn_id = snowflake_conn_id
-        self.postgres_conn_id = postgres_conn_id
 
     def execute(self, context: Context) -> dict[str, str]:
         """Record the size, then change it."""
@@ -51,29 +31,11 @@ class WarehouseResizeOperator(BaseOperator):
                 return resize_warehouse(postgres, snowflake, plan.run_id, plan.warehouse_size)
 
 
-class WarehouseRestoreOperator(BaseOperator):
+class WarehouseRestoreOperator(PlannedRunOperator):
     """Set the warehouse of a run back to the size it had, once no other run unloads by it.
 
     Returns the size, or None when nothing was to be done.
-
-    :param run_id: the run's id in the ledger. (templated)
     """
-
-    template_fields: Sequence[str] = ("run_id",)
-    ui_color = "#fff2cc"
-
-    def __init__(
-        self,
-        *,
-        run_id: str,
-        snowflake_conn_id: str = "snowflake_default",
-        postgres_conn_id: str = "postgres_default",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.run_id = run_id
-        self.snowflake_conn_id = snowflake_conn_id
-        self.postgres_conn_id = postgres_conn_id
 
     def execute(self, context: Context) -> str | None:
         """Change it back."""
