@@ -15,7 +15,7 @@ BIN := .venv/bin
 SANDBOX := sandbox/.venv/bin/python -m sandbox
 WITH_ENV := set -a; . $(STATE)/env; set +a; export PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help demo test test-long test-faults test-wheel test-readme test-compose test-second-engine test-ui walk lint format sandbox sandbox-down fill up down build bench bench-scale lock clean
+.PHONY: help demo test test-long test-faults test-wheel test-readme test-compose test-pooler test-second-engine test-ui walk lint format sandbox sandbox-down fill up down build bench bench-scale lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,10 @@ test-readme: .venv/.dev sandbox/.venv/.ready  ## the README's commands, one afte
 test-compose: .venv/.dev .venv-celery/.ready sandbox/.venv/.ready  ## docker-compose.yaml's commands as processes, a worker killed on the way
 	@command -v redis-server >/dev/null || { echo "redis-server is needed: apt-get install redis-server"; exit 1; }
 	$(BIN)/python -m pytest -m alone tests/compose $(PYTEST)
+
+test-pooler: .venv/.dev sandbox/.venv/.ready  ## whole copies through PgBouncer in its modes of pooling
+	@command -v pgbouncer >/dev/null || { echo "pgbouncer is needed: apt-get install pgbouncer"; exit 1; }
+	$(BIN)/python -m pytest -m alone tests/pooler $(PYTEST)
 
 test-second-engine: .venv/.dev .venv-second-engine/.ready sandbox/.venv/.ready  ## compare the answers of the stand-in with the documentation and another engine; into docs/live-account.md
 	$(BIN)/python -W ignore -m tests.second_engine

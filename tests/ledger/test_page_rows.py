@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
+from snowmelt.drivers.postgres import PAGE, open_session
 from snowmelt.ledger import files as ledger_files
 from snowmelt.ledger import runs as ledger
-from snowmelt.ledger.page_rows import SESSION_OPTIONS, read_dag_ids, read_failures, read_run_rows, read_tables
+from snowmelt.ledger.page_rows import read_dag_ids, read_failures, read_run_rows, read_tables
 from snowmelt.progress.plots import TaskState
 from snowmelt.progress.run_board import build_board
 from snowmelt.steps.load import build_load_job, load_files
@@ -33,7 +34,7 @@ def world(run_world):
 
 @pytest.fixture
 def reader(world):
-    with psycopg.connect(world.dsn, autocommit=True, options=SESSION_OPTIONS) as connection:
+    with open_session(lambda: psycopg.connect(world.dsn), PAGE, "Opening") as connection:
         yield connection
 
 
@@ -181,4 +182,4 @@ def test_the_session_of_a_page_cannot_write(world, reader):
     world.plan(TABLE)
     with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         reader.execute("DELETE FROM snowmelt.run")
-    assert reader.execute("SHOW statement_timeout").fetchone() == ("8s",)
+    assert reader.execute("SHOW statement_timeout").fetchone() == ("4s",)

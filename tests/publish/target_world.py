@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from snowmelt.drivers.postgres import TASK, open_session
 from snowmelt.publish.index_build import build_indexes
 from snowmelt.publish.request import LockPatience, PublishRequest
 from snowmelt.publish.staging import create_staging
@@ -49,9 +50,19 @@ class World:
     schema: str
     connections: list = field(default_factory=list)
 
-    def connect(self, role="app", **rest):
+    def connect(self, role="app", *, autocommit=True):
+        """A session as the product opens it."""
+        connection = open_session(
+            lambda: psycopg.connect(make_conninfo(self.dsn, user=f"snowmelt_{role}")), TASK, "Opening"
+        )
+        connection.autocommit = autocommit
+        self.connections.append(connection)
+        return connection
+
+    def person(self, **rest):
+        """A session of somebody else's, who reads."""
         connection = psycopg.connect(
-            make_conninfo(self.dsn, user=f"snowmelt_{role}"), autocommit=rest.pop("autocommit", True), **rest
+            make_conninfo(self.dsn, user="snowmelt_reader"), **{"autocommit": True} | rest
         )
         self.connections.append(connection)
         return connection

@@ -18,7 +18,7 @@ def test_a_table_that_stays_locked_is_given_up_naming_who_holds_it(world):
     plain_table(world, connection)
     request = world.request("fact", patience=replace(QUICK, lock_timeout=0.1, give_up_after=0.4))
     world.stage(connection, request, "VALUES (1, 'new')")
-    holder = world.connect("reader", autocommit=False, application_name="report")
+    holder = world.person(autocommit=False, application_name="report")
     holder.execute(f"SELECT count(*) FROM {world.name('fact')}")
     with pytest.raises(
         TargetUnavailable,

@@ -42,9 +42,7 @@ def test_readers_see_one_whole_table_and_wait_no_longer_than_the_lock_timeout(wo
     connection = world.connect()
     plain_table(world, connection, rows=5000)
     sql = f"SELECT count(*), count(DISTINCT name), min(name) FROM {world.name('fact')}"
-    readers = [
-        Reader(world.connect("reader", prepare_threshold=threshold), sql, "2s") for threshold in (None, 0)
-    ]
+    readers = [Reader(world.person(prepare_threshold=threshold), sql, "2s") for threshold in (None, 0)]
     for reader in readers:
         reader.start()
     attempts = []

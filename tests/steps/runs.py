@@ -12,9 +12,9 @@ from typing import Any
 
 import psycopg
 
-from snowmelt.airflow.sessions import POSTGRES_OPTIONS
 from snowmelt.config.file import parse_config
 from snowmelt.config.request import parse_request
+from snowmelt.drivers.postgres import CONNECT_ARGUMENTS, TASK, open_session
 from snowmelt.ledger import files as ledger_files
 from snowmelt.plan.facts import RunIdentity
 from snowmelt.plan.plan import Plan, build_unload_request
@@ -42,7 +42,16 @@ class World:
 
     @contextmanager
     def target(self) -> Iterator[psycopg.Connection[Any]]:
-        with psycopg.connect(self.dsn, autocommit=True, options=POSTGRES_OPTIONS) as connection:
+        """A session as the product opens it."""
+        with open_session(
+            lambda: psycopg.connect(self.dsn, **CONNECT_ARGUMENTS), TASK, "Opening"
+        ) as connection:
+            yield connection
+
+    @contextmanager
+    def person(self) -> Iterator[psycopg.Connection[Any]]:
+        """A session of somebody else's, with the names of `public`."""
+        with psycopg.connect(self.dsn, autocommit=True, options="-c timezone=UTC") as connection:
             yield connection
 
     def sql(self, *statements: str) -> list[tuple[Any, ...]]:
@@ -56,12 +65,12 @@ class World:
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of the target database."""
-        with self.target() as connection:
+        with self.person() as connection:
             return connection.execute(sql).fetchall()
 
     def execute(self, *statements: str) -> None:
         """Statements for the target database."""
-        with self.target() as connection:
+        with self.person() as connection:
             for statement in statements:
                 connection.execute(statement)
 
@@ -130,10 +139,10 @@ class World:
                     files = ledger_files.read_batch(connection, part.run_id, batch.index)
                     loading.load_files(connection, self.s3, files, job)
             if before_verify:
-                connection.execute(before_verify)
+                self.execute(before_verify)
             verification.verify_run(connection, plan, snowflake=self.session)
             if before_publish:
-                connection.execute(before_publish)
+                self.execute(before_publish)
             return publishing.publish_run(connection, plan, snowflake=self.session)
 
     def run(self, table: dict[str, Any], **params: Any) -> dict[str, Any]:

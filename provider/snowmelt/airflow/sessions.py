@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import socket
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any
+from copy import copy
+from typing import TYPE_CHECKING, Any, cast
 
 from snowmelt.errors import AccessError, ConfigurationError, Topic
-from snowmelt.sql.names import TASK_SESSION
 from snowmelt.unload.statements import build_query_tag
 
 if TYPE_CHECKING:
     import psycopg
-    from airflow.sdk import Context
+    from airflow.sdk import Connection, Context
 
+    from snowmelt.drivers.postgres import SessionKind
     from snowmelt.plan.plan import Plan
 
-#: What every session of PostgreSQL starts with. The doctor finds our idle sessions by the name.
-#: The encoding is that of names, and of what psycopg reads and writes; else it would be the database's own.
-POSTGRES_OPTIONS = f"-c timezone=UTC -c client_encoding=UTF8 -c application_name={TASK_SESSION}"
-
-#: Seconds that a session waits for a connection before it gives up; the task is then retried.
-CONNECT_TIMEOUT = 30
-#: Seconds of silence before the first probe, between probes, probes, and milliseconds that sent bytes may stay unacknowledged.
-_KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 6, "TCP_USER_TIMEOUT": 120_000}
+#: Seconds that S3 may take to accept a connection.
+_S3_CONNECT_TIMEOUT = 30
 
 
 @contextmanager
@@ -76,50 +69,54 @@ def snowflake_account(conn_id: str) -> tuple[str | None, str | None]:
 
 
 @contextmanager
-def postgres_session(conn_id: str, *, options: str = POSTGRES_OPTIONS) -> Iterator[psycopg.Connection[Any]]:
-    """A psycopg 3 connection; each transaction is opened where it is needed. Closed at the end.
+def postgres_session(conn_id: str, kind: SessionKind | None = None) -> Iterator[psycopg.Connection[Any]]:
+    """A psycopg 3 connection, its settings pinned; each transaction is opened where it is needed. Closed at the end.
 
-    :param options: settings that the session starts with, as libpq takes them.
+    :param kind: what the session is for; `snowmelt.drivers.postgres.TASK` where None.
     """
     from airflow.providers.postgres.hooks.postgres import USE_PSYCOPG3, PostgresHook
 
-    from snowmelt.drivers.postgres_errors import postgres_failures, refuse_read_only
+    from snowmelt.drivers.postgres import TASK, open_session
+    from snowmelt.drivers.postgres_errors import postgres_failures
 
     if not USE_PSYCOPG3:
         raise ConfigurationError(
             "The Postgres hook uses psycopg2 here; Snowmelt needs psycopg 3: install psycopg>=3.3 and SQLAlchemy>=2 beside Airflow."
         )
+    wanted = kind or TASK
     doing = f"Opening a PostgreSQL session by the connection {conn_id!r}"
+    hook = PostgresHook(
+        postgres_conn_id=conn_id,
+        connection=_limit_connecting(PostgresHook.get_connection(conn_id), wanted),
+        enable_log_db_messages=False,
+    )
     with postgres_failures(doing):
-        connection: Any = PostgresHook(
-            postgres_conn_id=conn_id, options=options, enable_log_db_messages=False
-        ).get_conn()
+        connection = open_session(cast("Callable[[], psycopg.Connection[Any]]", hook.get_conn), wanted, doing)
     try:
-        if options == POSTGRES_OPTIONS:
-            refuse_read_only(connection, doing)
-        keep_alive(connection)
-        connection.autocommit = True
         yield connection
     finally:
         connection.close()
+
+
+def _limit_connecting(connection: Connection, kind: SessionKind) -> Connection:
+    """The Airflow connection with time limits and TCP keepalives in its extra, where the extra does not set them itself.
+
+    A page waits no longer than its own limit, whatever the extra sets.
+    """
+    from snowmelt.drivers.postgres import CONNECT_ARGUMENTS
+
+    extra = {**CONNECT_ARGUMENTS, "connect_timeout": kind.connect_timeout, **connection.extra_dejson}
+    if not kind.writes:
+        extra["connect_timeout"] = kind.connect_timeout
+    limited = copy(connection)
+    limited.extra = json.dumps(extra)
+    return limited
 
 
 def task_tag(context: Context, **parts: object) -> str:
     """QUERY_TAG of a task's statements: DAG, run and task, so that Snowflake's query history can be asked by them."""
     ti = context["ti"]
     return build_query_tag(dag=ti.dag_id, run=ti.run_id, task=ti.task_id, **parts)
-
-
-def keep_alive(connection: psycopg.Connection[Any]) -> None:
-    """Let the kernel notice within two minutes that the server's host is gone: a failover closes no connection.
-
-    By default a session that waits for an answer notices after two hours. Sockets that know no such option keep theirs.
-    """
-    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as shared:
-        shared.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in _KEEPALIVE.items():
-            if hasattr(socket, name):
-                shared.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def s3_client(conn_id: str) -> Any:
@@ -133,7 +130,7 @@ def s3_client(conn_id: str) -> Any:
     from snowmelt.drivers.s3_errors import s3_failures
 
     config = Config(
-        retries={"mode": "standard", "max_attempts": 5}, connect_timeout=CONNECT_TIMEOUT, read_timeout=60
+        retries={"mode": "standard", "max_attempts": 5}, connect_timeout=_S3_CONNECT_TIMEOUT, read_timeout=60
     )
     hook = S3Hook(aws_conn_id=conn_id, config=config)
     with s3_failures(f"Opening an S3 client by the connection {conn_id!r}"):

@@ -19,7 +19,6 @@ from snowmelt.drivers.sqlstates import (
     NO_CONNECTION_LEFT,
     NO_DATABASE,
     NO_SESSION,
-    READ_ONLY_ROLE,
     UNKNOWN,
     judge,
 )
@@ -45,6 +44,18 @@ _TLS = Known(
     "Server and client do not agree on TLS: correct sslmode and sslrootcert in the connection's extra.",
     Topic.POSTGRES_LOGIN,
 )
+_STARTUP_OPTIONS = Known(
+    ConfigurationError,
+    "Snowmelt sends no options when it connects: remove `options` from the extra of the Airflow connection, and PGOPTIONS from the "
+    "workers' environment.",
+    Topic.POOLER,
+)
+_UNQUALIFIED_ROUTINE = Known(
+    TargetError,
+    "A function that the target calls (of a trigger, a default, a check or a policy) names an object without its schema. Snowmelt's "
+    "sessions search pg_catalog alone: ALTER FUNCTION … SET search_path = its schema, pg_temp.",
+    Topic.ROUTINE_FAILED,
+)
 _NO_ROLE = Known(
     AccessError,
     "The database has no IAM role for S3: add one to the instance under the feature s3Import.",
@@ -66,6 +77,7 @@ _REFUSED_SESSIONS: _TextTable = (
     (("does not support ssl",), _TLS),
     (("certificate verify failed",), _TLS),
     (("server certificate",), _TLS),
+    (("unsupported startup parameter",), _STARTUP_OPTIONS),
     (("fatal:",), NO_SESSION),
 )
 #: The same for XX000, PostgreSQL's code for what it did not foresee: two sessions changed one object.
@@ -114,6 +126,8 @@ _AWS_S3: _TextTable = (
 _COPY_LINE = re.compile(
     r"^COPY (?P<table>[^,:]+), \S+ (?P<line>\d+)(?:, \S+ (?P<column>[^,:\"]+))?", re.MULTILINE
 )
+#: Codes of a name that is not found, where a statement of a function's own looked for it.
+_NOT_FOUND = frozenset({"42P01", "42883", "42704", "3F000"})
 #: The C function of PostgreSQL that raises what PL/pgSQL's RAISE was given.
 _RAISE = "exec_stmt_raise"
 #: Codes of class 22 whose text quotes a setting or an encoding, and no value of a row.
@@ -141,19 +155,6 @@ def postgres_failure(error: psycopg.Error, doing: str, **facts: Any) -> Snowmelt
     if known is None:
         return build_failure(_UNREACHABLE, doing, f"PostgreSQL could not be reached: {one_line(error)}")
     return build_failure(known, doing, describe_answer(error), **(read_facts(error) | facts))
-
-
-def refuse_read_only(connection: psycopg.Connection[Any], doing: str) -> None:
-    """Refuse a session that could not write because of its role's or its database's own setting.
-
-    A standby is read-only too and passes here: what is written there fails with 25006, and is retried.
-
-    :raises AccessError: default_transaction_read_only is on, and the server is not a standby.
-    """
-    status = connection.info.parameter_status
-    if status("default_transaction_read_only") == "on" and status("in_hot_standby") == "off":
-        answer = f"default_transaction_read_only is on for the role {connection.info.user!r} in the database {connection.info.dbname!r}"
-        raise build_failure(READ_ONLY_ROLE, doing, answer, code="25006")
 
 
 def describe_answer(error: psycopg.Error, *, places: bool = True) -> str:
@@ -231,6 +232,8 @@ def _find(error: psycopg.Error) -> Known | None:
         known := _find_by_text(_AWS_S3, text)
     ):
         return known
+    if state in _NOT_FOUND and diagnosis.internal_query:
+        return _UNQUALIFIED_ROUTINE
     if state == "XX000" and (known := _find_by_text(_COLLISIONS, text)):
         return known
     # A pooler answers 08P01, or another code of the class, with the text of the server behind it.

@@ -140,12 +140,12 @@ SQLSTATES: dict[str, Known] = {
     "25006": _STANDBY,
     "25P03": Known(
         TargetUnavailable,
-        "PostgreSQL ended a session that was idle in a transaction (idle_in_transaction_session_timeout).",
+        "PostgreSQL ended a session that was idle in a transaction for longer than a publish may be.",
         Topic.STATEMENT_TIMEOUT,
     ),
     "25P04": Known(
         TargetUnavailable,
-        "The transaction ran into transaction_timeout; raise it for the connection's role.",
+        "The transaction ran into a transaction_timeout that was set while it ran.",
         Topic.STATEMENT_TIMEOUT,
     ),
     "26": _POOLER,
@@ -231,7 +231,7 @@ SQLSTATES: dict[str, Known] = {
     "57": _ENDED,
     "57014": Known(
         TargetUnavailable,
-        "The statement was cancelled or ran into statement_timeout; raise it for the connection's role.",
+        "The statement was cancelled: by an administrator, or by a limit of the server's or the pooler's that no session can lift.",
         Topic.STATEMENT_TIMEOUT,
     ),
     "57P02": Known(TargetUnavailable, "PostgreSQL crashed.", Topic.POSTGRES_UNAVAILABLE),

@@ -14,14 +14,7 @@ from psycopg.rows import dict_row
 from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.progress.board import RunRows
 from snowmelt.progress.table_status import TableStatus, build_status
-from snowmelt.sql.names import PAGE_SESSION
 from snowmelt.vocabulary import Mode, Outcome
-
-#: Options of the pages' sessions: they cannot change anything, and give up before a person does.
-SESSION_OPTIONS = (
-    "-c timezone=UTC -c client_encoding=UTF8 -c default_transaction_read_only=on -c statement_timeout=8000 -c lock_timeout=2000 "
-    f"-c application_name={PAGE_SESSION}"
-)
 
 LEDGER_EXISTS = "SELECT to_regclass('snowmelt.run') IS NOT NULL"
 READ_DAG_IDS = "SELECT DISTINCT dag_id FROM snowmelt.run WHERE dag_id IS NOT NULL"

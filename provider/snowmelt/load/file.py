@@ -106,7 +106,7 @@ def claim_patiently(
         try:
             cursor.execute(build_lock_timeout(patience.look))
             claimed = claim(cursor)
-            cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
+            cursor.execute("SET LOCAL lock_timeout = 0")
         except errors.LockNotAvailable as error:
             cursor.execute("ROLLBACK TO SAVEPOINT snowmelt_claim")
             holders = _read_holders(cursor, name)

@@ -104,7 +104,7 @@ ORDER BY 1, 2
 """
 
 #: Parameters (named): oid, columns (those that are loaded). Rows (kind, description, events, source of a trigger's function).
-#: Needs QUALIFY_NAMES, so that descriptions carry schemas.
+#: By the pinned search_path descriptions carry schemas.
 READ_TARGET_FACTS = """
 WITH t AS (SELECT c.*, n.nspname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = %(oid)s::oid),
 part (classid, objid) AS (

@@ -196,9 +196,8 @@ def publish_rows(
 ) -> PublishResult:
     """Write the staged rows into the target, and check that they are there.
 
-    :param target: as it was read before; its columns must be the same under the lock.
+    :param target: as it was read and found publishable before; its columns must be the same under the lock.
     """
-    check_publishable(cursor, request.intent)
     if request.method is PublishMethod.MERGE:
         refuse_keys(cursor, request)
         check_keys(cursor, request)

@@ -252,9 +252,8 @@ def publish_swap(
 ) -> PublishResult:
     """Put the staging table in the target's place.
 
-    :param target: as it was read before; it must be the same under the lock.
+    :param target: as it was read and found publishable before; it must be the same under the lock.
     """
-    check_publishable(cursor, request.intent)
     present = _read(cursor, request, request.staging)
     missing = plan_indexes(request.schema, request.staging, target, present)
     if missing:

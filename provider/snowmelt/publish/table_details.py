@@ -15,11 +15,6 @@ from typing import Any
 from snowmelt.errors import TargetError
 from snowmelt.sql.names import postgres_identifier
 
-#: With an empty search_path the server prints every name outside of pg_catalog with its schema.
-QUALIFY_NAMES = "SELECT set_config('search_path', '', true)"
-READ_SEARCH_PATH = "SELECT current_setting('search_path')"
-RESTORE_SEARCH_PATH = "SELECT set_config('search_path', %s, true)"
-
 
 def _grants(acl: str, kind: str, owner: str) -> str:
     return f"""(SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_array(
@@ -27,7 +22,8 @@ def _grants(acl: str, kind: str, owner: str) -> str:
         FROM aclexplode(coalesce({acl}, acldefault('{kind}', {owner}))) AS g)"""
 
 
-#: Parameters: schema, table. One row with one document, or none. Needs QUALIFY_NAMES in the same transaction.
+#: Parameters: schema, table. One row with one document, or none. The pinned search_path lets the server
+#: print every name outside of pg_catalog with its schema.
 READ_DETAILS = f"""
 SELECT jsonb_build_object(
   'oid', c.oid::bigint, 'kind', c.relkind, 'persistence', c.relpersistence, 'owner', pg_get_userbyid(c.relowner),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,10 +22,7 @@ from snowmelt.publish.rights import describe_obstacle
 from snowmelt.publish.row_statements import build_repeated_keys, describe_duplicates
 from snowmelt.publish.strategies import find_obstacles
 from snowmelt.publish.table_details import (
-    QUALIFY_NAMES,
     READ_DETAILS,
-    READ_SEARCH_PATH,
-    RESTORE_SEARCH_PATH,
     TableDetails,
     parse_details,
 )
@@ -160,14 +155,13 @@ def check_publishable(cursor: Cursor, intent: PublishIntent) -> tuple[Fact, ...]
 
 def read_facts(cursor: Cursor, intent: PublishIntent) -> tuple[Fact, ...]:
     """What the catalog says of the schema and, where it exists, of the table, in the cursor's transaction."""
-    with qualified_names(cursor):
-        rows = cursor.execute(READ_SCHEMA_FACTS, {"schema": intent.schema}).fetchall()
-        facts = tuple(Fact(kind, description) for kind, description in rows)
-        found = cursor.execute(READ_OID, (intent.schema, intent.table)).fetchone()
-        if found is None:
-            return facts
-        asked = {"oid": found[0], "columns": list(intent.columns)}
-        rows = cursor.execute(READ_TARGET_FACTS, asked).fetchall()
+    rows = cursor.execute(READ_SCHEMA_FACTS, {"schema": intent.schema}).fetchall()
+    facts = tuple(Fact(kind, description) for kind, description in rows)
+    found = cursor.execute(READ_OID, (intent.schema, intent.table)).fetchone()
+    if found is None:
+        return facts
+    asked = {"oid": found[0], "columns": list(intent.columns)}
+    rows = cursor.execute(READ_TARGET_FACTS, asked).fetchall()
     return facts + parse_facts(rows, intent.columns)
 
 
@@ -192,18 +186,5 @@ def _read_repeated_keys(cursor: Cursor, intent: PublishIntent, target: TableDeta
 
 def read_details(cursor: Cursor, schema: str, table: str) -> TableDetails | None:
     """Everything about the table, in the cursor's transaction."""
-    with qualified_names(cursor):
-        row = cursor.execute(READ_DETAILS, (schema, table)).fetchone()
+    row = cursor.execute(READ_DETAILS, (schema, table)).fetchone()
     return None if row is None else parse_details(row[0])
-
-
-@contextmanager
-def qualified_names(cursor: Cursor) -> Iterator[None]:
-    """Let the server print names with their schemas. The session's own search_path is back afterwards, for triggers and hooks.
-
-    After an error nothing is put back: the transaction is over, and the setting with it.
-    """
-    row = cursor.execute(READ_SEARCH_PATH).fetchone()
-    cursor.execute(QUALIFY_NAMES)
-    yield
-    cursor.execute(RESTORE_SEARCH_PATH, (row[0] if row else "",))

@@ -35,7 +35,7 @@ from snowmelt.publish.staging_table import LOCK_NAME, StagingMark
 from snowmelt.publish.strategies import STRATEGIES
 from snowmelt.publish.swap import publish_first, publish_swap
 from snowmelt.publish.table_details import TableDetails
-from snowmelt.publish.target import read_details
+from snowmelt.publish.target import check_publishable, read_details
 from snowmelt.sql.names import postgres_identifier
 from snowmelt.types.columns import build_add_columns
 from snowmelt.vocabulary import PublishMethod
@@ -127,6 +127,8 @@ def _publish(
     with connection.transaction(force_rollback=True):  # gives back the lock of the count at once
         target = read_details(cursor, request.schema, request.table)
         check_unchanged(target, staging, mark, [column.target for column in request.added_columns])
+        if target is not None:
+            check_publishable(cursor, request.intent)
         if target is not None and request.count_target:
             before = _count(cursor, build_count(request.schema, request.table, request.own_sql()))
     if target is None:

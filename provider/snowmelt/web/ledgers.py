@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from snowmelt.airflow.sessions import postgres_session
-from snowmelt.ledger.page_rows import SESSION_OPTIONS, read_dag_ids, read_failures, read_run_rows, read_tables
+from snowmelt.drivers.postgres import PAGE
+from snowmelt.ledger.page_rows import read_dag_ids, read_failures, read_run_rows, read_tables
 from snowmelt.progress.board import RunRows
 from snowmelt.progress.table_status import TableStatus
 from snowmelt.web.airflow_state import (
@@ -96,7 +97,7 @@ def read_run(session: Session, dag_id: str, run_id: str) -> FoundRun:
 
 @contextmanager
 def _ledger(conn_id: str) -> Iterator[psycopg.Connection[Any]]:
-    with postgres_session(conn_id, options=SESSION_OPTIONS) as connection:
+    with postgres_session(conn_id, PAGE) as connection:
         yield connection
 
 
