@@ -46,7 +46,7 @@ def render_estimate(values: Mapping[str, Any]) -> str:
         whole, named = whole + counting + publishing, f"{named}, verified and published"
         said.append(
             f"Counting costs by the table's size, {COLUMNS}/{_GROWTH_COLUMNS} of the {_GROWTH_COLUMNS} columns measured. Beyond "
-            "execution.fingerprint_rows (50,000,000) only counts are compared."
+            "execution.fingerprint_rows (50,000,000) a sample of 12 chunks is compared."
         )
     if values.get("scheduler"):
         tasks = _tasks(fact["bytes"] / fact["rows"] * wider)

@@ -12,6 +12,7 @@ from snowmelt.drivers.snowflake import read_now
 from snowmelt.errors import SourceError, TargetError, VerificationError
 from snowmelt.ledger.runs import write_ledger
 from snowmelt.plan.plan import Plan
+from snowmelt.progress.verdict import describe_fingerprint
 from snowmelt.sql.names import TableName
 from snowmelt.types.type_names import parse_snowflake_type
 from snowmelt.unload.chunks import Bucket, ChunkKey, plan_chunks, whole_table
@@ -115,10 +116,64 @@ def test_equal_rows_are_verified(verify, plan):
     assert len(summary.pop("hash")) == 16
     assert summary == {
         "compared": True,
+        "scope": "all rows",
         "rows": 1000,
         "columns": 5,
         "approximate": ["DETAILS"],
     }
+
+
+SMALL = plan_chunks([Bucket(str(low), str(low + 24), 25) for low in range(1, ROWS, 25)], KEY, chunk_rows=25)
+
+
+def sample_of(verify, plan, fingerprint_rows=100):
+    return verify(replace(plan, chunks=SMALL, fingerprint_rows=fingerprint_rows))
+
+
+def test_of_many_rows_a_sample_of_chunks_is_compared(verify, plan):
+    found = sample_of(verify, plan)
+    assert (found["compared"], found["scope"], found["rows"]) == (True, "4 of 40 chunks", 100)
+    assert describe_fingerprint(found).startswith("5 columns over 100 rows (4 of 40 chunks) agree, hash ")
+
+
+def test_a_sample_has_twelve_chunks_at_most_and_one_at_least(verify, plan):
+    assert sample_of(verify, plan, 999)["scope"] == "12 of 40 chunks"
+    assert sample_of(verify, plan, 1)["scope"] == "1 of 40 chunks"
+
+
+def test_each_run_compares_other_chunks_and_a_retry_the_same(verify, plan):
+    hashes = [sample_of(verify, replace(plan, run_id=run))["hash"] for run in ("a", "a", "b", "c")]
+    assert hashes[0] == hashes[1]
+    assert len(set(hashes)) == 3
+
+
+def test_a_difference_in_the_sample_is_named(message, plan, postgres):
+    """Every chunk is wrong, so the sample is; the message is about the chunks that were compared."""
+    postgres.execute("UPDATE visits__stage SET paid = paid + 0.01")
+    text = message(replace(plan, chunks=SMALL, fingerprint_rows=100))
+    assert "4 of 4 chunks differ, the first 3 are named" in text
+    assert text.count('column "PAID": ') == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"fingerprint_rows": 0}, "more than 0 rows, and fingerprint_rows is 0: only counts were compared"),
+        (
+            {"fingerprint_rows": 10, "chunks": whole_table(ROWS)},
+            "more than 10 rows, and its rows are in one chunk: only counts were compared",
+        ),
+        (
+            {"fingerprint_rows": 10, "columns": COLUMNS[1:]},
+            (
+                'more than 10 rows, and PostgreSQL cannot tell their chunks (the chunking column "Visit Id" is not copied): '
+                "only counts were compared"
+            ),
+        ),
+    ],
+)
+def test_a_sample_that_cannot_be_taken_says_why(verify, plan, change, reason):
+    assert verify(replace(plan, **change)) == {"compared": False, "reason": reason}
 
 
 def test_the_source_is_read_at_the_snapshot(verify, plan, snowflake_cursor):

@@ -198,7 +198,9 @@ def test_a_verdict_that_differs_and_one_that_agrees():
         RUN | {"verification": found, "verified_at": NOON}, staged_rows=100, loaded_rows=100
     )
     assert (verdict.word, verdict.places[-1].agrees, verdict.rejected) == ("verified", True, 2)
-    assert verdict.fingerprint == "3 columns over 98 rows agree, hash 00ff; compared approximately: V"
+    assert (
+        verdict.fingerprint == "3 columns over 98 rows (all rows) agree, hash 00ff; compared approximately: V"
+    )
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ PUBLISHED = {
     "target": "public.visits",
     "snapshot": "2026-01-02 03:00:00.120000000 +0000",
     "snapshot_note": None,
+    "source_policies": None,
     "outcome": "published",
     "error": None,
     "source_rows": 3000,
@@ -87,7 +88,7 @@ MARKDOWN = """\
 | loaded | 3,000 |
 | set aside | 10 |
 | in the table before its publish | 2,990 |
-| fingerprints | agree over 7 columns |
+| fingerprints | 7 columns over 2,990 rows (all rows) agree, hash 00 |
 
 ## Time
 

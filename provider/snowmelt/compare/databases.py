@@ -14,10 +14,19 @@ from snowmelt.errors import SnowmeltError
 from snowmelt.plan.plan import Plan
 from snowmelt.sql.names import postgres_identifier
 from snowmelt.types.columns import Column
-from snowmelt.unload.statements import build_source
+from snowmelt.unload.chunks import Chunk
+from snowmelt.unload.statements import build_source, build_where
 
 #: Parallel workers that are asked for; PostgreSQL gives what max_parallel_workers leaves.
 WORKERS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class SampledChunk:
+    """A chunk, and its predicate as PostgreSQL writes it."""
+
+    chunk: Chunk
+    condition: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +38,23 @@ class Databases:
     plan: Plan
     #: The table in the target's schema: the staging table, or the target itself.
     table: str
+    #: The chunks whose rows are compared; without any, all rows are.
+    sampled: tuple[SampledChunk, ...] = ()
+
+    @property
+    def chunks(self) -> tuple[Chunk, ...]:
+        """The chunks that a difference can be in."""
+        return tuple(one.chunk for one in self.sampled) or self.plan.chunks
+
+    @property
+    def where(self) -> str:
+        """The predicate of the compared rows in Snowflake, or empty."""
+        return build_where(self.plan.where, " OR ".join(f"({one.chunk.predicate})" for one in self.sampled))
+
+    @property
+    def condition(self) -> str:
+        """The same in PostgreSQL."""
+        return " OR ".join(f"({one.condition})" for one in self.sampled)
 
     @property
     def columns(self) -> tuple[Column, ...]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from random import Random
 from typing import Any
 
 import psycopg
 
 from snowmelt.compare.canonical import Detail
-from snowmelt.compare.databases import Databases, read_both
+from snowmelt.compare.databases import Databases, SampledChunk, read_both
 from snowmelt.compare.differences import (
     ChunkGroups,
     ChunksUnknown,
@@ -33,21 +34,25 @@ from snowmelt.drivers.snowflake_errors import NO_TIME_TRAVEL
 from snowmelt.errors import SourceError, VerificationError
 from snowmelt.ledger.files import read_counts
 from snowmelt.plan.plan import Plan
+from snowmelt.progress.verdict import ALL_ROWS
 from snowmelt.unload.chunks import Chunk
 from snowmelt.unload.statements import build_where
 
 #: Chunks that are compared column by column, and differences that a message names.
 NAMED_CHUNKS = 3
 NAMED_DIFFERENCES = 12
+#: Chunks at most that are compared of a run of more than fingerprint_rows.
+SAMPLED_CHUNKS = 12
 
 
 def verify_fingerprint(
     snowflake: Connection, postgres: psycopg.Connection[Any], plan: Plan, *, rejected: int | None = None
 ) -> dict[str, Any]:
-    """Compare the run's rows in Snowflake, at its snapshot, with the staging table. Writes nothing.
+    """Compare the run's rows in Snowflake, at its snapshot, with the staging table: all of them, or those of a sample of chunks.
 
-    The two databases compute at the same time, by one statement each or, for wide tables, by some one after the other. Returns a small dict for the ledger and XCom, without any value of the data: `compared`,
-    `reason` when nothing was compared, `rows`, `hash`, `columns`, the columns that are compared approximately, `seconds`.
+    Writes nothing. The two databases compute at the same time, by one statement each or, for wide tables, by some one after the
+    other. Returns a small dict for the ledger and XCom, without any value of the data (progress/verdict.py): `compared`, `reason` when
+    nothing was compared, `scope`, `rows`, `hash`, `columns`, the columns that are compared approximately, `seconds`.
 
     :param rejected: rows that were set aside while loading; None: as the ledger says.
     :raises VerificationError: naming each column and, where they are known, the chunks, with both values.
@@ -55,7 +60,13 @@ def verify_fingerprint(
     reason = find_obstacle(postgres, plan, rejected)
     if reason:
         return {"compared": False, "reason": reason}
-    both = Databases(snowflake, postgres, plan, plan.staging_table)
+    sampled = () if plan.source_rows <= plan.fingerprint_rows else _sample(plan)
+    if isinstance(sampled, str):
+        return {
+            "compared": False,
+            "reason": f"more than {plan.fingerprint_rows:,} rows, and {sampled}: only counts were compared",
+        }
+    both = Databases(snowflake, postgres, plan, plan.staging_table, sampled)
     began = time.monotonic()
     try:
         source, target = read_pair(both)
@@ -73,12 +84,35 @@ def verify_fingerprint(
         raise VerificationError(_describe(both, differences))
     return {
         "compared": True,
+        "scope": f"{len(sampled)} of {len(plan.chunks)} chunks" if sampled else ALL_ROWS,
         "rows": source.rows,
         "hash": f"{source.hash:016x}",
         "columns": len(plan.columns),
         "approximate": list(list_approximate(plan.columns)),
         "seconds": round(time.monotonic() - began, 3),
     }
+
+
+def _sample(plan: Plan) -> tuple[SampledChunk, ...] | str:
+    """The chunks that a run of very many rows compares, or why it compares none.
+
+    Another run compares others, a retry the same. In Snowflake their predicates prune; in PostgreSQL they are one pass over the staging
+    table. So a comparison costs the same whatever the table's size, but for that pass.
+    """
+    if not plan.fingerprint_rows:
+        return "fingerprint_rows is 0"
+    if len(plan.chunks) == 1:
+        return "its rows are in one chunk"
+    rows_each = max(1, plan.source_rows // len(plan.chunks))
+    count = min(max(1, plan.fingerprint_rows // rows_each), SAMPLED_CHUNKS, len(plan.chunks))
+    places = sorted(Random(plan.run_id).sample(range(len(plan.chunks)), count))  # noqa: S311 - which chunks are compared is no secret
+    sampled = []
+    for chunk in (plan.chunks[place] for place in places):
+        condition = translate_predicate(chunk.predicate, plan.columns)
+        if isinstance(condition, ChunksUnknown):
+            return f"PostgreSQL cannot tell their chunks ({condition.reason})"
+        sampled.append(SampledChunk(chunk, condition))
+    return tuple(sampled)
 
 
 def find_obstacle(postgres: psycopg.Connection[Any], plan: Plan, rejected: int | None = None) -> str:
@@ -110,14 +144,14 @@ def find_encoding_obstacle(postgres: psycopg.Connection[Any]) -> str:
 
 
 def read_pair(both: Databases) -> tuple[Fingerprint, Fingerprint]:
-    """The fingerprint of the whole in both databases."""
-    where = build_where(both.plan.where)
+    """The fingerprint of all compared rows in both databases."""
+    where, condition = both.where, both.condition
     sources, targets = [], []
     for part in plan_statements(both.columns, around=len(both.source) + len(where)):
         source, target = read_both(
             both,
             build_source_fingerprint(part.columns, both.source, where, detail=part.detail),
-            build_target_fingerprint(part.columns, both.target, detail=part.detail),
+            build_target_fingerprint(part.columns, both.target, condition, detail=part.detail),
         )
         sources.append(parse_fingerprint(source[0], part.columns, detail=part.detail))
         targets.append(parse_fingerprint(target[0], part.columns, detail=part.detail))
@@ -135,7 +169,7 @@ def _describe(both: Databases, differences: Sequence[str]) -> str:
     ]
     if chunks:
         more = len(chunks) - NAMED_CHUNKS
-        note = f"{len(chunks)} of {len(plan.chunks)} chunks differ" + (
+        note = f"{len(chunks)} of {len(both.chunks)} chunks differ" + (
             f", the first {NAMED_CHUNKS} are named" if more > 0 else ""
         )
     else:
@@ -154,12 +188,12 @@ def _describe(both: Databases, differences: Sequence[str]) -> str:
 
 def _find_chunks(both: Databases) -> tuple[list[Chunk], str]:
     """The chunks that differ, or why they are not known."""
-    groups = group_chunks(both.plan.chunks, both.columns)
+    groups = group_chunks(both.chunks, both.columns)
     if isinstance(groups, ChunksUnknown):
         return [], f"the chunk is not known: {groups.reason}"
     source, target = read_groups(both, groups)
     return [
-        chunk for chunk in both.plan.chunks if _differ(source.get(chunk.index), target.get(chunk.index))
+        chunk for chunk in both.chunks if _differ(source.get(chunk.index), target.get(chunk.index))
     ], "the difference is in no chunk"
 
 
@@ -173,7 +207,7 @@ def read_groups(
     both: Databases, groups: ChunkGroups
 ) -> tuple[dict[int, Fingerprint], dict[int, Fingerprint]]:
     """The fingerprint of each chunk in both databases; a chunk without rows is not among them."""
-    where = build_where(both.plan.where)
+    where, condition = both.where, both.condition
     around = len(both.source) + len(where) + len(groups.source)
     sources: list[dict[int, Fingerprint]] = []
     targets: list[dict[int, Fingerprint]] = []
@@ -183,7 +217,9 @@ def read_groups(
             build_source_fingerprint(
                 part.columns, both.source, where, group=groups.source, detail=part.detail
             ),
-            build_target_fingerprint(part.columns, both.target, group=groups.target, detail=part.detail),
+            build_target_fingerprint(
+                part.columns, both.target, condition, group=groups.target, detail=part.detail
+            ),
         )
         sources.append(parse_groups(source, part.columns, detail=part.detail))
         targets.append(parse_groups(target, part.columns, detail=part.detail))
@@ -197,10 +233,11 @@ def join_groups(parts: Sequence[dict[int, Fingerprint]]) -> dict[int, Fingerprin
 
 def _find_by_column(both: Databases, chunk: Chunk | None) -> list[str]:
     """The differences in one chunk, or in the whole table, by the measures and hashes of its columns."""
-    predicate = "" if chunk is None else chunk.predicate
-    translated = translate_predicate(predicate, both.columns) if predicate else ""
-    condition = "" if isinstance(translated, ChunksUnknown) else translated
-    where = build_where(both.plan.where, predicate)
+    where, condition = both.where, both.condition
+    if chunk is not None:
+        translated = translate_predicate(chunk.predicate, both.columns)
+        condition = "" if isinstance(translated, ChunksUnknown) else translated
+        where = build_where(both.plan.where, chunk.predicate)
     found: list[str] = []
     around = len(both.source) + len(where)
     for part in plan_statements(both.columns, detail=Detail.COLUMNS, around=around):

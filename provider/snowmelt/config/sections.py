@@ -229,7 +229,7 @@ class Execution(Section):
     )
     fingerprint_rows: Annotated[int, Whole(0, MAX_ROWS)] = setting(
         DEFAULT_FINGERPRINT_ROWS,
-        "Fingerprints are compared up to this number of rows; beyond, and with 0, counts alone.",
+        "Fingerprints of all rows are compared up to this number; beyond, of a sample of chunks, 12 at most; with 0, counts alone.",
     )
     lock_timeout_s: _Seconds = setting(
         3, "Seconds that readers can be kept waiting by a publish that itself waits for its lock."

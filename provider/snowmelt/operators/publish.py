@@ -36,6 +36,7 @@ class MigrationVerifyOperator(PlannedRunOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Count, compare, record."""
+        from snowmelt.progress.verdict import describe_fingerprint
         from snowmelt.steps.planning import read_plan
         from snowmelt.steps.verify import verify_run
 
@@ -53,7 +54,7 @@ class MigrationVerifyOperator(PlannedRunOperator):
             return verified
         self.log.info(
             "Verified: %s rows in Snowflake, in %s files, in the ledger and in %s; fingerprint: %s",
-            f"{verified['source_rows']:,}", verified["files"], plan.staging_table, verified["fingerprint"],
+            f"{verified['source_rows']:,}", verified["files"], plan.staging_table, describe_fingerprint(verified["fingerprint"]),
         )  # fmt: skip
         return verified
 

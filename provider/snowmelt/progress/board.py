@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from snowmelt.progress.plots import Span, Step
+from snowmelt.progress.verdict import describe_fingerprint
 
 _PLACES = {
     "source_rows": "Snowflake, at the snapshot",
@@ -74,22 +75,15 @@ def build_verdict(run: Mapping[str, Any], *, staged_rows: int | None, loaded_row
         word,
         tuple(places),
         rejected,
-        str(compared.get("text") or describe_fingerprint(found.get("fingerprint"))),
+        str(compared.get("text") or _fingerprint(found.get("fingerprint"))),
         run["error"],
     )
 
 
-def describe_fingerprint(fingerprint: object) -> str:
-    """One sentence on the fingerprints."""
-    if not isinstance(fingerprint, Mapping):
-        return str(fingerprint) if fingerprint else "not compared yet"
-    if fingerprint.get("compared"):
-        approximate = fingerprint.get("approximate") or fingerprint.get("loosely") or []  # the word of 0.1.0
-        text = f"{fingerprint['columns']} columns over {int(fingerprint['rows']):,} rows agree, hash {fingerprint['hash']}"
-        if approximate:
-            text += f"; compared approximately: {', '.join(map(str, approximate))}"
-        return text
-    return str(fingerprint.get("reason") or "not compared yet")
+def _fingerprint(found: object) -> str:
+    if isinstance(found, Mapping) and (found.get("compared") or found.get("reason")):
+        return describe_fingerprint(found)
+    return str(found) if found and isinstance(found, str) else "not compared yet"
 
 
 @dataclass(frozen=True, slots=True)

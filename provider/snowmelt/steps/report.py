@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from snowmelt.progress.verdict import describe_fingerprint
 from snowmelt.state import describe_difference
 
 #: Raised when a reader of an older report would misunderstand a newer one.
@@ -236,9 +237,7 @@ def _fingerprint(run: Mapping[str, Any], verification: Mapping[str, Any]) -> str
     found = verification.get("fingerprint")
     if found is None:
         return "not compared: the counts differ" if run["error"] and verification else "not compared yet"
-    if found.get("compared"):
-        return f"agree over {found['columns']:,} columns" if "columns" in found else "agree"
-    return f"not compared: {found.get('reason', 'no reason was recorded')}"
+    return ("" if found.get("compared") else "not compared: ") + describe_fingerprint(found)
 
 
 def _publish(result: Mapping[str, Any]) -> str:
