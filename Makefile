@@ -27,7 +27,7 @@ test: lint .venv/.dev sandbox/.venv/.ready  ## linters and the whole test suite,
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 test-long: .venv/.dev sandbox/.venv/.ready  ## new draws for the generated tests (5,000 files, 1,000 whole runs), and nightly runs over the real scheduler
-	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/core tests/load/test_load_round_trip.py tests/types/test_any_table.py $(PYTEST)
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -m "hypothesis and not alone" $(PYTEST)
 	$(BIN)/python -m pytest -m alone tests/dags $(PYTEST)
 
 test-faults: .venv/.dev sandbox/.venv/.ready  ## the whole fault suite: long, kills and breaks what it started (SNOWMELT_FAULT_SEED=…)
@@ -72,7 +72,8 @@ sandbox: sandbox/.venv/.ready  ## start the stand-ins in the background; writes 
 sandbox-down: sandbox/.venv/.ready  ## stop the stand-ins, and remove what deleted ones left in the temporary folder
 	@$(SANDBOX) down --state $(STATE)
 
-fill: sandbox  ## put the demo tables into the Snowflake stand-in (ROWS=200000)
+# The runtime is there for the command that comes next: `airflow dags test` over what was filled.
+fill: .venv/.runtime sandbox  ## put the demo tables into the Snowflake stand-in (ROWS=200000)
 	@$(SANDBOX) fill --state $(STATE) --rows $(ROWS)
 
 up: .venv/.runtime sandbox fill  ## Airflow with its web UI over the sandbox
@@ -103,8 +104,9 @@ clean: ## remove what the other targets made (not the sandbox's state: make sand
 
 .cache/bootstrap/bin/uv: requirements/bootstrap.txt
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: make PYTHON=/path/to/python3.11 …"; exit 1; }
-	$(PYTHON) -m venv .cache/bootstrap
-	.cache/bootstrap/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@echo "Preparing the installer in .cache/bootstrap: some seconds …"
+	@$(PYTHON) -m venv .cache/bootstrap
+	@.cache/bootstrap/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 
 .cache/browser/.ready: tests/ui/package.json tests/ui/package-lock.json
 	@command -v npm >/dev/null || { echo "Node.js with npm is needed for make test-ui: install your system's packages nodejs and npm"; exit 1; }
@@ -114,42 +116,48 @@ clean: ## remove what the other targets made (not the sandbox's state: make sand
 	@touch $@
 
 .venv/pyvenv.cfg: | $(UV)
-	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
 
 sandbox/.venv/pyvenv.cfg: | $(UV)
-	$(UV) venv --quiet --allow-existing --python $(PYTHON) sandbox/.venv
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) sandbox/.venv
 
 .venv/.runtime: requirements/bootstrap.txt requirements/airflow.txt pyproject.toml | .venv/pyvenv.cfg
-	$(INSTALL) --python $(BIN)/python -r requirements/bootstrap.txt -r requirements/airflow.txt
-	$(UV) pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
+	@echo "Installing Airflow and the provider into .venv: about a minute the first time …"
+	@$(INSTALL) --python $(BIN)/python -r requirements/bootstrap.txt -r requirements/airflow.txt
+	@$(UV) pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
 	@touch $@
 
 .venv/.dev: requirements/dev.txt .venv/.runtime
-	$(INSTALL) --python $(BIN)/python -r requirements/dev.txt
+	@echo "Installing the linters and pytest into .venv: some seconds …"
+	@$(INSTALL) --python $(BIN)/python -r requirements/dev.txt
 	@touch $@
 
 .venv-celery/pyvenv.cfg: | $(UV)
-	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-celery
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-celery
 
 .venv-celery/.ready: requirements/bootstrap.txt requirements/celery.txt pyproject.toml | .venv-celery/pyvenv.cfg
-	$(INSTALL) --python .venv-celery/bin/python -r requirements/bootstrap.txt -r requirements/celery.txt
-	$(UV) pip install --quiet --no-deps --no-build-isolation --python .venv-celery/bin/python --editable .
+	@echo "Installing Airflow with Celery into .venv-celery: about a minute the first time …"
+	@$(INSTALL) --python .venv-celery/bin/python -r requirements/bootstrap.txt -r requirements/celery.txt
+	@$(UV) pip install --quiet --no-deps --no-build-isolation --python .venv-celery/bin/python --editable .
 	@touch $@
 
 .venv-second-engine/pyvenv.cfg: | $(UV)
-	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-second-engine
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-second-engine
 
 .venv-second-engine/.ready: requirements/second_engine.txt | .venv-second-engine/pyvenv.cfg
-	$(INSTALL) --python .venv-second-engine/bin/python -r requirements/second_engine.txt
+	@echo "Installing the second engine into .venv-second-engine …"
+	@$(INSTALL) --python .venv-second-engine/bin/python -r requirements/second_engine.txt
 	@touch $@
 
 sandbox/.venv/.ready: requirements/sandbox.txt | sandbox/.venv/pyvenv.cfg
-	$(INSTALL) --python sandbox/.venv/bin/python -r requirements/sandbox.txt
+	@echo "Installing the stand-ins into sandbox/.venv: half a minute the first time …"
+	@$(INSTALL) --python sandbox/.venv/bin/python -r requirements/sandbox.txt
 	@touch $@
 
 .venv-bench/pyvenv.cfg: | $(UV)
-	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-bench
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-bench
 
 .venv-bench/.ready: requirements/bench.txt | .venv-bench/pyvenv.cfg
-	$(INSTALL) --python .venv-bench/bin/python -r requirements/bench.txt
+	@echo "Installing the peers of the benchmarks into .venv-bench: about a minute the first time …"
+	@$(INSTALL) --python .venv-bench/bin/python -r requirements/bench.txt
 	@touch $@

@@ -171,6 +171,7 @@ class Nights(RuleBasedStateMachine):
 
 
 @pytest.mark.slow
+@pytest.mark.hypothesis
 def test_published_means_that_the_whole_target_equals_the_source(run_world):
     Nights.world = run_world
     run_state_machine_as_test(
