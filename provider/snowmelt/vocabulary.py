@@ -170,6 +170,7 @@ class Outcome(Word):
     DIFFERS = "differs"  #: compared, or published as a policy allows, and the whole target is not the source
     UNLOADED = "unloaded"
     TESTED = "tested"
+    LOADED = "loaded"  #: the files of a manifest, by the load operator itself, straight into a table
     FAILED = "failed"
 
     @property

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from types import SimpleNamespace
 
-from snowmelt.airflow.records import build_failure_record, describe_failure, note_submitted
+from snowmelt.airflow.records import RunRecords, describe_failure, note_submitted
 
-TI = SimpleNamespace(dag_id="d", run_id="r", task_id="load", map_index=3, try_number=2)
+TI = SimpleNamespace(dag_id="d", run_id="r", task_id="load", map_index=3, try_number=2, max_tries=9)
+RECORDS = RunRecords("there_is_no_such_connection", lambda params: {})
 
 
 def test_what_is_kept():
@@ -26,9 +27,14 @@ def test_what_is_kept():
 
 
 def test_no_ledger_no_harm(caplog):
+    context = {"ti": TI, "exception": ValueError("why"), "task": SimpleNamespace(retries=6)}
+    dag_context = {"dag": SimpleNamespace(dag_id="d"), "run_id": "r", "reason": "timed_out"}
     with caplog.at_level(logging.WARNING):
-        build_failure_record("there_is_no_such_connection")({"ti": TI, "exception": ValueError("why")})
-    assert "could not be recorded in the ledger" in caplog.text
+        RECORDS.record_try(context)
+        RECORDS.record_failure(context)
+        RECORDS.reopen(context)
+        RECORDS.record_dag_failure(dag_context)
+    assert caplog.text.count("could not be recorded in the ledger") == 4
 
 
 def test_an_unload_goes_on_when_its_query_cannot_be_noted(caplog):

@@ -7,6 +7,8 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from snowmelt.airflow.sessions import postgres_session, s3_client, snowflake_session
@@ -18,6 +20,7 @@ from snowmelt.rights.iam import Partition, Principal, StagedPlace
 from snowmelt.setup.facts import SetupFacts, SetupScope, plan_scope
 
 if TYPE_CHECKING:
+    from snowmelt.doctor.runs import DagRunState
     from snowmelt.unload.statements import Location
 
 
@@ -295,12 +298,33 @@ def _assumptions(doctor: Doctor) -> list[Finding]:
         return findings + try_staging(session, client, location, doctor.path())
 
 
+def ask_dag_run(dag_id: str, run_id: str) -> DagRunState:
+    """What Airflow's API server says of a DAG run; only a task may ask."""
+    from airflow.sdk.exceptions import AirflowRuntimeError
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    from snowmelt.doctor.runs import DagRunState
+
+    ended = {"failed": DagRunState.FAILED, "success": DagRunState.SUCCEEDED}
+    try:
+        return ended.get(str(RuntimeTaskInstance.get_dagrun_state(dag_id, run_id)), DagRunState.ALIVE)
+    except AirflowRuntimeError as error:
+        status = (error.error.detail or {}).get("status_code")
+        return DagRunState.GONE if status == HTTPStatus.NOT_FOUND else DagRunState.UNKNOWN
+    except Exception:
+        log.exception("Airflow could not be asked for the run %s of %s", run_id, dag_id)
+        return DagRunState.UNKNOWN
+
+
 def _leftovers(doctor: Doctor) -> list[Finding]:
     from snowmelt.doctor import leftovers
+    from snowmelt.doctor.runs import check_runs
 
     def check(doctor: Doctor, conn_id: str) -> list[Finding]:
         with doctor.postgres(conn_id) as session:
-            return leftovers.check_postgres(session, conn_id, doctor.hours, remove=doctor.remove)
+            in_use = partial(leftovers.is_in_use, session)
+            runs = check_runs(session, conn_id, doctor.hours, ask=ask_dag_run, in_use=in_use)
+            return runs + leftovers.check_postgres(session, conn_id, doctor.hours, remove=doctor.remove)
 
     findings = _each(doctor, "postgres", check)
     client = doctor.s3()

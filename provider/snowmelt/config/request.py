@@ -202,6 +202,20 @@ def parse_request(
     return _build(values, config, configured, policies, connections)
 
 
+def name_copy(config: Config, table: TableConfig | None, parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Mode, source and target of a run, as far as its parameters say them: for a run that failed before it had a request."""
+    filled = fill_parameters(parameters, default_parameters(config, table))
+    good = read_model(RequestParameters, filled).good
+    parts = ("source_database", "source_schema", "source_table")
+    if set(parts) <= good.keys():
+        source = str(TableName(*(good[name] for name in parts)))
+    else:
+        source = ".".join(str(filled.get(name) or "?") for name in parts)
+    target = good.get("target_table") or fold_name(good.get("source_table") or "?")
+    schema = good.get("target_schema") or filled.get("target_schema") or "?"
+    return {"mode": str(good.get("mode", Mode.FULL)), "source": source, "target": f"{schema}.{target}"}
+
+
 def _warnings_of(config: Config, table: TableConfig | None) -> list[str]:
     return [text for text in config.warnings if table is not None and text.startswith(f"{table.path}.")]
 

@@ -168,6 +168,7 @@ CHECKS: dict[str, dict[str, str]] = {
         "Assumption": "does the account behave as the copy relies on: see docs/live-account.md",
     },
     "leftovers": {
+        "Runs": "has every run an outcome in the ledger whose process is gone; where not, it is recorded as failed",
         "Staging tables": "are tables of dead runs left in the target database",
         "Indexes": "does every index exist again that a publish dropped (defer_indexes)",
         "Sessions": "are transactions of Snowmelt idle or prepared in PostgreSQL",

@@ -155,7 +155,7 @@ def _check_staging(connection: Connection, conn_id: str, hours: int, *, remove: 
         sign = signs.get(table.mark.run_id)
         if not is_dead(sign, parse_made_at(table.mark.created_at), now, hours):
             continue
-        if connection.execute(READ_IN_USE, (table.schema, table.name)).fetchone() == (True,):
+        if is_in_use(connection, table.schema, table.name):
             continue
         finding = describe_staging(table, sign, hours)
         if remove:
@@ -168,6 +168,11 @@ def _check_staging(connection: Connection, conn_id: str, hours: int, *, remove: 
             finding = _removed(finding)
         findings.append(finding)
     return findings or [_none("Staging tables", conn_id, f"none of a dead run ({len(tables)} of live ones)")]
+
+
+def is_in_use(connection: Connection, schema: str, table: str) -> bool:
+    """Whether another session works on the table."""
+    return connection.execute(READ_IN_USE, (schema, table)).fetchone() == (True,)
 
 
 def _check_indexes(connection: Connection, conn_id: str, hours: int, *, remove: bool) -> list[Finding]:

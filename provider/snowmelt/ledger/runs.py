@@ -35,9 +35,17 @@ INSERT INTO snowmelt.run (run_id, dag_id, dag_run_id, mode, source, target, snap
                           request, fingerprint, plan, source_rows)
 VALUES (%(run_id)s, %(dag_id)s, %(dag_run_id)s, %(mode)s, %(source)s, %(target)s, %(snapshot)s, %(snapshot_note)s,
         %(request)s, %(fingerprint)s, %(plan)s, %(source_rows)s)
-ON CONFLICT (run_id) DO NOTHING
+ON CONFLICT (run_id) DO UPDATE
+SET (mode, source, target, snapshot, snapshot_note, request, fingerprint, plan, source_rows)
+  = (excluded.mode, excluded.source, excluded.target, excluded.snapshot, excluded.snapshot_note, excluded.request, excluded.fingerprint,
+     excluded.plan, excluded.source_rows),
+    (outcome, failed_step, error, target_check, finished_at) = (DEFAULT, NULL, NULL, NULL, NULL)
+WHERE run.plan IS NULL
 """
-READ_RUN = "SELECT request, fingerprint, plan, outcome FROM snowmelt.run WHERE run_id = %s"
+#: A run that failed before it was planned has a row, and no plan.
+READ_RUN = (
+    "SELECT request, fingerprint, plan, outcome FROM snowmelt.run WHERE run_id = %s AND plan IS NOT NULL"
+)
 READ_WATERMARK = "SELECT value FROM snowmelt.watermark WHERE (source, target, column_name) = (%s, %s, %s)"
 WRITE_WATERMARK = """
 INSERT INTO snowmelt.watermark (source, target, column_name, value, run_id)
@@ -70,7 +78,8 @@ WHERE run_id = %(run_id)s AND published_at IS NULL
 """
 #: Inside the publish transaction. No row: the run was published before.
 WRITE_PUBLISHED = """
-UPDATE snowmelt.run SET published_at = clock_timestamp(), publish_result = %(result)s, outcome = %(outcome)s, error = NULL
+UPDATE snowmelt.run SET published_at = clock_timestamp(), publish_result = %(result)s, outcome = %(outcome)s,
+    (error, failed_step, target_check) = (NULL, NULL, NULL)
 WHERE run_id = %(run_id)s AND published_at IS NULL
 """
 WRITE_RECONCILED = """
@@ -87,17 +96,24 @@ READ_PUBLISHED = "SELECT published_at, publish_result FROM snowmelt.run WHERE ru
 #: Holds the run's row, so that no publish comes in between.
 LOCK_OUTCOME = "SELECT published_at IS NOT NULL, outcome FROM snowmelt.run WHERE run_id = %s FOR UPDATE"
 WRITE_OUTCOME = """
-UPDATE snowmelt.run SET outcome = %(outcome)s, error = %(error)s, finished_at = clock_timestamp() WHERE run_id = %(run_id)s
+UPDATE snowmelt.run SET outcome = %(outcome)s, finished_at = clock_timestamp(), (error, failed_step, target_check) = (NULL, NULL, NULL)
+WHERE run_id = %(run_id)s
 """
 #: Another DAG run goes on with this run: its page shows the run from now on.
-WRITE_RESUMED = "UPDATE snowmelt.run SET dag_id = %s, dag_run_id = %s WHERE run_id = %s"
+WRITE_RESUMED = """
+UPDATE snowmelt.run SET (dag_id, dag_run_id) = (%s, %s),
+    (outcome, error, failed_step, target_check, finished_at) = (DEFAULT, NULL, NULL, NULL, NULL)
+WHERE run_id = %s
+"""
 WRITE_FAILURE = """
 INSERT INTO snowmelt.task_failure (dag_id, dag_run_id, task_id, map_index, try_number, label, error)
 VALUES (%(dag_id)s, %(dag_run_id)s, %(task_id)s, %(map_index)s, %(try_number)s, %(label)s, %(error)s)
 ON CONFLICT (dag_id, dag_run_id, task_id, map_index, try_number)
     DO UPDATE SET label = EXCLUDED.label, error = EXCLUDED.error, failed_at = EXCLUDED.failed_at
 """
-WRITE_FINISHED = "UPDATE snowmelt.run SET finished_at = clock_timestamp() WHERE run_id = %s"
+WRITE_FINISHED = """
+UPDATE snowmelt.run SET finished_at = clock_timestamp(), (error, failed_step) = (NULL, NULL) WHERE run_id = %s
+"""
 
 
 READ_REPORT = """
@@ -249,10 +265,10 @@ def write_watermark(cursor: Cursor, **watermark: str) -> None:
     cursor.execute(WRITE_WATERMARK, watermark)
 
 
-def write_outcome(connection: Connection, run_id: str, outcome: Outcome, error: str | None = None) -> None:
-    """End a run that publishes nothing (UNLOADED, TESTED), or that failed for good."""
+def write_outcome(connection: Connection, run_id: str, outcome: Outcome) -> None:
+    """End a run that publishes nothing: UNLOADED, TESTED, LOADED."""
     with connection.transaction():
-        connection.execute(WRITE_OUTCOME, {"run_id": run_id, "outcome": outcome, "error": error})
+        connection.execute(WRITE_OUTCOME, {"run_id": run_id, "outcome": outcome})
 
 
 def write_resumed(connection: Connection, run_id: str, dag_id: str, dag_run_id: str) -> None:

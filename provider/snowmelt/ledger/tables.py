@@ -157,4 +157,13 @@ ALTER TABLE snowmelt.target_state ADD COLUMN owner text NOT NULL DEFAULT '';
 ALTER TABLE snowmelt.target_state DROP CONSTRAINT target_state_pkey, ADD PRIMARY KEY (target, owner);
 COMMENT ON COLUMN snowmelt.target_state.owner IS 'The predicate for the rows that are the copy''s own; empty: all of the target';
 """,
+    """
+ALTER TABLE snowmelt.run
+    ALTER COLUMN request DROP NOT NULL, ALTER COLUMN fingerprint DROP NOT NULL,
+    ALTER COLUMN plan DROP NOT NULL, ALTER COLUMN source_rows DROP NOT NULL,
+    ADD COLUMN failed_step text, ADD COLUMN target_check text, ADD COLUMN audit jsonb;
+COMMENT ON COLUMN snowmelt.run.plan IS 'What the run does; NULL where it failed before it was planned';
+COMMENT ON COLUMN snowmelt.run.target_check IS 'What the target held when the run had failed, as it was found then';
+COMMENT ON COLUMN snowmelt.run.audit IS 'Who ran it, by which roles, warehouse, version and configuration';
+""",
 )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from snowmelt.airflow.links import MigrationLink, S3FolderLink, build_s3_url, store_link
+from snowmelt.airflow.records import recording_load
 from snowmelt.airflow.retrying import failing_fast
 from snowmelt.airflow.sessions import postgres_session, s3_client
 
@@ -77,9 +79,18 @@ class S3ToPostgresLoadOperator(BaseOperator):
             if files:
                 folder = f"{files[0].key.rpartition('/')[0]}/"
                 store_link(context, S3FolderLink(), build_s3_url(job.bucket, folder, client.meta.region_name))
-            results = load_files(postgres, client, files, job)
+            with self._recording(postgres, job.run_id):
+                results = load_files(postgres, client, files, job)
         self._postgres = None
         return summarise_loads(results)
+
+    def _recording(self, postgres: Any, run_id: str) -> AbstractContextManager[None]:
+        """A load of a manifest is a run by itself: its outcome is recorded here. A planned run goes on after its loads."""
+        return (
+            nullcontext()
+            if self.manifest is None
+            else recording_load(postgres, self.postgres_conn_id, run_id)
+        )
 
     def _read_job(self, postgres: Any, client: Any) -> tuple[LoadJob, tuple[StagedFile, ...]]:
         """What to load: the files of a manifest, or those of a batch of a planned run.
