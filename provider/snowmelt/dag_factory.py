@@ -201,8 +201,12 @@ def _add_tasks(config: Config, table: TableConfig | None, execution: Execution) 
         **run, **snowflake, **postgres, **goes_on,
     )  # fmt: skip
     publish = MigrationPublishOperator(
-        task_id="publish", execution=execution, outlets=[PUBLISHED], **run, **snowflake, **postgres, **goes_on
-    )
+        task_id="publish",
+        execution=execution,
+        expect_fresh_within=table.expect_fresh_within if table else None,
+        outlets=[PUBLISHED],
+        **run, **snowflake, **postgres, **goes_on,
+    )  # fmt: skip
     cleanup = MigrationCleanupOperator(
         task_id="cleanup",
         aws_cleanup_conn_id=connections.aws_cleanup,

@@ -102,6 +102,7 @@ def test_defaults():
         "target_table": "dimpayer",
         "enabled": True,
         "schedule": "0 2 * * *",
+        "expect_fresh_within": None,
         "mode": "full",
         "source_filter": None,
         "chunking_column": None,

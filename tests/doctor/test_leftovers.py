@@ -67,7 +67,7 @@ def test_staging_tables_of_dead_runs_are_named_and_stay(tables):
         ('"public"."snowmelt_ccc_t"', Status.WRONG),
     ]
     assert (
-        "staging table of run dead into public.t (running, last active 2026-01-01 00:00 UTC)"
+        "staging table of run dead into public.t (failed, last active 2026-01-01 00:00 UTC)"
         in findings[0].found
     )
     assert "(not in the ledger)" in findings[1].found

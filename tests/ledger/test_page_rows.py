@@ -10,9 +10,12 @@ import pytest
 from snowmelt.drivers.postgres import PAGE, open_session
 from snowmelt.ledger import files as ledger_files
 from snowmelt.ledger import runs as ledger
-from snowmelt.ledger.page_rows import read_dag_ids, read_failures, read_run_rows, read_tables
+from snowmelt.ledger.page_rows import read_failures, read_run_rows
+from snowmelt.ledger.table_rows import read_dag_ids, read_history, read_tables
+from snowmelt.progress.history import build_history
 from snowmelt.progress.plots import TaskState
 from snowmelt.progress.run_board import build_board
+from snowmelt.progress.table_status import Airflow, build_statuses
 from snowmelt.steps.load import build_load_job, load_files
 from snowmelt.steps.publish import make_staging
 from snowmelt.steps.register import register_files
@@ -69,10 +72,16 @@ def test_a_run_from_plan_to_publish(world, reader):
     assert all(piece.query_id for piece in board.unload.pieces)
     assert sum(worker.rows for worker in board.workers) == 200
 
-    (table,) = read_tables(reader, ["dag"])
-    assert (table.target, table.outcome, table.verdict) == ("public.paged", "published", "verified")
-    assert (table.rows_done, table.published_rows, table.fresh_by) == (200, 200, "snapshot")
-    assert table.fresh_until <= table.published_at
+    (table,) = build_statuses(read_tables(reader, ["dag"]), Airflow({}, {}, {}), board.now)
+    assert (table.standing, table.target, table.outcome) == ("good", "public.paged", "published")
+    assert (table.rows, table.rows_total, table.watermark) == (200, 200, None)
+    assert table.as_of <= table.published_at
+    assert table.compared.startswith("values of all rows that were copied; the whole target by its")
+    (run,) = build_history(read_history(reader, table.source, table.target, ["dag"], limit=5))
+    assert (run.rows, run.mode, run.word, run.changes) == (200, "full", "done", ())
+    assert run.bytes > 0
+    assert run.warehouse_seconds > 0
+    assert read_history(reader, table.source, table.target, ["another"], limit=5) == []
     assert read_tables(reader, ["another"]) == []
     assert read_tables(reader, []) == []
 
@@ -183,3 +192,14 @@ def test_the_session_of_a_page_cannot_write(world, reader):
     with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         reader.execute("DELETE FROM snowmelt.run")
     assert reader.execute("SHOW statement_timeout").fetchone() == ("4s",)
+
+
+def test_a_ledger_of_before_the_outcomes_is_still_read(world, reader):
+    world.plan(TABLE)
+    world.execute(
+        "ALTER TABLE snowmelt.run DROP COLUMN failed_step, DROP COLUMN target_check, DROP COLUMN audit"
+    )
+    (row,) = read_tables(reader, ["dag"])
+    assert (row["failed_step"], row["audit"], row["target"]) == (None, None, "public.paged")
+    (row,) = read_history(reader, row["source"], "public.paged", ["dag"], limit=5)
+    assert row["target_check"] is None

@@ -6,10 +6,11 @@ import json
 import os
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from tests.conftest import ROOT
+from tests.waiting import wait_until
 
 SERVER = Path(__file__).with_name("server.py")
 MARK = "@@@ "
@@ -46,6 +48,7 @@ class Site:
 
     base: str
     tokens: dict[str, str]
+    pid: int
 
     def get(self, path: str, user: str | None = "all", **query: str) -> Answer:
         return self._ask(f"{path}?{urllib.parse.urlencode(query)}" if query else path, user)
@@ -117,62 +120,76 @@ def fill(dsn):
                 "task_id": "plan",
                 "map_index": -1,
                 "label": None,
-                "error": "no such table",
+                "error": "no such table. See docs/troubleshooting.md#snowflake-grant",
             },
         )
 
 
-@pytest.fixture(scope="module")
-def site(sandbox):
-    """It takes the port of the sandbox's Airflow, and leaves it when its module is done."""
+@contextmanager
+def serve(sandbox, database: str, runs: list[dict[str, Any]]) -> Iterator[Site]:
+    """Airflow's API server over a ledger, with these DAG runs; on the port of the sandbox's Airflow.
+
+    :param runs: as `tests.web.server.write_run` takes them.
+    """
     environment = {
         **os.environ, **sandbox.env, "PYTHONWARNINGS": "ignore",
         "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "provider"))),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
         "AIRFLOW__CORE__AUTH_MANAGER": "tests.web.rights.SomeDags",
     }  # fmt: skip
-    ledger = sandbox.create_database("web_ledger")
-    fill(ledger)
     connection = json.loads(environment["AIRFLOW_CONN_POSTGRES_DEFAULT"])
-    environment["AIRFLOW_CONN_POSTGRES_DEFAULT"] = json.dumps(connection | {"schema": "web_ledger"})
-    environment["WEB_TEST_RUNS"] = json.dumps(
-        [
-            {
-                "dag_id": "migrate_table",
-                "run_id": RUN,
-                "tasks": [
-                    ["plan", -1, "success", None], ["unload", 0, "success", PLANNED_LABEL],
-                    ["load", 0, "failed", HOSTILE[:200]], ["load", 1, "success", "data_1"],
-                    ["load", 2, "failed", "data_2"],
-                ],
-            },
-            {"dag_id": "migrate_table", "run_id": UNPLANNED, "tasks": [["plan", -1, "failed", None]]},
-        ]
-    )  # fmt: skip
+    environment["AIRFLOW_CONN_POSTGRES_DEFAULT"] = json.dumps(connection | {"schema": database})
+    environment["WEB_TEST_RUNS"] = json.dumps(runs)
     migrated = subprocess.run(
         [sys.executable, "-m", "airflow", "db", "migrate"], env=environment, capture_output=True, text=True
     )
     assert migrated.returncode == 0, migrated.stdout + migrated.stderr
-    with psycopg.connect(sandbox.superuser_dsn("airflow"), autocommit=True) as metadata:
-        metadata.execute("DELETE FROM dag_run WHERE run_id = ANY(%s)", ([RUN, UNPLANNED],))
+
+    def forget() -> None:
+        with psycopg.connect(sandbox.superuser_dsn("airflow"), autocommit=True) as metadata:
+            metadata.execute("DELETE FROM dag_run WHERE run_id = ANY(%s)", ([run["run_id"] for run in runs],))
+
+    forget()
     server = subprocess.Popen(
         [sys.executable, str(SERVER)], env=environment, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )  # fmt: skip
-    line = next((line for line in server.stdout if line.startswith(MARK)), None)
-    assert line, "the API server ended before it was up; its errors are above"
-    site = Site(environment["AIRFLOW__API__BASE_URL"].rstrip("/"), json.loads(line.removeprefix(MARK)))
-    end = time.monotonic() + 120
-    while True:
-        try:
-            site.get("/api/v2/version", None)
-            break
-        except OSError:
-            assert time.monotonic() < end
-            time.sleep(0.2)
-    yield site
-    server.stdin.close()
-    server.wait(60)
-    server.stdout.close()
-    with psycopg.connect(sandbox.superuser_dsn("airflow"), autocommit=True) as metadata:
-        metadata.execute("DELETE FROM dag_run WHERE run_id = ANY(%s)", ([RUN, UNPLANNED],))
+    try:
+        line = next((line for line in server.stdout if line.startswith(MARK)), None)
+        assert line, "the API server ended before it was up; its errors are above"
+        tokens = json.loads(line.removeprefix(MARK))
+        site = Site(environment["AIRFLOW__API__BASE_URL"].rstrip("/"), tokens, server.pid)
+        wait_until(lambda: _answers(site), seconds=120)
+        yield site
+    finally:
+        server.stdin.close()
+        server.wait(60)
+        server.stdout.close()
+        forget()
+
+
+def _answers(site: Site) -> bool:
+    try:
+        site.get("/api/v2/version", None)
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def site(sandbox):
+    fill(sandbox.create_database("web_ledger"))
+    runs = [
+        {
+            "dag_id": "migrate_table",
+            "run_id": RUN,
+            "tasks": [
+                ["plan", -1, "success", None], ["unload", 0, "success", PLANNED_LABEL],
+                ["load", 0, "failed", HOSTILE[:200]], ["load", 1, "success", "data_1"],
+                ["load", 2, "failed", "data_2"],
+            ],
+        },
+        {"dag_id": "migrate_table", "run_id": UNPLANNED, "tasks": [["plan", -1, "failed", None]]},
+    ]  # fmt: skip
+    with serve(sandbox, "web_ledger", runs) as served:
+        yield served
     sandbox.drop_database("web_ledger")

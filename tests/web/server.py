@@ -36,7 +36,7 @@ def write_dags() -> None:
 
 
 def write_run(run: dict) -> None:
-    """A DAG run with task instances in given states: {dag_id, run_id, tasks: [[task_id, map_index, state, label]]}."""
+    """A DAG run with task instances in given states: {dag_id, run_id, state (running), tasks: [[task_id, map_index, state, label]]}."""
     from airflow._shared.timezones import timezone
     from airflow.models.dag_version import DagVersion
     from airflow.models.dagrun import DagRun
@@ -51,7 +51,7 @@ def write_run(run: dict) -> None:
         dag = SerializedDagModel.get_dag(run["dag_id"], session=session)
         session.add(
             DagRun(
-                dag_id=run["dag_id"], run_id=run["run_id"], run_type=DagRunType.MANUAL, state="running", run_after=now,
+                dag_id=run["dag_id"], run_id=run["run_id"], run_type=DagRunType.MANUAL, state=run.get("state", "running"), run_after=now,
                 triggered_by=DagRunTriggeredByType.TEST, start_date=now,
             )
         )  # fmt: skip

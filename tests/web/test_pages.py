@@ -7,12 +7,15 @@ from html.parser import HTMLParser
 
 import pytest
 
+from snowmelt.errors import Topic
 from tests.web.conftest import FORGOTTEN, HOSTILE, PLANNED_LABEL, RUN, UNPLANNED
 
 PAGE = "/snowmelt/run"
 ROUTES = [
     "/snowmelt/migrations",
     "/snowmelt/migrations.json",
+    "/snowmelt/table",
+    "/snowmelt/troubleshooting",
     PAGE,
     "/snowmelt/run.json",
     "/snowmelt/static/page.js",
@@ -50,7 +53,9 @@ def shown(site, path, user="all", **query) -> Page:
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_nobody_sees_anything_without_a_login(site, route):
-    answer = site.get(route, None, dag_id="migrate_table", run_id=RUN)
+    answer = site.get(
+        route, None, dag_id="migrate_table", run_id=RUN, source="A.B.FORGOTTEN", target="public.forgotten"
+    )
     assert answer.status == 401
     assert "script" not in answer.text
 
@@ -83,7 +88,8 @@ def test_two_dag_ids_do_not_borrow_each_others_rights(site):
 
 def test_the_list_hides_what_a_user_may_not_read(site):
     def tables(user):
-        return {table["target"] for table in site.get("/snowmelt/migrations.json", user).json["tables"]}
+        found = site.get("/snowmelt/migrations.json", user).json["tables"]
+        return {table["target"] for table in found if table["source"]}
 
     assert tables("all") == {f"public.{HOSTILE}", "public.forgotten", "public.gone"}
     assert tables("narrow") == {"public.forgotten"}
@@ -174,14 +180,38 @@ def test_a_run_that_airflow_has_forgotten_is_still_shown(site):
     ):
         page = shown(site, PAGE, dag_id=dag_id, run_id=FORGOTTEN)
         assert table in page.text
-    assert "1,234 in the table" in shown(site, "/snowmelt/migrations").text
-    assert "its DAG is gone" in shown(site, "/snowmelt/migrations").text
+    page = shown(site, "/snowmelt/migrations").text
+    assert "1,234" in page
+    assert "its DAG is gone" in page
 
 
 def test_a_run_without_a_plan_says_why(site):
     page = shown(site, PAGE, dag_id="migrate_table", run_id=UNPLANNED)
     assert "its plan was never stored" in page.text
     assert "no such table" in page.text
+
+
+def test_the_history_of_a_table_is_for_those_who_may_read_its_dag(site):
+    names = {"source": "A.B.FORGOTTEN", "target": "public.forgotten"}
+    page = shown(site, "/snowmelt/table", "narrow", **names)
+    assert "A.B.FORGOTTEN" in page.text
+    assert "1,234" in page.text
+    hidden = shown(site, "/snowmelt/table", "narrow", source="A.B.GONE", target="public.gone").text
+    assert "No run of this table that you may see" in hidden
+    hostile = shown(site, "/snowmelt/table", source=HOSTILE, target=f"public.{HOSTILE}")
+    assert " ".join(HOSTILE.split()) in hostile.text
+    assert not [tag for tag, _ in hostile.tags if tag in {"img", "iframe", "style"}]
+
+
+def test_an_error_leads_to_its_section(site):
+    page = shown(site, PAGE, dag_id="migrate_table", run_id=UNPLANNED)
+    assert "troubleshooting#snowflake-grant" in page.links()
+    sections = {
+        attributes.get("id")
+        for tag, attributes in shown(site, "/snowmelt/troubleshooting").tags
+        if tag.startswith("h")
+    }
+    assert set(Topic) <= sections
 
 
 def test_the_plugin_is_there_once(site):

@@ -1,7 +1,8 @@
-"""Schedules: cron expressions and Airflow's presets, in UTC."""
+"""Schedules: cron expressions and Airflow's presets, in UTC; and lengths of time."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import pairwise
@@ -49,6 +50,22 @@ def read_schedule(value: Any) -> str:
 
 
 Schedule = Annotated[str, Written(read_schedule, "cron, preset, null")]
+
+
+_UNIT_SECONDS = {"min": 60, "h": 3600, "d": 86400}
+
+
+def read_duration(value: Any) -> int:
+    """A length of time, `90 min`, `6 h` or `2 d`, in seconds."""
+    expected = "a length of time: a whole number of min, h or d, such as `6 h`"
+    match = re.fullmatch(r"\s*(\d{1,5})\s*(min|h|d)\s*", value) if isinstance(value, str) else None
+    if match is None or int(match[1]) == 0:
+        raise refuse(expected)
+    return int(match[1]) * _UNIT_SECONDS[match[2]]
+
+
+#: Seconds, written with a unit.
+Duration = Annotated[int, Written(read_duration, "length of time")]
 
 
 @cache  # each DAG file is parsed again and again, and most tables share a schedule

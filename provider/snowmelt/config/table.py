@@ -18,7 +18,7 @@ from snowmelt.config.fields import (
     TargetName,
     Text,
 )
-from snowmelt.config.schedules import DEFAULT_SCHEDULE, Schedule
+from snowmelt.config.schedules import DEFAULT_SCHEDULE, Duration, Schedule
 from snowmelt.config.sections import MAX_ROWS, Connections, Execution, FileSettings
 from snowmelt.config.settings import Flag, Section, Whole, Written, choice, make_model, setting
 from snowmelt.sql.names import TableName
@@ -410,6 +410,12 @@ class _TableOnly(Section):
         ColumnsConfig(), "The rules for its columns: see below.", unset="all columns"
     )
     schedule: Schedule | None = setting(None, "As in `sources[]`.", unset="the source's")
+    expect_fresh_within: Duration | None = setting(
+        None,
+        "How old the data of the target may become before the page Migrations and `airflow snowmelt status` call it late.",
+        details="Such as `90 min`, `26 h` or `3 d`. It counts from the instant that the last published run read.",
+        unset="only the schedule counts",
+    )
     connections: ConnectionOverrides = setting(  # type: ignore[valid-type]
         ConnectionOverrides(), "The keys of `connections` that differ.", unset="the file's"
     )
@@ -449,6 +455,8 @@ class TableConfig(FileSettings, CopySettings, Names):
     enabled: bool
     #: Cron or preset, in UTC; None: only when triggered.
     schedule: str | None
+    #: Seconds; None: only the schedule says what is late.
+    expect_fresh_within: int | None
     #: As requested; `choose_compression` decides.
     compression: Compression | None
     columns: ColumnsConfig

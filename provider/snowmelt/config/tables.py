@@ -27,13 +27,17 @@ _HASH_DIGITS = 8
 _OTHER = re.compile(r"[^A-Za-z0-9_.-]|(?<=\.)\.")
 
 
+#: Begins the id of every DAG that has one configured table.
+TABLE_DAG = "migrate__"
+
+
 def build_dag_id(source_name: str, target: str) -> str:
     """`migrate__<source_name>__<target>`, in the characters that Airflow takes.
 
     Every other character, and a dot that follows a dot, becomes `_`. When that changed anything, or the id is longer than 250, it ends in `_` and
     8 hexadecimal digits of the SHA-256 of both names, so that `Visit Id` and `Visit_Id` stay two DAGs.
     """
-    plain = f"migrate__{source_name}__{target}"
+    plain = f"{TABLE_DAG}{source_name}__{target}"
     dag_id = _OTHER.sub("_", plain)
     if dag_id == plain and len(plain) <= _MAX_CHARACTERS:
         return plain

@@ -143,7 +143,11 @@ def _check_target(cursor: psycopg.Cursor[dict[str, Any]], row: dict[str, Any]) -
     if identity is None:
         return "The target table does not exist: nothing was published."
     states = connection.execute(READ_FILLED, (row["target"],)).fetchall()
-    ours = [f"run {run_id}" + (f" (as of {as_of})" if as_of else "") for run_id, oid, as_of in states if oid == identity.oid]
+    ours = [
+        f"run {run_id}" + (f" (as of {as_of})" if as_of else "")
+        for run_id, oid, as_of in states
+        if oid == identity.oid
+    ]
     if ours:
         text = f"The target is unchanged: it holds what {' and '.join(ours)} published."
     elif states:

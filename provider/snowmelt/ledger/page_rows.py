@@ -5,49 +5,16 @@ A database without a ledger has nothing to show.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, LiteralString
 
 import psycopg
 from psycopg.rows import dict_row
 
 from snowmelt.drivers.postgres_errors import postgres_failures
+from snowmelt.ledger.table_rows import has_ledger
 from snowmelt.progress.board import RunRows
-from snowmelt.progress.table_status import TableStatus, build_status
 from snowmelt.vocabulary import Mode, Outcome
-
-LEDGER_EXISTS = "SELECT to_regclass('snowmelt.run') IS NOT NULL"
-READ_DAG_IDS = "SELECT DISTINCT dag_id FROM snowmelt.run WHERE dag_id IS NOT NULL"
-
-#: The last run of each table, and the last one that was published.
-READ_TABLES = """
-WITH last AS (
-    SELECT DISTINCT ON (target, source) run_id, dag_id, dag_run_id, mode, source, target, outcome, error, source_rows, staged_files,
-           staged_rows, staged_bytes, started_at, verified_at, published_at, finished_at, snapshot
-    FROM snowmelt.run WHERE dag_id = ANY(%(dag_ids)s) AND mode <> %(keys)s
-    ORDER BY target, source, started_at DESC
-), published AS (
-    SELECT DISTINCT ON (target, source) target, source, run_id, snapshot, published_at, verified_at, publish_result, source_rows, plan->>'watermark' AS watermark
-    FROM snowmelt.run WHERE dag_id = ANY(%(dag_ids)s) AND mode <> %(keys)s AND published_at IS NOT NULL
-    ORDER BY target, source, published_at DESC
-)
-SELECT last.*, p.run_id AS published_run_id, p.snapshot AS published_snapshot, p.published_at AS last_published_at,
-       p.verified_at AS published_verified_at, p.publish_result, p.source_rows AS published_source_rows,
-       coalesce(w.value, p.watermark) AS watermark, w.column_name AS watermark_column,
-       l.files AS loaded_files, l.rows AS loaded_rows, l.started AS load_started_at, l.ended AS load_ended_at
-FROM last
-LEFT JOIN published AS p USING (target, source)
-LEFT JOIN LATERAL (
-    SELECT column_name, value FROM snowmelt.watermark AS w
-    WHERE (w.source, w.target) = (last.source, last.target) ORDER BY w.moved_at DESC LIMIT 1
-) AS w ON true
-LEFT JOIN LATERAL (
-    SELECT count(*) AS files, coalesce(sum(f.rows - f.rejected), 0)::bigint AS rows,
-           min(f.loaded_at - make_interval(secs => coalesce(f.seconds, 0))) AS started, max(f.loaded_at) AS ended
-    FROM snowmelt.loaded_file AS f WHERE f.run_id = last.run_id
-) AS l ON true
-ORDER BY last.target, last.source
-"""
 
 READ_RUN = """
 SELECT run_id, dag_id, dag_run_id, mode, source, target, snapshot, snapshot_note, plan->>'source_policies' AS source_policies, source_rows, staged_files, staged_rows,
@@ -88,28 +55,10 @@ WHERE c.datid = (SELECT oid FROM pg_database WHERE datname = current_database())
 Connection = psycopg.Connection[Any]
 
 
-def read_dag_ids(connection: Connection) -> set[str]:
-    """The DAGs that have runs in this ledger."""
-    with postgres_failures("Reading the ledger"):
-        if not _has_ledger(connection):
-            return set()
-        return {row[0] for row in connection.execute(READ_DAG_IDS)}
-
-
-def read_tables(connection: Connection, dag_ids: Iterable[str]) -> list[TableStatus]:
-    """The tables that these DAGs copy, with their last runs."""
-    with postgres_failures("Reading the ledger"):
-        if not _has_ledger(connection):
-            return []
-        return [
-            build_status(row) for row in _rows(connection, READ_TABLES, dag_ids=list(dag_ids), keys=Mode.KEYS)
-        ]
-
-
 def read_run_rows(connection: Connection, dag_id: str, dag_run_id: str) -> RunRows | None:
     """All that the ledger holds of a DAG run; None when it does not know the run."""
     with postgres_failures("Reading the ledger"), connection.transaction():
-        if not _has_ledger(connection):
+        if not has_ledger(connection):
             return None
         names = {"dag_id": dag_id, "dag_run_id": dag_run_id}
         found = _rows(connection, READ_RUN, **names, keys=Mode.KEYS)
@@ -122,7 +71,9 @@ def read_run_rows(connection: Connection, dag_id: str, dag_run_id: str) -> RunRo
             chunks=_rows(connection, READ_CHUNKS, **ids),
             files=_rows(connection, READ_FILES, **ids),
             failures=_rows(connection, READ_FAILURES, **names),
-            copying=_rows(connection, READ_COPYING, schema=run["target_schema"], table=run["staging_table"]),
+            copying=_rows(connection, READ_COPYING, schema=run["target_schema"], table=run["staging_table"])
+            if run["staging_table"]
+            else (),
             submitted=_rows(connection, READ_SUBMITTED, **ids)
             if _is_there(connection, SUBMITTED_EXISTS)
             else (),
@@ -132,13 +83,9 @@ def read_run_rows(connection: Connection, dag_id: str, dag_run_id: str) -> RunRo
 def read_failures(connection: Connection, dag_id: str, dag_run_id: str) -> list[dict[str, Any]]:
     """Why tasks of a DAG run failed, the last first; also of a run that never got a plan."""
     with postgres_failures("Reading the ledger"):
-        if not _has_ledger(connection):
+        if not has_ledger(connection):
             return []
         return _rows(connection, READ_FAILURES, dag_id=dag_id, dag_run_id=dag_run_id)
-
-
-def _has_ledger(connection: Connection) -> bool:
-    return _is_there(connection, LEDGER_EXISTS)
 
 
 def _is_there(connection: Connection, question: LiteralString) -> bool:

@@ -73,10 +73,11 @@ class MigrationPublishOperator(PlannedRunOperator):
     With `snowmelt.airflow.records.PUBLISHED` among its outlets, the table's asset gets an event with the numbers of rows.
 
     :param execution: how patient to be with locks, and what an index build may use; None: the defaults.
+    :param expect_fresh_within: seconds after which the pages call the target's data late; the task does nothing by it.
     """
 
-    # The connection is among them so that the serialized DAG says where the ledger is: the pages read it there.
-    template_fields: Sequence[str] = ("run_id", "postgres_conn_id")
+    # The last two are among them so that the serialized DAG says where the ledger is and when data is late: the pages read it there.
+    template_fields: Sequence[str] = ("run_id", "postgres_conn_id", "expect_fresh_within")
     ui_color = "#d9ead3"
     operator_extra_links = (MigrationLink(),)
 
@@ -84,10 +85,12 @@ class MigrationPublishOperator(PlannedRunOperator):
         self,
         *,
         execution: Execution | None = None,
+        expect_fresh_within: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.execution = execution
+        self.expect_fresh_within = expect_fresh_within
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Build the indexes, then publish."""

@@ -187,7 +187,7 @@ def build_report(run: Mapping[str, Any], chunks: Sequence[Mapping[str, Any]]) ->
         source_policies=run["source_policies"],
         outcome=run["outcome"],
         error=run["error"],
-        snowflake_rows=int(run["source_rows"]),
+        snowflake_rows=None if run["source_rows"] is None else int(run["source_rows"]),
         file_rows=None if run["staged_rows"] is None else int(run["staged_rows"]),
         loaded_rows=None
         if run["load_ended_at"] is None

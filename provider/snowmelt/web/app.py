@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import GetUserDep, get_user
 from fastapi import Depends, FastAPI, HTTPException
@@ -13,9 +16,9 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 
 from snowmelt.progress.run_board import build_board
-from snowmelt.web.airflow_state import MAY_LIST, MAY_READ_RUN, read_rights, read_tasks
-from snowmelt.web.ledgers import read_overview, read_run
-from snowmelt.web.pages import render_empty_run, render_overview, render_run
+from snowmelt.web.airflow_state import MAY_LIST, MAY_READ_RUN, keep_readable, read_rights, read_tasks
+from snowmelt.web.ledgers import read_overview, read_run, read_table
+from snowmelt.web.pages import render_empty_run, render_help, render_overview, render_run, render_table
 
 STATIC = Path(__file__).parent / "static"
 _FILES = {
@@ -41,22 +44,50 @@ def build_application() -> FastAPI:
     )
     app.get("/migrations", dependencies=MAY_LIST)(show_tables)
     app.get("/migrations.json", dependencies=MAY_LIST)(list_tables)
+    app.get("/table", dependencies=MAY_LIST)(show_table)
+    app.get("/troubleshooting")(show_help)
     app.get("/run", dependencies=MAY_READ_RUN)(show_run)
     app.get("/run.json", dependencies=MAY_READ_RUN)(describe_run)
     app.get("/static/{name}")(send_file)
     return app
 
 
+#: Runs on the page of one table.
+_RUNS = 60
+
+
 def show_tables(session: SessionDep, user: GetUserDep) -> HTMLResponse:
     """The page of all tables."""
-    return _page(render_overview(read_overview(session, user)))
+    overview = read_overview(session, partial(keep_readable, user=user))
+    errors_of = _keep_errors([table.run_dag_id for table in overview.tables], user)
+    return _page(render_overview(overview, errors_of))
 
 
 def list_tables(session: SessionDep, user: GetUserDep) -> JSONResponse:
-    """The same as JSON; without error texts, which need a right of their own."""
-    overview = read_overview(session, user)
-    tables = [asdict(table) | {"error": None} for table in overview.tables]
-    return _json({"tables": tables, "never_run": overview.never_run, "unreadable": overview.unreadable})
+    """The same as JSON; error texts need a right of their own."""
+    overview = read_overview(session, partial(keep_readable, user=user))
+    errors_of = _keep_errors([table.run_dag_id for table in overview.tables], user)
+    tables = [
+        asdict(table) | ({} if table.run_dag_id in errors_of else {"error": None})
+        for table in overview.tables
+    ]
+    return _json({"tables": tables, "unreadable": overview.unreadable, "now": overview.now})
+
+
+def show_table(source: str, target: str, session: SessionDep, user: GetUserDep) -> HTMLResponse:
+    """The page of one table: its runs by DAGs that the user may read."""
+    found = read_table(session, source, target, partial(keep_readable, user=user), limit=_RUNS)
+    errors_of = _keep_errors({run["dag_id"] for run in found.runs}, user)
+    return _page(render_table(found, source, target, errors_of))
+
+
+def show_help() -> HTMLResponse:
+    """What to do when a task fails."""
+    return _page(render_help())
+
+
+def _keep_errors(dag_ids: Iterable[str], user: Any) -> set[str]:
+    return keep_readable(dag_ids, user, DagAccessEntity.TASK_LOGS)
 
 
 def show_run(dag_id: str, run_id: str, session: SessionDep, user: GetUserDep) -> HTMLResponse:

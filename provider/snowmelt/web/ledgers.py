@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from snowmelt.airflow.sessions import postgres_session
+from snowmelt.config.tables import TABLE_DAG
 from snowmelt.drivers.postgres import PAGE
-from snowmelt.ledger.page_rows import read_dag_ids, read_failures, read_run_rows, read_tables
+from snowmelt.ledger.page_rows import read_failures, read_run_rows
+from snowmelt.ledger.table_rows import read_dag_ids, read_history, read_tables
 from snowmelt.progress.board import RunRows
-from snowmelt.progress.table_status import TableStatus
+from snowmelt.progress.table_status import Airflow, TableStatus, build_statuses
 from snowmelt.web.airflow_state import (
     DEFAULT_CONNECTION,
-    DagState,
-    keep_readable,
     read_connections,
     read_dags,
+    read_latest_runs,
+    read_runs,
 )
 
 if TYPE_CHECKING:
@@ -30,36 +33,66 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """All tables that a user may see."""
+    """All tables that a user may see, the worst first."""
 
     tables: list[TableStatus]
-    dags: dict[str, DagState]
-    #: DAGs without a run in any ledger.
-    never_run: list[str]
     #: Connections whose ledger could not be read.
     unreadable: list[str]
+    #: When it was read.
+    now: datetime
 
 
-def read_overview(session: Session, user: Any) -> Overview:
-    """The tables of every ledger, without those of DAGs whose runs the user may not read."""
+#: The DAG ids of those given that somebody may read.
+Readable = Callable[[Iterable[str]], set[str]]
+
+
+def read_overview(session: Session, readable: Readable) -> Overview:
+    """The tables of every ledger, joined with what Airflow says; without those of DAGs whose runs may not be read."""
     all_dags = read_dags(session)
     connections = read_connections(session, all_dags)
-    readable = keep_readable(all_dags, user)
-    tables: list[TableStatus] = []
+    allowed = readable(all_dags)
+    rows: list[dict[str, Any]] = []
     unreadable: list[str] = []
     for conn_id in _distinct(connections.values()):
         try:
             with _ledger(conn_id) as ledger:
-                known = keep_readable(read_dag_ids(ledger), user)
-                tables += read_tables(ledger, known)
+                rows += read_tables(ledger, readable(read_dag_ids(ledger)))
         except Exception:
             log.exception("The ledger behind the connection %s cannot be read", conn_id)
-            if any(connections.get(dag_id) == conn_id for dag_id in readable):
+            if any(connections.get(dag_id) == conn_id for dag_id in allowed):
                 unreadable.append(conn_id)
-    dags = {dag_id: all_dags[dag_id] for dag_id in readable}
-    ran = {table.dag_id for table in tables}
-    never_run = sorted(dag_id for dag_id in readable - ran if dags[dag_id].next_run is not None)
-    return Overview(tables, dags, never_run, unreadable)
+    airflow = Airflow(
+        dags={dag_id: all_dags[dag_id] for dag_id in allowed},
+        latest=read_latest_runs(session, allowed),
+        runs=read_runs(session, {(row["dag_id"], row["dag_run_id"]) for row in rows}),
+        configured=frozenset(dag_id for dag_id in allowed if dag_id.startswith(TABLE_DAG)),
+    )
+    now = datetime.now(UTC)
+    return Overview(build_statuses(rows, airflow, now), unreadable, now)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTable:
+    """One table and its history."""
+
+    status: TableStatus | None
+    #: The latest first; rows of READ_HISTORY.
+    runs: list[dict[str, Any]]
+    now: datetime
+
+
+def read_table(session: Session, source: str, target: str, readable: Readable, *, limit: int) -> FoundTable:
+    """The runs of a table that may be read, from the ledger that has them."""
+    overview = read_overview(session, readable)
+    status = next((one for one in overview.tables if (one.source, one.target) == (source, target)), None)
+    runs: list[dict[str, Any]] = []
+    for conn_id in _distinct(read_connections(session, read_dags(session)).values()):
+        try:
+            with _ledger(conn_id) as ledger:
+                runs += read_history(ledger, source, target, readable(read_dag_ids(ledger)), limit=limit)
+        except Exception:
+            log.exception("The ledger behind the connection %s cannot be read", conn_id)
+    return FoundTable(status, runs, overview.now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -15,12 +15,14 @@ from markupsafe import Markup
 from snowmelt import __version__
 from snowmelt.progress import pace as shown
 from snowmelt.progress.board import Failure, Half, Piece, RunBoard
+from snowmelt.progress.history import MEASURES, build_history, plot_history
 from snowmelt.progress.plots import TaskState, build_steps, plot_gantt, plot_rate
-from snowmelt.progress.table_status import TableStatus
+from snowmelt.progress.table_status import Standing
 from snowmelt.state import describe_difference
 from snowmelt.vocabulary import Outcome
 from snowmelt.web.airflow_state import Rights
-from snowmelt.web.ledgers import FoundRun, Overview
+from snowmelt.web.ledgers import FoundRun, FoundTable, Overview
+from snowmelt.web.troubleshooting import link_sections, render_troubleshooting
 
 #: Beyond this many tiles there is one for each task instead of each file.
 MAX_TILES = 600
@@ -46,21 +48,50 @@ def _environment() -> Environment:
         "percent": shown.show_percent,
         "time": shown.show_time,
         "part": lambda text: quote(str(text), safe=""),
+        "see": link_sections,
     }
     environment.globals |= {"age": shown.show_age, "version": __version__, "tasks_of_failures": _tasks_of}
     return environment
 
 
-def render_overview(overview: Overview) -> str:
-    """The page of all tables."""
-    now = datetime.now(UTC)
+#: The style sheet's word for each standing.
+_WORDS = {
+    Standing.FAILING: "failed",
+    Standing.LATE: "retrying",
+    Standing.DIFFERS: "retrying",
+    Standing.RUNNING: "running",
+    Standing.GOOD: "done",
+    Standing.NEVER: "waiting",
+}
+
+
+def render_overview(overview: Overview, errors_of: Collection[str]) -> str:
+    """The page of all tables.
+
+    :param errors_of: the DAGs whose errors are shown.
+    """
+    standings = [table.standing for table in overview.tables]
     return _environment().get_template("migrations.html").render(
-        overview=overview, tables=sorted(overview.tables, key=_by_need), now=now
+        overview=overview, tables=overview.tables, now=overview.now, errors_of=errors_of, words=_WORDS,
+        counts=[(standing, standings.count(standing)) for standing in Standing if standing in standings],
     )  # fmt: skip
 
 
-def _by_need(table: TableStatus) -> tuple[bool, str, str]:
-    return (table.verdict != "differs", table.target, table.source)
+def render_table(found: FoundTable, source: str, target: str, errors_of: Collection[str]) -> str:
+    """The page of one table.
+
+    :param errors_of: as of `render_overview`.
+    """
+    runs = build_history(found.runs)
+    return _environment().get_template("table.html").render(
+        source=source, target=target, status=found.status, runs=runs, now=found.now, errors_of=errors_of, words=_WORDS,
+        plots=[(title, Markup(plot_history(runs, title))) for title in MEASURES],  # noqa: S704 - it escapes its text
+    )  # fmt: skip
+
+
+def render_help() -> str:
+    """The page on what to do when a task fails."""
+    return _environment().get_template("troubleshooting.html").render(text=render_troubleshooting())
 
 
 def render_run(board: RunBoard, dag_id: str, run_id: str, rights: Rights) -> str:
