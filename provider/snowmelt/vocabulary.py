@@ -31,13 +31,17 @@ class Mode(Word):
 
     FULL = "full"  #: everything, published at once
     INCREMENTAL = "incremental"  #: rows since the last published watermark, merged by the unique key
+    CHANGES = "changes"  #: what Snowflake's change tracking says has changed since the last published run
     COMPARE = "compare"  #: the whole target beside the whole source; nothing is written to the target
     UNLOAD = "unload"  #: files and manifest only
     LOAD = "load"  #: an earlier run's files
     TEST = "test"  #: some rows through every step into a table that is dropped
-    KEYS = (
-        "keys"  #: the keys of all rows, beside an incremental run that removes rows; never chosen by a user
-    )
+    KEYS = "keys"  #: keys of the source, beside a run that removes rows by them; never chosen by a user
+
+    @property
+    def continues(self) -> bool:
+        """Whether a run goes on from the state that the last published one left."""
+        return self in {Mode.INCREMENTAL, Mode.CHANGES}
 
 
 class PublishMethod(Word):
@@ -103,6 +107,15 @@ class Nanoseconds(Word):
     TRUNCATE = "truncate"
 
 
+class Deletes(Word):
+    """What a merge does with the target's rows that the source no longer has."""
+
+    AUTO = "auto"  #: decided by the mode; never in a plan
+    IGNORE = "ignore"  #: they stay
+    HARD = "hard"  #: they are deleted
+    SOFT = "soft"  #: they are marked in a column of the target
+
+
 class SchemaDrift(Word):
     """What happens to a source column that the existing target does not have."""
 
@@ -111,7 +124,7 @@ class SchemaDrift(Word):
 
 
 class OnChange(Word):
-    """What an incremental run does where the target is not as the last published run left it, or its configuration changed."""
+    """What a run that goes on from the last one does where the target is not as the last published run left it, or its configuration changed."""
 
     FAIL = "fail"  #: it stops before anything is unloaded
     FULL = "full"  #: it copies all rows, and deletes those that the source does not have

@@ -57,7 +57,7 @@ TABLE_FAULTS = [
     ({"enabled": "yes"}, 'enabled: found "yes"; expected true or false.'),
     (
         {"mode": "incremetal"},
-        'mode: found "incremetal"; expected one of full, incremental, compare, unload, load, test. Did you mean "incremental"?',
+        'mode: found "incremetal"; expected one of full, incremental, changes, compare, unload, load, test. Did you mean "incremental"?',
     ),
     (
         {"chunk_row": 5},
@@ -65,7 +65,7 @@ TABLE_FAULTS = [
             "chunk_row: found a key that is not known; expected one of source, target, mode, source_filter, uniqueness_columns, "
             "watermark_column, publish, row_limit, chunking_column, chunk_rows, load_method, narrow_numbers, file_format, compression, "
             "max_file_size_mb, cleanup_after_load, enabled, columns, schedule, expect_fresh_within, connections, execution, owned_rows, bad_rows, quarantine_limit, "
-            "nanoseconds, schema_drift, long_names, watermark_overlap, duplicates, inserts_only, reconcile_deletes, "
+            "nanoseconds, schema_drift, long_names, watermark_overlap, duplicates, inserts_only, deletes, deleted_column, "
             'max_delete_percent, defer_indexes, verify, whole_target, on_change, max_shrink_percent, text_watermark, filter_subqueries, snapshot, source_policies. Did you mean "chunk_rows"?'
         ),
     ),
@@ -188,7 +188,7 @@ TABLE_FAULTS = [
         {"watermark_column": "LAST_MODIFIED"},
         (
             "uniqueness_columns: found none; expected the columns of the unique key, since mode incremental merges by "
-            'it. Name them, or choose mode "full".'
+            'it. Name them, choose mode "full", or "publish": "append" for a table that only grows.'
         ),
     ),
     (
@@ -233,8 +233,8 @@ TABLE_FAULTS = [
     (
         {"mode": "unload", "publish": "append"},
         (
-            'publish: found "append" with mode "unload"; expected publish with mode full (or load) only. Leave publish out: '
-            "incremental merges by uniqueness_columns, compare, unload and test leave the target alone."
+            'publish: found "append" with mode "unload"; expected publish with mode full (or load), or append with mode incremental. '
+            "Leave publish out: incremental and changes merge by uniqueness_columns, compare, unload and test leave the target alone."
         ),
     ),
 ]

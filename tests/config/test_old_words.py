@@ -82,7 +82,15 @@ def test_a_run_logs_the_old_words_of_its_parameters(caplog):
 
 def test_the_form_offers_the_words_of_today_and_takes_the_old_ones():
     form = build_form(NEW, None)
-    assert form["mode"].schema["enum"] == ["full", "incremental", "compare", "unload", "load", "test"]
+    assert form["mode"].schema["enum"] == [
+        "full",
+        "incremental",
+        "changes",
+        "compare",
+        "unload",
+        "load",
+        "test",
+    ]
     assert form["publish"].schema["enum"] == ["swap", "replace", "append"]
     with DAG(
         "migrate_table", schedule=None, params={name: Param(**f.param()) for name, f in form.items()}

@@ -95,7 +95,8 @@ def test_the_source_alone_is_enough():
             "watermark_overlap": None,
             "duplicates": "last",
             "inserts_only": False,
-            "reconcile_deletes": False,
+            "deletes": "auto",
+            "deleted_column": None,
             "max_delete_percent": 10,
             "defer_indexes": False,
             "verify": "fingerprint",
@@ -235,13 +236,21 @@ def test_gzip_is_left_aside_where_the_database_fetches_the_files():
 
 @pytest.mark.parametrize(
     ("mode", "publish"),
-    [("full", "append"), ("load", "append"), ("incremental", None), ("unload", None), ("test", None)],
+    [
+        ("full", "append"),
+        ("load", "append"),
+        ("incremental", "append"),
+        ("changes", None),
+        ("unload", None),
+        ("test", None),
+    ],
 )
 def test_publish_is_kept_only_where_it_is_looked_at(mode, publish):
     needed = {
         "load": {"run_id": "r1"},
         "test": {"row_limit": 5},
-        "incremental": {"uniqueness_columns": ["ID"], "watermark_column": "T"},
+        "incremental": {"watermark_column": "T"},
+        "changes": {"uniqueness_columns": ["ID"]},
     }
     request = parse_request(SOURCE | {"mode": mode, "publish": "append"} | needed.get(mode, {}), CONFIG)
     assert request.publish == publish

@@ -69,7 +69,7 @@ def faults(parameters, config=CONFIG, table=None):
             {"mode": "incremental", "watermark_column": "T"},
             (
                 "uniqueness_columns: found none; expected the columns of the unique key, since mode incremental merges "
-                'by it. Name them, or choose mode "full".'
+                'by it. Name them, choose mode "full", or "publish": "append" for a table that only grows.'
             ),
         ),
         (

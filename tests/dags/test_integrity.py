@@ -114,7 +114,7 @@ def test_the_form_has_the_named_parameters(parsed):
         (
             "source_database source_schema source_table target_schema target_table mode source_filter chunking_column chunk_rows "
             "uniqueness_columns watermark_column publish row_limit file_format load_method max_file_size_mb cleanup_after_load "
-            "verify reconcile_deletes on_change max_shrink_percent narrow_numbers run_id"
+            "verify deletes on_change max_shrink_percent narrow_numbers run_id"
         ).split()
     )
 

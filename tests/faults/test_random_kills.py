@@ -87,7 +87,7 @@ def test_a_catch_up_under_kills(sabotaged, seed, deletes):
         "mode": "catch_up",
         "uniqueness_columns": ["ID"],
         "watermark_column": "AT",
-        "reconcile_deletes": deletes,
+        "deletes": "hard" if deletes else "ignore",
     }
     with sabotaged(source=Source(6000, "third", gone=10 if deletes else 0), old=None, **table) as run:
         kill_randomly(run, random.Random(f"{seed} catch-up {deletes}"), 40)

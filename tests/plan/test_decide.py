@@ -125,7 +125,7 @@ def test_the_request_of_an_unload_is_made_from_the_stored_plan_alone():
 
 
 def test_the_keys_of_a_run_are_unloaded_by_the_chunk_after_its_own():
-    asked = request(**INCREMENTAL, reconcile_deletes=True, source_filter="ID > 1")
+    asked = request(**INCREMENTAL, deletes="hard", source_filter="ID > 1")
     plan = decide.plan_migration(
         RUN, asked, facts(target=EXISTING, start=Start("2026-01-01 00:00:00.000000000"), scope_rows=99)
     )

@@ -24,7 +24,7 @@ ENTRY = {
 RUNS = [
     {"mode": "full", "publish": "swap"},
     {"mode": "full", "publish": "replace"},
-    {"mode": "incremental", "reconcile_deletes": True},
+    {"mode": "incremental", "deletes": "hard"},
     {"mode": "full", "file_format": "csv", "load_method": "copy"},
 ]
 IGNORED = "ignore_startup_parameters = options,extra_float_digits"

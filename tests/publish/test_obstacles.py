@@ -8,7 +8,7 @@ import pytest
 from snowmelt.errors import ConfigurationError
 from snowmelt.publish.obstacles import PublishIntent
 from snowmelt.publish.target import read_obstacles, refuse_obstacles
-from snowmelt.vocabulary import PublishMethod
+from snowmelt.vocabulary import Deletes, PublishMethod
 from tests.publish.target_world import quote
 
 SWAP, REPLACE, APPEND, MERGE = PublishMethod
@@ -164,7 +164,7 @@ def test_a_merge_that_deletes_never_cascades(world, owner):
     owner.execute(
         f"CREATE TABLE {world.name('o')} (id integer REFERENCES {world.name(TABLE)} ON DELETE SET NULL)"
     )
-    (found,) = obstacles(world, owner, MERGE, deletes=True)
+    (found,) = obstacles(world, owner, MERGE, deletes=Deletes.HARD)
     assert "references it and passes a DELETE on to that table: make it ON DELETE NO ACTION" in found
 
 

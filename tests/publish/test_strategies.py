@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from snowmelt.publish.strategies import STRATEGIES
-from snowmelt.vocabulary import PublishMethod
+from snowmelt.vocabulary import Deletes, PublishMethod
 
 
 def test_every_method_has_one_strategy():
@@ -16,12 +16,13 @@ def test_every_method_has_one_strategy():
 @pytest.mark.parametrize(
     ("method", "deletes", "rights", "owner"),
     [
-        (PublishMethod.SWAP, False, (), True),
-        (PublishMethod.REPLACE, False, ("SELECT", "INSERT", "DELETE"), False),
-        (PublishMethod.APPEND, False, ("SELECT", "INSERT"), False),
-        (PublishMethod.MERGE, False, ("SELECT", "INSERT", "UPDATE"), False),
-        (PublishMethod.MERGE, True, ("SELECT", "INSERT", "UPDATE", "DELETE"), False),
-        (PublishMethod.APPEND, True, ("SELECT", "INSERT"), False),
+        (PublishMethod.SWAP, Deletes.IGNORE, (), True),
+        (PublishMethod.REPLACE, Deletes.IGNORE, ("SELECT", "INSERT", "DELETE"), False),
+        (PublishMethod.APPEND, Deletes.IGNORE, ("SELECT", "INSERT"), False),
+        (PublishMethod.MERGE, Deletes.IGNORE, ("SELECT", "INSERT", "UPDATE"), False),
+        (PublishMethod.MERGE, Deletes.SOFT, ("SELECT", "INSERT", "UPDATE"), False),
+        (PublishMethod.MERGE, Deletes.HARD, ("SELECT", "INSERT", "UPDATE", "DELETE"), False),
+        (PublishMethod.APPEND, Deletes.HARD, ("SELECT", "INSERT"), False),
     ],
 )
 def test_rights_on_the_target(method, deletes, rights, owner):

@@ -6,10 +6,10 @@ import pytest
 
 from snowmelt.publish.strategies import STRATEGIES
 from snowmelt.rights.postgres import HeldRights, TargetRights, find_missing
-from snowmelt.vocabulary import PublishMethod
+from snowmelt.vocabulary import Deletes, PublishMethod
 
 ALL = ("SELECT", "INSERT", "UPDATE", "DELETE")
-MERGE = STRATEGIES[PublishMethod.MERGE].rights(deletes=True)
+MERGE = STRATEGIES[PublishMethod.MERGE].rights(deletes=Deletes.HARD)
 SWAP = STRATEGIES[PublishMethod.SWAP].rights()
 
 

@@ -116,7 +116,7 @@ def test_every_setting_is_pinned_against_a_hostile_one(hostile):
     [
         [{"mode": "full", "publish": "swap"}, {"mode": "full", "publish": "swap"}],
         [{"mode": "full", "publish": "replace"}, {"mode": "full", "publish": "replace"}],
-        [{"mode": "full"}, {"mode": "incremental", "reconcile_deletes": True}],
+        [{"mode": "full"}, {"mode": "incremental", "deletes": "hard"}],
         [{"mode": "full", "file_format": "csv", "load_method": "copy"}],
     ],
     ids=["swap", "replace", "incremental", "csv"],

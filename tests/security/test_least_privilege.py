@@ -88,7 +88,7 @@ def test_a_table_of_somebody_else_is_filled_in_place(least):
         world.plan(entry, mode="full", publish="swap")
     assert f'ALTER TABLE "public"."existing" OWNER TO "{role}"' in str(refused.value)
     assert world.query("SELECT count(*) FROM existing") == [(2,)]
-    world.run(entry | {"watermark_column": "ID", "reconcile_deletes": True})
+    world.run(entry | {"watermark_column": "ID", "deletes": "hard"})
     assert world.query("SELECT count(*) FROM existing") == [(2,)]
     world.execute("DELETE FROM public.existing")
     world.run(entry, mode="full", publish="append")

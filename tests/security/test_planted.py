@@ -27,7 +27,7 @@ RUNS = [
     {"mode": "full", "publish": "swap"},
     {"mode": "full", "publish": "swap"},
     {"mode": "full", "publish": "replace"},
-    {"mode": "incremental", "reconcile_deletes": True},
+    {"mode": "incremental", "deletes": "hard"},
     {"mode": "full", "publish": "swap", "file_format": "csv", "load_method": "copy"},
     {"mode": "full", "publish": "swap", "file_format": "csv", "load_method": "aws_s3"},
     {"mode": "test", "row_limit": 3},

@@ -292,7 +292,7 @@ def test_postgres_gives_each_publish_method_its_rights():
     assert "SUPERUSER" not in text
     assert "PASSWORD" not in text
     assert '"off"' not in text
-    deleting = setup([TABLES[2] | {"reconcile_deletes": True}])["postgres.sql"]
+    deleting = setup([TABLES[2] | {"deletes": "hard"}])["postgres.sql"]
     assert 'GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE "mart"."events" TO' in deleting
 
 

@@ -34,7 +34,7 @@ TABLES = {
         "source": "DELETED",
         "uniqueness_columns": ["ID"],
         "watermark_column": "AT",
-        "reconcile_deletes": True,
+        "deletes": "hard",
         "max_delete_percent": 100,
     },
     "OWNED": {"source": "OWNED"},

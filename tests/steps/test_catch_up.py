@@ -118,7 +118,7 @@ def test_rows_that_the_source_removed_are_removed(filled):
     filled.sql("DELETE FROM C WHERE ID < 5", "INSERT INTO C VALUES (100, '2026-01-02', 'new')")
     assert filled.run(TABLE)["deleted"] == 0
     assert len(rows(filled)) == 101
-    result = filled.run(TABLE | {"reconcile_deletes": True})
+    result = filled.run(TABLE | {"deletes": "hard"})
     assert (result["deleted"], result["inserted"]) == (5, 0)
     assert [number for number, _ in rows(filled)] == list(range(5, 101))
     assert filled.query("SELECT relname FROM pg_class WHERE relname LIKE 'snowmelt%' AND relkind = 'r'") == []
@@ -130,7 +130,7 @@ def test_rows_that_the_source_removed_are_removed(filled):
 
 
 def test_rows_outside_of_the_filter_are_gone_for_the_target(filled):
-    narrower = TABLE | {"reconcile_deletes": True, "source_filter": "ID <> 7"}
+    narrower = TABLE | {"deletes": "hard", "source_filter": "ID <> 7"}
     with pytest.raises(ConfigurationError, match="source_filter: none → ID <> 7"):
         filled.run(narrower)
     filled.run(narrower | {"on_change": "full"})
@@ -141,13 +141,13 @@ def test_too_many_removed_rows_stop_the_run_and_change_nothing(filled):
     filled.sql("DELETE FROM C WHERE ID < 11", "UPDATE C SET V = 'new', AT = '2026-01-02' WHERE ID = 50")
     expected = r"no longer has 11 of the 100 rows of public\.c \(11\.0 %\), and a run may remove 10 % at most"
     with pytest.raises(VerificationError, match=expected):
-        filled.run(TABLE, reconcile_deletes=True)
+        filled.run(TABLE, deletes="hard")
     assert (len(rows(filled)), rows(filled, "id = 50")) == (100, [(50, "old")])
-    assert filled.run(TABLE | {"max_delete_percent": 11}, reconcile_deletes=True)["deleted"] == 11
+    assert filled.run(TABLE | {"max_delete_percent": 11}, deletes="hard")["deleted"] == 11
 
 
 def test_a_lost_key_stops_the_run_before_anything_is_removed(filled):
-    plan = filled.plan(TABLE, reconcile_deletes=True)
+    plan = filled.plan(TABLE, deletes="hard")
     chunks = filled.unload(plan)
     assert plan.keys is not None
     lose = f'DELETE FROM public."{plan.keys.staging_table}" WHERE id = 3'
@@ -231,7 +231,7 @@ def test_a_watermark_never_goes_back(filled):
     filled.sql("INSERT INTO C VALUES (200, '2026-01-02', 'last')")
     filled.run(TABLE)
     filled.sql("DELETE FROM C WHERE ID = 200", "INSERT INTO C VALUES (201, '2026-01-01 23:30', 'earlier')")
-    filled.run(TABLE | {"reconcile_deletes": True})
+    filled.run(TABLE | {"deletes": "hard"})
     assert filled.query("SELECT value FROM snowmelt.watermark") == [("2026-01-02 00:00:00.000000000",)]
     assert rows(filled, "id >= 200") == [(201, "earlier")]
 
@@ -291,7 +291,7 @@ def test_rows_that_stay_behind_end_the_run_as_differing(filled):
     filled.sql("DELETE FROM C WHERE ID < 5")
     result = filled.run(TABLE)
     assert result["whole_target"]["extra"] == 5
-    assert "reconcile_deletes is false" in result["whole_target"]["reason"]
+    assert "deletes is ignore" in result["whole_target"]["reason"]
     assert filled.query("SELECT outcome FROM snowmelt.run ORDER BY started_at DESC LIMIT 1") == [("differs",)]
 
 

@@ -113,7 +113,7 @@ def test_a_refused_publish_builds_them_again_at_once(filled):
     before = filled.query(INDEXES)
     filled.sql("DELETE FROM T WHERE ID < 40")
     with pytest.raises(VerificationError, match="no longer has 40 of"):
-        filled.run(TABLE, reconcile_deletes=True)
+        filled.run(TABLE, deletes="hard")
     assert filled.query(INDEXES) == before
 
 

@@ -56,7 +56,7 @@ def test_deleted_rows_are_those_of_the_own_source(two):
     for name in ("NORTH", "SOUTH"):
         two.run(nightly(name))
     two.sql("DELETE FROM NORTH WHERE ID < 4")
-    two.run(nightly("NORTH", reconcile_deletes=True, max_delete_percent=50))
+    two.run(nightly("NORTH", deletes="hard", max_delete_percent=50))
     assert [row[:2] for row in two.query(ROWS)] == [("north", 6), ("south", 10)]
 
 

@@ -15,7 +15,7 @@ from snowmelt.plan.plan import Plan
 from snowmelt.sql.names import postgres_identifier
 from snowmelt.types.columns import Column
 from snowmelt.unload.chunks import Chunk
-from snowmelt.unload.statements import build_source, build_where
+from snowmelt.unload.statements import build_where
 
 #: Parallel workers that are asked for; PostgreSQL gives what max_parallel_workers leaves.
 WORKERS = 4
@@ -64,14 +64,14 @@ class Databases:
     @property
     def source(self) -> str:
         """What follows FROM in Snowflake."""
-        return build_source(self.plan.source.sql, self.plan.snapshot)
+        return self.plan.source_sql
 
     @property
     def target(self) -> str:
         """What follows FROM in PostgreSQL: the copy's own rows, in a target that it shares."""
         table = postgres_identifier(self.plan.target_schema, self.table)
-        own = self.plan.own if self.table == self.plan.target_table else None
-        return f"(SELECT * FROM {table} WHERE {own.sql()}) AS sm_own" if own else table
+        counted = self.plan.counted if self.table == self.plan.target_table else ""
+        return f"(SELECT * FROM {table} WHERE {counted}) AS sm_own" if counted else table
 
 
 def read_both(both: Databases, source_sql: str, target_sql: str) -> tuple[list[Any], list[Any]]:

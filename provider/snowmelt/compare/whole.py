@@ -86,9 +86,7 @@ def compare_whole(snowflake: Connection, postgres: psycopg.Connection[Any], plan
             raise ConfigurationError(
                 f"{plan.target} does not exist, so there is nothing to compare. Run mode full."
             )
-        contents = read_contents(
-            postgres, plan.target_schema, plan.target_table, plan.own.sql() if plan.own else ""
-        )
+        contents = read_contents(postgres, plan.target_schema, plan.target_table, plan.counted)
         chunks = _read_chunks(both)
         differences = tuple(difference for _, _, difference in chunks if difference is not None)
         rows, columns = _look_closer(both, differences)

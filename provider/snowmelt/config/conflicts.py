@@ -14,7 +14,15 @@ from snowmelt.config.faults import Fault, Place, show_value
 from snowmelt.config.sections import COMPRESSIONS
 from snowmelt.sql.names import POSTGRES_IDENTIFIER_BYTES, fits_postgres
 from snowmelt.sql.text import find_text_faults
-from snowmelt.vocabulary import Compression, FileFormat, LoadMethod, Mode, PublishMethod
+from snowmelt.vocabulary import (
+    Compression,
+    Deletes,
+    FileFormat,
+    LoadMethod,
+    Mode,
+    PublishMethod,
+    SnapshotRule,
+)
 
 Values = Mapping[str, Any]
 #: (the setting that is to be changed, found, expected, advice).
@@ -27,7 +35,7 @@ def find_conflicts(values: Values, place: Place = ()) -> list[Fault]:
     """Every rule that the values break.
 
     :param values: setting → value of those that are right; a value of None was not given. Beside a run's settings the rules
-        look at stage_name and aws_cleanup.
+        look at stage_name, aws_cleanup, deleted_column and inserts_only.
     :param place: where these settings are.
     """
     return _apply(_RULES, values, place)
@@ -55,13 +63,65 @@ def _settings_of(rule: Rule) -> tuple[str, ...]:
     return tuple(signature(rule).parameters)
 
 
-def _unique_key(mode: Mode, uniqueness_columns: tuple[str, ...]) -> Iterator[Conflict]:
-    if mode == Mode.INCREMENTAL and not uniqueness_columns:
+def _unique_key(
+    mode: Mode, uniqueness_columns: tuple[str, ...], publish: PublishMethod
+) -> Iterator[Conflict]:
+    if not mode.continues or uniqueness_columns:
+        return
+    if mode == Mode.INCREMENTAL and publish != PublishMethod.APPEND:
         yield (
             "uniqueness_columns",
             "none",
             "the columns of the unique key, since mode incremental merges by it",
+            'Name them, choose mode "full", or "publish": "append" for a table that only grows.',
+        )
+    if mode == Mode.CHANGES:
+        yield (
+            "uniqueness_columns",
+            "none",
+            "the columns of the unique key, since mode changes merges by it",
             'Name them, or choose mode "full".',
+        )
+
+
+def _deleted_column(deletes: Deletes, deleted_column: str | None) -> Iterator[Conflict]:
+    if deletes == Deletes.SOFT and not deleted_column:
+        yield (
+            "deleted_column",
+            "none",
+            "the column of the target that marks deleted rows, since deletes is soft",
+            'Name a boolean or a timestamp, or choose "hard".',
+        )
+
+
+def _append_deletes(mode: Mode, publish: PublishMethod, deletes: Deletes) -> Iterator[Conflict]:
+    appends = mode == Mode.INCREMENTAL and publish == PublishMethod.APPEND
+    if appends and deletes in {Deletes.HARD, Deletes.SOFT}:
+        yield (
+            "deletes",
+            show_value(deletes),
+            '"ignore" with mode incremental and publish append, which only adds rows',
+            'Choose "ignore", or leave publish out and name the unique key.',
+        )
+
+
+def _soft_inserts(inserts_only: bool, deletes: Deletes) -> Iterator[Conflict]:
+    if inserts_only and deletes == Deletes.SOFT:
+        yield (
+            "inserts_only",
+            "true, with deletes soft",
+            "false: a row that the source has again must lose its mark, which is an update",
+            'Leave it out, or choose deletes "hard" or "ignore".',
+        )
+
+
+def _snapshot(mode: Mode, snapshot: SnapshotRule) -> Iterator[Conflict]:
+    if mode == Mode.CHANGES and snapshot == SnapshotRule.OFF:
+        yield (
+            "snapshot",
+            '"off" with mode "changes"',
+            "auto or required: changes are read between two snapshots",
+            'Leave it out, or choose mode "full".',
         )
 
 
@@ -148,12 +208,13 @@ def _cleanup(cleanup_after_load: bool, stage_name: str | None, aws_cleanup: str 
 
 
 def _publish(mode: Mode, publish: str, publish_given: bool) -> Iterator[Conflict]:
-    if publish_given and mode not in {Mode.FULL, Mode.LOAD}:
+    appends = mode == Mode.INCREMENTAL and publish == PublishMethod.APPEND
+    if publish_given and not appends and mode not in {Mode.FULL, Mode.LOAD}:
         yield (
             "publish",
             f"{show_value(publish)} with mode {show_value(mode)}",
-            "publish with mode full (or load) only",
-            "Leave publish out: incremental merges by uniqueness_columns, compare, unload and test leave the target alone.",
+            "publish with mode full (or load), or append with mode incremental",
+            "Leave publish out: incremental and changes merge by uniqueness_columns, compare, unload and test leave the target alone.",
         )
 
 
@@ -214,6 +275,9 @@ def _long_name(target_table: str) -> Iterator[Conflict]:
 _RULES: tuple[Rule, ...] = (
     _unique_key,
     _watermark,
+    _deleted_column,
+    _append_deletes,
+    _soft_inserts,
     _aws_s3_format,
     _compression,
     _aws_s3_compression,
@@ -224,4 +288,4 @@ _RULES: tuple[Rule, ...] = (
     _owned_swap,
 )
 #: Those that hold for the file alone.
-_FILE_RULES: tuple[Rule, ...] = (_publish, _scheduled_load, _subqueries, _long_name)
+_FILE_RULES: tuple[Rule, ...] = (_publish, _scheduled_load, _subqueries, _long_name, _snapshot)

@@ -74,7 +74,8 @@ def read_model(
         for known in known_faults
         if len(known) > len(place) and known[: len(place)] == place
     }
-    warnings = _find_old_words(model, raw, place)
+    raw, old_settings = replace_old_settings(model, raw, place)
+    warnings = (*old_settings, *_find_old_words(model, raw, place))
     try:
         value = model.model_validate(raw, context=WRITTEN)
     except ValidationError as error:
@@ -90,6 +91,26 @@ def read_model(
             faults.append(_fault(model, detail, spot, raw, show_found))
     wrong = broken | {str(detail["loc"][0]) for detail in details if detail["loc"]}
     return Reading(None, tuple(faults), _read_good(model, raw, wrong), warnings)
+
+
+def replace_old_settings(
+    model: type[Section], raw: Mapping[str, Any], place: Place = ()
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The values with today's settings in place of those of an earlier version, and a warning for each of these.
+
+    A value that the old setting did not have stays under its name, and is reported as a key that is not known.
+    """
+    values, warnings = dict(raw), []
+    for name, field in model.model_fields.items():
+        old = setting_of(field).formerly
+        text = "" if old is None else str(values.get(old.name)).strip().lower()
+        if old is None or text not in old.values:
+            continue
+        del values[old.name]
+        values.setdefault(name, old.values[text])
+        today = f'Write "{name}": "{old.values[text]}".'
+        warnings.append(f"{show_place((*place, old.name))}: an old setting, which still works. {today}")
+    return values, tuple(warnings)
 
 
 def _find_old_words(model: type[Section], raw: Mapping[str, Any], place: Place) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from snowmelt.config.conflicts import find_conflicts
 from snowmelt.config.faults import Fault, show_value
 from snowmelt.config.file import Config
 from snowmelt.config.form import POLICIES, EarlierRun, RequestParameters, default_parameters, fill_parameters
-from snowmelt.config.reading import read_model
+from snowmelt.config.reading import read_model, replace_old_settings
 from snowmelt.config.sections import (
     BYTES_PER_MB,
     Connections,
@@ -39,7 +39,7 @@ from snowmelt.sql.names import (
 )
 from snowmelt.sql.owned_rows import own_by_tag
 from snowmelt.types.columns import ColumnRules
-from snowmelt.vocabulary import Compression, LongNames, Mode, PublishMethod
+from snowmelt.vocabulary import Compression, Deletes, LongNames, Mode, PublishMethod
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class MigrationRequest(EarlierRun, FileSettings, CopySettings, Names):
     Columns are as they were typed; `match_columns` says which they are.
     """
 
-    #: None: the mode does not publish by it (incremental merges; unload and test leave the target alone).
+    #: None: the mode does not publish by it (incremental and changes merge; unload and test leave the target alone).
     publish: PublishMethod | None  # type: ignore[assignment]  # wider than what a person may choose
     compression: Compression
     columns: ColumnRules
@@ -89,14 +89,30 @@ class MigrationRequest(EarlierRun, FileSettings, CopySettings, Names):
         """The upper bound of a file, in bytes."""
         return self.max_file_size_mb * BYTES_PER_MB
 
+    @property
+    def merges(self) -> bool:
+        """Whether rows are merged into the target by the unique key."""
+        return Mode(self.mode).continues and self.publish is None
+
+    @property
+    def appends(self) -> bool:
+        """Whether the rows beyond the last watermark are added, of a table that only grows."""
+        return Mode(self.mode) is Mode.INCREMENTAL and not self.merges
+
+    @property
+    def deletes(self) -> Deletes:
+        """What a merge does with rows of the target that the source no longer has."""
+        return self.policies.deletes_in(Mode(self.mode))
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, as they are in the ledger."""
         return self.model_dump(mode="json")
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> MigrationRequest:
-        """The request that `to_json` wrote."""
-        return cls.model_validate(dict(values))
+        """The request that `to_json` wrote, in this version or an earlier one."""
+        policies, _ = replace_old_settings(Policies, values["policies"])
+        return cls.model_validate({**values, "policies": policies})
 
     def fingerprint(self) -> str:
         """SHA-256, in hexadecimal digits, of all that defines the result; stable over processes and versions of Python."""
@@ -174,9 +190,10 @@ def parse_request(
     :param table: the table of the DAG; None for `migrate_table`.
     :raises ConfigurationError: with all faults at once.
     """
-    filled = fill_parameters(parameters, default_parameters(config, table))
+    given, old = replace_old_settings(RequestParameters, parameters)
+    filled = fill_parameters(given, default_parameters(config, table))
     reading = read_model(RequestParameters, filled)
-    for warning in (*_warnings_of(config, table), *reading.warnings):
+    for warning in (*_warnings_of(config, table), *old, *reading.warnings):
         log.warning("%s", warning)
     values = dict(reading.good)
     faults = list(reading.faults)
@@ -193,6 +210,8 @@ def parse_request(
         "aws_cleanup": connections.aws_cleanup,
         "owned_rows": policies.owned_rows,
         "columns": configured.columns if configured else ColumnsConfig(),
+        "deleted_column": policies.deleted_column,
+        "inserts_only": policies.inserts_only,
     }
     faults.extend(find_conflicts(values | around))
     faults.extend(_find_filter_faults(values.get("source_filter"), policies))
@@ -321,7 +340,8 @@ def _build(
     source = TableName(values["source_database"], values["source_schema"], values["source_table"])
     staging = config.s3_staging
     requested = configured.compression if configured else staging.compression
-    publishes = values["mode"] in {Mode.FULL, Mode.LOAD}
+    appends = values["mode"] == Mode.INCREMENTAL and values["publish"] == PublishMethod.APPEND
+    publishes = values["mode"] in {Mode.FULL, Mode.LOAD} or appends
     decided = {
         "publish": values["publish"] if publishes else None,
         "row_limit": values["row_limit"] or None,

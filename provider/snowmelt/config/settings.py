@@ -48,6 +48,15 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Formerly:
+    """A setting of an earlier version, which is still accepted in place of the one of today."""
+
+    name: str
+    #: Each of its values, as a text → the value of today's setting.
+    values: Mapping[str, str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """What is said about a setting, beside its type, bounds and default. Pydantic keeps it as the field's `json_schema_extra`."""
@@ -58,6 +67,7 @@ class Setting:
     #: Section of the trigger form and label there; empty: the form does not ask for it.
     section: str = ""
     title: str = ""
+    formerly: Formerly | None = None
 
     def __call__(self, schema: dict[str, Any]) -> None:
         """Add what Airflow's form shows to the setting's JSON schema."""
@@ -71,7 +81,13 @@ class Setting:
 
 
 def setting(
-    default: Any, text: str, *, details: str = "", unset: str = "none", form: tuple[str, str] = ("", "")
+    default: Any,
+    text: str,
+    *,
+    details: str = "",
+    unset: str = "none",
+    form: tuple[str, str] = ("", ""),
+    formerly: Formerly | None = None,
 ) -> Any:
     """Declare a setting, as the value of a model's field: its default, and what is said about it.
 
@@ -81,9 +97,10 @@ def setting(
     :param details: what the docs say besides.
     :param unset: what the docs show as the default where it is None or empty.
     :param form: section of the trigger form and label there; without them the form does not ask for it.
+    :param formerly: the setting of an earlier version that it replaces.
     """
     section, title = form
-    said = Setting(help=text, details=details, unset=unset, section=section, title=title)
+    said = Setting(help=text, details=details, unset=unset, section=section, title=title, formerly=formerly)
     return Field(default, json_schema_extra=said)
 
 

@@ -20,12 +20,13 @@ from snowmelt.config.fields import (
 )
 from snowmelt.config.schedules import DEFAULT_SCHEDULE, Duration, Schedule
 from snowmelt.config.sections import MAX_ROWS, Connections, Execution, FileSettings
-from snowmelt.config.settings import Flag, Section, Whole, Written, choice, make_model, setting
+from snowmelt.config.settings import Flag, Formerly, Section, Whole, Written, choice, make_model, setting
 from snowmelt.sql.names import TableName
 from snowmelt.sql.owned_rows import own_by_tag
 from snowmelt.vocabulary import (
     BadRows,
     Compression,
+    Deletes,
     Duplicates,
     LoadMethod,
     LongNames,
@@ -90,6 +91,7 @@ class CopySettings(Section):
             {
                 Mode.FULL: "everything, published at once",
                 Mode.INCREMENTAL: "rows beyond the last published watermark, merged by the unique key",
+                Mode.CHANGES: "inserts, updates and deletes since the last run, by Snowflake's change tracking",
                 Mode.COMPARE: "the whole table in both databases; nothing is written",
                 Mode.UNLOAD: "files only",
                 Mode.LOAD: "the files of an earlier run",
@@ -114,7 +116,7 @@ class CopySettings(Section):
     )
     uniqueness_columns: Columns = setting(
         (),
-        "The columns of the unique key, one on each line in the form. Needed for **incremental**, which merges by it.",
+        "The columns of the unique key, one on each line in the form. Needed for **incremental** and **changes**, which merge by it.",
         form=("How", "Unique key"),
     )
     watermark_column: Column | None = setting(
@@ -134,10 +136,10 @@ class CopySettings(Section):
         ),
     ] = setting(
         PublishMethod.SWAP,
-        "How modes **full** and **load** publish.",
+        "How modes **full** and **load** publish. With **append**, mode **incremental** adds rows and needs no unique key.",
         details="`replace` is DELETE and INSERT in one transaction, for tables that views, triggers or publications hold in place: no "
-        "reader waits, and until vacuum has cleared the old rows the table takes twice its room. In the file, not to be given "
-        "with another mode. `truncate` is the old word for `replace`.",
+        "reader waits, and until vacuum has cleared the old rows the table takes twice its room. In the file, mode `incremental` takes "
+        "`append` alone, and the modes that have no publish of their own take none. `truncate` is the old word for `replace`.",
         form=("How", "Publish method"),
     )
     row_limit: Annotated[int, Whole(0, MAX_ROWS)] | None = setting(
@@ -223,12 +225,29 @@ class Policies(Section):
     inserts_only: Flag = setting(
         False, "Mode **incremental**: rows whose key the target has are left as they are."
     )
-    reconcile_deletes: Flag = setting(
-        False,
-        "Mode **incremental**: the keys of all rows are unloaded too, and rows of the target whose key is not among them are "
-        "deleted. A run that would delete more than the table's `max_delete_percent` stops.",
-        details="See docs/nightly.md.",
-        form=("How", "Delete rows missing from the source"),
+    deletes: Annotated[
+        Deletes,
+        choice(
+            {
+                Deletes.AUTO: "deleted in mode changes, else they stay",
+                Deletes.IGNORE: "they stay",
+                Deletes.HARD: "they are deleted",
+                Deletes.SOFT: "they are marked in the configured `deleted_column`",
+            }
+        ),
+    ] = setting(
+        Deletes.AUTO,
+        "Modes **incremental** and **changes**: what happens to rows of the target that the source no longer has. A run that would delete or "
+        "mark more than the table's `max_delete_percent` stops.",
+        details="In mode `incremental` the keys of all rows are unloaded for it. See docs/nightly.md.",
+        form=("How", "Rows missing from the source"),
+        formerly=Formerly("reconcile_deletes", {"true": "hard", "false": "auto"}),
+    )
+    deleted_column: TargetName | None = setting(
+        None,
+        "The column of the target that marks a row which the source no longer has, for deletes **soft**: a boolean, or a timestamp that gets "
+        "the time of the publish.",
+        details="A target that a run creates gets it as `timestamptz`. No source column fills it.",
     )
     max_delete_percent: Annotated[int, Whole(0, 100)] = setting(
         10, "A run that would delete more than this share of the target, in percent, is refused."
@@ -263,7 +282,7 @@ class Policies(Section):
         ),
     ] = setting(
         WholeTargetRule.KEYS,
-        "Mode **incremental** without `reconcile_deletes`: what each publish compares of the whole target with the whole source.",
+        "Mode **incremental** with deletes **ignore**: what each publish compares of the whole target with the whole source.",
         details="Beyond `fingerprint_rows`, and with `verify` `counts`, numbers of rows alone. By them, rows that the source deleted "
         "hide as many late ones. See docs/nightly.md.",
     )
@@ -277,7 +296,7 @@ class Policies(Section):
         ),
     ] = setting(
         OnChange.FAIL,
-        "Mode **incremental**: what happens where the target is not as the last published run left it, or where source, filter, columns, "
+        "Modes **incremental** and **changes**: what happens where the target is not as the last published run left it, or where source, filter, columns, "
         "masks or key are no longer the same.",
         details="A column that `schema_drift` adds is filled in all rows either way. See docs/nightly.md.",
         form=("How", "On change"),
@@ -328,6 +347,12 @@ class Policies(Section):
         details="Snowflake lists all policies on a table to the role that owns it. A policy may let the connection's role through: the listing "
         "does not say so. See docs/verification.md.",
     )
+
+    def deletes_in(self, mode: Mode) -> Deletes:
+        """What a merge of a mode does with rows of the target that the source no longer has."""
+        if self.deletes is not Deletes.AUTO:
+            return Deletes(self.deletes)
+        return Deletes.HARD if mode is Mode.CHANGES else Deletes.IGNORE
 
 
 class Mask(Section):

@@ -32,7 +32,7 @@ class S3ToPostgresLoadOperator(BaseOperator):
     :param run_id: a planned run's id in the ledger; the batch's files go into its staging table. (templated)
     :param batch: which files of the run; used with `run_id`.
     :param label: what the mapped task is called.
-    :param keys: whether the batch is one of the run's keys (reconcile_deletes), which go into a staging table of their own.
+    :param keys: whether the batch is one of the run's keys (deletes), which go into a staging table of their own.
     :param manifest: instead of a run: what S3ManifestSensor returned, or the s3:// address of a manifest.json. (templated)
     :param table: with `manifest`: the existing table to load into, `public.dimpayer`, taken to the letter. (templated)
     :param load_method: with `manifest`: auto, copy or aws_s3.

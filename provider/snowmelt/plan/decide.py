@@ -14,7 +14,9 @@ from typing import Any
 from snowmelt.config.request import MigrationRequest
 from snowmelt.errors import ConfigurationError, SchemaError, SourceError, StagingError
 from snowmelt.load.target import choose_load_method
+from snowmelt.plan.append import report_waiting
 from snowmelt.plan.comparison import Comparison
+from snowmelt.plan.deletes import plan_mark, with_keys, with_mark
 from snowmelt.plan.facts import (
     Facts,
     RunIdentity,
@@ -28,10 +30,11 @@ from snowmelt.plan.facts import (
     Window,
     refuse_nanoseconds,
 )
-from snowmelt.plan.plan import KEYS_SUFFIX, Plan, plan_keys
+from snowmelt.plan.plan import Plan
 from snowmelt.plan.watermark import (
     advance,
     build_highest,
+    build_interval,
     build_scope,
     build_since,
     build_window,
@@ -56,10 +59,11 @@ from snowmelt.unload.chunks import (
     whole_table,
 )
 from snowmelt.unload.manifest import Manifest
-from snowmelt.unload.statements import build_source, build_where
+from snowmelt.unload.statements import INSERTED, build_source, build_where
 from snowmelt.vocabulary import (
     BadRows,
     Compression,
+    Deletes,
     Duplicates,
     FileFormat,
     LoadMethod,
@@ -73,7 +77,7 @@ from snowmelt.vocabulary import (
 )
 
 #: Modes whose runs record what the target is a copy of.
-_LEAVE_STATE = frozenset({Mode.FULL, Mode.INCREMENTAL, Mode.COMPARE})
+_LEAVE_STATE = frozenset({Mode.FULL, Mode.INCREMENTAL, Mode.CHANGES, Mode.COMPARE})
 #: Modes that read all rows of the source.
 _COPY_ALL = frozenset({Mode.FULL, Mode.COMPARE})
 #: Rows aimed at in a chunk that is compared: the fewer, the fewer are listed where it differs. Large tables have larger ones.
@@ -92,7 +96,7 @@ def plan_table_columns(
         return plan_columns(
             tables.source_columns,
             tables.target.columns,
-            rules or request.columns,
+            with_mark(request, rules or request.columns),
             FileFormat(request.file_format),
             long_names=request.policies.long_names,
             schema_drift=request.policies.schema_drift,
@@ -113,7 +117,7 @@ def ask_statistics(
     """
     name, mode = request.watermark_column, Mode(request.mode)
     since, highest = "", None
-    if name is not None and mode in _LEAVE_STATE:
+    if name is not None and mode in _LEAVE_STATE and mode is not Mode.CHANGES:
         type_ = tables.type_of(name)
         check_ordered(type_, name, "watermark_column")
         if mode is Mode.INCREMENTAL:
@@ -121,8 +125,12 @@ def ask_statistics(
         highest = build_highest(name, type_)
         if mode is Mode.INCREMENTAL and window is not None:  # the watermark stays where it is
             since, highest = build_window(name, type_, *window), None
+        elif request.appends:
+            since, highest = build_interval(name, type_, start.watermark, start.until), None
         elif mode is Mode.INCREMENTAL:
             since = build_since(name, type_, start.watermark, request.policies.watermark_overlap)
+    if start.changes_since is not None:
+        since = INSERTED
     return StatisticsQuestion(
         where=build_where(request.source_filter or "", since),
         nanoseconds=columns.nanoseconds,
@@ -193,13 +201,16 @@ def ask_bounds(
     question: StatisticsQuestion,
     snapshot: str | None,
     rows: int,
+    *,
+    changes: bool = False,
 ) -> str | None:
     """The query for the chunks' bounds; None: the table is one chunk.
 
     :param rows: that the run copies.
+    :param changes: these are changes: each chunk would compute all of them again.
     """
     key, chunk_rows = _chunk_key(request, tables), _chunk_rows(request)
-    if key is None or Mode(request.mode) is Mode.TEST or rows <= chunk_rows:
+    if key is None or changes or Mode(request.mode) is Mode.TEST or rows <= chunk_rows:
         return None
     return build_bounds_query(
         build_source(request.source.sql, snapshot),
@@ -227,8 +238,8 @@ def _chunk_rows(request: MigrationRequest) -> int:
 
 
 def ask_scope(request: MigrationRequest, snapshot: str | None) -> str | None:
-    """The query that counts the rows that the whole target must have after an incremental run; None for another run."""
-    if Mode(request.mode) is not Mode.INCREMENTAL:
+    """The query that counts the rows that the whole target must have after a merge; None for another run."""
+    if not request.merges:
         return None
     return StatisticsQuestion(request.source_filter or "").sql(build_source(request.source.sql, snapshot))
 
@@ -272,24 +283,42 @@ def plan_migration(identity: RunIdentity, request: MigrationRequest, facts: Fact
         where=question.where,
         row_limit=limit,
         snapshot=snapshot.at,
-        snapshot_note="; ".join(part for part in (snapshot.note, reported) if part) or None,
+        snapshot_note="; ".join(
+            part for part in (snapshot.note, reported, report_waiting(request, facts, rows)) if part
+        )
+        or None,
         source_policies=report_policies(request, tables, columns),
         source_rows=rows,
         chunks=_plan_chunks(request, facts, rows),
-        watermark_column=request.watermark_column,
+        watermark_column=None if mode is Mode.CHANGES else request.watermark_column,
         watermark=_plan_watermark(request, facts, before),
         watermark_before=before,
         scope=build_scope(request, tables, columns) if mode in _LEAVE_STATE else None,
-        scope_rows=rows if mode in _COPY_ALL else facts.scope_rows,
+        scope_rows=_plan_scope_rows(request, facts, rows),
         reload=facts.start.reload,
         backfill=backfill,
+        deletes=request.deletes,
+        changes_since=facts.start.changes_since,
+        follows=facts.start.follows,
     )
     if facts.start.reload:
-        plan = replace(plan, max_delete_percent=100)
-    reconciles = mode is Mode.INCREMENTAL and (request.policies.reconcile_deletes or facts.start.reload)
-    if not reconciles or tables.target.columns is None or facts.scope_rows is None:
+        publish = PublishMethod.REPLACE if request.appends else plan.publish
+        plan = replace(plan, max_delete_percent=100, publish=publish)
+    reconciles = request.merges and (request.deletes is not Deletes.IGNORE or facts.start.reload)
+    key_rows = facts.scope_rows if plan.changes_since is None else facts.deleted_rows or None
+    if not reconciles or tables.target.columns is None or key_rows is None:
         return plan
-    return _with_keys(request, plan, facts.scope_rows)
+    return with_keys(request, plan, key_rows)
+
+
+def _plan_scope_rows(request: MigrationRequest, facts: Facts, rows: int) -> int | None:
+    """Rows that the whole target must have.
+
+    :param rows: that the run copies.
+    """
+    if Mode(request.mode) in _COPY_ALL:
+        return rows
+    return facts.start.covered + rows if request.appends else facts.scope_rows
 
 
 def plan_compared(plan: Plan, comparison: Comparison) -> Plan:
@@ -299,8 +328,8 @@ def plan_compared(plan: Plan, comparison: Comparison) -> Plan:
 
 def _plan_watermark(request: MigrationRequest, facts: Facts, before: str | None) -> str | None:
     """The watermark that the run moves to: the highest one up to the snapshot, and never back."""
-    highest = facts.snapshot.statistics.watermark
-    if request.watermark_column is None:
+    highest = facts.start.until if request.appends else facts.snapshot.statistics.watermark
+    if request.watermark_column is None or Mode(request.mode) is Mode.CHANGES:
         return None
     return advance(facts.tables.type_of(request.watermark_column), before, highest)
 
@@ -339,7 +368,7 @@ def plan_manifest_columns(request: MigrationRequest, manifest: Manifest, target:
         return plan_staged_columns(
             manifest.columns,
             target.columns,
-            request.columns,
+            with_mark(request, request.columns),
             FileFormat(manifest.file_format),
             long_names=request.policies.long_names,
             schema_drift=request.policies.schema_drift,
@@ -395,6 +424,7 @@ def _plan_common(
         "filter_subqueries": policies.filter_subqueries,
         "max_delete_percent": policies.max_delete_percent,
         "max_shrink_percent": policies.max_shrink_percent,
+        "mark": plan_mark(request, target.columns),
     }
 
 
@@ -432,18 +462,6 @@ def _plan_chunks(request: MigrationRequest, facts: Facts, rows: int) -> tuple[Ch
             "Without a snapshot the table may have changed in between: start a new run."
         )
     return chunks
-
-
-def _with_keys(request: MigrationRequest, plan: Plan, rows: int) -> Plan:
-    missing = set(plan.uniqueness_columns) - {column.source for column in plan.columns}
-    if missing:
-        raise ConfigurationError(
-            f"reconcile_deletes compares keys, and {', '.join(sorted(missing))} of uniqueness_columns is not copied. "
-            "Copy it, or set reconcile_deletes to false."
-        )
-    staging = staging_name(request.target_table, f"{plan.run_id}{KEYS_SUFFIX}")
-    keys = plan_keys(plan, rows=rows, where=build_where(request.source_filter or ""), staging_table=staging)
-    return replace(plan, keys=keys)
 
 
 @contextmanager

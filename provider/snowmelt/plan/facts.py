@@ -159,6 +159,15 @@ class Start:
 
     #: The watermark that an incremental run starts from: the published one, else the target's own highest; None: everything.
     watermark: str | None = None
+    #: Publish append: the watermark that it ends at; None: there is none.
+    until: str | None = None
+    #: Publish append: rows of the source up to the watermark that it starts from, and all of them.
+    covered: int = 0
+    total: int = 0
+    #: Mode changes: the snapshot that the changes follow; None: everything.
+    changes_since: str | None = None
+    #: The run whose state it goes on from, where none may come between.
+    follows: str | None = None
     #: All rows are copied although the target has rows, and those that the source does not have are deleted.
     reload: bool = False
     #: Why, one line each.
@@ -184,8 +193,10 @@ class Facts:
     snapshot: Snapshot
     #: The bounds' buckets; None where the table is one chunk.
     buckets: tuple[Bucket, ...] | None = None
-    #: Rows that the run's filter alone selects at the snapshot, for an incremental run: the whole target must have as many.
+    #: Rows that the run's filter alone selects at the snapshot, for a run that goes on: the whole target must have as many.
     scope_rows: int | None = None
+    #: Rows that were deleted between the two snapshots of mode changes.
+    deleted_rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,22 +9,24 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from snowmelt.config.request import MigrationRequest
 from snowmelt.errors import PlanChanged
 from snowmelt.json_values import from_json, to_json
 from snowmelt.plan.comparison import Comparison
-from snowmelt.sql.names import TableName
+from snowmelt.publish.request import DeletedMark
+from snowmelt.sql.names import TableName, join_predicates
 from snowmelt.sql.owned_rows import OwnedRows, parse_owned_rows
 from snowmelt.state import Scope
 from snowmelt.types.columns import Column
 from snowmelt.unload.chunks import Chunk
-from snowmelt.unload.statements import Location, UnloadRequest
+from snowmelt.unload.statements import Location, UnloadRequest, build_source
 from snowmelt.vocabulary import (
     BadRows,
     Compression,
+    Deletes,
     Duplicates,
     FileFormat,
     LoadMethod,
@@ -121,14 +123,22 @@ class Plan:
     takes_over: bool = False
     #: Rows of the source in that scope at the snapshot: the whole target must have as many. None: they were not counted.
     scope_rows: int | None = None
-    #: Incremental: all rows are copied, and those that the source does not have are deleted (on_change = full).
+    #: Mode changes: the snapshot of the last published run, since which changes are read; None: all rows are.
+    changes_since: str | None = None
+    #: The run whose state this one goes on from, and which no other may have followed: its rows would come twice. None: any may.
+    follows: str | None = None
+    #: Incremental or changes: all rows are copied, and those that the source does not have are deleted (on_change = full).
     reload: bool = False
     #: Incremental: a backfill of a window, which leaves the watermark where it is.
     backfill: bool = False
     #: Compare: what the planning found. No chunk is unloaded.
     comparison: Comparison | None = None
-    #: Incremental with reconcile_deletes: the plan of the keys alone, whose rows say what the source still has.
+    #: What a merge does with rows that the source no longer has.
+    deletes: Deletes = Deletes.IGNORE
+    #: A run that removes rows: the plan of the keys alone, by which it finds them.
     keys: Plan | None = None
+    #: Rows that the source no longer has are marked there; None: they are deleted, or stay.
+    mark: DeletedMark | None = None
 
     @property
     def manifest_path(self) -> str:
@@ -160,6 +170,11 @@ class Plan:
         return tuple(column for column in self.columns if column.target in self.added_columns)
 
     @property
+    def counted(self) -> str:
+        """The predicate for the rows of the target that have to be those of the source: its own ones that are not marked as deleted."""
+        return join_predicates(self.owned_rows, self.mark.live if self.mark else "")
+
+    @property
     def own(self) -> OwnedRows | None:
         """The rows of the target that are this copy's own; None: all."""
         return parse_owned_rows(self.owned_rows) if self.owned_rows else None
@@ -173,12 +188,18 @@ class Plan:
     def hides_differences(self) -> bool:
         """Whether the whole target may have as many rows as the source, and not the same: only a part of it is written."""
         partly = self.backfill or self.watermark_before is not None
-        return self.mode is Mode.INCREMENTAL and partly and self.keys is None and self.scope is not None
+        merges = self.mode is Mode.INCREMENTAL and self.publish is None
+        return merges and partly and self.keys is None and self.scope is not None
 
     @property
     def parts(self) -> tuple[Plan, ...]:
         """The plan itself and, where there is one, that of the keys: what is unloaded, loaded and verified alike."""
         return (self,) if self.keys is None else (self, self.keys)
+
+    @property
+    def source_sql(self) -> str:
+        """What is behind FROM in Snowflake: the rows at the snapshot, or what has changed up to it."""
+        return build_source(self.source.sql, self.snapshot, self.changes_since)
 
     def chunk_path(self, chunk: Chunk) -> str:
         """The folder of a chunk below the location; a test writes into the run's folder itself."""
@@ -210,6 +231,7 @@ def build_unload_request(plan: Plan, index: int) -> UnloadRequest:
                     subqueries=part.filter_subqueries,
                     chunk=chunk,
                     snapshot=part.snapshot,
+                    since=part.changes_since,
                     row_limit=part.row_limit,
                     file_format=part.file_format,
                     compression=part.compression,
@@ -243,6 +265,8 @@ def parse_plan(stored: Mapping[str, Any], request: Mapping[str, Any]) -> Plan:
                 f"Run {stored.get('run_id')} was planned in form {version}; this provider reads form {PLAN_VERSION}. "
                 "Finish it with the provider that planned it, or start a new run."
             )
+        if values.get("keys") is not None:
+            values.setdefault("deletes", Deletes.HARD)  # of a version that only knew these
         return from_json(Plan, values)
     except (KeyError, TypeError, ValueError) as error:
         raise PlanChanged(
@@ -281,30 +305,3 @@ def plan_run_id(dag_id: str, dag_run_id: str) -> str:
     )
     digest = hashlib.sha256("\0".join((dag_id, dag_run_id)).encode()).hexdigest()
     return f"{head or 'run'}_{digest[:8]}"
-
-
-def plan_keys(plan: Plan, *, rows: int, where: str, staging_table: str) -> Plan:
-    """The plan that unloads, loads and verifies the keys of all rows, at the run's own snapshot, beside its delta.
-
-    A run of its own in the ledger, so that every count of the delta stays what it is. Its one chunk follows those of the run.
-
-    :param rows: rows that the run's filter alone selects at the snapshot.
-    :param where: the run's filter alone.
-    """
-    wanted = set(plan.uniqueness_columns)
-    chunk = Chunk(len(plan.chunks), "", rows, f"keys of all {rows:,} rows")
-    return replace(
-        plan,
-        run_id=f"{plan.run_id}{KEYS_SUFFIX}",
-        mode=Mode.KEYS,
-        staging_table=staging_table,
-        columns=tuple(column for column in plan.columns if column.source in wanted),
-        added_columns=(),
-        where=where,
-        source_rows=rows,
-        chunks=(chunk,),
-        watermark_column=None,
-        watermark=None,
-        watermark_before=None,
-        keys=None,
-    )

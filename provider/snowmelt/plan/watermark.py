@@ -41,6 +41,11 @@ _OVERLAPS = {
 }
 
 
+#: Of a snapshot as Snowflake printed it, the characters that are a bound of a type.
+_INSTANT_DIGITS = len("2026-01-01 00:00:00.000000000")
+_SNAPSHOT_DIGITS = {"DATE": len("2026-01-01")}
+
+
 def build_since(column: str, type_: SnowflakeType, watermark: str | None, overlap: int | None = None) -> str:
     """The predicate of an incremental run: everything at or above the watermark less the overlap, and NULLs; empty without a watermark.
 
@@ -59,6 +64,38 @@ def build_since(column: str, type_: SnowflakeType, watermark: str | None, overla
         )
     quoted = build_ordered(type_, snowflake_identifier(column))
     return f"{quoted} >= {less.format(bound, reach) if reach else bound} OR {quoted} IS NULL"
+
+
+def build_interval(column: str, type_: SnowflakeType, after: str | None, until: str | None) -> str:
+    """The predicate of a run that appends: watermarks beyond `after`, up to and with `until`. None of both overlaps with another run's.
+
+    :param after: the last watermark; None: from the beginning.
+    :param until: None: nothing.
+    """
+    if until is None:
+        return "FALSE"
+    quoted = build_ordered(type_, snowflake_identifier(column))
+    upper = f"{quoted} <= {build_bound_literal(type_, until)}"
+    return upper if after is None else f"{quoted} > {build_bound_literal(type_, after)} AND {upper}"
+
+
+def build_growth(
+    column: str, type_: SnowflakeType, after: str | None, snapshot: str, overlap: int | None
+) -> str:
+    """The columns (highest watermark as a bound's text, rows, rows without a watermark, rows up to `after`).
+
+    :param snapshot: a date or time beyond it is not the highest.
+    :param overlap: how far before the snapshot a date or time has to be, in the units of `build_since`; None: not at all.
+    """
+    value = build_ordered(type_, snowflake_identifier(column))
+    highest = value
+    if type_.name == "DATE" or type_.name.startswith("TIMESTAMP"):
+        limit = build_bound_literal(type_, snapshot[: _SNAPSHOT_DIGITS.get(type_.name, _INSTANT_DIGITS)])
+        _, less = _OVERLAPS[type_.name]
+        limit = less.format(limit, overlap) if overlap else limit
+        highest = f"IFF({value} <= {limit}, {value}, NULL)"
+    covered = "0" if after is None else f"COUNT_IF({value} <= {build_bound_literal(type_, after)})"
+    return f"{build_bound_text(type_, f'MAX({highest})')}, COUNT(*), COUNT_IF({value} IS NULL), {covered}"
 
 
 def build_window(column: str, type_: SnowflakeType, start: datetime, end: datetime) -> str:
@@ -125,7 +162,12 @@ def find_start(
     :raises ConfigurationError: the target is not as the last published run left it, and on_change is fail.
     """
     target = tables.target
-    if Mode(request.mode) is not Mode.INCREMENTAL or window is not None or target.now is None:
+    mode = Mode(request.mode)
+    if window is not None and request.appends:
+        raise ConfigurationError(
+            "A backfill copies rows of a time window again, which publish append would add a second time. Run mode full instead."
+        )
+    if not mode.continues or (window is not None and mode is Mode.INCREMENTAL) or target.now is None:
         return Start()
     if target.state is None:
         if not target.now.rows:
@@ -141,11 +183,26 @@ def find_start(
     else:
         run_id = target.state.run_id
         changes = find_changes(target.state, build_scope(request, tables, columns), target.now)
+        if mode is Mode.CHANGES and target.state.snapshot is None:
+            changes = (*changes, Change("snapshot of the last run", "none", "needed: changes follow it"))
+    if not changes and mode is Mode.CHANGES and target.state is not None:
+        return Start(changes_since=target.state.snapshot, follows=target.state.run_id)
     if not changes:
-        return Start(watermark=target.published_watermark)
-    reasons = tuple(map(str, changes))
-    if OnChange(request.policies.on_change) is OnChange.FULL or _are_added(changes, columns):
-        return Start(reload=True, reasons=reasons)
+        follows = target.state.run_id if request.appends and target.state is not None else None
+        return Start(watermark=target.published_watermark, follows=follows)
+    return resolve_changes(request, changes, run_id, added=_are_added(changes, columns))
+
+
+def resolve_changes(
+    request: MigrationRequest, changes: tuple[Change, ...], run_id: str, *, added: bool = False
+) -> Start:
+    """Copy all rows, since the run cannot go on from the last one.
+
+    :param added: columns that schema_drift adds are all that changed.
+    :raises ConfigurationError: on_change is fail.
+    """
+    if added or OnChange(request.policies.on_change) is OnChange.FULL:
+        return Start(reload=True, reasons=tuple(map(str, changes)))
     refuse_changes(changes, f"{request.target_schema}.{request.target_table}", run_id)
     return Start()
 

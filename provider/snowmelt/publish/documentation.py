@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from snowmelt.publish.strategies import ANY_METHOD, STRATEGIES, Advice, Strategy
+from snowmelt.vocabulary import Deletes
 
 _BEGIN, _END = "<!-- {} -->\n", "<!-- end -->"
 
@@ -56,8 +57,8 @@ def _rights(strategy: Strategy) -> str:
     if strategy.owner:
         return "to own it"
     rights = ", ".join(strategy.rights().table)
-    extra = set(strategy.rights(deletes=True).table) - set(strategy.rights().table)
-    return f"{rights}; with reconcile_deletes also {', '.join(sorted(extra))}" if extra else rights
+    extra = set(strategy.rights(deletes=Deletes.HARD).table) - set(strategy.rights().table)
+    return f"{rights}; with deletes = hard also {', '.join(sorted(extra))}" if extra else rights
 
 
 def _texts(advice: Advice) -> tuple[str, str]:

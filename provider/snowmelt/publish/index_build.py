@@ -227,10 +227,14 @@ def constraint_broken(
     schema: str,
     staging: str,
     key: Sequence[str],
+    *,
+    merged: bool = False,
 ) -> ValueRefused:
     """The error for rows that a constraint or an index does not take, with the statement that lists them where the key is made of plain columns.
 
     The transaction that failed must have ended.
+
+    :param merged: rows of the target that this publish did not write may break it too.
     """
     examples = ""
     if key and isinstance(error, errors.UniqueViolation):
@@ -243,8 +247,14 @@ def constraint_broken(
             f"{what} cannot take the loaded rows: {describe_answer(error)}. Drop it from the target, build it over md5(column), or exclude the column.",
             **read_facts(error),
         )
+    remedy = "Correct the source, or drop the constraint from the target."
+    if merged and isinstance(error, errors.UniqueViolation) and not examples:
+        remedy = (
+            "Another row of the target has that value: one that the source no longer has (set deletes to hard, which removes it first), one "
+            "that this run does not copy, or one of somebody else. If the source itself repeats the value, correct it there."
+        )
     return ValueRefused(
-        f"{what} does not hold for the loaded rows: {describe_answer(error)}. Correct the source, or drop the constraint from the target.{examples}",
+        f"{what} does not hold for the loaded rows: {describe_answer(error)}. {remedy}{examples}",
         **read_facts(error),
     )
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from snowmelt.config.request import MigrationRequest
 from snowmelt.types.columns import ColumnPlan
-from snowmelt.vocabulary import Mode, PublishMethod
+from snowmelt.vocabulary import Deletes, Mode, PublishMethod
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +31,8 @@ class PublishIntent:
     key: tuple[str, ...] = ()
     #: The predicate for the target's rows that are the copy's own; empty: all.
     own: str = ""
-    #: Merge: the rows that the source no longer has are removed.
-    deletes: bool = False
+    #: Merge: what happens to the rows that the source no longer has.
+    deletes: Deletes = Deletes.IGNORE
     #: Merge: the rows that are there already are left as they are.
     inserts_only: bool = False
     #: Append and merge: the target's plain indexes are dropped and built again.
@@ -49,18 +49,19 @@ def plan_intent(request: MigrationRequest, columns: ColumnPlan | None = None) ->
     mode = Mode(request.mode)
     if mode in {Mode.UNLOAD, Mode.COMPARE}:
         return None
-    merges = mode is Mode.INCREMENTAL
     planned = columns.columns if columns is not None else ()
     targets = {column.source: column.target for column in planned}
     return PublishIntent(
-        method=PublishMethod.MERGE if merges else PublishMethod(request.publish or PublishMethod.SWAP),
+        method=PublishMethod.MERGE
+        if request.merges
+        else PublishMethod(request.publish or PublishMethod.SWAP),
         schema=request.target_schema,
         table=request.target_table,
         columns=tuple(targets.values()),
         added=tuple(column.target for column in columns.added_to_target) if columns is not None else (),
         key=tuple(targets[name] for name in request.uniqueness_columns if name in targets),
         own=request.owned_rows,
-        deletes=request.policies.reconcile_deletes,
+        deletes=request.deletes,
         inserts_only=request.policies.inserts_only,
         defer_indexes=request.policies.defer_indexes,
         dry=mode is Mode.TEST,

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from snowmelt.errors import ConfigurationError
 from snowmelt.json_values import Rounded
 from snowmelt.publish.obstacles import PublishIntent
+from snowmelt.sql.names import join_predicates, postgres_identifier
 from snowmelt.sql.owned_rows import OwnedRows
 from snowmelt.types.columns import Column
-from snowmelt.vocabulary import Duplicates, PublishMethod
+from snowmelt.vocabulary import Deletes, Duplicates, PublishMethod
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +38,49 @@ class LockPatience:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeletedMark:
+    """The column of the target that marks the rows which the source no longer has, in place of their removal."""
+
+    column: str
+    #: A boolean; else a timestamp, which gets the time of the publish.
+    flag: bool
+    #: The publish adds it, since it creates the target.
+    added: bool = False
+
+    @property
+    def name(self) -> str:
+        """The column, quoted."""
+        return postgres_identifier(self.column)
+
+    @property
+    def live(self) -> str:
+        """The condition of a row that is not marked."""
+        return f"{self.name} IS NOT TRUE" if self.flag else f"{self.name} IS NULL"
+
+    @property
+    def type(self) -> str:
+        """What it is added as."""
+        return "boolean" if self.flag else "timestamptz"
+
+    @property
+    def marked(self) -> str:
+        """What a marked row has there."""
+        return "true" if self.flag else "now()"
+
+    @property
+    def unmarked(self) -> str:
+        """What any other row has there."""
+        return "false" if self.flag else "NULL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeySet:
-    """The keys that the source still has: rows of the target whose key is not among them are removed by a merge."""
+    """Keys of the source, by which a merge finds the rows of the target that the source no longer has."""
 
     #: The table of the keys, in the target's schema, with the columns of the key alone.
     table: str
+    #: The keys are those of rows that the source deleted; else those of all rows that it has.
+    gone: bool = False
     #: Keys that were loaded, by the ledger. The table must hold exactly as many.
     expected_rows: int
     #: What the table held when it was verified (`Contents.state`); None: not recorded.
@@ -79,8 +118,10 @@ class PublishRequest:
     duplicates: Duplicates = Duplicates.REFUSE
     #: Merge with duplicates=last: target name of the column whose greatest value is in the last row.
     watermark_column: str | None = None
-    #: Merge: what the source still has; None: nothing is removed.
+    #: Merge: the keys that say what the source no longer has; None: nothing is removed.
     keys: KeySet | None = None
+    #: Merge: rows that the source no longer has are marked there; None: they are deleted.
+    mark: DeletedMark | None = None
     #: Count the target's rows first (a scan of the old table, readers are not held up); else rows_before is None.
     count_target: bool = True
     patience: LockPatience = field(default_factory=LockPatience)
@@ -101,6 +142,18 @@ class PublishRequest:
         return self.own.sql(alias) if self.own else ""
 
     @property
+    def counted(self) -> str:
+        """The predicate for the target's own rows that are not marked as deleted."""
+        return join_predicates(self.own_sql(), self.mark.live if self.mark else "")
+
+    @property
+    def deletes(self) -> Deletes:
+        """What happens to rows that the source no longer has."""
+        if self.keys is None:
+            return Deletes.IGNORE
+        return Deletes.HARD if self.mark is None else Deletes.SOFT
+
+    @property
     def intent(self) -> PublishIntent:
         """What obstacles depend on."""
         return PublishIntent(
@@ -110,7 +163,7 @@ class PublishRequest:
             columns=self.columns,
             key=self.uniqueness_columns,
             own=self.own_sql(),
-            deletes=self.keys is not None,
+            deletes=self.deletes,
             inserts_only=self.inserts_only,
         )
 

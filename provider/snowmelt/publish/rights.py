@@ -38,8 +38,9 @@ def publish_method(publishing: Publishing) -> PublishMethod | None:
     mode = Mode(publishing.mode)
     if mode in {Mode.UNLOAD, Mode.COMPARE, Mode.TEST}:
         return None
-    if mode is Mode.INCREMENTAL:
-        return PublishMethod.MERGE
+    if mode.continues:
+        appends = mode is Mode.INCREMENTAL and publishing.publish == PublishMethod.APPEND
+        return PublishMethod.APPEND if appends else PublishMethod.MERGE
     return PublishMethod(publishing.publish or PublishMethod.APPEND)
 
 
@@ -50,7 +51,7 @@ def publish_rights(publishing: Publishing) -> TargetRights | None:
         return TargetRights(table=("SELECT",))
     if method is None:
         return None if Mode(publishing.mode) is Mode.UNLOAD else TargetRights()
-    return STRATEGIES[method].rights(deletes=publishing.policies.reconcile_deletes)
+    return STRATEGIES[method].rights(deletes=publishing.policies.deletes_in(Mode(publishing.mode)))
 
 
 def alters_target(publishing: Publishing) -> bool:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from snowmelt.publish.request import PublishRequest
+from snowmelt.publish.request import DeletedMark, PublishRequest
 from snowmelt.sql.names import postgres_identifier
 from snowmelt.vocabulary import Duplicates
 
@@ -85,8 +85,15 @@ def build_merged(request: PublishRequest) -> str:
 
 
 def build_count_gone(request: PublishRequest) -> str:
-    """The number of rows that `build_delete_gone` would delete."""
+    """The number of rows that `build_delete_gone` would delete, or mark."""
     return f"SELECT count(*) FROM {_target(request)} AS t WHERE {_is_gone(request)}"
+
+
+def build_add_mark(schema: str, table: str, mark: DeletedMark) -> str:
+    """The column that marks deleted rows, for a target that the publish has created."""
+    return (
+        f"ALTER TABLE {postgres_identifier(schema, table)} ADD COLUMN IF NOT EXISTS {mark.name} {mark.type}"
+    )
 
 
 def build_delete_all(request: PublishRequest) -> str:
@@ -176,9 +183,34 @@ def build_update(request: PublishRequest) -> str:
     """
     sets = ", ".join(f"{name} = s.{name}" for name in map(postgres_identifier, request.columns))
     theirs, ours = _rows(request)
+    differs = f"{theirs} OPERATOR(pg_catalog.*<>) {ours}"
+    if request.mark is not None:  # the source has the row again
+        sets += f", {request.mark.name} = {request.mark.unmarked}"
+        differs = f"({differs} OR NOT (t.{request.mark.live}))"
+    return f"UPDATE {_target(request)} AS t SET {sets} FROM {_source(request)} WHERE {_same_key(request)} AND {differs}{_and_own(request)}"
+
+
+def build_exchange(request: PublishRequest, columns: Sequence[str], unique: Sequence[Sequence[str]]) -> str:
+    """Rows that have a value of another unique index that a staged row of another key wants, and give it up themselves.
+
+    PostgreSQL checks a unique index row by row, so that an UPDATE cannot let two rows exchange their values. These rows are deleted
+    and inserted with the staged values by one statement: a foreign key that references them without an action is checked at its
+    end, and the columns that are not copied keep what they have. The count makes the DELETE finish before the first INSERT.
+
+    :param columns: all columns of the target but the generated ones.
+    :param unique: the columns of each other unique index; all of them are copied.
+    """
+    wanted = " OR ".join(
+        f"({_differ(key)} AND EXISTS (SELECT FROM {_source(request, 'o')} WHERE {_equal('t', 'o', key)} "
+        f"AND NOT ({_equal('t', 'o', request.uniqueness_columns)})))"
+        for key in unique
+    )
+    loaded = set(request.columns)
+    kept = ", ".join(f"{'s' if name in loaded else 't'}.{postgres_identifier(name)}" for name in columns)
     return (
-        f"UPDATE {_target(request)} AS t SET {sets} FROM {_source(request)} WHERE {_same_key(request)} "
-        f"AND {theirs} OPERATOR(pg_catalog.*<>) {ours}{_and_own(request)}"
+        f"WITH moved AS (DELETE FROM {_target(request)} AS t USING {_source(request)} WHERE {_same_key(request)} AND ({wanted}){_and_own(request)} "
+        f"RETURNING {kept}) INSERT INTO {_target(request)} ({_list(columns)}) OVERRIDING SYSTEM VALUE "
+        f"SELECT {_list(columns)} FROM moved WHERE (SELECT count(*) FROM moved) > 0"
     )
 
 
@@ -192,17 +224,26 @@ def build_insert_new(request: PublishRequest) -> str:
 
 
 def build_delete_gone(request: PublishRequest) -> str:
-    """Rows of the target whose key is not among the source's. A key with a NULL in it is never removed: it equals nothing.
+    """Rows of the target that the source no longer has; with a mark, they are marked. A key with a NULL in it is left: it equals nothing.
 
     Needs `request.keys`.
     """
+    if request.mark is not None:
+        set_mark = f"SET {request.mark.name} = {request.mark.marked}"
+        return f"UPDATE {_target(request)} AS t {set_mark} WHERE {_is_gone(request)}"
     return f"DELETE FROM {_target(request)} AS t WHERE {_is_gone(request)}"
 
 
 def _is_gone(request: PublishRequest) -> str:
+    """The target's row `t` is no longer in the source; one that was deleted and inserted again is among the staged rows."""
     keys = postgres_identifier(request.schema, request.keys.table if request.keys else "")
+    staging = postgres_identifier(request.schema, request.staging)
+    same = _same_key(request)
+    live = f" AND t.{request.mark.live}" if request.mark is not None else ""
+    if request.keys is not None and request.keys.gone:
+        return f"EXISTS (SELECT FROM {keys} AS s WHERE {same}) AND NOT EXISTS (SELECT FROM {staging} AS s WHERE {same}){_and_own(request)}{live}"
     whole = " AND ".join(f"t.{postgres_identifier(name)} IS NOT NULL" for name in request.uniqueness_columns)
-    return f"{whole}{_and_own(request)} AND NOT EXISTS (SELECT FROM {keys} AS s WHERE {_same_key(request)})"
+    return f"{whole}{_and_own(request)} AND NOT EXISTS (SELECT FROM {keys} AS s WHERE {same}){live}"
 
 
 def _rows(request: PublishRequest) -> tuple[str, str]:
@@ -221,20 +262,31 @@ def _target(request: PublishRequest) -> str:
     return postgres_identifier(request.schema, request.table)
 
 
-def _source(request: PublishRequest) -> str:
+def _source(request: PublishRequest, alias: str = "s") -> str:
     staging = postgres_identifier(request.schema, request.staging)
     if request.duplicates is not Duplicates.LAST or request.watermark_column is None:
-        return f"{staging} AS s"
+        return f"{staging} AS {alias}"
     keys, mark = _list(request.uniqueness_columns), postgres_identifier(request.watermark_column)
     return (
         f"(SELECT DISTINCT ON ({keys}) {_list(request.columns)} FROM {staging} "
-        f"ORDER BY {keys}, {mark} DESC NULLS LAST) AS s"
+        f"ORDER BY {keys}, {mark} DESC NULLS LAST) AS {alias}"
     )
 
 
 def _same_key(request: PublishRequest) -> str:
-    names = [postgres_identifier(name) for name in request.uniqueness_columns]
-    return " AND ".join(f"t.{name} = s.{name}" for name in names)
+    return _equal("t", "s", request.uniqueness_columns)
+
+
+def _equal(one: str, other: str, columns: Sequence[str]) -> str:
+    names = [postgres_identifier(name) for name in columns]
+    return " AND ".join(f"{one}.{name} = {other}.{name}" for name in names)
+
+
+def _differ(columns: Sequence[str]) -> str:
+    """The target's row `t` has other values there than the staged row `s`."""
+    names = [postgres_identifier(name) for name in columns]
+    changed = " OR ".join(f"t.{name} IS DISTINCT FROM s.{name}" for name in names)
+    return f"({changed})"
 
 
 def _list(names: Sequence[str]) -> str:

@@ -8,12 +8,14 @@ in the publish's transaction: one that fails undoes it.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from psycopg import errors
 
+from snowmelt.drivers.postgres_errors import read_facts
 from snowmelt.errors import TargetError, TargetUnavailable, ValueRefused, VerificationError
 from snowmelt.publish.locks import build_lock, hold_lock
 from snowmelt.publish.obstacles import Fact
@@ -23,6 +25,7 @@ from snowmelt.publish.row_statements import (
     build_count,
     build_count_gone,
     build_duplicate_keys,
+    build_exchange,
     build_merged,
     build_null_keys,
     build_row_sums,
@@ -30,7 +33,7 @@ from snowmelt.publish.row_statements import (
 )
 from snowmelt.publish.staging import check_contents, read_contents
 from snowmelt.publish.staging_table import build_drop
-from snowmelt.publish.strategies import STRATEGIES
+from snowmelt.publish.strategies import STRATEGIES, Event, Statement
 from snowmelt.publish.table_details import TableDetails
 from snowmelt.publish.target import check_publishable, read_details
 from snowmelt.vocabulary import Duplicates, PublishMethod
@@ -82,8 +85,10 @@ def check_keys(cursor: Cursor, request: PublishRequest) -> None:
     check_contents(contents, keys.contents, where)
 
 
-def check_removed(cursor: Cursor, request: PublishRequest, deleted: int, triggers: Sequence[str]) -> None:
-    """The rows that the source no longer has must be removed, and not be too many; else the whole publish is undone.
+def check_removed(
+    cursor: Cursor, request: PublishRequest, deleted: int, inserted: int, triggers: Sequence[str]
+) -> None:
+    """The rows that the source no longer has must be removed or marked, and not be too many; else the whole publish is undone.
 
     :param triggers: those of the target that fired.
     :raises VerificationError: with the number of rows and the share they are.
@@ -98,7 +103,11 @@ def check_removed(cursor: Cursor, request: PublishRequest, deleted: int, trigger
     limit = request.keys.max_delete_percent if request.keys else 100
     if not deleted or limit >= 100:  # noqa: PLR2004 - percent
         return
-    before = deleted + int(_read(cursor, build_count(request.schema, request.table, request.own_sql()))[0])
+    before = (
+        deleted
+        - inserted
+        + int(_read(cursor, build_count(request.schema, request.table, request.counted))[0])
+    )
     if deleted * 100 > limit * before:
         raise VerificationError(
             f"The source no longer has {deleted:,} of the {before:,} rows of {request.target} "
@@ -209,7 +218,7 @@ def publish_rows(
                 f"{request.target} was changed at the moment of its publish. It is retried."
             )
         facts = check_publishable(cursor, request.intent)  # a foreign key made since would cascade
-        return _write(cursor, request, rows, facts)
+        return _write(connection, cursor, request, again, rows, facts)
 
     mode = STRATEGIES[request.method].lock
     lock = build_lock(request.schema, request.table, mode, partitioned=target.kind == "p")
@@ -234,13 +243,21 @@ def publish_rows(
     )
 
 
-def _write(cursor: Cursor, request: PublishRequest, rows: int, facts: tuple[Fact, ...]) -> _Counts:
+def _write(
+    connection: Connection,
+    cursor: Cursor,
+    request: PublishRequest,
+    target: TableDetails,
+    rows: int,
+    facts: tuple[Fact, ...],
+) -> _Counts:
     strategy = STRATEGIES[request.method]
-    done = {"INSERT": 0, "UPDATE": 0, "DELETE": 0}
-    for event, statement in strategy.statements(request) if strategy.statements else ():
-        cursor.execute(statement)
-        done[event] += cursor.rowcount
-    events = strategy.events(deletes=request.keys is not None, inserts_only=request.inserts_only)
+    statements = strategy.statements(request) if strategy.statements else ()
+    if request.method is PublishMethod.MERGE:
+        done = _merge(connection, cursor, request, target, statements, facts)
+    else:
+        done = _execute(cursor, statements)
+    events = strategy.events(deletes=request.deletes, inserts_only=request.inserts_only)
     triggers = [
         fact.description
         for fact in facts
@@ -249,9 +266,63 @@ def _write(cursor: Cursor, request: PublishRequest, rows: int, facts: tuple[Fact
     if triggers:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a deferred one would fire after the checks
     if request.keys is not None:
-        check_removed(cursor, request, done["DELETE"], triggers)
+        check_removed(cursor, request, done["DELETE"], done["INSERT"], triggers)
     check_arrived(cursor, request, rows, done["INSERT"], triggers)
     return _Counts(done["INSERT"], done["UPDATE"], done["DELETE"])
+
+
+def _execute(cursor: Cursor, statements: Iterable[Statement]) -> dict[Event, int]:
+    """Run the statements; the rows of each event."""
+    done: dict[Event, int] = {"INSERT": 0, "UPDATE": 0, "DELETE": 0}
+    for event, statement in statements:
+        cursor.execute(statement)
+        done[event] += cursor.rowcount
+    return done
+
+
+def _merge(
+    connection: Connection,
+    cursor: Cursor,
+    request: PublishRequest,
+    target: TableDetails,
+    statements: tuple[Statement, ...],
+    facts: tuple[Fact, ...],
+) -> dict[Event, int]:
+    """Run a merge. Where rows exchange the values of another unique index, these are moved first, which the usual merge need not pay for."""
+    others = _other_unique_keys(request, target)
+    if not others:
+        return _execute(cursor, statements)
+    try:
+        with connection.transaction():
+            return _execute(cursor, statements)
+    except errors.UniqueViolation as error:
+        cascades = [fact.description for fact in facts if fact.kind == "cascade"]
+        if cascades:  # the rows are deleted for a moment, which would be passed on
+            raise ValueRefused(
+                f"The unique index {error.diag.constraint_name!r} of {request.target} does not hold for the loaded rows. If these exchange its "
+                f"values, they have to be deleted and inserted again, and the foreign key {', '.join(cascades)} would pass the DELETE on. "
+                "Nothing was changed. Make it ON DELETE NO ACTION, or the unique constraint DEFERRABLE INITIALLY DEFERRED.",
+                **read_facts(error),
+            ) from None
+    columns = [column.name for column in target.columns if not column.generated]
+    exchange: Statement = ("UPDATE", build_exchange(request, columns, others))
+    deletes = [one for one in statements if one[0] == "DELETE"]
+    others_first = [one for one in statements if one[0] != "DELETE"]
+    return _execute(cursor, (*deletes, exchange, *others_first))
+
+
+def _other_unique_keys(request: PublishRequest, target: TableDetails) -> list[tuple[str, ...]]:
+    """The columns of each unique index but the key's own that a merge may write."""
+    loaded, key = set(request.columns), set(request.uniqueness_columns)
+    return [
+        index.key
+        for index in target.indexes
+        if index.unique
+        and index.immediate
+        and index.plain_key
+        and set(index.key) <= loaded
+        and not set(index.key) <= key
+    ]
 
 
 def _count_after(request: PublishRequest, rows: int, before: int | None, counts: _Counts) -> int | None:

@@ -22,7 +22,7 @@ from snowmelt.publish.row_statements import (
 )
 from snowmelt.publish.staging_table import StagingKind
 from snowmelt.rights.postgres import TargetRights
-from snowmelt.vocabulary import PublishMethod
+from snowmelt.vocabulary import Deletes, PublishMethod
 
 #: A row event of PostgreSQL's, and the right that it takes.
 Event = Literal["INSERT", "UPDATE", "DELETE"]
@@ -35,7 +35,7 @@ Arrival = Literal["exactly", "written", "key"]
 #: Kinds of facts whose description ends in a privilege.
 _RIGHTS = frozenset({"right", "schema right"})
 
-#: A statement, and what it does to the target's rows.
+#: A statement, and what it does to the target's rows; a row that is marked as deleted counts as deleted.
 Statement = tuple[Event, str]
 
 
@@ -82,23 +82,23 @@ class Strategy:
     #: Kind of fact → why it stops this method, and what to do.
     stopped_by: Mapping[str, Advice]
 
-    def events(self, *, deletes: bool = False, inserts_only: bool = False) -> tuple[Event, ...]:
+    def events(self, *, deletes: Deletes = Deletes.IGNORE, inserts_only: bool = False) -> tuple[Event, ...]:
         """What it does to the rows of an existing target.
 
-        :param deletes: a merge removes the rows that the source no longer has (reconcile_deletes).
+        :param deletes: what a merge does with rows that the source no longer has.
         :param inserts_only: a merge leaves the rows that are there as they are.
         """
         found = [event for event in self.row_events if not (inserts_only and event == "UPDATE")]
-        if deletes and self.method is PublishMethod.MERGE:
+        if deletes is Deletes.HARD and self.method is PublishMethod.MERGE:
             found.append("DELETE")
         return tuple(found)
 
-    def rights(self, *, deletes: bool = False) -> TargetRights:
+    def rights(self, *, deletes: Deletes = Deletes.IGNORE) -> TargetRights:
         """What the role needs on an existing target.
 
         A merge that only inserts needs UPDATE all the same: its lock does.
 
-        :param deletes: a merge removes the rows that the source no longer has (reconcile_deletes).
+        :param deletes: what a merge does with rows that the source no longer has.
         """
         events = self.events(deletes=deletes)
         return TargetRights(table=("SELECT", *events) if events else (), owner=self.owner)
@@ -160,10 +160,13 @@ def _append(request: PublishRequest) -> tuple[Statement, ...]:
 
 
 def _merge(request: PublishRequest) -> tuple[Statement, ...]:
-    statements: list[Statement] = [] if request.inserts_only else [("UPDATE", build_update(request))]
-    statements.append(("INSERT", build_insert_new(request)))
+    """Rows that are gone come first: one of them may have a unique value that a new row has now."""
+    statements: list[Statement] = []
     if request.keys is not None:
         statements.append(("DELETE", build_delete_gone(request)))
+    if not request.inserts_only:
+        statements.append(("UPDATE", build_update(request)))
+    statements.append(("INSERT", build_insert_new(request)))
     return tuple(statements)
 
 
@@ -277,11 +280,15 @@ _EMPTIED: Mapping[str, Advice] = {
 _KEYED: Mapping[str, Advice] = {
     "cascade": Advice(
         "the foreign key {0} references it and passes a DELETE on to that table",
-        "make it ON DELETE NO ACTION, or set reconcile_deletes to false",
+        "make it ON DELETE NO ACTION, or set deletes to soft or ignore",
     ),
     "repeated key": Advice(
         "its unique key is in several rows: {0}",
         "remove the surplus rows, or name uniqueness_columns that are unique in the target",
+    ),
+    "null key": Advice(
+        "its unique key is NULL in {0}",
+        "fill the key or remove these rows, or name uniqueness_columns that are never NULL in the target",
     ),
     "key without equality": Advice(
         "its unique key cannot be compared ({0})",

@@ -19,13 +19,14 @@ from snowmelt.publish.obstacles import (
     parse_facts,
 )
 from snowmelt.publish.rights import describe_obstacle
-from snowmelt.publish.row_statements import build_repeated_keys, describe_duplicates
+from snowmelt.publish.row_statements import build_count, build_repeated_keys, describe_duplicates
 from snowmelt.publish.strategies import find_obstacles
 from snowmelt.publish.table_details import (
     READ_DETAILS,
     TableDetails,
     parse_details,
 )
+from snowmelt.sql.names import postgres_identifier
 from snowmelt.types.columns import TargetColumn
 from snowmelt.types.type_names import PostgresType, parse_postgres_type
 from snowmelt.vocabulary import PublishMethod
@@ -119,7 +120,10 @@ def read_obstacles(connection: Connection, intent: PublishIntent) -> tuple[Obsta
         facts = list(read_facts(cursor, intent))
         details = read_details(cursor, intent.schema, intent.table)
         if details is not None and details.kind in {"r", "p"} and intent.method is PublishMethod.MERGE:
-            facts += _read_repeated_keys(cursor, intent, details)
+            facts += [
+                *_read_null_keys(cursor, intent, details),
+                *_read_repeated_keys(cursor, intent, details),
+            ]
     return find_obstacles(intent, facts)
 
 
@@ -163,6 +167,22 @@ def read_facts(cursor: Cursor, intent: PublishIntent) -> tuple[Fact, ...]:
     asked = {"oid": found[0], "columns": list(intent.columns)}
     rows = cursor.execute(READ_TARGET_FACTS, asked).fetchall()
     return facts + parse_facts(rows, intent.columns)
+
+
+def _read_null_keys(cursor: Cursor, intent: PublishIntent, target: TableDetails) -> list[Fact]:
+    """Rows of the target that no staged key can ever meet."""
+    columns = {column.name: column for column in target.columns}
+    nullable = [name for name in intent.key if name in columns and not columns[name].not_null]
+    if not nullable:
+        return []
+    where = " OR ".join(f"{postgres_identifier(name)} IS NULL" for name in nullable)
+    try:
+        with cursor.connection.transaction():
+            row = cursor.execute(build_count(intent.schema, intent.table, where)).fetchone()
+    except errors.InsufficientPrivilege:  # named as a missing right
+        return []
+    count = int(row[0]) if row else 0
+    return [Fact("null key", f"{count:,} rows")] if count else []
 
 
 def _read_repeated_keys(cursor: Cursor, intent: PublishIntent, target: TableDetails) -> list[Fact]:

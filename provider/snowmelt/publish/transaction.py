@@ -84,7 +84,13 @@ def publish(
         kind = "index" if isinstance(error, errors.ProgramLimitExceeded) else "constraint"
         what = f"The {kind} {name!r} of {request.target}" if name else f"One {kind} of {request.target}"
         raise constraint_broken(
-            connection, error, what, request.schema, request.staging, key
+            connection,
+            error,
+            what,
+            request.schema,
+            request.staging,
+            key,
+            merged=request.method is PublishMethod.MERGE,
         ) from None  # it quotes the row
     if result.published and request.method is PublishMethod.REPLACE:
         with connection.transaction():

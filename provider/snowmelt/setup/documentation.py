@@ -13,7 +13,7 @@ from snowmelt.rights import postgres, snowflake
 from snowmelt.rights.iam import BUCKET_RIGHTS, OBJECT_ACL, Partition, Principal
 from snowmelt.rights.snowflake import SourceKind
 from snowmelt.sql.names import TableName
-from snowmelt.vocabulary import PublishMethod
+from snowmelt.vocabulary import Deletes, PublishMethod
 
 _BLOCK = re.compile(r"(<!-- made: (?P<name>[a-z0-9-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _ROLE = "SNOWMELT_ROLE"
@@ -47,7 +47,7 @@ def build_method_table() -> str:
     """What each publish method needs on a target that exists already."""
     merge = STRATEGIES[PublishMethod.MERGE]
     rows = [(strategy.method.value, _needs(strategy.rights())) for strategy in STRATEGIES.values()]
-    rows.append((f"{merge.method} with `reconcile_deletes`", _needs(merge.rights(deletes=True))))
+    rows.append((f"{merge.method} with `deletes` `hard`", _needs(merge.rights(deletes=Deletes.HARD))))
     rows.append(
         (
             "any, with `schema_drift` = `add_columns` or `defer_indexes`",
@@ -69,7 +69,7 @@ def build_postgres_statements() -> str:
 
 def build_table_statements() -> str:
     """All rights on a target that is filled row by row."""
-    most = STRATEGIES[PublishMethod.MERGE].rights(deletes=True)
+    most = STRATEGIES[PublishMethod.MERGE].rights(deletes=Deletes.HARD)
     return _sql(postgres.grant_statements(postgres.table_grants("public", "existing", most), _LOADER))
 
 

@@ -74,6 +74,11 @@ def postgres_identifier(*parts: str) -> str:
     return ".".join(_identifier(part, "PostgreSQL") for part in parts)
 
 
+def join_predicates(*predicates: str) -> str:
+    """All predicates that are not empty, each in its own parentheses; empty without any."""
+    return " AND ".join(f"({predicate})" for predicate in predicates if predicate)
+
+
 def snowflake_literal(text: str) -> str:
     """A string literal of Snowflake, in which backslash and quote are escaped."""
     if "\x00" in text:

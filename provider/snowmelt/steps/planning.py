@@ -28,6 +28,8 @@ from snowmelt.ledger.runs import (
 from snowmelt.ledger.state import read_identity, read_owners, read_state
 from snowmelt.load.aws_s3 import aws_s3_reason
 from snowmelt.plan import decide
+from snowmelt.plan.append import ask_growth, plan_growth
+from snowmelt.plan.deletes import ask_deleted, plan_mark
 from snowmelt.plan.facts import (
     Facts,
     RunIdentity,
@@ -39,18 +41,20 @@ from snowmelt.plan.facts import (
     TargetFacts,
 )
 from snowmelt.plan.plan import Plan, parse_plan
-from snowmelt.plan.watermark import ask_target_watermark, find_start
+from snowmelt.plan.watermark import ask_target_watermark, find_start, resolve_changes
 from snowmelt.publish.obstacles import plan_intent
 from snowmelt.publish.row_statements import build_count
 from snowmelt.publish.target import read_target, refuse_obstacles
+from snowmelt.sql.names import join_predicates
 from snowmelt.state import (
+    Change,
     TargetIdentity,
     TargetNow,
     TargetState,
     find_other_owners,
     refuse_other_owners,
 )
-from snowmelt.steps.source import planning_again, take_snapshot
+from snowmelt.steps.source import find_untracked, planning_again, read_past, take_snapshot
 from snowmelt.unload.chunk import read_location
 from snowmelt.unload.chunks import Bucket
 from snowmelt.unload.manifest import MANIFEST_NAME
@@ -61,7 +65,7 @@ from snowmelt.vocabulary import FileFormat, Mode, OnChange
 log = logging.getLogger(__name__)
 
 #: Runs that a new run in mode `load` finishes when they were not published.
-_RESUMED_MODES = frozenset({Mode.FULL, Mode.INCREMENTAL, Mode.LOAD})
+_RESUMED_MODES = frozenset({Mode.FULL, Mode.INCREMENTAL, Mode.CHANGES, Mode.LOAD})
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,13 +240,19 @@ def read_facts(
     _refuse_other_owners(request, tables.target, str(request.source))
     refuse_obstacles(sessions.postgres, plan_intent(request, columns))
     start = find_start(request, tables, columns, identity.window)
+    if Mode(request.mode) is Mode.CHANGES:
+        start = _check_tracked(sessions.snowflake, request, start, at)
     highest = ask_target_watermark(request, tables, columns, start)
     if highest is not None:
         row = sessions.postgres.execute(highest).fetchone()
-        start = Start(None if row is None or row[0] is None else str(row[0]))
+        start = replace(start, watermark=None if row is None or row[0] is None else str(row[0]))
+    growth = ask_growth(request, tables, start, at)
+    if growth is not None:
+        row = read_past(sessions.snowflake, request, growth, f"Counting the rows of {request.source}")[0]
+        start = plan_growth(request, tables, start, row)
     _log_start(request, identity, start)
     question = decide.ask_statistics(request, tables, columns, start, identity.window)
-    snapshot = take_snapshot(sessions.snowflake, request, question, at)
+    snapshot = take_snapshot(sessions.snowflake, request, question, at, start.changes_since)
     snapshot = _limit_watermark(sessions.snowflake, request, tables, question, snapshot)
     decide.plan_fitting_columns(request, tables, snapshot.statistics)
     reported = decide.report_nanoseconds(request, snapshot.statistics)
@@ -252,9 +262,40 @@ def read_facts(
         tables,
         start,
         snapshot,
-        buckets=_read_buckets(sessions.snowflake, request, tables, question, snapshot),
-        scope_rows=_count_scope(sessions.snowflake, request, snapshot),
+        buckets=_read_buckets(sessions.snowflake, request, tables, question, snapshot, start),
+        scope_rows=_count(
+            sessions.snowflake,
+            decide.ask_scope(request, snapshot.at),
+            f"Counting the rows of {request.source} that the whole target must have",
+        ),
+        deleted_rows=_count(
+            sessions.snowflake,
+            ask_deleted(request, start, snapshot.at),
+            f"Counting the rows that were deleted from {request.source}",
+        ),
     )
+
+
+def _check_tracked(session: Connection, request: MigrationRequest, start: Start, at: str) -> Start:
+    """Where a run of mode changes starts, once Snowflake was asked whether it can tell what has changed since then.
+
+    :raises ConfigurationError: it tracks no changes of the source; or not since the last run, and on_change is fail.
+    """
+    table = request.source
+    reason = find_untracked(session, table, at)
+    if reason is not None:
+        raise ConfigurationError(
+            f"Snowflake cannot tell what has changed in {table}. Nothing was unloaded. {reason} For a table run as its owner: "
+            f"ALTER TABLE {table.sql} SET CHANGE_TRACKING = TRUE. A view needs it as well as the tables that it reads. External tables, "
+            "materialized views and the objects of a share cannot be tracked: choose mode incremental or full."
+        )
+    if start.changes_since is None or start.follows is None:
+        return start
+    lost = find_untracked(session, table, at, start.changes_since)
+    if lost is None:
+        return start
+    change = Change("changes since the last run", f"since {start.changes_since}", f"not available: {lost}")
+    return resolve_changes(request, (change,), start.follows)
 
 
 def read_staged_facts(sessions: PlanningSessions, request: MigrationRequest) -> StagedFacts:
@@ -287,7 +328,7 @@ def _refuse_other_owners(request: MigrationRequest, target: TargetFacts, source:
         return
     rows = request.owned_rows
     others = find_other_owners(target.owners, rows, source)
-    if mode is Mode.INCREMENTAL:
+    if mode.continues:
         others = tuple(owner for owner in others if owner.rows != rows)
     refuse_other_owners(others, f"{request.target_schema}.{request.target_table}", rows, source)
 
@@ -299,9 +340,11 @@ def _read_target(
     table = read_target(postgres, schema, name)
     watermark, now, state = None, None, None
     identity = read_identity(postgres, schema, name)
-    if Mode(request.mode) is Mode.INCREMENTAL:
+    if Mode(request.mode).continues:
         state = read_state(postgres, f"{schema}.{name}", request.owned_rows)
-        now = None if identity is None else _read_now(postgres, request, identity, state)
+        mark = plan_mark(request, None if table is None else table.columns)
+        counted = join_predicates(request.owned_rows, "" if mark is None else mark.live)
+        now = None if identity is None else _read_now(postgres, request, identity, state, counted)
         if request.watermark_column is not None:
             watermark = read_watermark(
                 postgres,
@@ -324,13 +367,17 @@ def _read_now(
     request: MigrationRequest,
     identity: TargetIdentity,
     state: TargetState | None,
+    counted: str,
 ) -> TargetNow:
-    """The target as it is; its rows are counted only where something else than a publish has touched the whole of it."""
+    """The target as it is; its rows are counted only where something else than a publish has touched the whole of it.
+
+    :param counted: the condition of those that count; empty: all.
+    """
     if state is not None and state.target == identity:
         return TargetNow(identity=identity, rows=None)
-    schema, name, own = request.target_schema, request.target_table, request.owned_rows
+    schema, name = request.target_schema, request.target_table
     with postgres_failures(f"Counting {schema}.{name}"):
-        row = postgres.execute(build_count(schema, name, own)).fetchone()
+        row = postgres.execute(build_count(schema, name, counted)).fetchone()
     return TargetNow(identity=identity, rows=row[0] if row else 0)
 
 
@@ -355,14 +402,17 @@ def _log_policies(request: MigrationRequest, tables: TableFacts, text: str | Non
 
 
 def _log_start(request: MigrationRequest, identity: RunIdentity, start: Start) -> None:
-    if Mode(request.mode) is not Mode.INCREMENTAL:
+    mode = Mode(request.mode)
+    if not mode.continues:
         return
-    if identity.window is not None:
+    if identity.window is not None and mode is Mode.INCREMENTAL:
         log.info("Backfilling %s from %s to before %s", request.watermark_column, *identity.window)
     elif start.reload:
         log.warning(
             "All rows are copied and merged by key, since these changed: %s", "; ".join(start.reasons)
         )
+    elif mode is Mode.CHANGES:
+        log.info("Copying what has changed since %s", start.changes_since or "(the beginning: everything)")
     else:
         watermark = start.watermark or "(none: everything)"
         log.info("Copying from the watermark %s = %s", request.watermark_column, watermark)
@@ -374,17 +424,18 @@ def _read_buckets(
     tables: TableFacts,
     question: StatisticsQuestion,
     snapshot: Snapshot,
+    start: Start,
 ) -> tuple[Bucket, ...] | None:
-    sql = decide.ask_bounds(request, tables, question, snapshot.at, snapshot.statistics.rows)
+    changes = start.changes_since is not None
+    rows = snapshot.statistics.rows
+    sql = decide.ask_bounds(request, tables, question, snapshot.at, rows, changes=changes)
     if sql is None:
         return None
     found = read_rows(session, sql, f"Cutting {request.source} into chunks by {request.chunking_column}")
     return tuple(Bucket(row[0], row[1], int(row[2])) for row in found)
 
 
-def _count_scope(session: Connection, request: MigrationRequest, snapshot: Snapshot) -> int | None:
-    sql = decide.ask_scope(request, snapshot.at)
-    doing = f"Counting the rows of {request.source} that the whole target must have"
+def _count(session: Connection, sql: str | None, doing: str) -> int | None:
     return None if sql is None else int(read_rows(session, sql, doing)[0][0])
 
 

@@ -24,7 +24,7 @@ from snowmelt.plan.plan import Plan
 from snowmelt.publish.index_build import build_indexes, defer_indexes, restore_indexes
 from snowmelt.publish.locks import build_lock
 from snowmelt.publish.request import KeySet, LockPatience, PublishRequest, PublishResult
-from snowmelt.publish.row_statements import build_delete_surplus
+from snowmelt.publish.row_statements import build_add_mark, build_delete_surplus
 from snowmelt.publish.rows import refuse_keys
 from snowmelt.publish.staging import check_contents, create_staging, drop_staging, read_contents, read_mark
 from snowmelt.publish.staging_table import LOCK_NAME, build_mark
@@ -89,12 +89,9 @@ def resolve_keys(connection: psycopg.Connection[Any], request: PublishRequest) -
 
 def publish_method(plan: Plan) -> PublishMethod:
     """How a run's rows become the target's; a test's table is shaped like the target and then dropped."""
-    if plan.mode in {
-        Mode.INCREMENTAL,
-        Mode.KEYS,
-    }:  # a table of keys has the columns of the key alone, as a merge's has its own
+    if plan.mode is Mode.KEYS:  # its table has the columns of the key alone, as a merge's has its own
         return PublishMethod.MERGE
-    return plan.publish or PublishMethod.SWAP
+    return plan.publish or (PublishMethod.MERGE if plan.mode.continues else PublishMethod.SWAP)
 
 
 def make_staging(connection: psycopg.Connection[Any], plan: Plan) -> None:
@@ -240,6 +237,7 @@ def _request(
         watermark_column=targets.get(plan.watermark_column or ""),
         count_target=plan.reload or publish_method(plan) is not PublishMethod.MERGE,
         keys=_keys(connection, plan),
+        mark=plan.mark,
         patience=patience,
         snapshot_wait=float(execution.snapshot_wait_s) or None,
     )
@@ -262,6 +260,7 @@ def _keys(connection: psycopg.Connection[Any], plan: Plan) -> KeySet | None:
         )
     return KeySet(
         table=plan.keys.staging_table,
+        gone=plan.changes_since is not None,
         expected_rows=int(report["loaded_rows"]),
         contents=_verified_contents(report),
         max_delete_percent=plan.max_delete_percent,
@@ -283,6 +282,8 @@ def _record(
 ) -> None:
     """The whole target is compared; the ledger's row, the target's state and the watermark: all in the publish transaction."""
     refuse_overtaken(cursor, plan)
+    if plan.mark is not None and plan.mark.added:
+        cursor.execute(build_add_mark(plan.target_schema, plan.target_table, plan.mark))
     whole = check_whole_target(cursor, plan, result, source, keys, rejected=rejected)
     ledger.write_published(
         cursor, plan.run_id, to_json(result) | {"whole_target": describe(whole)}, whole.outcome

@@ -29,7 +29,7 @@ class RegisteredFiles:
     """The run's files."""
 
     batches: tuple[Batch, ...]
-    #: Those of the keys, in an incremental run with reconcile_deletes.
+    #: Those of the keys, in a run that removes rows.
     key_batches: tuple[Batch, ...]
     files: int
     rows: int

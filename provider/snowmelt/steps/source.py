@@ -31,7 +31,7 @@ from snowmelt.plan.facts import Snapshot, StatisticsQuestion
 from snowmelt.rights.snowflake import warehouse_grants
 from snowmelt.sql.names import TableName, snowflake_identifier, snowflake_literal
 from snowmelt.unload.statements import build_source
-from snowmelt.vocabulary import SnapshotRule
+from snowmelt.vocabulary import Mode, SnapshotRule
 
 log = logging.getLogger(__name__)
 
@@ -121,37 +121,85 @@ _UNPINNED = "so chunks unloaded at different moments may differ by what changed 
 
 
 def take_snapshot(
-    session: Connection, request: MigrationRequest, question: StatisticsQuestion, at: str
+    session: Connection,
+    request: MigrationRequest,
+    question: StatisticsQuestion,
+    at: str,
+    changes_since: str | None = None,
 ) -> Snapshot:
     """The instant that all chunks will read, and the statistics at it; without a snapshot, those of now and the reason.
 
     :param at: Snowflake's time when the planning began: rows committed before are in the snapshot, and by now it is in the past.
+    :param changes_since: the question is about what has changed since then.
     :raises ConfigurationError: the source has no time travel, and the configuration requires a snapshot.
     """
-    table, rule = request.source, SnapshotRule(request.policies.snapshot)
+    table = request.source
+    rule = SnapshotRule.REQUIRED if needs_snapshot(request) else SnapshotRule(request.policies.snapshot)
     doing = f"Counting the rows of {table}"
     if rule is SnapshotRule.OFF:
         note = f"no snapshot: the table's `snapshot` is off, {_UNPINNED}"
     else:
         try:
-            rows = _read_past(session, question.sql(build_source(table.sql, at)), doing)
+            rows = _read_past(session, question.sql(build_source(table.sql, at, changes_since)), doing)
             return Snapshot(at, None, question.parse(rows[0]))
         except (AccessError, SourceError) as error:
             if not _is_refused(session, table):
                 raise
             if rule is SnapshotRule.REQUIRED:
-                raise ConfigurationError(
-                    f"{table} has no time travel, and the table's `snapshot` is required. Nothing was unloaded. Raise its retention, copy a "
-                    f"table that has time travel, or set `snapshot` to auto. {error}",
-                    topic=None if error.topic is Topic.TIME_TRAVEL else Topic.TIME_TRAVEL,
-                    code=error.code,
-                    query_id=error.query_id,
-                ) from error
+                raise _missing_snapshot(request, error) from error
             note = f"no snapshot: {table} has no time travel, {_UNPINNED}"
             log.warning("Snowflake refuses time travel: %s", error)
     log.warning("%s", note)
     rows = read_rows(session, question.sql(table.sql), doing)
     return Snapshot(None, note, question.parse(rows[0]))
+
+
+def read_past(session: Connection, request: MigrationRequest, sql: str, doing: str) -> list[tuple[Any, ...]]:
+    """Rows of a statement that reads the source at the snapshot, for a run that needs one.
+
+    :raises ConfigurationError: the source has no time travel.
+    """
+    try:
+        return _read_past(session, sql, doing)
+    except (AccessError, SourceError) as error:
+        if not _is_refused(session, request.source):
+            raise
+        raise _missing_snapshot(request, error) from error
+
+
+def _missing_snapshot(request: MigrationRequest, error: AccessError | SourceError) -> ConfigurationError:
+    if needs_snapshot(request):
+        why = f"mode {request.mode}{' with publish append' if request.appends else ''} needs a snapshot"
+        remedy = "or choose mode full"
+    else:
+        why, remedy = "the table's `snapshot` is required", "or set `snapshot` to auto"
+    return ConfigurationError(
+        f"{request.source} has no time travel, and {why}. Nothing was unloaded. Raise its retention, copy a table that has time travel, "
+        f"{remedy}. {error}",
+        topic=None if error.topic is Topic.TIME_TRAVEL else Topic.TIME_TRAVEL,
+        code=error.code,
+        query_id=error.query_id,
+    )
+
+
+def needs_snapshot(request: MigrationRequest) -> bool:
+    """Whether a run goes on from exactly where the last one ended, which needs an instant that all of it was read at."""
+    return Mode(request.mode) is Mode.CHANGES or request.appends
+
+
+def find_untracked(session: Connection, table: TableName, at: str, since: str | None = None) -> str | None:
+    """Why Snowflake cannot tell what has changed between two instants, in its own words; None: it can.
+
+    It is asked for no row at all. The number of the error is documented for dynamic tables alone.
+
+    :param since: None: it is asked whether changes are tracked at `at`.
+    """
+    sql = f"SELECT 1 FROM {build_source(table.sql, at, since or at)} LIMIT 0"
+    try:
+        _read_past(session, sql, f"Reading what has changed in {table}")
+    except (AccessError, SourceError) as error:
+        return str(error)
+    return None
 
 
 def _read_past(session: Connection, sql: str, doing: str) -> list[tuple[Any, ...]]:

@@ -89,7 +89,7 @@ def verify_run(
     A run that is published already was verified before: what was recorded then is returned. A run that only compares was
     compared while it was planned: that is recorded.
 
-    The keys of an incremental run with reconcile_deletes are verified in the same way, and first.
+    The keys of a run that removes rows are verified in the same way, and first.
 
     :param snowflake: opens a session; only called when fingerprints are compared.
     :raises VerificationError: naming every difference; nothing is published then, and the staging table stays.

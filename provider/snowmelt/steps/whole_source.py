@@ -84,7 +84,7 @@ class WholeSource:
         target = replace(
             source,
             table=postgres_identifier(plan.target_schema, plan.target_table),
-            where=plan.own.sql() if plan.own else "",
+            where=plan.counted,
         )
         found = key_hashes.parse_sums(cursor.execute(key_hashes.build_target_sums(target)))
         differing = key_hashes.find_differing(sums, found)

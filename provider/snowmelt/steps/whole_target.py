@@ -23,7 +23,7 @@ from snowmelt.publish.request import PublishResult
 from snowmelt.publish.row_statements import build_count
 from snowmelt.state import TargetState, find_other_owners, refuse_other_owners
 from snowmelt.steps.whole_source import NotCompared, SourceKeys, WholeSource
-from snowmelt.vocabulary import Duplicates, Mode, Outcome, PublishMethod
+from snowmelt.vocabulary import Deletes, Duplicates, Mode, Outcome, PublishMethod
 
 log = logging.getLogger(__name__)
 
@@ -71,8 +71,7 @@ def check_whole_target(
     :param rejected: rows of this run that the quarantine keeps out of the target.
     :raises VerificationError: rows are missing or extra and no policy allows it: the transaction is to be rolled back.
     """
-    own = plan.own.sql() if plan.own else ""
-    row = cursor.execute(build_count(plan.target_schema, plan.target_table, own)).fetchone()
+    row = cursor.execute(build_count(plan.target_schema, plan.target_table, plan.counted)).fetchone()
     rows = int(row[0]) if row else 0
     _refuse_shrink(plan, result, rows)
     expected = plan.scope_rows
@@ -83,7 +82,8 @@ def check_whole_target(
         missing, extra = found.missing, found.extra
         expected = rows + missing - extra if found.exact else expected
     else:
-        if plan.mode is Mode.INCREMENTAL and rows < expected and plan.duplicates is Duplicates.LAST:
+        once = plan.mode is Mode.INCREMENTAL and plan.publish is None and plan.duplicates is Duplicates.LAST
+        if once and rows < expected:
             distinct = source.count_keys()
             expected = expected if distinct is None else distinct
         missing, extra = max(0, expected - rows), max(0, rows - expected)
@@ -120,7 +120,8 @@ def check_whole_target(
 def _find_reason(plan: Plan, missing: int, extra: int, set_aside: int) -> str:
     """The policies that allow the difference; empty where one is not allowed, or without a difference."""
     appends = plan.mode is Mode.FULL and plan.publish is PublishMethod.APPEND
-    keeps = plan.mode is Mode.INCREMENTAL and plan.keys is None
+    merges = plan.mode.continues and plan.publish is None
+    keeps = merges and plan.keys is None and plan.deletes is Deletes.IGNORE
     either = (
         (
             plan.snapshot is None,
@@ -133,7 +134,7 @@ def _find_reason(plan: Plan, missing: int, extra: int, set_aside: int) -> str:
         *either,
         (missing <= set_aside, f"{set_aside:,} rows were set aside (snowmelt.rejected_row)"),
     )
-    of_extra = (*either, (keeps, "rows that the source no longer has stay (reconcile_deletes is false)"))
+    of_extra = (*either, (keeps, "rows that the source no longer has stay (deletes is ignore)"))
     reasons = [
         next((reason for holds, reason in policies if holds), "")
         for count, policies in ((missing, of_missing), (extra, of_extra))
@@ -144,7 +145,7 @@ def _find_reason(plan: Plan, missing: int, extra: int, set_aside: int) -> str:
 
 def _read_missing(cursor: Cursor, plan: Plan) -> int:
     """Rows that earlier runs have set aside, where this run goes on from their state."""
-    if plan.mode is not Mode.INCREMENTAL or plan.reload:
+    if not plan.mode.continues or plan.reload:
         return 0
     state = read_state(cursor, plan.target, plan.owned_rows)
     return 0 if state is None else state.missing
@@ -218,7 +219,16 @@ def move_watermark(cursor: Cursor, plan: Plan) -> None:
 
 
 def refuse_overtaken(cursor: Cursor, plan: Plan) -> None:
-    """Rows of an older snapshot never replace those of a later one. A load of old files is requested, and an append adds rows."""
+    """Rows of an older snapshot never replace those of a later one, and an interval follows the one before it.
+
+    A load of old files is requested, and a full run that appends adds rows.
+    """
+    state = read_state(cursor, plan.target, plan.owned_rows) if plan.follows is not None else None
+    if plan.follows is not None and (state is None or state.run_id != plan.follows):
+        raise VerificationError(
+            f"{plan.target} is as run {state.run_id if state else 'none'} left it, and this run ({plan.run_id}) goes on from run "
+            f"{plan.follows}: rows would be missed or come twice. Nothing was published. Start a new run."
+        )
     if plan.mode == Mode.LOAD or plan.publish is PublishMethod.APPEND:
         return
     other = read_overtaken(cursor, plan.run_id)

@@ -56,7 +56,7 @@ def submit_unload(session: Connection, request: UnloadRequest) -> dict[str, Any]
     checked = parse_source_filter(request.where, subqueries=request.subqueries).sql if request.where else ""
     where = build_where(checked, request.chunk.predicate)
     select = build_select(
-        columns, build_source(request.source.sql, request.snapshot), where, request.row_limit
+        columns, build_source(request.source.sql, request.snapshot, request.since), where, request.row_limit
     )
     sql = build_unload(
         location,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from snowmelt.errors import ConfigurationError, SourceError
-from snowmelt.sql.names import TableName, snowflake_identifier, snowflake_literal
+from snowmelt.sql.names import TableName, join_predicates, snowflake_identifier, snowflake_literal
 from snowmelt.unload.chunks import Chunk
 from snowmelt.unload.manifest import StagedFile
 from snowmelt.vocabulary import FileFormat
@@ -83,6 +83,8 @@ class UnloadRequest:
     chunk: Chunk
     #: The instant to read at; None: now.
     snapshot: str | None
+    #: Read what has changed since this instant, in place of the rows; None: the rows.
+    since: str | None = None
     #: Rows at most; 0: all.
     row_limit: int
     file_format: str
@@ -103,17 +105,35 @@ def max_file_bytes(megabytes: int) -> int:
     return min(megabytes * 1024 * 1024, 5_000_000_000)
 
 
-def build_source(table: str, snapshot: str | None) -> str:
-    """What is behind FROM: the quoted table, pinned to the snapshot where there is one.
+#: Which of the rows that `build_source` gives with `since` are there at the end of the interval, and which are no longer.
+INSERTED = "METADATA$ACTION = 'INSERT'"
+DELETED = "METADATA$ACTION = 'DELETE'"
+
+
+def build_source(table: str, snapshot: str | None, since: str | None = None) -> str:
+    """What is behind FROM: the quoted table, pinned to the snapshot where there is one; or its changes up to the snapshot.
+
+    The changes are the net difference of both instants: the end is included, the start is not, so that intervals follow each other
+    without a gap. An update is a deleted row, with its old values, and an inserted one
+    (docs.snowflake.com/en/sql-reference/constructs/changes).
 
     :param snapshot: an instant as Snowflake printed it, in UTC with nanoseconds and offset.
+    :param since: the snapshot that the changes follow.
     """
-    return f"{table} AT(TIMESTAMP => {snowflake_literal(snapshot)}::TIMESTAMP_TZ)" if snapshot else table
+    if not snapshot:
+        return table
+    if since is None:
+        return f"{table} AT({_instant(snapshot)})"
+    return f"{table} CHANGES(INFORMATION => DEFAULT) AT({_instant(since)}) END({_instant(snapshot)})"
+
+
+def _instant(text: str) -> str:
+    return f"TIMESTAMP => {snowflake_literal(text)}::TIMESTAMP_TZ"
 
 
 def build_where(*predicates: str) -> str:
     """All predicates that are not empty, each in its own parentheses, or the empty text."""
-    return " AND ".join(f"({predicate})" for predicate in predicates if predicate)
+    return join_predicates(*predicates)
 
 
 def build_select(
