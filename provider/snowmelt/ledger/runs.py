@@ -59,6 +59,8 @@ INSERT INTO snowmelt.submitted_query (run_id, chunk, query_id, submitted_at)
 VALUES (%(run_id)s, %(chunk)s, %(query_id)s, to_timestamp(%(submitted_at)s::float8))
 ON CONFLICT (run_id, chunk) DO UPDATE SET query_id = EXCLUDED.query_id, submitted_at = EXCLUDED.submitted_at
 """
+READ_SUBMITTED = "SELECT query_id, extract(epoch FROM submitted_at)::float8 FROM snowmelt.submitted_query WHERE (run_id, chunk) = (%s, %s)"
+DELETE_SUBMITTED = "DELETE FROM snowmelt.submitted_query WHERE (run_id, chunk) = (%s, %s)"
 
 
 #: Another run of a later snapshot that was published into the same target since this one began: ours would undo it.
@@ -293,6 +295,17 @@ def write_submitted(connection: Connection, submitted: Mapping[str, Any]) -> Non
     """
     with connection.transaction():
         connection.execute(WRITE_SUBMITTED, submitted)
+
+
+def read_submitted(connection: Connection, run_id: str, chunk: int) -> tuple[str, float] | None:
+    """The query that unloads a chunk, and when it was submitted (in seconds since 1970); None: none was."""
+    return connection.execute(READ_SUBMITTED, (run_id, chunk)).fetchone()
+
+
+def delete_submitted(connection: Connection, run_id: str, chunk: int) -> None:
+    """Forget the query of a chunk, so that the next try submits the unload again."""
+    with connection.transaction():
+        connection.execute(DELETE_SUBMITTED, (run_id, chunk))
 
 
 def write_finished(connection: Connection, run_id: str) -> None:

@@ -166,4 +166,7 @@ COMMENT ON COLUMN snowmelt.run.plan IS 'What the run does; NULL where it failed 
 COMMENT ON COLUMN snowmelt.run.target_check IS 'What the target held when the run had failed, as it was found then';
 COMMENT ON COLUMN snowmelt.run.audit IS 'Who ran it, by which roles, warehouse, version and configuration';
 """,
+    """
+COMMENT ON TABLE snowmelt.submitted_query IS 'The query that unloads a chunk, from its submission on: whoever unloads the chunk next goes on with it';
+""",
 )

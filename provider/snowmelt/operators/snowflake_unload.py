@@ -44,7 +44,7 @@ class _UnloadOperator(BaseOperator):
     """Submits an unload asynchronously, waits in the triggerer, returns what Snowflake returned.
 
     A retry finds the query that its predecessor submitted and goes on waiting for it instead of unloading twice; a killed
-    task cancels it.
+    task cancels it. Where the query is kept: by Airflow for a task by itself, in the ledger for a planned run.
     """
 
     ui_color = "#d7ecf8"
@@ -85,10 +85,9 @@ class _UnloadOperator(BaseOperator):
                 tag=self._tag(context),
                 timeout=request.statement_timeout_s,
             ) as session:
-                submitted = self._submit(session, request, context.get("task_state_store"))
+                submitted = self._submit(context, session, request)
                 self._query_id = submitted["query_id"]
                 self._store_links(context, submitted)
-                self.note_submitted(submitted)
                 if not self.deferrable:
                     return self._finish(context, session, request, submitted)
         from snowmelt.airflow.triggers import SnowflakeQueryTrigger
@@ -114,23 +113,28 @@ class _UnloadOperator(BaseOperator):
             with snowflake_session(self.snowflake_conn_id) as session:
                 cancel_query(session, self._query_id)
 
-    def note_submitted(self, submitted: Mapping[str, Any]) -> None:
-        """Record which query it is for the pages; by itself the operator has no ledger."""
+    @abstractmethod
+    def recall_query(self, context: Context, request: UnloadRequest) -> object:
+        """What an earlier try submitted for the request, as `submit_unload` gave it; None: nothing is known."""
 
-    def _submit(self, session: Any, request: UnloadRequest, store: Any) -> dict[str, Any]:
-        """The running or finished query of an earlier try, or a new one.
+    @abstractmethod
+    def keep_query(self, context: Context, submitted: Mapping[str, Any]) -> None:
+        """Keep what was submitted, for later tries."""
 
-        :param store: what Airflow keeps of the task over its tries; None where it keeps nothing.
-        """
+    @abstractmethod
+    def forget_query(self, context: Context) -> None:
+        """Let the next try submit the unload again."""
+
+    def _submit(self, context: Context, session: Any, request: UnloadRequest) -> dict[str, Any]:
+        """The running or finished query of an earlier try, or a new one."""
         from snowmelt.unload.chunk import find_submitted, submit_unload
 
-        found = find_submitted(session, store.get(QUERY_KEY) if store is not None else None, request)
+        found = find_submitted(session, self.recall_query(context, request), request)
         if found is not None:
             self.log.info("Waiting for query %s, which an earlier try submitted", found["query_id"])
             return found
         submitted = submit_unload(session, request)
-        if store is not None:
-            store.set(QUERY_KEY, submitted)
+        self.keep_query(context, submitted)
         self.log.info("Unloading %s by query %s", request.title, submitted["query_id"])
         return submitted
 
@@ -147,13 +151,12 @@ class _UnloadOperator(BaseOperator):
         from snowmelt.steps.lost_result import UnloadUnproven, finish_unload
         from snowmelt.unload.chunk import describe_unload
 
-        aws, store = self.aws_conn_id, context.get("task_state_store")
+        aws = self.aws_conn_id
         s3 = None if aws is None else lambda: s3_client(aws)
         try:
             staged = finish_unload(session, request, submitted, self.poll_interval, s3)
         except UnloadUnproven:
-            if store is not None:
-                store.delete(QUERY_KEY)  # the next try submits the unload again
+            self.forget_query(context)
             raise
         self._query_id = None
         rate = staged.rows / staged.seconds if staged.seconds else 0
@@ -273,6 +276,23 @@ class SnowflakeUnloadToS3Operator(_UnloadOperator):
             statement_timeout_s=self.statement_timeout,
         )
 
+    def recall_query(self, context: Context, request: UnloadRequest) -> object:
+        """From what Airflow keeps of the task over its tries; before Airflow 3.3 it keeps nothing."""
+        store = context.get("task_state_store")
+        return None if store is None else store.get(QUERY_KEY)
+
+    def keep_query(self, context: Context, submitted: Mapping[str, Any]) -> None:
+        """In Airflow's store of the task."""
+        store = context.get("task_state_store")
+        if store is not None:
+            store.set(QUERY_KEY, dict(submitted))
+
+    def forget_query(self, context: Context) -> None:
+        """Remove it from Airflow's store of the task."""
+        store = context.get("task_state_store")
+        if store is not None:
+            store.delete(QUERY_KEY)
+
     def get_openlineage_facets_on_start(self) -> Any:
         """The table to be read, for OpenLineage's provider."""
         from snowmelt.airflow.lineage import build_unload_lineage
@@ -326,9 +346,25 @@ class MigrationUnloadOperator(_UnloadOperator):
         with postgres_session(self.postgres_conn_id) as postgres:
             return build_unload_request(read_plan(postgres, self.run_id), self.chunk)
 
-    def note_submitted(self, submitted: Mapping[str, Any]) -> None:
-        """Record the query in the ledger, where the pages show it while it runs."""
+    def recall_query(self, context: Context, request: UnloadRequest) -> object:
+        """From the ledger, whichever task of whichever run submitted it."""
+        from snowmelt.ledger.runs import read_submitted
+        from snowmelt.unload.chunk import recall_submitted
+
+        with postgres_session(self.postgres_conn_id) as postgres:
+            found = read_submitted(postgres, self.run_id, self.chunk)
+        return None if found is None else recall_submitted(request, *found)
+
+    def keep_query(self, context: Context, submitted: Mapping[str, Any]) -> None:
+        """In the ledger, where the pages show it while it runs."""
         note_submitted(self.postgres_conn_id, self.run_id, self.chunk, submitted)
+
+    def forget_query(self, context: Context) -> None:
+        """Remove it from the ledger."""
+        from snowmelt.ledger.runs import delete_submitted
+
+        with postgres_session(self.postgres_conn_id) as postgres:
+            delete_submitted(postgres, self.run_id, self.chunk)
 
     def get_openlineage_facets_on_start(self) -> Any:
         """The table to be read, for OpenLineage's provider."""

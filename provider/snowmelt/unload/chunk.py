@@ -79,6 +79,20 @@ def submit_unload(session: Connection, request: UnloadRequest) -> dict[str, Any]
     }
 
 
+def recall_submitted(request: UnloadRequest, query_id: str, submitted_at: float) -> dict[str, Any]:
+    """What `submit_unload` returned for a chunk of a planned run, made again from the request and what the ledger keeps."""
+    return {
+        "query_id": query_id,
+        "path": request.path,
+        "bucket": request.bucket,
+        "base": request.base or "",
+        "submitted_at": submitted_at,
+        "title": request.title,
+        "rows": request.chunk.rows,
+        "columns": [],
+    }
+
+
 def _plan_all(session: Connection, request: UnloadRequest) -> tuple[Column, ...]:
     """Every column of the source in its exact staged form."""
     source_columns = read_columns(session, request.source)
