@@ -12,7 +12,7 @@ from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.drivers.snowflake import Connection, cancel_query, read_result, submit_query
 from snowmelt.errors import SnowmeltError
 from snowmelt.plan.plan import Plan
-from snowmelt.sql.names import postgres_identifier
+from snowmelt.sql.names import join_predicates, postgres_identifier
 from snowmelt.types.columns import Column
 from snowmelt.unload.chunks import Chunk
 from snowmelt.unload.statements import build_where
@@ -40,6 +40,8 @@ class Databases:
     table: str
     #: The chunks whose rows are compared; without any, all rows are.
     sampled: tuple[SampledChunk, ...] = ()
+    #: Rows that are left out of the table, as a PostgreSQL predicate; empty: none.
+    without: str = ""
 
     @property
     def chunks(self) -> tuple[Chunk, ...]:
@@ -71,7 +73,8 @@ class Databases:
         """What follows FROM in PostgreSQL: the copy's own rows, in a target that it shares."""
         table = postgres_identifier(self.plan.target_schema, self.table)
         counted = self.plan.counted if self.table == self.plan.target_table else ""
-        return f"(SELECT * FROM {table} WHERE {counted}) AS sm_own" if counted else table
+        where = join_predicates(counted, f"({self.without}) IS NOT TRUE" if self.without else "")
+        return f"(SELECT * FROM {table} WHERE {where}) AS sm_own" if where else table
 
 
 def read_both(both: Databases, source_sql: str, target_sql: str) -> tuple[list[Any], list[Any]]:

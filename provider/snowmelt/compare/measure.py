@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -32,8 +33,9 @@ from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.drivers.snowflake import Connection, find_recreation
 from snowmelt.drivers.snowflake_errors import NO_TIME_TRAVEL
 from snowmelt.errors import SourceError, VerificationError
-from snowmelt.ledger.files import read_counts
+from snowmelt.ledger.files import read_counts, read_rejected_rows
 from snowmelt.plan.plan import Plan
+from snowmelt.plan.set_aside import Key, build_source_keys, build_target_keys, find_keys
 from snowmelt.progress.verdict import ALL_ROWS
 from snowmelt.unload.chunks import Chunk
 from snowmelt.unload.statements import build_where
@@ -57,7 +59,11 @@ def verify_fingerprint(
     :param rejected: rows that were set aside while loading; None: as the ledger says.
     :raises VerificationError: naming each column and, where they are known, the chunks, with both values.
     """
-    reason = find_obstacle(postgres, plan, rejected)
+    if rejected is None:
+        rejected = int(sum(row["rejected"] for row in read_counts(postgres, plan.run_id)))
+    aside = read_rejected_rows(postgres, plan.run_id) if rejected else ()
+    keys = find_keys(aside, plan.row_key) if len(aside) == rejected else None
+    reason = find_obstacle(postgres, plan, unknown=rejected if keys is None else 0)
     if reason:
         return {"compared": False, "reason": reason}
     sampled = () if plan.source_rows <= plan.fingerprint_rows else _sample(plan)
@@ -66,7 +72,7 @@ def verify_fingerprint(
             "compared": False,
             "reason": f"more than {plan.fingerprint_rows:,} rows, and {sampled}: only counts were compared",
         }
-    both = Databases(snowflake, postgres, plan, plan.staging_table, sampled)
+    both = _leave_out(Databases(snowflake, postgres, plan, plan.staging_table, sampled), keys or ())
     began = time.monotonic()
     try:
         source, target = read_pair(both)
@@ -90,6 +96,7 @@ def verify_fingerprint(
         "columns": len(plan.columns),
         "approximate": list(list_approximate(plan.columns)),
         "seconds": round(time.monotonic() - began, 3),
+        **({"set_aside": rejected} if rejected else {}),
     }
 
 
@@ -115,18 +122,29 @@ def _sample(plan: Plan) -> tuple[SampledChunk, ...] | str:
     return tuple(sampled)
 
 
-def find_obstacle(postgres: psycopg.Connection[Any], plan: Plan, rejected: int | None = None) -> str:
-    """Why fingerprints cannot agree, or cannot be computed, for this run; empty when they can."""
+def _leave_out(both: Databases, keys: Sequence[Key]) -> Databases:
+    """All but the rows of these keys, which were set aside: in both databases, since one key may be in several rows."""
+    if not keys:
+        return both
+    plan = both.plan
+    aside = build_source_keys(plan.row_key, keys)
+    where = build_where(plan.where, f"NOT COALESCE({aside}, FALSE)")
+    return replace(both, plan=replace(plan, where=where), without=build_target_keys(plan.row_key, keys))
+
+
+def find_obstacle(postgres: psycopg.Connection[Any], plan: Plan, *, unknown: int = 0) -> str:
+    """Why fingerprints cannot agree, or cannot be computed, for this run; empty when they can.
+
+    :param unknown: rows that were set aside, where the keys of some are not known.
+    """
     if not plan.chunks:
         return "the files are those of an earlier unload: only counts were compared"
     if plan.row_limit and plan.source_rows >= plan.row_limit:
         return f"a test copies any {plan.row_limit:,} rows, which Snowflake cannot name again: only counts were compared"
     if plan.snapshot is None:
         return "there is no snapshot, so the table may have changed since: only counts were compared"
-    if rejected is None:
-        rejected = int(sum(row["rejected"] for row in read_counts(postgres, plan.run_id)))
-    if rejected:
-        return f"{rejected:,} rows were set aside while loading: only counts were compared"
+    if unknown:
+        return f"{unknown:,} rows were set aside while loading, and their keys are not known: only counts were compared"
     reason = find_encoding_obstacle(postgres)
     return f"{reason}: only counts were compared" if reason else ""
 

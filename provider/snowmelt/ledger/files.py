@@ -75,6 +75,7 @@ LEFT JOIN snowmelt.staged_file AS s ON (l.run_id, l.s3_key) = (s.run_id, s.s3_ke
 WHERE l.run_id = %s AND s.s3_key IS NULL ORDER BY 1 LIMIT 5
 """
 READ_CHUNKS = "SELECT chunk, query_id, files, rows, bytes, seconds FROM snowmelt.staged_chunk WHERE run_id = %s ORDER BY chunk"
+READ_REJECTED_ROWS = 'SELECT "row" FROM snowmelt.rejected_row WHERE run_id = %s'
 INSERT_REJECTED = """
 INSERT INTO snowmelt.rejected_row (run_id, s3_key, row_number, column_name, reason, "row")
 VALUES (%s, %s, %s, %s, %s, %s)
@@ -192,6 +193,11 @@ def finish_file(cursor: Cursor, run_id: str, key: str, *, seconds: float, reject
 def read_rejected(connection: Connection, run_id: str, *, but: str) -> int:
     """Rows of a run that are set aside, as far as it is committed, without those of one file."""
     return int(_one(connection, READ_REJECTED, (run_id, but)))
+
+
+def read_rejected_rows(session: Connection | Cursor, run_id: str) -> tuple[dict[str, Any], ...]:
+    """The rows of a run that are set aside: column in the file → value."""
+    return tuple(row[0] for row in session.execute(READ_REJECTED_ROWS, (run_id,)))
 
 
 def read_counts(connection: Connection, run_id: str) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -31,6 +32,18 @@ SELECT c.oid, coalesce(pg_relation_filenode(c.oid), 0) FROM pg_class AS c JOIN p
 WHERE (n.nspname, c.relname) = (%s, %s)
 """
 
+
+READ_SET_ASIDE = (
+    "SELECT key FROM snowmelt.set_aside_key WHERE (target, owner) = (%s, %s) ORDER BY key LIMIT %s"
+)
+FORGET_SET_ASIDE = """
+DELETE FROM snowmelt.set_aside_key WHERE (target, owner) = (%s, %s)
+    AND key IN (SELECT key FROM snowmelt.set_aside_key WHERE (target, owner) = (%s, %s) ORDER BY key LIMIT %s)
+"""
+WRITE_SET_ASIDE = """
+INSERT INTO snowmelt.set_aside_key (target, owner, key, run_id) VALUES (%s, %s, %s, %s)
+ON CONFLICT (target, owner, key) DO UPDATE SET run_id = excluded.run_id
+"""
 
 #: A backfill changes the rows of a target, and nothing else of its state.
 WRITE_ROWS = "UPDATE snowmelt.target_state SET rows = %s WHERE (target, owner) = (%s, %s)"
@@ -98,6 +111,29 @@ def write_rows(cursor: psycopg.Cursor[Any], target: str, owner: str, rows: int) 
 def delete_state(cursor: psycopg.Cursor[Any], target: str, owner: str) -> None:
     """Delete the state: it is no longer known what the target, or the owner's rows, are a copy of."""
     cursor.execute(DELETE_STATE, (target, owner))
+
+
+def read_set_aside(
+    session: psycopg.Connection[Any] | psycopg.Cursor[Any], target: str, owner: str, limit: int
+) -> tuple[dict[str, str], ...]:
+    """Keys of rows that are kept out of the target: source name → value as text."""
+    return tuple(row[0] for row in session.execute(READ_SET_ASIDE, (target, owner, limit)))
+
+
+def forget_set_aside(cursor: psycopg.Cursor[Any], target: str, owner: str, limit: int | None) -> int:
+    """Delete the keys that `read_set_aside` gave, which were copied again; returns how many.
+
+    :param limit: None: all of them.
+    """
+    cursor.execute(FORGET_SET_ASIDE, (target, owner, target, owner, limit))
+    return cursor.rowcount
+
+
+def write_set_aside(
+    cursor: psycopg.Cursor[Any], target: str, owner: str, keys: Sequence[Mapping[str, str]], run_id: str
+) -> None:
+    """Record keys of rows that this publish leaves out, in its own transaction."""
+    cursor.executemany(WRITE_SET_ASIDE, [(target, owner, Jsonb(dict(key)), run_id) for key in keys])
 
 
 def read_identity(

@@ -169,4 +169,14 @@ COMMENT ON COLUMN snowmelt.run.audit IS 'Who ran it, by which roles, warehouse, 
     """
 COMMENT ON TABLE snowmelt.submitted_query IS 'The query that unloads a chunk, from its submission on: whoever unloads the chunk next goes on with it';
 """,
+    """
+CREATE TABLE snowmelt.set_aside_key (
+    target text NOT NULL,
+    owner text NOT NULL,
+    key jsonb NOT NULL,
+    run_id text NOT NULL,
+    PRIMARY KEY (target, owner, key)
+);
+COMMENT ON TABLE snowmelt.set_aside_key IS 'Keys of rows that are kept out of a target by the policy quarantine; the next incremental run copies them again';
+""",
 )

@@ -31,6 +31,7 @@ from snowmelt.plan.facts import (
     refuse_nanoseconds,
 )
 from snowmelt.plan.plan import Plan
+from snowmelt.plan.set_aside import build_source_keys
 from snowmelt.plan.watermark import (
     advance,
     build_highest,
@@ -129,6 +130,7 @@ def ask_statistics(
             since, highest = build_interval(name, type_, start.watermark, start.until), None
         elif mode is Mode.INCREMENTAL:
             since = build_since(name, type_, start.watermark, request.policies.watermark_overlap)
+            since = _with_set_aside(request, tables, columns, since)
     if start.changes_since is not None:
         since = INSERTED
     return StatisticsQuestion(
@@ -137,6 +139,14 @@ def ask_statistics(
         highest=highest,
         measured=_find_numbers(request, tables, columns) if request.narrow_numbers else {},
     )
+
+
+def _with_set_aside(request: MigrationRequest, tables: TableFacts, columns: ColumnPlan, since: str) -> str:
+    """The predicate of an incremental run, with the rows that an earlier one has set aside."""
+    key = [column for column in columns.columns if column.source in request.uniqueness_columns]
+    names = {column.source for column in key}
+    keys = [values for values in tables.target.set_aside if values.keys() == names]
+    return f"{since} OR {build_source_keys(key, keys)}" if since and keys else since
 
 
 def _find_numbers(request: MigrationRequest, tables: TableFacts, columns: ColumnPlan) -> dict[str, str]:

@@ -127,6 +127,8 @@ class TargetFacts:
     now: TargetNow | None = None
     #: What the last published run left in it; None where no run of this ledger filled it.
     state: TargetState | None = None
+    #: Keys of rows that are kept out of it; the run copies them again.
+    set_aside: tuple[Mapping[str, str], ...] = ()
     #: The copies that filled it.
     owners: tuple[Owner, ...] = ()
 

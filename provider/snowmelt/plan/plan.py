@@ -185,6 +185,20 @@ class Plan:
         return tuple(column for column in self.columns if column.source in self.uniqueness_columns)
 
     @property
+    def row_key(self) -> tuple[Column, ...]:
+        """The columns that identify a row: the unique key, else the source's primary key; empty without either."""
+        primary = sorted((column.primary_key, column.source) for column in self.columns if column.primary_key)
+        return self.key_columns or tuple(
+            column for _, name in primary for column in self.columns if column.source == name
+        )
+
+    @property
+    def takes_again(self) -> bool:
+        """Whether the run copies rows again that earlier runs have set aside."""
+        merges = self.mode is Mode.INCREMENTAL and self.publish is None
+        return merges and self.watermark_before is not None and not self.backfill
+
+    @property
     def hides_differences(self) -> bool:
         """Whether the whole target may have as many rows as the source, and not the same: only a part of it is written."""
         partly = self.backfill or self.watermark_before is not None

@@ -20,5 +20,7 @@ def describe_fingerprint(found: Mapping[str, Any]) -> str:
         f"{found['columns']:,} columns over {int(found['rows']):,} rows ({found.get('scope', ALL_ROWS)}) agree, "
         f"hash {found['hash']}"
     )
+    if aside := found.get("set_aside"):
+        text += f", without the {int(aside):,} rows that were set aside"
     approximate = found.get("approximate") or found.get("loosely") or []  # the word of 0.1.0
     return f"{text}; compared approximately: {', '.join(map(str, approximate))}" if approximate else text

@@ -25,7 +25,7 @@ from snowmelt.ledger.runs import (
     write_resumed,
     write_run,
 )
-from snowmelt.ledger.state import read_identity, read_owners, read_state
+from snowmelt.ledger.state import read_identity, read_owners, read_set_aside, read_state
 from snowmelt.load.aws_s3 import aws_s3_reason
 from snowmelt.plan import decide
 from snowmelt.plan.append import ask_growth, plan_growth
@@ -41,6 +41,7 @@ from snowmelt.plan.facts import (
     TargetFacts,
 )
 from snowmelt.plan.plan import Plan, parse_plan
+from snowmelt.plan.set_aside import MAX_KEYS
 from snowmelt.plan.watermark import ask_target_watermark, find_start, resolve_changes
 from snowmelt.publish.obstacles import plan_intent
 from snowmelt.publish.row_statements import build_count
@@ -339,12 +340,14 @@ def _read_target(
     schema, name = request.target_schema, request.target_table
     table = read_target(postgres, schema, name)
     watermark, now, state = None, None, None
+    set_aside: tuple[dict[str, str], ...] = ()
     identity = read_identity(postgres, schema, name)
     if Mode(request.mode).continues:
         state = read_state(postgres, f"{schema}.{name}", request.owned_rows)
         mark = plan_mark(request, None if table is None else table.columns)
         counted = join_predicates(request.owned_rows, "" if mark is None else mark.live)
         now = None if identity is None else _read_now(postgres, request, identity, state, counted)
+        set_aside = read_set_aside(postgres, f"{schema}.{name}", request.owned_rows, MAX_KEYS)
         if request.watermark_column is not None:
             watermark = read_watermark(
                 postgres,
@@ -358,6 +361,7 @@ def _read_target(
         published_watermark=watermark,
         now=now,
         state=state,
+        set_aside=set_aside,
         owners=() if identity is None else read_owners(postgres, f"{schema}.{name}", identity.oid),
     )
 

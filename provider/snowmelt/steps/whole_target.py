@@ -9,16 +9,21 @@ from typing import Any
 import psycopg
 
 from snowmelt.errors import VerificationError
+from snowmelt.ledger.files import read_rejected_rows
 from snowmelt.ledger.runs import read_overtaken, write_watermark
 from snowmelt.ledger.state import (
     delete_state,
+    forget_set_aside,
     read_identity,
     read_owners,
+    read_set_aside,
     read_state,
     write_rows,
+    write_set_aside,
     write_state,
 )
 from snowmelt.plan.plan import Plan
+from snowmelt.plan.set_aside import MAX_KEYS, find_keys
 from snowmelt.publish.request import PublishResult
 from snowmelt.publish.row_statements import build_count
 from snowmelt.state import TargetState, find_other_owners, refuse_other_owners
@@ -144,11 +149,12 @@ def _find_reason(plan: Plan, missing: int, extra: int, set_aside: int) -> str:
 
 
 def _read_missing(cursor: Cursor, plan: Plan) -> int:
-    """Rows that earlier runs have set aside, where this run goes on from their state."""
+    """Rows that earlier runs have set aside and this run does not copy again, where it goes on from their state."""
     if not plan.mode.continues or plan.reload:
         return 0
     state = read_state(cursor, plan.target, plan.owned_rows)
-    return 0 if state is None else state.missing
+    again = len(read_set_aside(cursor, plan.target, plan.owned_rows, MAX_KEYS)) if plan.takes_again else 0
+    return 0 if state is None else max(0, state.missing - again)
 
 
 def _refuse_shrink(plan: Plan, result: PublishResult, rows: int) -> None:
@@ -187,6 +193,19 @@ def record_state(cursor: Cursor, plan: Plan, whole: WholeTarget) -> None:
         snapshot=plan.snapshot,
     )
     write_state(cursor, plan.target, plan.owned_rows, state)
+    _remember_set_aside(cursor, plan)
+
+
+def _remember_set_aside(cursor: Cursor, plan: Plan) -> None:
+    """The keys of the rows that this run has set aside, in place of those that it has copied again."""
+    if not plan.copies or (plan.mode is Mode.FULL and plan.publish is PublishMethod.APPEND):
+        return
+    everything = not plan.mode.continues or (plan.watermark_before is None and plan.changes_since is None)
+    if everything or plan.takes_again:
+        forget_set_aside(cursor, plan.target, plan.owned_rows, None if everything else MAX_KEYS)
+    rows = read_rejected_rows(cursor, plan.run_id)
+    keys = [key for row in rows for key in find_keys([row], plan.key_columns) or ()]
+    write_set_aside(cursor, plan.target, plan.owned_rows, keys, plan.run_id)
 
 
 def take_over(cursor: Cursor, plan: Plan) -> None:
