@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,6 +16,7 @@ from snowmelt.airflow.sessions import postgres_session, s3_client, snowflake_ses
 from snowmelt.config.file import Config
 from snowmelt.config.table import TableConfig
 from snowmelt.doctor.findings import CHECKS, DEAD_AFTER_HOURS, Finding, Status, found, grant_login, policy
+from snowmelt.doctor.record import Recorder
 from snowmelt.errors import ConfigurationError, SnowmeltError
 from snowmelt.rights.iam import Partition, Principal, StagedPlace
 from snowmelt.setup.facts import SetupFacts, SetupScope, plan_scope
@@ -43,6 +45,8 @@ class Doctor:
     remove: bool = False
     #: Hours without a sign of life that make a run dead.
     hours: int = DEAD_AFTER_HOURS
+    #: Keeps what Snowflake is asked and answers.
+    recorder: Recorder | None = None
 
     @property
     def scope(self) -> SetupScope:
@@ -72,7 +76,7 @@ class Doctor:
                 remedy = grant_login(login, role, warehouse or own)
                 finding = found("Snowflake session", conn_id, Status.WRONG, error, remedy)
                 raise SessionFailed(finding) from error
-            yield session
+            yield session if self.recorder is None else self.recorder.connection(session)
 
     @contextmanager
     def postgres(self, conn_id: str | None = None) -> Iterator[Any]:
@@ -89,7 +93,8 @@ class Doctor:
         """A client of S3; a failure to make it is a finding."""
         conn_id = conn_id or self.config.connections.aws
         try:
-            return s3_client(conn_id)
+            client = s3_client(conn_id)
+            return client if self.recorder is None else self.recorder.client(client)
         except SnowmeltError as error:
             remedy = policy(Principal.AIRFLOW, self.place())
             raise SessionFailed(found("S3 session", conn_id, Status.WRONG, error, remedy)) from error
@@ -118,6 +123,49 @@ class Doctor:
     def path(self) -> str:
         """A folder of this doctor's own, below the stage."""
         return f"{self.scope.place.prefix}doctor_{uuid.uuid4().hex[:12]}/"
+
+
+def build_recorder(config: Config) -> Recorder:
+    """A recorder that knows the user's names: those of the configuration and of the connections."""
+    staging, unload = config.s3_staging, config.snowflake_unload
+    names = [staging.bucket, *re.split(r"[/{}]", staging.prefix_pattern)]
+    names += [
+        unload.storage_integration,
+        unload.stage_database,
+        unload.stage_schema,
+        unload.stage_name,
+        unload.warehouse,
+    ]
+    expressions = []
+    for table in config.tables:
+        names += [
+            table.source.database,
+            table.source.schema,
+            table.source.table,
+            table.target_schema,
+            table.target_table,
+            table.dag_id,
+        ]
+        expressions += [rule.expression for rule in table.columns.rules().mask.values()]
+        expressions += [table.source_filter] if table.source_filter else []
+    for kind in ("snowflake", "aws", "postgres", "aws_cleanup"):
+        for conn_id in plan_scope(config, SetupFacts()).connections(kind):
+            names += _connection_names(conn_id)
+    placeholders = {"source_database", "source_schema", "source_table", "target_schema", "target_table"}
+    return Recorder((name for name in names if name and name not in placeholders), expressions)
+
+
+def _connection_names(conn_id: str) -> list[str]:
+    """Whatever a person could be recognised by in an Airflow connection."""
+    from airflow.sdk import Connection
+
+    try:
+        connection = Connection.get(conn_id)
+    except Exception:  # noqa: BLE001 - whichever backend failed says so where the session is opened
+        return []
+    extra = [str(value) for value in connection.extra_dejson.values() if isinstance(value, (str, int))]
+    parts = (connection.host, connection.login, connection.password, connection.schema, *extra)
+    return [str(part) for part in parts if part]
 
 
 def _snowflake_names(conn_id: str) -> tuple[str, str | None, str | None]:
@@ -287,13 +335,15 @@ def _clocks(doctor: Doctor) -> list[Finding]:
 
 
 def _assumptions(doctor: Doctor) -> list[Finding]:
-    from snowmelt.doctor.assumptions import ask_questions, try_staging
-    from snowmelt.doctor.tables import check_time_travel
+    from snowmelt.doctor.assumptions import ask_questions, check_history, check_parameters, try_staging
+    from snowmelt.doctor.tables import check_metadata, check_time_travel
 
     client = doctor.s3()
     with doctor.snowflake() as session:
         findings = ask_questions(session)
-        findings += [check_time_travel(session, table.source) for table in doctor.scope.tables[:1]]
+        findings += [check_parameters(session), check_history(session)]
+        for table in doctor.scope.tables[:1]:
+            findings += [check_metadata(session, table.source), check_time_travel(session, table.source)]
         location = doctor.location(session)
         return findings + try_staging(session, client, location, doctor.path())
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from airflow.cli.cli_config import ActionCommand, Arg, CLICommand, GroupCommand, lazy_load_command
 
+_CONFIG = Arg(
+    ("--config",),
+    help="the configuration file; default: SNOWMELT_CONFIG, else config_file in the section snowmelt of airflow.cfg, else include/config/s3copyconfig.json here",
+)
+_JSON = Arg(("--json",), help="print JSON", action="store_true")
 _ARGUMENTS = (
-    Arg(
-        ("--config",),
-        help="the configuration file; default: SNOWMELT_CONFIG, else config_file of [snowmelt] in airflow.cfg, else include/config/s3copyconfig.json here",
-    ),
+    _CONFIG,
     Arg(("--output",), help="the folder to write into; default: snowmelt-setup", default="snowmelt-setup"),
     Arg(("--stdout",), help="print the files instead of writing them", action="store_true"),
     Arg(("--force",), help="overwrite files that were changed by hand", action="store_true"),
@@ -54,8 +56,42 @@ def get_snowmelt_cli_commands() -> list[CLICommand]:
         func=lazy_load_command("snowmelt.cli.setup_sql.run_setup_sql"),
         args=_ARGUMENTS,
     )
+    doctor = ActionCommand(
+        name="doctor",
+        help="Check connections, rights and what a copy relies on, and say how to put right what is wrong",
+        description="Runs the checks of the DAG migration_doctor here, with Airflow's connections, and prints their report. It asks queries, unloads a few "
+        "rows of its own into the bucket and removes them. Exit code: 0 where nothing is wrong, 1 where something is, 2 for a wrong option.",
+        func=lazy_load_command("snowmelt.cli.doctor.run_doctor"),
+        args=(
+            _CONFIG,
+            _JSON,
+            Arg(
+                ("--check",),
+                action="append",
+                choices=(
+                    "snowflake",
+                    "aws",
+                    "postgres",
+                    "stage",
+                    "unload",
+                    "table",
+                    "clocks",
+                    "assumptions",
+                    "leftovers",
+                ),
+                help="one check alone; can be given several times; default: all",
+            ),
+            Arg(
+                ("--record",),
+                metavar="FILE",
+                help="write every statement and answer into a file for a report of a problem: without a name, value or secret of yours",
+            ),
+        ),
+    )
     return [
         GroupCommand(
-            name="snowmelt", help="Move tables from Snowflake to PostgreSQL through S3", subcommands=(setup,)
+            name="snowmelt",
+            help="Move tables from Snowflake to PostgreSQL through S3",
+            subcommands=(setup, doctor),
         )
     ]

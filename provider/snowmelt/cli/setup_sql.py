@@ -8,8 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from snowmelt.config.file import DEFAULT_ORIGIN, Config
-from snowmelt.dag_factory import read_config
+from snowmelt.cli.configuration import read_configuration
 from snowmelt.errors import ConfigurationError
 from snowmelt.setup.facts import SetupFacts, parse_public_key, parse_source_kinds, write_setup
 from snowmelt.setup.files import build_setup
@@ -38,7 +37,7 @@ _NOT_REPEATED = {_OPTIONS[name] for name in _LATER}
 def run_setup_sql(arguments: argparse.Namespace) -> None:
     """Write the files, or print them; exits with 1 and the faults when it cannot."""
     try:
-        config = _read_config(arguments.config)
+        config = read_configuration(arguments.config)
         given = {field: getattr(arguments, option) for field, option in _OPTIONS.items()}
         facts = SetupFacts(
             **{field: value for field, value in given.items() if value is not None},
@@ -64,11 +63,6 @@ def run_setup_sql(arguments: argparse.Namespace) -> None:
         "".join(f"{Path(arguments.output) / name}\n" for name in written) or "Nothing has changed.\n"
     )
     sys.stdout.write(f"Go on with {Path(arguments.output) / 'STEPS.md'}\n")
-
-
-def _read_config(given: str | None) -> Config:
-    """The file of `--config`; without it the one that SNOWMELT_CONFIG or airflow.cfg names, else the one beside dags/."""
-    return read_config(DEFAULT_ORIGIN) if given is None else read_config(given, exactly=True)
 
 
 def _command(arguments: argparse.Namespace) -> str:

@@ -22,7 +22,14 @@ from snowmelt.doctor.questions import (
 )
 from snowmelt.doctor.staging import remove_probe, unload_probe
 from snowmelt.drivers.s3_errors import s3_failures
-from snowmelt.drivers.snowflake import Connection, read_result, read_rows, submit_query
+from snowmelt.drivers.snowflake import (
+    SESSION_PARAMETERS,
+    Connection,
+    read_named_rows,
+    read_result,
+    read_rows,
+    submit_query,
+)
 from snowmelt.errors import SnowmeltError
 from snowmelt.types.column_plan import plan_columns
 from snowmelt.types.columns import ColumnRules, SourceColumn
@@ -66,6 +73,18 @@ ASSUMPTIONS: Mapping[str, Assumption] = {
             "TO_JSON gives every digit of a number of 38 digits inside a VARIANT, and keeps a JSON null apart from NULL",
             _REPORT,
         ),
+        Assumption(
+            "JSON NULL",
+            "TO_JSON prints a SQL NULL inside an ARRAY as `undefined`",
+            "Nothing: both forms are loaded as a JSON null.",
+            critical=False,
+        ),
+        Assumption(
+            "JSON times",
+            "TO_JSON prints times inside a VARIANT by the session's output formats, with all nine digits",
+            _REPORT,
+        ),
+        Assumption("literals", "dates and times are read from ISO texts, day and month in their order", _REPORT),
         Assumption(
             "JSON floats",
             "TO_JSON prints a FLOAT inside a VARIANT with 16 significant digits",
@@ -147,6 +166,23 @@ ASSUMPTIONS: Mapping[str, Assumption] = {
         ),
         Assumption("no rows", "an unload of no rows returns no file and writes none", "Report it: an empty chunk would be loaded."),
         Assumption(
+            "session parameters",
+            "SHOW PARAMETERS IN SESSION lists every parameter that a session sets",
+            "Nothing: what the account does not list is left out of the session, and named.",
+            critical=False,
+        ),
+        Assumption(
+            "query history",
+            "SNOWFLAKE.ACCOUNT_USAGE.QUERY_HISTORY has ROWS_UNLOADED, and the role may read it",
+            "A finished unload whose result is lost, and whose rows were not counted at planning, is unloaded again.",
+            critical=False,
+        ),
+        Assumption(
+            "metadata columns",
+            "DESCRIBE TABLE and SHOW OBJECTS have the columns that planning reads",
+            "Policies, or a source that was created again, would go unseen: report it with this page.",
+        ),
+        Assumption(
             "time travel",
             "SELECT … AT(TIMESTAMP => …) reads a configured table at Snowflake's own present",
             "Runs have no snapshot: copy while the source does not change.",
@@ -193,6 +229,30 @@ def _ask(session: Connection, question: Question) -> Finding:
     except ValueError:  # no text of the kind that is expected: it is shown as it is
         got = tuple(None if value is None else str(value) for value in row)
     return judge(question.name, question.expected, got)
+
+
+def check_parameters(session: Connection) -> Finding:
+    """Which of the parameters that a session sets the account does not list; reported alone."""
+    rows = read_named_rows(session, "SHOW PARAMETERS IN SESSION", "Reading the session's parameters")
+    listed = {str(row["key"]).upper() for row in rows}
+    unknown = sorted(SESSION_PARAMETERS.keys() - listed)
+    text = "every parameter that a session sets is listed"
+    return report(
+        "session parameters", f"not listed here, and not set: {', '.join(unknown)}" if unknown else text
+    )
+
+
+def check_history(session: Connection) -> Finding:
+    """The assumption that the account's query history may be read."""
+    try:
+        read_rows(
+            session,
+            "SELECT ROWS_UNLOADED FROM SNOWFLAKE.ACCOUNT_USAGE.QUERY_HISTORY LIMIT 0",
+            "Looking for the query history",
+        )
+    except SnowmeltError as error:
+        return judge("query history", "", error)
+    return judge("query history", "", "")
 
 
 def try_staging(session: Connection, client: Any, location: Location, path: str) -> list[Finding]:

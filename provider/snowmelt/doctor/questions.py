@@ -79,6 +79,17 @@ QUESTIONS: tuple[Question, ...] = (
         ),
         _decimals,
     ),
+    Question("JSON NULL", "SELECT TO_JSON(ARRAY_CONSTRUCT(1, NULL))", ("[1,undefined]",)),
+    Question(
+        "JSON times",
+        "SELECT TO_JSON(OBJECT_CONSTRUCT('n', '2024-02-01 03:04:05.123456789'::TIMESTAMP_NTZ(9), 't', '20:57:01.123456789'::TIME(9)))",
+        ('{"n":"2024-02-01 03:04:05.123456789","t":"20:57:01.123456789"}',),
+    ),
+    Question(
+        "literals",
+        "SELECT '2024-02-01'::DATE, TO_VARCHAR('2024-02-01 03:04:05.123456789'::TIMESTAMP_NTZ(9), 'YYYY-MM-DD HH24:MI:SS.FF9')",
+        ("2024-02-01", "2024-02-01 03:04:05.123456789"),
+    ),
     Question(
         "JSON floats",
         "SELECT TO_JSON(TO_VARIANT(0.30000000000000004::FLOAT)), TO_JSON(TO_VARIANT(0.1::FLOAT))",

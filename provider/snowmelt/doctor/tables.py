@@ -28,7 +28,7 @@ from snowmelt.publish.obstacles import plan_intent
 from snowmelt.publish.rights import build_statements
 from snowmelt.publish.target import read_obstacles, read_target
 from snowmelt.rights.snowflake import SourceKind
-from snowmelt.sql.names import TableName, snowflake_identifier
+from snowmelt.sql.names import TableName, snowflake_identifier, snowflake_literal
 from snowmelt.types.column_plan import plan_columns
 from snowmelt.types.columns import SourceColumn
 from snowmelt.types.policies import PolicyKind
@@ -152,6 +152,31 @@ def check_time_travel(session: Connection, table: TableName) -> Finding:
             return found("Assumption", "time travel", Status.ATTENTION, text, remedies.set_retention(table))
         return judge("time travel", "", error)
     return judge("time travel", "", "")
+
+
+#: What planning reads of DESCRIBE TABLE and of SHOW OBJECTS.
+_DESCRIBED = frozenset({"name", "type", "null?", "primary key", "policy name"})
+_SHOWN = frozenset({"name", "kind", "created_on", "owner"})
+
+
+def check_metadata(session: Connection, table: TableName) -> Finding:
+    """The assumption that what planning reads of a table has the columns that are read."""
+    schema = snowflake_identifier(table.database, table.schema)
+    described = read_named_rows(session, f"DESCRIBE TABLE {table.sql}", f"Describing {table}")
+    objects = read_named_rows(
+        session,
+        f"SHOW OBJECTS LIKE {snowflake_literal(table.table)} IN SCHEMA {schema}",
+        f"Looking for {table}",
+    )
+    missing = [
+        f"{statement}: {column}"
+        for statement, wanted, rows in (
+            ("DESCRIBE TABLE", _DESCRIBED, described),
+            ("SHOW OBJECTS", _SHOWN, objects),
+        )
+        for column in sorted(wanted.difference(*rows[:1]))
+    ]
+    return judge("metadata columns", [], missing)
 
 
 def check_target(postgres: psycopg.Connection[Any], request: MigrationRequest) -> list[Finding]:
