@@ -38,6 +38,8 @@ class Scope:
     #: Source names, in their order.
     unique_key: tuple[str, ...]
     watermark_column: str | None
+    #: Since all rows were copied or compared, the changed ones were found by the watermark: it may have missed some.
+    by_watermark: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

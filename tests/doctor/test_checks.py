@@ -331,6 +331,19 @@ def test_no_time_travel_is_told_and_mended(patient):
     assert patient.statuses("table")["Time travel"] == "OK"
 
 
+def test_a_table_of_mode_changes_whose_changes_are_not_recorded(patient):
+    patient.document["sources"][0]["tables"] = [
+        {"source": "T", "mode": "changes", "uniqueness_columns": ["ID"]}
+    ]
+    finding = patient.one("table", "Change tracking")
+    assert finding.status is Status.WRONG
+    assert finding.remedy.steps == (
+        f'ALTER TABLE "DOCTOR"."{patient.schema}"."T" SET CHANGE_TRACKING = TRUE',
+    )
+    patient.run_remedy(finding)
+    assert patient.statuses("table")["Change tracking"] == "OK"
+
+
 @pytest.mark.parametrize(
     ("break_it", "shown"),
     [

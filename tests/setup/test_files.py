@@ -296,6 +296,14 @@ def test_postgres_gives_each_publish_method_its_rights():
     assert 'GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE "mart"."events" TO' in deleting
 
 
+def test_snowflake_records_the_changes_of_the_tables_of_mode_changes():
+    changes = {"source": "EVENTS", "mode": "changes", "uniqueness_columns": ["ID"]}
+    text = setup([changes, {"source": "LOGS", "mode": "full"}])["snowflake.sql"]
+    assert text.count("SET CHANGE_TRACKING = TRUE;") == 1
+    assert '."EVENTS" SET CHANGE_TRACKING = TRUE;' in text
+    assert "CHANGE_TRACKING" not in setup()["snowflake.sql"]
+
+
 def test_connections_are_templates_for_every_id_of_the_configuration():
     text = setup(aws_region="eu-west-1")["airflow-connections.env"]
     lines = dict(line.split("=", 1) for line in text.splitlines() if line.startswith("AIRFLOW"))

@@ -55,6 +55,17 @@ def test_a_change_that_no_watermark_shows_is_copied(filled):
     assert same(filled)
 
 
+def test_changes_do_not_follow_a_run_that_may_have_missed_some(filled):
+    incremental = TABLE | {"mode": "incremental", "watermark_column": "AT"}
+    filled.run(incremental | {"mode": "full"})
+    filled.sql("UPDATE C SET V = 'silent' WHERE ID = 3")
+    filled.run(incremental)
+    with pytest.raises(ConfigurationError, match="by AT alone, which may have missed some"):
+        filled.run(incremental | {"mode": "changes"})
+    filled.run(incremental | {"mode": "changes", "on_change": "full"})
+    assert same(filled)
+
+
 def test_consecutive_runs_have_no_gap_and_no_overlap(filled):
     for number in range(200, 204):
         filled.sql(f"INSERT INTO C VALUES ({number}, 'n', NULL)")

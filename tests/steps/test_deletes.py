@@ -94,6 +94,8 @@ def test_deleted_rows_are_marked_and_come_back(world):
     assert world.run(soft)["deleted"] == 2
     marked = "SELECT id FROM public.c WHERE deleted_at > now() - interval '1 hour' ORDER BY id"
     assert world.query(marked) == [(1,), (2,)]
+    world.run(soft, mode="compare")
+    assert world.query("SELECT outcome FROM snowmelt.run WHERE mode = 'compare'") == [("agrees",)]
     assert world.query(
         "SELECT outcome, publish_result -> 'whole_target' ->> 'target_rows' FROM snowmelt.run WHERE mode = 'incremental' ORDER BY started_at DESC LIMIT 1"
     ) == [("published", "4")]

@@ -158,6 +158,7 @@ CHECKS: dict[str, dict[str, str]] = {
     "table": {
         "Source": "may the role read the table, and has every column a place in the target",
         "Time travel": "is the table's retention at least a day, so that all chunks read one snapshot",
+        "Change tracking": "in mode changes, does Snowflake record what changes in the table",
         "Policies": "do masking, row access, projection or aggregation policies apply to it, by a tag or by themselves",
         "Target": "may the PostgreSQL role make, fill and replace the table",
     },

@@ -27,13 +27,13 @@ from snowmelt.errors import SchemaError, SnowmeltError, SourceError
 from snowmelt.publish.obstacles import plan_intent
 from snowmelt.publish.rights import build_statements
 from snowmelt.publish.target import read_obstacles, read_target
-from snowmelt.rights.snowflake import SourceKind
+from snowmelt.rights.snowflake import SourceKind, build_tracking
 from snowmelt.sql.names import TableName, snowflake_identifier, snowflake_literal
 from snowmelt.types.column_plan import plan_columns
 from snowmelt.types.columns import SourceColumn
 from snowmelt.types.policies import PolicyKind
-from snowmelt.unload.statements import build_source
-from snowmelt.vocabulary import FileFormat, LongNames, SchemaDrift
+from snowmelt.unload.statements import build_source, build_tracking_probe
+from snowmelt.vocabulary import FileFormat, LongNames, Mode, SchemaDrift
 
 
 def check_source(
@@ -85,6 +85,7 @@ def check_source(
     return [
         found("Source", str(table), Status.OK, text),
         _check_retention(session, table),
+        _check_tracking(session, table, Mode(request.mode)),
         _check_policies(session, table, columns, copied),
     ]
 
@@ -114,6 +115,23 @@ def _check_retention(session: Connection, table: TableName) -> Finding:
         text = "retention is 0 days: chunks cannot read one snapshot, so the copy of a table that changes meanwhile may differ"
         return found("Time travel", str(table), Status.ATTENTION, text, remedies.set_retention(table))
     return found("Time travel", str(table), Status.OK, f"retention in days: {days}")
+
+
+def _check_tracking(session: Connection, table: TableName, mode: Mode) -> Finding:
+    """Whether Snowflake records what changes in the table, which mode `changes` reads."""
+    if mode is not Mode.CHANGES:
+        return found("Change tracking", str(table), Status.OK, f"mode {mode} does not need it")
+    sql = build_tracking_probe(table.sql, read_now(session))
+    try:
+        read_rows(session, sql, f"Reading what has changed in {table}")
+    except SourceError as error:
+        statement = build_tracking(table, read_kind(session, table) or SourceKind.TABLE)
+        advice = (
+            statement or "Choose mode incremental or full: Snowflake tracks no changes of such an object."
+        )
+        remedy = Remedy("Snowflake", (advice,), "sql" if statement else "")
+        return found("Change tracking", str(table), Status.WRONG, error, remedy)
+    return found("Change tracking", str(table), Status.OK, "Snowflake records what changes, for mode changes")
 
 
 def _check_policies(

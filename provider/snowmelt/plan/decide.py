@@ -45,6 +45,7 @@ from snowmelt.plan.watermark import (
 from snowmelt.publish.staging_table import staging_name
 from snowmelt.sql.names import match_name, parse_table_name
 from snowmelt.sql.owned_rows import parse_owned_rows
+from snowmelt.state import Scope
 from snowmelt.types.column_plan import plan_columns
 from snowmelt.types.columns import ColumnPlan, ColumnRules
 from snowmelt.types.target_columns import plan_staged_columns
@@ -97,7 +98,7 @@ def plan_table_columns(
         return plan_columns(
             tables.source_columns,
             tables.target.columns,
-            with_mark(request, rules or request.columns),
+            with_mark(request, rules or request.columns, tables.target.columns),
             FileFormat(request.file_format),
             long_names=request.policies.long_names,
             schema_drift=request.policies.schema_drift,
@@ -303,7 +304,7 @@ def plan_migration(identity: RunIdentity, request: MigrationRequest, facts: Fact
         watermark_column=None if mode is Mode.CHANGES else request.watermark_column,
         watermark=_plan_watermark(request, facts, before),
         watermark_before=before,
-        scope=build_scope(request, tables, columns) if mode in _LEAVE_STATE else None,
+        scope=_plan_scope(request, facts, columns),
         scope_rows=_plan_scope_rows(request, facts, rows),
         reload=facts.start.reload,
         backfill=backfill,
@@ -319,6 +320,15 @@ def plan_migration(identity: RunIdentity, request: MigrationRequest, facts: Fact
     if not reconciles or tables.target.columns is None or key_rows is None:
         return plan
     return with_keys(request, plan, key_rows)
+
+
+def _plan_scope(request: MigrationRequest, facts: Facts, columns: ColumnPlan) -> Scope | None:
+    """What the target's state will name; None: the run leaves none."""
+    mode = Mode(request.mode)
+    if mode not in _LEAVE_STATE:
+        return None
+    by_watermark = mode is Mode.INCREMENTAL and facts.start.watermark is not None
+    return replace(build_scope(request, facts.tables, columns), by_watermark=by_watermark)
 
 
 def _plan_scope_rows(request: MigrationRequest, facts: Facts, rows: int) -> int | None:
@@ -378,7 +388,7 @@ def plan_manifest_columns(request: MigrationRequest, manifest: Manifest, target:
         return plan_staged_columns(
             manifest.columns,
             target.columns,
-            with_mark(request, request.columns),
+            with_mark(request, request.columns, target.columns),
             FileFormat(manifest.file_format),
             long_names=request.policies.long_names,
             schema_drift=request.policies.schema_drift,

@@ -25,10 +25,16 @@ from snowmelt.vocabulary import Deletes, Mode
 _MARK_TYPES = frozenset({"boolean", "timestamp with time zone", "timestamp without time zone"})
 
 
-def with_mark(request: MigrationRequest, rules: ColumnRules) -> ColumnRules:
-    """The column that marks deleted rows is the target's own: no source column fills it."""
+def with_mark(
+    request: MigrationRequest, rules: ColumnRules, target_columns: Sequence[TargetColumn] | None
+) -> ColumnRules:
+    """The column that marks deleted rows is the target's own: no source column fills it.
+
+    :param target_columns: of the existing target.
+    """
     name = request.policies.deleted_column
-    if not name or name in rules.target_only:
+    there = name is not None and name in {column.name for column in target_columns or ()}
+    if name is None or not there or name in rules.target_only:
         return rules
     return replace(rules, target_only=(*rules.target_only, name))
 

@@ -8,6 +8,7 @@ where the target is as the last published run left it and the copy is still the 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -15,7 +16,7 @@ from snowmelt.config.request import MigrationRequest
 from snowmelt.errors import ConfigurationError
 from snowmelt.plan.facts import Start, TableFacts, Window
 from snowmelt.sql.names import postgres_identifier, snowflake_identifier
-from snowmelt.state import Change, Scope, find_changes, refuse_changes
+from snowmelt.state import Change, Scope, TargetState, find_changes, refuse_changes
 from snowmelt.types.columns import ColumnPlan
 from snowmelt.types.type_names import SnowflakeType
 from snowmelt.unload.chunks import build_bound_literal, build_bound_text, build_ordered
@@ -183,14 +184,27 @@ def find_start(
     else:
         run_id = target.state.run_id
         changes = find_changes(target.state, build_scope(request, tables, columns), target.now)
-        if mode is Mode.CHANGES and target.state.snapshot is None:
-            changes = (*changes, Change("snapshot of the last run", "none", "needed: changes follow it"))
+        if mode is Mode.CHANGES:
+            changes += tuple(_find_unfollowed(target.state))
     if not changes and mode is Mode.CHANGES and target.state is not None:
         return Start(changes_since=target.state.snapshot, follows=target.state.run_id)
     if not changes:
         follows = target.state.run_id if request.appends and target.state is not None else None
         return Start(watermark=target.published_watermark, follows=follows)
     return resolve_changes(request, changes, run_id, added=_are_added(changes, columns))
+
+
+def _find_unfollowed(state: TargetState) -> Iterator[Change]:
+    """Why the changes since the last run are not all that the target lacks."""
+    if state.snapshot is None:
+        yield Change("snapshot of the last run", "none", "needed, since changes follow it")
+    if state.scope.by_watermark:
+        found = f"by {state.scope.watermark_column} alone, which may have missed some"
+        yield Change(
+            "rows that the last run copied",
+            found,
+            "mode changes follows one that copied or compared all rows",
+        )
 
 
 def resolve_changes(

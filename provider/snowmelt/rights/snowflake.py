@@ -104,6 +104,17 @@ def future_grants(
     )
 
 
+def build_tracking(source: TableName, kind: SourceKind = SourceKind.TABLE) -> str | None:
+    """The statement by which Snowflake records what changes in a source, for mode `changes`; None: it cannot for this kind.
+
+    Its owner runs it (docs.snowflake.com/en/sql-reference/constructs/changes, .../sql/alter-table). A view needs it beside the tables
+    that it reads.
+    """
+    if kind in {SourceKind.IMPORTED, SourceKind.EXTERNAL_TABLE, SourceKind.MATERIALIZED_VIEW}:
+        return None
+    return f"ALTER {kind.words} {source.sql} SET CHANGE_TRACKING = TRUE"
+
+
 def grant_statements(grants: Iterable[SnowflakeGrant], role: str) -> tuple[str, ...]:
     """The statements, each once."""
     return tuple(dict.fromkeys(grant.to_sql(role) for grant in grants))

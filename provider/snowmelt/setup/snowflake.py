@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from snowmelt.rights.snowflake import (
     SnowflakeGrant,
+    build_tracking,
     future_grants,
     grant_statements,
     integration_grants,
@@ -17,6 +18,7 @@ from snowmelt.rights.snowflake import (
 )
 from snowmelt.setup.facts import RSA_PUBLIC_KEY, SetupScope
 from snowmelt.sql.names import snowflake_identifier, snowflake_literal
+from snowmelt.vocabulary import Mode
 
 _HEAD = """\
 -- Snowmelt in Snowflake. Run it once, as a role that may create integrations (ACCOUNTADMIN, or one with CREATE INTEGRATION,
@@ -27,6 +29,10 @@ _KINDS = """\
 -- Each kind of source is granted by its own words. Give what is not a table to setup-sql, by
 -- --source-kind DATABASE.SCHEMA.NAME=view (materialized_view, dynamic_table, external_table, iceberg_table), and a database from a share
 -- or the Marketplace by --source-kind DATABASE=imported."""
+
+_TRACKED = """\
+-- What mode changes reads: Snowflake records the changes of these sources from now on. Their owner runs it. A view needs it beside the
+-- tables that it reads."""
 
 _REPLACED = """\
 -- A source that is replaced (CREATE OR REPLACE, dbt) loses its grants, unless it is made with COPY GRANTS (in dbt: copy_grants). Where
@@ -46,6 +52,7 @@ def build_snowflake_sql(scope: SetupScope) -> str:
             [*_create_place(scope), *grant_statements(_place(scope), role)],
         ),
         (f"-- What it reads.\n{_KINDS}", list(grant_statements(_sources(scope), role))),
+        (_TRACKED, _tracking(scope)),
         ("-- Who it is: a key pair, no password.", _user(scope)),
         ("-- What AWS has to know.", [f"DESC INTEGRATION {snowflake_identifier(scope.integration)}"]),
     )
@@ -75,6 +82,13 @@ def _sources(scope: SetupScope) -> tuple[SnowflakeGrant, ...]:
     # Databases first, then schemas, then the sources themselves.
     grants.sort(key=lambda grant: (not grant.on.startswith("DATABASE "), not grant.on.startswith("SCHEMA ")))
     return (*grants, *(future_grants(scope.sources) if scope.facts.future_grants else ()))
+
+
+def _tracking(scope: SetupScope) -> list[str]:
+    """For the tables of mode `changes`."""
+    tracked = {table.source for table in scope.tables if Mode(table.mode) is Mode.CHANGES}
+    statements = (build_tracking(source, kind) for source, kind in scope.sources if source in tracked)
+    return [sql for sql in statements if sql is not None]
 
 
 def _create_role(scope: SetupScope) -> list[str]:

@@ -46,6 +46,7 @@ from snowmelt.plan.watermark import ask_target_watermark, find_start, resolve_ch
 from snowmelt.publish.obstacles import plan_intent
 from snowmelt.publish.row_statements import build_count
 from snowmelt.publish.target import read_target, refuse_obstacles
+from snowmelt.rights.snowflake import build_tracking
 from snowmelt.sql.names import join_predicates
 from snowmelt.state import (
     Change,
@@ -287,8 +288,8 @@ def _check_tracked(session: Connection, request: MigrationRequest, start: Start,
     if reason is not None:
         raise ConfigurationError(
             f"Snowflake cannot tell what has changed in {table}. Nothing was unloaded. {reason} For a table run as its owner: "
-            f"ALTER TABLE {table.sql} SET CHANGE_TRACKING = TRUE. A view needs it as well as the tables that it reads. External tables, "
-            "materialized views and the objects of a share cannot be tracked: choose mode incremental or full."
+            f"{build_tracking(table)}. A view needs it beside the tables that it reads. External tables, materialized views and the objects "
+            "of a share cannot be tracked: choose mode incremental or full."
         )
     if start.changes_since is None or start.follows is None:
         return start

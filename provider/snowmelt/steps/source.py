@@ -30,7 +30,7 @@ from snowmelt.ledger import runs as ledger
 from snowmelt.plan.facts import Snapshot, StatisticsQuestion
 from snowmelt.rights.snowflake import warehouse_grants
 from snowmelt.sql.names import TableName, snowflake_identifier, snowflake_literal
-from snowmelt.unload.statements import build_source
+from snowmelt.unload.statements import build_source, build_tracking_probe
 from snowmelt.vocabulary import Mode, SnapshotRule
 
 log = logging.getLogger(__name__)
@@ -194,7 +194,7 @@ def find_untracked(session: Connection, table: TableName, at: str, since: str | 
 
     :param since: None: it is asked whether changes are tracked at `at`.
     """
-    sql = f"SELECT 1 FROM {build_source(table.sql, at, since or at)} LIMIT 0"
+    sql = build_tracking_probe(table.sql, at, since)
     try:
         _read_past(session, sql, f"Reading what has changed in {table}")
     except (AccessError, SourceError) as error:

@@ -127,6 +127,14 @@ def build_source(table: str, snapshot: str | None, since: str | None = None) -> 
     return f"{table} CHANGES(INFORMATION => DEFAULT) AT({_instant(since)}) END({_instant(snapshot)})"
 
 
+def build_tracking_probe(table: str, snapshot: str, since: str | None = None) -> str:
+    """Asks for no row of the changes: Snowflake refuses it where it does not have them.
+
+    :param since: None: whether changes are recorded at the snapshot.
+    """
+    return f"SELECT 1 FROM {build_source(table, snapshot, since or snapshot)} LIMIT 0"
+
+
 def _instant(text: str) -> str:
     return f"TIMESTAMP => {snowflake_literal(text)}::TIMESTAMP_TZ"
 
