@@ -28,7 +28,7 @@ from snowmelt.types.target_types import (
 )
 from snowmelt.types.type_names import SnowflakeType, parse_snowflake_type
 from snowmelt.unload.chunks import (
-    EXACT_ROWS,
+    KEYED_ROWS,
     Bucket,
     ChunkKey,
     build_bound_literal,
@@ -194,9 +194,9 @@ def _bounds() -> Iterator[Probe]:
         ChunkKey("C", _type(_BY_NAME["NUMBER_18"])),
         where="",
         chunk_rows=1,
-        table_rows=EXACT_ROWS + 1,
+        table_rows=KEYED_ROWS + 1,
     )
-    yield Probe("chunk bounds: of a sample", sampled)
+    yield Probe("chunk bounds: of many rows", sampled)
 
 
 def _under_odd_settings() -> Iterator[Probe]:

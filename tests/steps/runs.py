@@ -105,10 +105,11 @@ class World:
         *,
         run: str | None = None,
         window: tuple[datetime, datetime] | None = None,
+        staging: dict[str, Any] | None = None,
         **params: Any,
     ) -> Plan:
-        """Plan a run of a table that is configured as `table` says."""
-        config = parse_config(self.config(table), {})
+        """Plan a run of a table that is configured as `table` says; `staging`: of the section s3_staging."""
+        config = parse_config(self.config(table, **(staging or {})), {})
         assert not config.broken, config.broken
         request = parse_request(params, config, config.tables[0])
         identity = RunIdentity(run or uuid.uuid4().hex, "dag", "run", window)

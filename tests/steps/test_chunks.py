@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from snowmelt.types.type_names import parse_snowflake_type
-from snowmelt.unload.chunks import Bucket, ChunkKey, build_bounds_query, plan_chunks
+from snowmelt.unload.chunks import KEYED_ROWS, Bucket, ChunkKey, build_bounds_query, plan_chunks
 
 MOMENTS = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59))
 NEAR = st.integers(0, 3).map(lambda micros: datetime(2026, 1, 1) + timedelta(microseconds=micros))
@@ -53,7 +53,11 @@ def test_every_row_is_in_exactly_one_chunk(world, type_, data):
     where = '"ID" % 7 <> 3' if data.draw(st.booleans()) else ""
     chosen = [key for number, key in enumerate(keys) if not where or number % 7 != 3]
     key = ChunkKey("K", parse_snowflake_type(type_))
-    found = world.sql(build_bounds_query("K", key, where=where, chunk_rows=chunk_rows, table_rows=len(keys)))
+    many = type_ != "VARCHAR" and data.draw(
+        st.booleans()
+    )  # as for so many rows that keys are not grouped one by one
+    table_rows = KEYED_ROWS + 1 if many else len(keys)
+    found = world.sql(build_bounds_query("K", key, where=where, chunk_rows=chunk_rows, table_rows=table_rows))
     chunks = plan_chunks(
         [Bucket(low, high, int(count)) for low, high, count in found], key, chunk_rows=chunk_rows
     )
@@ -68,4 +72,19 @@ def test_every_row_is_in_exactly_one_chunk(world, type_, data):
     # One value is never cut; beside that, a chunk is at most what was asked for and one value more.
     most = max(Counter(chosen).values(), default=0)
     nulls = chosen.count(None)
-    assert all(count <= chunk_rows + most + nulls for count in counted)
+    assert many or all(count <= chunk_rows + most + nulls for count in counted)
+
+
+def test_many_rows_are_cut_evenly_whatever_lies_far_away(world):
+    """A date of the year 9999 and one of the year 1 among three years of days, more in the last one."""
+    world.sql(
+        "CREATE TABLE F (D DATE)",
+        "INSERT INTO F SELECT DATEADD(DAY, MOD(SEQ4() * SEQ4(), 1095), '2024-01-01'::DATE) FROM TABLE(GENERATOR(ROWCOUNT => 20000))",
+        "INSERT INTO F VALUES ('9999-12-31'), ('0001-01-01'), (NULL)",
+    )
+    key = ChunkKey("D", parse_snowflake_type("DATE"))
+    found = world.sql(build_bounds_query("F", key, where="", chunk_rows=1000, table_rows=KEYED_ROWS + 1))
+    chunks = plan_chunks([Bucket(low, high, int(count)) for low, high, count in found], key, chunk_rows=1000)
+    assert sum(chunk.rows for chunk in chunks) == 20003
+    assert 15 <= len(chunks) <= 25
+    assert max(chunk.rows for chunk in chunks) < 2500

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from snowmelt.errors import ConfigurationError
 from snowmelt.types.type_names import parse_snowflake_type
 from snowmelt.unload.chunks import (
-    EXACT_ROWS,
+    KEYED_ROWS,
     MAX_CHUNKS,
     Bucket,
     ChunkKey,
@@ -153,21 +153,39 @@ def test_a_column_without_an_order_is_refused_by_name(type_):
 def test_the_bounds_query_is_one_statement_with_filter_and_limit_on_chunks():
     query = build_bounds_query('"A"."B"."T"', NUMBER, where='"X" > 1', chunk_rows=50000, table_rows=100_000)
     assert query == (
-        'WITH "SNOWMELT_KEYS" AS (SELECT "ID" AS "K", COUNT(*) AS "N" FROM "A"."B"."T" WHERE ("X" > 1) GROUP BY 1), '
+        'WITH "SNOWMELT_KEYS" AS (SELECT "ID" AS "P", MIN("ID") AS "LOW", MAX("ID") AS "HIGH", COUNT(*) AS "N" '
+        'FROM "A"."B"."T" WHERE ("X" > 1) GROUP BY 1), '
         '"SNOWMELT_SIZE" AS (SELECT GREATEST(50000, CEIL(SUM("N") / 298)) AS "S" FROM "SNOWMELT_KEYS"), '
-        '"SNOWMELT_RUNNING" AS (SELECT "K", "N", SUM("N") OVER (ORDER BY "K" ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - "N" AS "B" '
-        'FROM "SNOWMELT_KEYS" WHERE "K" IS NOT NULL), '
-        '"SNOWMELT_BUCKETS" AS (SELECT FLOOR("B" / "S") AS "I", MIN("K") AS "LOW", MAX("K") AS "HIGH", SUM("N") AS "ROWS" '
+        '"SNOWMELT_RUNNING" AS (SELECT "LOW", "HIGH", "N", '
+        'SUM("N") OVER (ORDER BY "P" ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - "N" AS "B" '
+        'FROM "SNOWMELT_KEYS" WHERE "P" IS NOT NULL), '
+        '"SNOWMELT_BUCKETS" AS (SELECT FLOOR("B" / "S") AS "I", MIN("LOW") AS "LOW", MAX("HIGH") AS "HIGH", SUM("N") AS "ROWS" '
         'FROM "SNOWMELT_RUNNING" CROSS JOIN "SNOWMELT_SIZE" GROUP BY 1 '
-        'UNION ALL SELECT -1, NULL, NULL, "N" FROM "SNOWMELT_KEYS" WHERE "K" IS NULL) '
+        'UNION ALL SELECT -1, NULL, NULL, "N" FROM "SNOWMELT_KEYS" WHERE "P" IS NULL) '
         'SELECT TO_VARCHAR("LOW") AS "LOW", TO_VARCHAR("HIGH") AS "HIGH", "ROWS" FROM "SNOWMELT_BUCKETS" ORDER BY "I"'
     )
 
 
-def test_a_very_large_table_is_cut_by_a_sample():
-    assert sample_percent(EXACT_ROWS) is None
-    assert sample_percent(272_000_000) == 7.35
-    query = build_bounds_query("T", NUMBER, where="", chunk_rows=5_000_000, table_rows=272_000_000)
-    assert "FROM T SAMPLE BERNOULLI (7.35) GROUP BY 1" in query
-    assert "GREATEST(367500," in query
+def test_many_rows_are_never_grouped_by_their_key():
+    """Whatever the table's size, no step has more groups than fine buckets; the key's column alone is read."""
+    query = build_bounds_query("T", NUMBER, where='"X" > 1', chunk_rows=5_000_000, table_rows=272_000_000)
+    assert query.startswith(
+        'WITH "SNOWMELT_ENDS" AS (SELECT APPROX_PERCENTILE(CAST("ID" AS FLOAT), 0.005) AS "SNOWMELT_FIRST", '
+        'APPROX_PERCENTILE(CAST("ID" AS FLOAT), 0.995) AS "SNOWMELT_LAST" FROM T WHERE ("X" > 1)), '
+        '"SNOWMELT_PLACES" AS (SELECT "ID" AS "K", WIDTH_BUCKET(CAST("ID" AS FLOAT), "SNOWMELT_FIRST", '
+        'IFF("SNOWMELT_LAST" > "SNOWMELT_FIRST", "SNOWMELT_LAST", "SNOWMELT_FIRST" + ABS("SNOWMELT_FIRST") + 1), 10000) AS "P" '
+        'FROM T CROSS JOIN "SNOWMELT_ENDS" WHERE ("X" > 1)), '
+        '"SNOWMELT_KEYS" AS (SELECT "P", MIN("K") AS "LOW", MAX("K") AS "HIGH", COUNT(*) AS "N" FROM "SNOWMELT_PLACES" GROUP BY 1), '
+    )
+    assert "SAMPLE" not in query
+    assert sample_percent(NUMBER, 272_000_000) is None
+
+
+def test_of_many_texts_a_sample_is_grouped():
+    key = ChunkKey("CODE", parse_snowflake_type("VARCHAR"))
+    assert sample_percent(key, KEYED_ROWS) is None
+    assert sample_percent(key, 272_000_000) == 0.37
+    query = build_bounds_query("T", key, where="", chunk_rows=5_000_000, table_rows=272_000_000)
+    assert "FROM T SAMPLE BERNOULLI (0.37) GROUP BY 1" in query
+    assert "GREATEST(18500," in query
     assert MAX_CHUNKS == 300

@@ -25,9 +25,6 @@ from snowmelt.types.columns import Column
 from snowmelt.types.type_names import parse_postgres_type, parse_snowflake_type
 from snowmelt.types.type_table import Comparison, row_of
 
-#: Octets of a text or of bytes that are in a token as they are; of a longer value it has the MD5, so that the
-#: row's text stays far below the longest text of Snowflake, whatever the columns.
-LONGEST = 1000
 #: Digits that may be added up: Snowflake's sum has 38, which leaves twelve for the rows.
 SUMMED_DIGITS = 26
 

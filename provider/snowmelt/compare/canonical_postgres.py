@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from snowmelt.compare.canonical import (
-    LONGEST,
     Measure,
     NumberedColumn,
     Side,
@@ -22,6 +21,7 @@ from snowmelt.compare.canonical import (
     float_scaled,
 )
 from snowmelt.sql.names import postgres_identifier
+from snowmelt.types.staged_hash import LONGEST
 from snowmelt.types.type_names import parse_postgres_type
 from snowmelt.types.type_table import Comparison
 

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from snowmelt.compare.canonical import (
-    LONGEST,
     Measure,
     NumberedColumn,
     Side,
@@ -20,6 +19,7 @@ from snowmelt.compare.canonical import (
     float_parts,
     float_scaled,
 )
+from snowmelt.types.staged_hash import LONGEST
 from snowmelt.types.target_types import uncollated
 from snowmelt.types.type_names import parse_snowflake_type
 from snowmelt.types.type_table import Comparison

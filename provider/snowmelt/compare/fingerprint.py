@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import combinations
 from typing import Any
@@ -29,7 +29,7 @@ from snowmelt.compare.canonical_snowflake import source_link, source_row, source
 from snowmelt.types.columns import Column
 from snowmelt.types.target_types import comparable_expression
 from snowmelt.types.type_names import parse_snowflake_type
-from snowmelt.types.type_table import Comparison
+from snowmelt.types.type_table import Comparison, Form
 
 #: A number as measured; None where the column has no value.
 Value = int | Decimal | float | None
@@ -39,6 +39,14 @@ _MODULUS = 2**64
 MAX_MEASURES = 1500
 #: Arguments of PostgreSQL's concat.
 _MAX_ARGUMENTS = 90
+#: Form → the token that the loader makes of it; of all others it takes the staged text.
+STAGED_KINDS = {
+    Form.INTEGER: Comparison.INTEGER,
+    Form.EPOCH_US: Comparison.INSTANT,
+    Form.TIME_US: Comparison.TIME,
+    Form.DATE: Comparison.DATE,
+    Form.BOOLEAN: Comparison.BOOLEAN,
+}
 #: PostgreSQL's SELECT of the values. The WITH clause says nothing: a subquery that has one is not flattened, so that each value is
 #: computed once a row and not once in each aggregate, and still runs inside of the parallel workers (PostgreSQL 15 to 18, seen in EXPLAIN).
 ONCE = "WITH sm_once AS (SELECT 1) SELECT "
@@ -80,7 +88,27 @@ def build_source_fingerprint(
     :param where: a Snowflake predicate over the table's columns, or empty.
     :param group: a Snowflake expression over the table's columns; one fingerprint is computed for each of its values.
     """
-    sides = [_SOURCE_SIDES[detail](column) for column in number_columns(columns)]
+    return _build_source(number_columns(columns), source_sql, where, detail, group)
+
+
+def build_staged_fingerprint(
+    columns: Sequence[Column], source_sql: str, where: str = "", *, group: str = ""
+) -> str:
+    """The statement that computes in Snowflake what the loader computed of the staged rows: their number and their staged hash.
+
+    :param columns: those of the staged hash (types/staged_hash.py).
+    """
+    numbered = [
+        replace(column, kind=STAGED_KINDS.get(column.column.form, Comparison.TEXT))
+        for column in number_columns(columns)
+    ]
+    return _build_source(numbered, source_sql, where, Detail.ROWS, group)
+
+
+def _build_source(
+    columns: Sequence[NumberedColumn], source_sql: str, where: str, detail: Detail, group: str
+) -> str:
+    sides = [_SOURCE_SIDES[detail](column) for column in columns]
     tokens = [side.token[0] for side in sides]
     hashed = [" || ".join(tokens), *(tokens if detail is Detail.COLUMNS else ())]
     hashes = [f"TO_VARCHAR(SUM({hash_in_snowflake(text)}))" for text in hashed]

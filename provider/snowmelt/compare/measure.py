@@ -29,6 +29,7 @@ from snowmelt.compare.fingerprint import (
     parse_groups,
     plan_statements,
 )
+from snowmelt.compare.staged import find_staged_differences, list_rewritten
 from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.drivers.snowflake import Connection, find_recreation
 from snowmelt.drivers.snowflake_errors import NO_TIME_TRAVEL
@@ -54,7 +55,7 @@ def verify_fingerprint(
 
     Writes nothing. The two databases compute at the same time, by one statement each or, for wide tables, by some one after the
     other. Returns a small dict for the ledger and XCom, without any value of the data (progress/verdict.py): `compared`, `reason` when
-    nothing was compared, `scope`, `rows`, `hash`, `columns`, the columns that are compared approximately, `seconds`.
+    nothing was compared, `scope`, `rows`, `hash`, `columns`, the columns that are compared by their staged text and approximately, `seconds`.
 
     :param rejected: rows that were set aside while loading; None: as the ledger says.
     :raises VerificationError: naming each column and, where they are known, the chunks, with both values.
@@ -88,13 +89,18 @@ def verify_fingerprint(
     differences = find_fingerprint_differences(source, target)
     if differences:
         raise VerificationError(_describe(both, differences))
+    staged = find_staged_differences(both)
+    if staged:
+        raise VerificationError(_describe_staged(both, staged))
+    known = set() if staged is None else set(list_rewritten(both))
     return {
         "compared": True,
         "scope": f"{len(sampled)} of {len(plan.chunks)} chunks" if sampled else ALL_ROWS,
         "rows": source.rows,
         "hash": f"{source.hash:016x}",
         "columns": len(plan.columns),
-        "approximate": list(list_approximate(plan.columns)),
+        "staged": sorted(known),
+        "approximate": [name for name in list_approximate(plan.columns) if name not in known],
         "seconds": round(time.monotonic() - began, 3),
         **({"set_aside": rejected} if rejected else {}),
     }
@@ -201,6 +207,15 @@ def _describe(both: Databases, differences: Sequence[str]) -> str:
         f"{plan.target_schema}.{plan.staging_table} are not the same ({note}).\n{listed}\n"
         f"Nothing was published; the rows are in {plan.target_schema}.{plan.staging_table}, where you can look at them. Start a new run; when it "
         "differs in the same place, report the column's type and this message."
+    )
+
+
+def _describe_staged(both: Databases, differences: Sequence[str]) -> str:
+    plan = both.plan
+    return (
+        f"{plan.source} → {plan.target}, run {plan.run_id}: what was loaded is not what Snowflake has at {plan.snapshot}: "
+        f"{'; '.join(differences)}. Nothing was published; the rows are in {plan.target_schema}.{plan.staging_table}. Start a new run; when "
+        "it differs in the same place, report the column's type and this message."
     )
 
 

@@ -55,7 +55,8 @@ READ_CLAIM = (
 )
 FINISH_FILE = """
 UPDATE snowmelt.loaded_file
-SET seconds = %(seconds)s, rejected = %(rejected)s, load_method = %(method)s, loaded_at = clock_timestamp()
+SET seconds = %(seconds)s, rejected = %(rejected)s, load_method = %(method)s, staged_hash = %(staged_hash)s,
+    loaded_at = clock_timestamp()
 WHERE run_id = %(run_id)s AND s3_key = %(key)s
 """
 READ_REJECTED = (
@@ -65,6 +66,13 @@ READ_REJECTED = (
 READ_COUNTS = """
 SELECT s.chunk, count(*) AS files, sum(s.rows) AS staged, count(l.s3_key) AS loaded_files,
        coalesce(sum(l.rows), 0) AS loaded, coalesce(sum(l.rejected), 0) AS rejected
+FROM snowmelt.staged_file AS s
+LEFT JOIN snowmelt.loaded_file AS l ON (l.run_id, l.s3_key) = (s.run_id, s.s3_key)
+WHERE s.run_id = %s GROUP BY s.chunk ORDER BY s.chunk
+"""
+#: By chunk, in 64 bits; NULL where a file has no hash.
+READ_STAGED_HASHES = """
+SELECT s.chunk, CASE WHEN bool_and(l.staged_hash IS NOT NULL) THEN mod(sum(l.staged_hash), 18446744073709551616) END
 FROM snowmelt.staged_file AS s
 LEFT JOIN snowmelt.loaded_file AS l ON (l.run_id, l.s3_key) = (s.run_id, s.s3_key)
 WHERE s.run_id = %s GROUP BY s.chunk ORDER BY s.chunk
@@ -184,9 +192,18 @@ def claim_file(cursor: Cursor, run_id: str, file: StagedFile, *, etag: str, meth
     return False
 
 
-def finish_file(cursor: Cursor, run_id: str, key: str, *, seconds: float, rejected: int, method: str) -> None:
+def finish_file(
+    cursor: Cursor,
+    run_id: str,
+    key: str,
+    *,
+    seconds: float,
+    rejected: int,
+    method: str,
+    staged_hash: int | None = None,
+) -> None:
     """Complete the file's ledger row, in the same transaction as its claim."""
-    done = {"seconds": seconds, "rejected": rejected, "method": method}
+    done = {"seconds": seconds, "rejected": rejected, "method": method, "staged_hash": staged_hash}
     cursor.execute(FINISH_FILE, {"run_id": run_id, "key": key} | done)
 
 
@@ -204,6 +221,12 @@ def read_counts(connection: Connection, run_id: str) -> list[dict[str, Any]]:
     """Files and rows by chunk, as staged and as loaded."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(READ_COUNTS, (run_id,)).fetchall()
+
+
+def read_staged_hashes(connection: Connection, run_id: str) -> dict[int, int] | None:
+    """Chunk → the staged hash of its files; None where a file has none. A chunk without files is not among them."""
+    rows = connection.execute(READ_STAGED_HASHES, (run_id,)).fetchall()
+    return None if any(value is None for _, value in rows) else {chunk: int(value) for chunk, value in rows}
 
 
 def read_unexpected_loaded(connection: Connection, run_id: str) -> list[str]:

@@ -179,4 +179,8 @@ CREATE TABLE snowmelt.set_aside_key (
 );
 COMMENT ON TABLE snowmelt.set_aside_key IS 'Keys of rows that are kept out of a target by the policy quarantine; the next incremental run copies them again';
 """,
+    """
+ALTER TABLE snowmelt.loaded_file ADD COLUMN staged_hash numeric(20, 0);
+COMMENT ON COLUMN snowmelt.loaded_file.staged_hash IS 'The hash of the rows as they were staged, where PostgreSQL holds JSON or vectors in a form of its own';
+""",
 )

@@ -176,6 +176,8 @@ class CsvRows:
         self.origin = source.origin
         self.target = target
         self.statement = build_csv_copy(target)
+        #: A CSV file passes through as bytes, or does not pass here at all.
+        self.staged_hash: int | None = None
 
     def send(self, cursor: psycopg.Cursor[Any], progress: ProgressCall = None) -> int:
         """Send the whole file by one COPY, or let the server import it; the rows that the server counted.

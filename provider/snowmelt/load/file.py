@@ -171,6 +171,8 @@ class LoadResult:
     skipped: bool
     #: How the rows came in: `copy`, too, where a row was refused to aws_s3 and the file was then streamed.
     method: LoadMethod
+    #: The staged hash of the file's rows (load/staged_hash.py); None where it was not computed.
+    staged_hash: int | None = None
 
 
 def load_file(
@@ -235,7 +237,15 @@ def load_file(
         _write_rejected(cursor, run_id, file.key, rejected)
     seconds = time.monotonic() - start
     method = LoadMethod.COPY if taken.in_blocks else method
-    return LoadResult(taken.rows, file.bytes, seconds, len(rejected.rows), skipped=False, method=method)
+    return LoadResult(
+        taken.rows,
+        file.bytes,
+        seconds,
+        len(rejected.rows),
+        skipped=False,
+        method=method,
+        staged_hash=rows.staged_hash,
+    )
 
 
 def _write_rejected(cursor: psycopg.Cursor[Any], run_id: str, key: str, rejected: RejectedRows) -> None:

@@ -24,6 +24,7 @@ from snowmelt.load.copy_stream import Ahead, Piece, send_copy
 from snowmelt.load.rejects import RejectedRow, RejectedRows, RowFault, keep_value
 from snowmelt.load.rows import ProgressCall, ServerFault
 from snowmelt.load.s3_object import HeldFile, ObjectFile, ReadAhead, S3Object, StreamedFile
+from snowmelt.load.staged_hash import StagedHash
 from snowmelt.load.target import LoadTarget
 
 #: Rows of a batch: 8,192 kept a batch in the processor's caches and was the fastest; fewer where rows are wide.
@@ -145,9 +146,15 @@ class ParquetRows:
         self._source = source
         self._expected_rows = expected_rows
         self._rejected = rejected
+        self._hash = StagedHash(target.hashed)
         self.origin = source.origin
         self.target = target
         self.statement = build_binary_copy(target)
+
+    @property
+    def staged_hash(self) -> int | None:
+        """Of the rows that were read, those set aside included; None where it is not asked for."""
+        return self._hash.value if self.target.hashed else None
 
     def send(self, cursor: psycopg.Cursor[Any], progress: ProgressCall = None) -> int:
         """Send the whole file by one COPY; the rows that the server counted.
@@ -167,9 +174,7 @@ class ParquetRows:
     def blocks(self) -> Iterator[ParquetBlock]:
         """The batches of the file, read again; rows that do not fit their columns go to `rejected`."""
         parquet, encoder = self._open(self._source.reopened())
-        for before, batch in parquet.batches(encoder.file_columns):
-            casted = encoder.cast(batch)
-            self._set_aside(before, batch, casted)
+        for before, batch, casted in self._batches(parquet, encoder):
             yield ParquetBlock(encoder, batch, casted, before)
 
     def _open(self, source: S3Object) -> tuple[ParquetSource, BinaryEncoder]:
@@ -179,11 +184,21 @@ class ParquetRows:
     def _pieces(self, parquet: ParquetSource, encoder: BinaryEncoder) -> Iterator[Piece]:
         """The bytes of the COPY, its header and footer included."""
         yield Piece(encoder.header())
+        for _, _, casted in self._batches(parquet, encoder):
+            yield Piece(encoder.encode(casted.wire), len(casted.wire))
+        yield Piece(encoder.footer())
+
+    def _batches(
+        self, parquet: ParquetSource, encoder: BinaryEncoder
+    ) -> Iterator[tuple[int, pa.RecordBatch, CastedBatch]]:
+        """The whole file from its start: the rows before a batch, the batch, and its rows that fit their columns."""
+        self._hash = StagedHash(self.target.hashed)
         for before, batch in parquet.batches(encoder.file_columns):
             casted = encoder.cast(batch)
             self._set_aside(before, batch, casted)
-            yield Piece(encoder.encode(casted.wire), len(casted.wire))
-        yield Piece(encoder.footer())
+            if self.target.hashed:
+                self._hash.add(batch)
+            yield before, batch, casted
 
     def _set_aside(self, before: int, batch: pa.RecordBatch, casted: CastedBatch) -> None:
         for index, fault in sorted(casted.faults.items()):

@@ -114,6 +114,10 @@ class FileRows(Protocol):
     #: The COPY … FROM STDIN that takes `Block.encode`.
     statement: str
 
+    @property
+    def staged_hash(self) -> int | None:
+        """The staged hash of all its rows, once they were sent; None where it is not computed."""
+
     def send(self, cursor: Cursor, progress: ProgressCall = None) -> int:
         """Send the whole file, or let the server fetch it, in the cursor's transaction; the server's count of rows."""
 

@@ -80,6 +80,8 @@ class LoadTarget:
     table: str
     #: In the order of the COPY; every column of the file is here once.
     columns: tuple[LoadColumn, ...]
+    #: Those of the staged hash (types/staged_hash.py); none: it is not computed.
+    hashed: tuple[LoadColumn, ...] = ()
 
     @property
     def name(self) -> str:

@@ -473,7 +473,7 @@ def _plan_chunks(request: MigrationRequest, facts: Facts, rows: int) -> tuple[Ch
     key = _chunk_key(request, facts.tables)
     if facts.buckets is None or key is None:
         return whole_table(rows)
-    exact = sample_percent(rows) is None
+    exact = sample_percent(key, rows) is None
     chunks = plan_chunks(list(facts.buckets), key, chunk_rows=_chunk_rows(request), exact=exact)
     counted = [chunk.rows for chunk in chunks if chunk.rows is not None]
     if len(counted) == len(chunks) and sum(counted) != rows:

@@ -23,4 +23,8 @@ def describe_fingerprint(found: Mapping[str, Any]) -> str:
     if aside := found.get("set_aside"):
         text += f", without the {int(aside):,} rows that were set aside"
     approximate = found.get("approximate") or found.get("loosely") or []  # the word of 0.1.0
-    return f"{text}; compared approximately: {', '.join(map(str, approximate))}" if approximate else text
+    listed = (
+        ("compared by the staged text", found.get("staged") or []),
+        ("compared approximately", approximate),
+    )
+    return text + "".join(f"; {how}: {', '.join(map(str, names))}" for how, names in listed if names)

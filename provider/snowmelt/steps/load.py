@@ -25,6 +25,7 @@ from snowmelt.plan.plan import Plan
 from snowmelt.progress.pace import Pace
 from snowmelt.publish.target import read_target
 from snowmelt.types.columns import Column
+from snowmelt.types.staged_hash import find_hashed
 from snowmelt.types.target_columns import plan_staged_columns
 from snowmelt.unload.manifest import Manifest, StagedChunk, StagedFile
 from snowmelt.unload.staged import look_for_chunks, parse_s3_url, read_manifest
@@ -50,10 +51,11 @@ class LoadJob:
 def build_load_job(plan: Plan, region: str) -> LoadJob:
     """The job of a run's load tasks: into its staging table."""
     columns = tuple(LoadColumn.of(column) for column in plan.columns)
+    hashed = tuple(LoadColumn.of(column) for column in find_hashed(plan.columns, plan.uniqueness_columns))
     return LoadJob(
         run_id=plan.run_id,
         bucket=plan.location.bucket,
-        target=LoadTarget(plan.target_schema, plan.staging_table, columns),
+        target=LoadTarget(plan.target_schema, plan.staging_table, columns, hashed),
         method=plan.load_method,
         file_format=plan.file_format,
         compression=plan.compression,
@@ -136,6 +138,7 @@ def _load_one(
                     seconds=result.seconds,
                     rejected=result.rejected,
                     method=result.method,
+                    staged_hash=result.staged_hash,
                 )
     if result.skipped:
         log.info("%s (%s) is loaded already: skipped", file.name, which)

@@ -81,8 +81,8 @@ class Comparison(StrEnum):
     BYTES = "bytes"
     UUID = "uuid"
     INTEGERS = "integers"  #: a vector of integers
-    JSON = "json"  #: into jsonb: only the shape is compared
-    PRESENCE = "presence"  #: only which values are NULL
+    JSON = "json"  #: into jsonb: its shape; the text is compared as it was staged (staged_hash.py)
+    PRESENCE = "presence"  #: only which values are NULL; the text is compared as it was staged
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,22 +35,37 @@ class _Order:
     #: Behind the text within the quotes, and behind the quotes.
     suffix: str = ""
     cast: str = ""
+    #: A number that grows with the value; {0} is the value. Empty: there is none.
+    place: str = ""
 
 
+_EPOCH = "DATE_PART(EPOCH_MICROSECOND, {0})"
 _INSTANT = _Order(
     "TO_VARCHAR(CONVERT_TIMEZONE('UTC', {0}), 'YYYY-MM-DD HH24:MI:SS.FF9')",
     re.compile(f"{_DAY} {_CLOCK}"),
     " +00:00",
     "::TIMESTAMP_TZ(9)",
+    _EPOCH,
 )
 _ORDERS: dict[str, _Order] = {
-    "NUMBER": _Order("TO_VARCHAR({0})", re.compile(r"-?\d+(\.\d+)?")),
-    "DATE": _Order("TO_VARCHAR({0}, 'YYYY-MM-DD')", re.compile(_DAY), cast="::DATE"),
-    "TIME": _Order("TO_VARCHAR({0}, 'HH24:MI:SS.FF9')", re.compile(_CLOCK), cast="::TIME(9)"),
+    "NUMBER": _Order("TO_VARCHAR({0})", re.compile(r"-?\d+(\.\d+)?"), place="{0}"),
+    "DATE": _Order(
+        "TO_VARCHAR({0}, 'YYYY-MM-DD')",
+        re.compile(_DAY),
+        cast="::DATE",
+        place="DATEDIFF(DAY, '1970-01-01'::DATE, {0})",
+    ),
+    "TIME": _Order(
+        "TO_VARCHAR({0}, 'HH24:MI:SS.FF9')",
+        re.compile(_CLOCK),
+        cast="::TIME(9)",
+        place="DATEDIFF(MICROSECOND, '00:00:00'::TIME, {0})",
+    ),
     "TIMESTAMP_NTZ": _Order(
         "TO_VARCHAR({0}, 'YYYY-MM-DD HH24:MI:SS.FF9')",
         re.compile(f"{_DAY} {_CLOCK}"),
         cast="::TIMESTAMP_NTZ(9)",
+        place=_EPOCH,
     ),
     "TIMESTAMP_LTZ": _INSTANT,
     "TIMESTAMP_TZ": _INSTANT,
@@ -100,9 +115,11 @@ def check_ordered(type_: SnowflakeType, column: str, parameter: str) -> None:
 
 #: A map of tasks stays far below Airflow's max_map_length (1024): more chunks make no unload faster.
 MAX_CHUNKS = 300
-#: Above this many rows the bounds are taken from a sample of about as many: the window over the distinct keys is the
-#: one step of the query that a larger warehouse does not make faster.
-EXACT_ROWS = 20_000_000
+#: Above this many rows the bounds are not taken from all keys: a window over the distinct keys is the one step of the
+#: query that a larger warehouse does not make faster.
+KEYED_ROWS = 1_000_000
+#: Buckets of equal width; many more than chunks, so that those of few rows can be put together.
+FINE_BUCKETS = 10_000
 #: A bound on a mapped task's label is cut here, in characters.
 LABEL_BOUND = 24
 
@@ -156,36 +173,61 @@ def whole_table(rows: int) -> tuple[Chunk, ...]:
 def build_bounds_query(source: str, key: ChunkKey, *, where: str, chunk_rows: int, table_rows: int) -> str:
     """The one statement whose rows (low, high, rows) are the buckets, lowest first, the NULL keys' row first of all.
 
+    Up to `KEYED_ROWS` rows it groups by the key. Beyond, numbers and times are grouped into `FINE_BUCKETS` of equal width between their
+    0.5th and 99.5th percentile, with one more at either end, and those are put together; of texts a sample is grouped. Bounds need not
+    cut evenly: the chunks cover all rows whatever they are.
+
     :param source: what is behind FROM: the quoted table with its AT clause.
     :param where: the run's filter as a Snowflake predicate, or empty.
     :param chunk_rows: rows aimed at; more where the table would need over `MAX_CHUNKS` chunks.
-    :param table_rows: the rows that the filter selects; beyond `EXACT_ROWS` the bounds come from a sample of rows.
+    :param table_rows: the rows that the filter selects.
     :raises ConfigurationError: the column's type has no order.
     """
     check_ordered(key.type, key.name, "chunking_column")
-    sample = sample_percent(table_rows)
-    sampled = f" SAMPLE BERNOULLI ({sample:g})" if sample else ""
+    sample = sample_percent(key, table_rows)
     rows_each = max(1, int(chunk_rows * (sample or 100.0) / 100.0))
     condition = f" WHERE ({where})" if where else ""
     low, high = build_bound_text(key.type, '"LOW"'), build_bound_text(key.type, '"HIGH"')
+    if table_rows <= KEYED_ROWS or sample:
+        sampled = f" SAMPLE BERNOULLI ({sample:g})" if sample else ""
+        groups = f'"SNOWMELT_KEYS" AS (SELECT {key.sql} AS "P", {_ENDS.format(key.sql)} FROM {source}{sampled}{condition} GROUP BY 1)'
+    else:
+        groups = _build_fine_buckets(source, key, condition)
     return (
-        f'WITH "SNOWMELT_KEYS" AS (SELECT {key.sql} AS "K", COUNT(*) AS "N" FROM {source}{sampled}{condition} GROUP BY 1), '
+        f"WITH {groups}, "
         f'"SNOWMELT_SIZE" AS (SELECT GREATEST({rows_each}, CEIL(SUM("N") / {MAX_CHUNKS - 2})) AS "S" FROM "SNOWMELT_KEYS"), '
-        '"SNOWMELT_RUNNING" AS (SELECT "K", "N", '
-        'SUM("N") OVER (ORDER BY "K" ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - "N" AS "B" '
-        'FROM "SNOWMELT_KEYS" WHERE "K" IS NOT NULL), '
-        '"SNOWMELT_BUCKETS" AS (SELECT FLOOR("B" / "S") AS "I", MIN("K") AS "LOW", MAX("K") AS "HIGH", SUM("N") AS "ROWS" '
+        '"SNOWMELT_RUNNING" AS (SELECT "LOW", "HIGH", "N", '
+        'SUM("N") OVER (ORDER BY "P" ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - "N" AS "B" '
+        'FROM "SNOWMELT_KEYS" WHERE "P" IS NOT NULL), '
+        '"SNOWMELT_BUCKETS" AS (SELECT FLOOR("B" / "S") AS "I", MIN("LOW") AS "LOW", MAX("HIGH") AS "HIGH", SUM("N") AS "ROWS" '
         'FROM "SNOWMELT_RUNNING" CROSS JOIN "SNOWMELT_SIZE" GROUP BY 1 '
-        'UNION ALL SELECT -1, NULL, NULL, "N" FROM "SNOWMELT_KEYS" WHERE "K" IS NULL) '
+        'UNION ALL SELECT -1, NULL, NULL, "N" FROM "SNOWMELT_KEYS" WHERE "P" IS NULL) '
         f'SELECT {low} AS "LOW", {high} AS "HIGH", "ROWS" FROM "SNOWMELT_BUCKETS" ORDER BY "I"'
     )
 
 
-def sample_percent(table_rows: int) -> float | None:
-    """The share of rows that the bounds are taken from, in percent; None: all of them."""
-    if table_rows <= EXACT_ROWS:
+_ENDS = 'MIN({0}) AS "LOW", MAX({0}) AS "HIGH", COUNT(*) AS "N"'
+
+
+def _build_fine_buckets(source: str, key: ChunkKey, condition: str) -> str:
+    """Two scans of one column, and a group for each bucket. Percentiles, for one value far away must not make all buckets but one empty."""
+    place = f"CAST({_ORDERS[key.type.name].place.format(key.sql)} AS FLOAT)"
+    first, last = '"SNOWMELT_FIRST"', '"SNOWMELT_LAST"'
+    return (
+        f'"SNOWMELT_ENDS" AS (SELECT APPROX_PERCENTILE({place}, 0.005) AS {first}, APPROX_PERCENTILE({place}, 0.995) AS {last} '
+        f"FROM {source}{condition}), "
+        f'"SNOWMELT_PLACES" AS (SELECT {key.sql} AS "K", '
+        f'WIDTH_BUCKET({place}, {first}, IFF({last} > {first}, {last}, {first} + ABS({first}) + 1), {FINE_BUCKETS}) AS "P" '
+        f'FROM {source} CROSS JOIN "SNOWMELT_ENDS"{condition}), '
+        f'"SNOWMELT_KEYS" AS (SELECT "P", {_ENDS.format(chr(34) + "K" + chr(34))} FROM "SNOWMELT_PLACES" GROUP BY 1)'
+    )
+
+
+def sample_percent(key: ChunkKey, table_rows: int) -> float | None:
+    """The share of rows that the bounds are taken from, in percent; None: all of them, so that the buckets' rows are exact."""
+    if table_rows <= KEYED_ROWS or _ORDERS[key.type.name].place:
         return None
-    return max(0.01, round(100.0 * EXACT_ROWS / table_rows, 2))
+    return max(0.01, round(100.0 * KEYED_ROWS / table_rows, 2))
 
 
 def plan_chunks(
