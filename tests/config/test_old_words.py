@@ -120,3 +120,11 @@ def test_a_stored_request_of_an_earlier_version_is_read_and_compares_equal():
         assert again == today
         assert again.differences(today) == ()
         assert again.fingerprint() == today.fingerprint()
+
+
+@pytest.mark.parametrize(("old", "today"), [(True, "hard"), (False, "auto")])
+def test_a_stored_request_with_the_old_setting_for_deletes_is_read(old, today):
+    stored = json.loads(json.dumps(parse_request({}, NEW, NEW.tables[0]).to_json()))
+    del stored["policies"]["deletes"], stored["policies"]["deleted_column"]
+    stored["policies"]["reconcile_deletes"] = old
+    assert MigrationRequest.from_json(stored).policies.deletes == today

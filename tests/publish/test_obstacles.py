@@ -144,7 +144,7 @@ def test_planning_refuses_what_the_publish_would(world, owner, ddl, method, said
         (trigger("RETURN NULL;", "BEFORE UPDATE"), MERGE, {"inserts_only": True}),
         (trigger("NEW.name := '';"), APPEND, {"columns": ("id",)}),
         (REFERENCED + " ON DELETE CASCADE)", MERGE, {}),
-        (REFERENCED + ")", MERGE, {"deletes": True}),
+        (REFERENCED + ")", MERGE, {"deletes": Deletes.HARD}),
         (NO_IDENTITY, APPEND, {}),
         (NO_IDENTITY + " WITH (publish = 'insert')", MERGE, {}),
         ("ALTER TABLE {t} REPLICA IDENTITY FULL; " + NO_IDENTITY, REPLACE, {}),
@@ -202,7 +202,7 @@ def test_what_a_swap_carries_over_is_no_obstacle(world):
         (APPEND, {}, ["INSERT"]),
         (MERGE, {}, ["INSERT", "UPDATE"]),
         (MERGE, {"inserts_only": True}, ["INSERT", "UPDATE"]),
-        (MERGE, {"deletes": True}, ["DELETE", "INSERT", "UPDATE"]),
+        (MERGE, {"deletes": Deletes.HARD}, ["DELETE", "INSERT", "UPDATE"]),
     ],
 )
 def test_missing_rights_on_the_table_are_named(world, owner, method, rest, missing):
