@@ -58,6 +58,13 @@ def test_each_file_has_its_hash_in_the_ledger(docs):
     assert None not in hashes.values()
 
 
+def test_rows_that_are_set_aside_were_staged_too(docs):
+    docs.sql("INSERT INTO DOCS (ID, D, NOTE) SELECT 500, PARSE_JSON('[1]'), 'a' || CHR(0)")
+    docs.run(TABLE | {"bad_rows": "quarantine", "quarantine_limit": 1}, mode="full")
+    found = fingerprint(docs)
+    assert (found["set_aside"], found["staged"]) == (1, ["A", "D", "V"])
+
+
 def test_in_csv_they_are_compared_approximately(docs):
     docs.run(TABLE, mode="full", file_format="csv", load_method="copy")
     found = fingerprint(docs)

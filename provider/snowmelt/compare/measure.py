@@ -73,7 +73,8 @@ def verify_fingerprint(
             "compared": False,
             "reason": f"more than {plan.fingerprint_rows:,} rows, and {sampled}: only counts were compared",
         }
-    both = _leave_out(Databases(snowflake, postgres, plan, plan.staging_table, sampled), keys or ())
+    whole = Databases(snowflake, postgres, plan, plan.staging_table, sampled)
+    both = _leave_out(whole, keys or ())
     began = time.monotonic()
     try:
         source, target = read_pair(both)
@@ -89,9 +90,9 @@ def verify_fingerprint(
     differences = find_fingerprint_differences(source, target)
     if differences:
         raise VerificationError(_describe(both, differences))
-    staged = find_staged_differences(both)
+    staged = find_staged_differences(whole)  # the loader saw the rows that were set aside, too
     if staged:
-        raise VerificationError(_describe_staged(both, staged))
+        raise VerificationError(_describe_staged(plan, staged))
     known = set() if staged is None else set(list_rewritten(both))
     return {
         "compared": True,
@@ -210,8 +211,7 @@ def _describe(both: Databases, differences: Sequence[str]) -> str:
     )
 
 
-def _describe_staged(both: Databases, differences: Sequence[str]) -> str:
-    plan = both.plan
+def _describe_staged(plan: Plan, differences: Sequence[str]) -> str:
     return (
         f"{plan.source} → {plan.target}, run {plan.run_id}: what was loaded is not what Snowflake has at {plan.snapshot}: "
         f"{'; '.join(differences)}. Nothing was published; the rows are in {plan.target_schema}.{plan.staging_table}. Start a new run; when "
