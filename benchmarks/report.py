@@ -22,7 +22,7 @@ FOLDER = Path(__file__).parent
 TUNING = FOLDER.parent / "docs" / "tuning.md"
 #: The parts of RESULTS.md, what one load costs; and those of SCALE.md, how it grows.
 PARTS = ("load", "memory", "side_by_side", "csv_load", "peers", "narrow", "levers")
-SCALE_PARTS = ("by_rows", "by_files", "scale", "scheduler", "parsing", "dag")
+SCALE_PARTS = ("by_rows", "comparing", "by_files", "scale", "scheduler", "parsing", "dag")
 VERSIONS = ("pyarrow", "pgpq", "psycopg", "boto3", "apache-airflow")
 HEAD = """# What it costs
 

@@ -1,7 +1,7 @@
 """A whole run without Airflow in a process of its own, step by step: seconds, statements to PostgreSQL, XCom bytes, memory.
 
-Two kinds; a JSON document as the first argument names one. `rows`: the Snowflake stand-in unloads a table of that many rows, and
-PostgreSQL gets a primary key. `files`: the files are copies of one of ten rows, put into S3 beforehand, so that nothing but
+Several kinds; a JSON document as the first argument names one. `rows`: the Snowflake stand-in unloads a table of that many rows, and
+PostgreSQL gets a primary key. `compared`: such a table is copied, compared and repaired. `files`: the files are copies of one of ten rows, put into S3 beforehand, so that nothing but
 their number costs anything. `staged`: such files and their manifest alone, for a run in mode `load`.
 """
 
@@ -286,7 +286,43 @@ def run_staged(world: World, connection: psycopg.Connection[Any], files: int) ->
     }
 
 
-KINDS = {"rows": run_rows, "files": run_files, "staged": run_staged}
+def run_compared(world: World, connection: psycopg.Connection[Any], rows: int) -> dict[str, Any]:
+    """A table of that many rows that is copied, compared, damaged, compared again and repaired."""
+    fill_rows(world, "MANY", rows)
+    table = {
+        "source": "MANY",
+        "target": "scale_compared",
+        "uniqueness_columns": ["ID"],
+        "chunking_column": "ID",
+        "chunk_rows": max(1_000, rows // 10),
+    }
+    steps = Steps()
+    with steps.step("full"):
+        world.run(table | {"mode": "full"})
+    with steps.step("equal"):
+        equal = world.plan(table | {"mode": "compare"}).comparison
+    connection.execute(f"DELETE FROM public.scale_compared WHERE id % {rows // 10} = 7")
+    connection.execute(f"UPDATE public.scale_compared SET note = 'other' WHERE id % {rows // 10} = 11")
+    with steps.step("different"):
+        different = world.plan(table | {"mode": "compare"}).comparison
+    with steps.step("repair"):
+        plan = world.plan(table | {"mode": "repair"})
+        world.finish(plan, world.unload(plan))
+    if equal is None or not equal.agrees or different is None:
+        raise RuntimeError("the copy does not agree with its source")
+    found = different.rows
+    if (found.missing, found.changed, found.extra) != (10, 10, 0):
+        raise RuntimeError(f"ten rows were deleted and ten changed; found: {different.describe()}")
+    return {
+        "rows": rows,
+        "chunks": equal.chunks,
+        "repaired_chunks": len(plan.chunks),
+        "repaired_rows": plan.source_rows,
+        "steps": steps.found,
+    }
+
+
+KINDS = {"compared": run_compared, "rows": run_rows, "files": run_files, "staged": run_staged}
 
 
 def main() -> None:

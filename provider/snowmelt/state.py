@@ -55,6 +55,18 @@ class TargetState:
     missing: int
     #: The instant that the run read, as Snowflake printed it; None without time travel.
     snapshot: str | None
+    #: What a comparison of the whole table has found since; empty: nothing.
+    differs: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LastCompared:
+    """The last run that compared the whole target with its source, or copied all of it."""
+
+    #: Since it started.
+    days: float
+    #: Runs that were published since.
+    runs: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +141,8 @@ def find_changes(state: TargetState, scope: Scope, target: TargetNow) -> tuple[C
 
 
 def _target_changes(state: TargetState, target: TargetNow) -> Iterator[Change]:
+    if state.differs:
+        yield Change("rows of the target", "the source's", f"others, as a comparison found: {state.differs}")
     if target.identity.oid != state.target.oid:
         yield Change(
             "target table", "the one that was filled", "another one of that name: it was created again"
@@ -190,8 +204,8 @@ def _names(names: tuple[str, ...]) -> str:
 def describe_ways_on(target: str) -> str:
     """What a user can do about a run that may not go on from the state."""
     return (
-        f"Run mode full once to fill {target} completely; or set on_change to full, and the run replaces all rows by itself; "
-        "or undo the change."
+        f"Run mode repair once, which compares {target} with its source and copies what differs, or mode full, which copies all rows; or set "
+        "on_change to repair or full, and the run does so by itself; or undo the change."
     )
 
 

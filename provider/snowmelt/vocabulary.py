@@ -33,6 +33,7 @@ class Mode(Word):
     INCREMENTAL = "incremental"  #: rows since the last published watermark, merged by the unique key
     CHANGES = "changes"  #: what Snowflake's change tracking says has changed since the last published run
     COMPARE = "compare"  #: the whole target beside the whole source; nothing is written to the target
+    REPAIR = "repair"  #: compare, then copy again the chunks that differ
     UNLOAD = "unload"  #: files and manifest only
     LOAD = "load"  #: an earlier run's files
     TEST = "test"  #: some rows through every step into a table that is dropped
@@ -43,6 +44,11 @@ class Mode(Word):
         """Whether a run goes on from the state that the last published one left."""
         return self in {Mode.INCREMENTAL, Mode.CHANGES}
 
+    @property
+    def compares(self) -> bool:
+        """Whether its planning compares the whole target with the whole source."""
+        return self in {Mode.COMPARE, Mode.REPAIR}
+
 
 class PublishMethod(Word):
     """How staged rows become the target's."""
@@ -51,6 +57,9 @@ class PublishMethod(Word):
     REPLACE = "replace"  #: DELETE of all rows and INSERT, in one transaction
     APPEND = "append"  #: INSERT
     MERGE = "merge"  #: by key: UPDATE what differs, INSERT what is new; the method of mode incremental
+    REPAIR = (
+        "repair"  #: within some chunks: DELETE, UPDATE and INSERT what differs; the method of mode repair
+    )
 
 
 class Compression(Word):
@@ -128,6 +137,7 @@ class OnChange(Word):
 
     FAIL = "fail"  #: it stops before anything is unloaded
     FULL = "full"  #: it copies all rows, and deletes those that the source does not have
+    REPAIR = "repair"  #: it compares the whole table, and copies the chunks that differ
 
 
 class SnapshotRule(Word):

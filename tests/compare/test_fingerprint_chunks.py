@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import replace
 
 import pytest
@@ -70,6 +71,37 @@ def test_the_chunks_are_told_by_one_expression_a_side():
         f"CASE WHEN {name} IS NULL THEN 0 WHEN {name} < 6 THEN 1 WHEN {name} >= 6 THEN 2 ELSE -1 END"
     )
     assert groups.target == groups.source.replace(name, target)
+
+
+@pytest.mark.parametrize("nulls", [0, 1, 500])
+def test_every_row_of_many_chunks_is_in_the_chunk_whose_predicate_is_true_of_it(nulls):
+    """PostgreSQL's own reading of it: the blocks must not change which chunk a row is in."""
+    key = ChunkKey("K", parse_snowflake_type("NUMBER(9,0)"))
+    buckets = [Bucket(str(low), str(low + 9), 10) for low in range(0, 1000, 10)]
+    chunks = plan_chunks([Bucket(None, None, nulls), *buckets] if nulls else buckets, key, chunk_rows=10)
+    columns = [column("K", "NUMBER(9,0)", "integer")]
+    groups = group_chunks(chunks, columns)
+    rows = [None, *range(-5, 1010)]
+    by_case = sqlite_values(groups.target, rows)
+    by_predicate = [
+        next(
+            chunk.index
+            for chunk in chunks
+            if sqlite_values(f"({translate_predicate(chunk.predicate, columns)})", [row])[0]
+        )
+        for row in rows
+    ]
+    assert by_case == by_predicate
+    assert groups.target.count("CASE") == 1 + -(-len(chunks) // 17)
+
+
+def sqlite_values(expression, rows):
+    """What a plain expression of SQL gives for values of k."""
+    with sqlite3.connect(":memory:") as connection:
+        return [
+            connection.execute(f"SELECT {expression} FROM (SELECT ? AS k)", (row,)).fetchone()[0]
+            for row in rows
+        ]
 
 
 @pytest.mark.parametrize(

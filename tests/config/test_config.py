@@ -135,6 +135,7 @@ def test_defaults():
         "verify": "fingerprint",
         "whole_target": "keys",
         "on_change": "fail",
+        "compare": "never",
         "max_shrink_percent": 50,
         "text_watermark": False,
         "filter_subqueries": False,

@@ -57,7 +57,7 @@ TABLE_FAULTS = [
     ({"enabled": "yes"}, 'enabled: found "yes"; expected true or false.'),
     (
         {"mode": "incremetal"},
-        'mode: found "incremetal"; expected one of full, incremental, changes, compare, unload, load, test. Did you mean "incremental"?',
+        'mode: found "incremetal"; expected one of full, incremental, changes, compare, repair, unload, load, test. Did you mean "incremental"?',
     ),
     (
         {"chunk_row": 5},
@@ -66,7 +66,7 @@ TABLE_FAULTS = [
             "watermark_column, publish, row_limit, chunking_column, chunk_rows, load_method, narrow_numbers, file_format, compression, "
             "max_file_size_mb, cleanup_after_load, enabled, columns, schedule, expect_fresh_within, connections, execution, owned_rows, bad_rows, quarantine_limit, "
             "nanoseconds, schema_drift, long_names, watermark_overlap, duplicates, inserts_only, deletes, deleted_column, "
-            'max_delete_percent, defer_indexes, verify, whole_target, on_change, max_shrink_percent, text_watermark, filter_subqueries, snapshot, source_policies. Did you mean "chunk_rows"?'
+            'max_delete_percent, defer_indexes, verify, whole_target, on_change, compare, max_shrink_percent, text_watermark, filter_subqueries, snapshot, source_policies. Did you mean "chunk_rows"?'
         ),
     ),
     (
@@ -234,7 +234,7 @@ TABLE_FAULTS = [
         {"mode": "unload", "publish": "append"},
         (
             'publish: found "append" with mode "unload"; expected publish with mode full (or load), or append with mode incremental. '
-            "Leave publish out: incremental and changes merge by uniqueness_columns, compare, unload and test leave the target alone."
+            "Leave publish out: incremental and changes merge by uniqueness_columns, repair replaces what differs, the others leave the target alone."
         ),
     ),
 ]

@@ -87,6 +87,7 @@ def test_the_form_offers_the_words_of_today_and_takes_the_old_ones():
         "incremental",
         "changes",
         "compare",
+        "repair",
         "unload",
         "load",
         "test",

@@ -102,6 +102,7 @@ def test_the_source_alone_is_enough():
             "verify": "fingerprint",
             "whole_target": "keys",
             "on_change": "fail",
+            "compare": "never",
             "max_shrink_percent": 50,
             "text_watermark": False,
             "filter_subqueries": False,

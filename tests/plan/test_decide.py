@@ -12,6 +12,7 @@ from snowmelt.config.file import parse_config
 from snowmelt.config.request import MigrationRequest, parse_request
 from snowmelt.errors import ConfigurationError, PlanChanged, SchemaError, SourceError, ValueRefused
 from snowmelt.plan import decide
+from snowmelt.plan.chunking import ask_bounds
 from snowmelt.plan.facts import (
     Facts,
     RunIdentity,
@@ -208,9 +209,9 @@ def test_a_table_is_cut_where_it_has_more_rows_than_a_chunk_takes():
     asked = request(chunking_column="ID", chunk_rows=4)
     tables = facts().tables
     question = decide.ask_statistics(asked, tables, decide.plan_table_columns(asked, tables), Start(), None)
-    assert decide.ask_bounds(asked, tables, question, NOW, 4) is None
-    assert decide.ask_bounds(request(), tables, question, NOW, 10) is None
-    assert '"SNOWMELT_BUCKETS"' in (decide.ask_bounds(asked, tables, question, NOW, 10) or "")
+    assert ask_bounds(asked, tables, question, NOW, 4) is None
+    assert ask_bounds(request(), tables, question, NOW, 10) is None
+    assert '"SNOWMELT_BUCKETS"' in (ask_bounds(asked, tables, question, NOW, 10) or "")
     plan = decide.plan_migration(RUN, asked, facts(buckets=(Bucket("1", "5", 5), Bucket("6", "9", 5))))
     assert [chunk.rows for chunk in plan.chunks] == [5, 5]
     with pytest.raises(SourceError, match="has 10 rows, and its 2 chunks have 9"):

@@ -6,7 +6,7 @@ import pytest
 
 from snowmelt.errors import ConfigurationError
 
-TABLE = {"source": "K", "mode": "compare", "uniqueness_columns": ["ID"]}
+TABLE = {"source": "K", "mode": "compare", "uniqueness_columns": ["ID"], "chunk_rows": 1000}
 NIGHTLY = TABLE | {"mode": "incremental", "watermark_column": "AT"}
 
 
@@ -15,7 +15,7 @@ def filled(world):
     world.sql(
         "CREATE TABLE K (ID NUMBER(9,0) NOT NULL PRIMARY KEY, AT TIMESTAMP_NTZ(6), V VARCHAR, N NUMBER(12,2), F FLOAT)",
         "INSERT INTO K SELECT SEQ4(), DATEADD('second', SEQ4(), '2026-01-01 10:00'::TIMESTAMP_NTZ), 'v' || SEQ4(), SEQ4() / 4, "
-        "SEQ4() / 3 FROM TABLE(GENERATOR(ROWCOUNT => 25000))",
+        "SEQ4() / 3 FROM TABLE(GENERATOR(ROWCOUNT => 2500))",
     )
     world.run(TABLE | {"mode": "full"})
     return world
@@ -37,24 +37,24 @@ def compare(world, **settings):
 def test_a_table_that_agrees_ends_well(filled):
     outcome, found = compare(filled)
     assert outcome == "agrees"
-    assert found["text"] == "all 25,000 rows agree, in 3 chunks"
+    assert found["text"] == "all 2,500 rows agree, in 3 chunks"
     assert found["differences"] == []
 
 
 def test_missing_extra_and_changed_rows_are_counted_and_named_by_their_keys(filled):
     filled.execute(
-        "DELETE FROM public.k WHERE id IN (17, 12000)",
+        "DELETE FROM public.k WHERE id IN (17, 1200)",
         "INSERT INTO public.k (id, v) VALUES (-5, 'mine')",
-        "UPDATE public.k SET v = 'secret', n = n + 0.01 WHERE id = 12001",
+        "UPDATE public.k SET v = 'secret', n = n + 0.01 WHERE id = 1201",
     )
     outcome, found = compare(filled)
     assert outcome == "differs"
     assert (found["missing"], found["extra"], found["changed"], found["exact"]) == (2, 1, 1, True)
-    assert found["keys"] == {"missing": ["ID 17", "ID 12000"], "extra": ["ID -5"], "changed": ["ID 12001"]}
+    assert found["keys"] == {"missing": ["ID 17", "ID 1200"], "extra": ["ID -5"], "changed": ["ID 1201"]}
     assert found["columns"] == ["V", "N"]
     assert [(one["source_rows"], one["target_rows"]) for one in found["differences"]] == [
-        (10000, 10000),
-        (10000, 9999),
+        (1000, 1000),
+        (1000, 999),
     ]
     assert found["text"].startswith(
         "2 of 3 chunks differ: 2 rows are missing, 1 row is extra, 1 row has other values (columns V, N); chunk 000"

@@ -36,6 +36,7 @@ class Nights(RuleBasedStateMachine):
         self.next_id = 0
         self.day = 1
         self.outcome = ""
+        self.tampered = False
         self.filter = ""
         self.world.sql(
             "CREATE OR REPLACE TABLE W (ID NUMBER(9,0) NOT NULL, AT TIMESTAMP_NTZ(6), V VARCHAR, N NUMBER(9,0)) "
@@ -129,7 +130,24 @@ class Nights(RuleBasedStateMachine):
     def change_deletes(self, deletes):
         self.settings |= {"deletes": deletes, "deleted_column": "gone_at", "max_delete_percent": 100}
 
-    @rule(action=st.sampled_from(["fail", "full"]))
+    @rule(number=st.integers(0, 2))
+    def change_values_in_target(self, number):
+        """Somebody changes copied values: neither rows nor keys show it."""
+        if self.filled():
+            self.tampered = True
+            self.world.execute(f"UPDATE public.w SET n = n + 10 WHERE id % 3 = {number}")
+
+    @rule(number=st.integers(0, 2))
+    def update_silently(self, number):
+        """The watermark does not move with the change."""
+        self.tampered = True
+        self.world.sql(f"UPDATE W SET V = 'silent' WHERE ID % 3 = {number}")
+
+    @rule(rhythm=st.sampled_from(["never", "every run", "every 2 runs"]))
+    def change_rhythm(self, rhythm):
+        self.settings["compare"] = rhythm
+
+    @rule(action=st.sampled_from(["fail", "full", "repair"]))
     def change_on_change(self, action):
         self.settings["on_change"] = action
 
@@ -148,6 +166,10 @@ class Nights(RuleBasedStateMachine):
     @rule()
     def run_append(self):
         self.run("incremental", publish="append", deletes="ignore")
+
+    @rule(mode=st.sampled_from(["compare", "repair"]))
+    def run_comparison(self, mode):
+        self.run(mode, max_shrink_percent=100)
 
     def filled(self) -> bool:
         return self.world.query("SELECT to_regclass('public.w') IS NOT NULL") == [(True,)]
@@ -171,31 +193,40 @@ class Nights(RuleBasedStateMachine):
         ((self.outcome, result),) = self.world.query(
             "SELECT outcome, publish_result FROM snowmelt.run WHERE mode <> 'keys' ORDER BY started_at DESC LIMIT 1"
         )
+        if mode == "compare":
+            assert self.world.query("SELECT * FROM public.w ORDER BY 1") == before
         self.compare(result, table)
 
     def compare(self, result, table):
-        """Published means equal, and a difference that a policy allows is counted exactly."""
+        """Published means equal, and a difference that was found is counted exactly."""
         appends = table.get("publish") == "append"
         conditions = [self.filter or "TRUE", "AT < '9000-01-01'" if appends else "TRUE"]
-        # Rows that were found by the watermark alone may have other values, and a mask or an exclusion says which.
-        exact = table["mode"] in {"full", "changes"} and not table.get("columns")
-        value = "V" if exact else "NULL"
-        rows = self.world.sql(f"SELECT ID, N, {value} FROM W WHERE {' AND '.join(conditions)}")
+        columns = table.get("columns") or {}
+        ours = "NULL" if "exclude" in columns else "LEFT(V, 1)" if "mask" in columns else "V"
+        rows = self.world.sql(f"SELECT ID, N, {ours} FROM W WHERE {' AND '.join(conditions)}")
         source = {row[0]: tuple(row) for row in rows}
         live = "to_jsonb(w) ->> 'gone_at' IS NULL" if table.get("deletes") == "soft" else "true"
-        rows = self.world.query(f"SELECT id, n, {value} FROM public.w AS w WHERE {live}")
+        theirs = "NULL" if "exclude" in columns else "v"
+        rows = self.world.query(f"SELECT id, n, {theirs} FROM public.w AS w WHERE {live}")
         target = {row[0]: row for row in rows}
         assert len(target) == len(rows), "a row came twice"
         missing, extra = len(source.keys() - target.keys()), len(target.keys() - source.keys())
+        changed = sum(source[key] != target[key] for key in source.keys() & target.keys())
         whole = result["whole_target"]
         assert (whole["source_rows"], whole["target_rows"]) == (len(source), len(target))
-        if self.outcome == "published":
+        if whole["compared"] == "values":
+            assert whole["changed"] == changed
+        if self.outcome in {"published", "agrees"}:
             assert (missing, extra) == (0, 0), (missing, extra, result)
-            assert all(target[key] == source[key] for key in source)
+            assert changed == 0 or (table["mode"] in {"incremental", "changes"} and self.tampered), (
+                changed,
+                result,
+            )
         else:
             assert self.outcome == "differs"
             assert (whole["missing"], whole["extra"]) == (missing, extra)
-            assert missing or extra
+            assert missing or extra or changed
+        self.tampered = changed > 0
 
 
 @pytest.mark.slow

@@ -51,6 +51,8 @@ class Databases:
     @property
     def where(self) -> str:
         """The predicate of the compared rows in Snowflake, or empty."""
+        if not self.sampled:
+            return build_where(self.plan.rows_where)
         return build_where(self.plan.where, " OR ".join(f"({one.chunk.predicate})" for one in self.sampled))
 
     @property

@@ -214,7 +214,7 @@ def _publish(mode: Mode, publish: str, publish_given: bool) -> Iterator[Conflict
             "publish",
             f"{show_value(publish)} with mode {show_value(mode)}",
             "publish with mode full (or load), or append with mode incremental",
-            "Leave publish out: incremental and changes merge by uniqueness_columns, compare, unload and test leave the target alone.",
+            "Leave publish out: incremental and changes merge by uniqueness_columns, repair replaces what differs, the others leave the target alone.",
         )
 
 

@@ -158,6 +158,27 @@ def owned_rows(value: Any) -> str | None:
         raise refuse(expected, f"What it holds: {error}.") from None
 
 
+#: How often the whole table is compared → the least days since the last time.
+COMPARE_DAYS = {"every run": 0.0, "daily": 1.0, "weekly": 7.0, "monthly": 30.0}
+_EVERY = re.compile(r"every (\d{1,4}) runs")
+
+
+def compare_rhythm(value: Any) -> str:
+    """`never`, `every run`, `daily`, `weekly`, `monthly`, or `every 10 runs`."""
+    expected = f"never, {', '.join(COMPARE_DAYS)}, or such as every 10 runs"
+    text = " ".join(_one_text(value, expected).split())
+    every = _EVERY.fullmatch(text)
+    if text not in {"never", *COMPARE_DAYS} and (every is None or int(every[1]) < 2):  # noqa: PLR2004
+        raise refuse(expected)
+    return text
+
+
+def read_compare_runs(rhythm: str) -> int | None:
+    """The n of `every n runs`; None for any other rhythm."""
+    every = _EVERY.fullmatch(rhythm)
+    return None if every is None else int(every[1])
+
+
 def expression(value: Any) -> str:
     """One Snowflake expression, as far as its characters go; the parser reads it in the task."""
     expected = 'one Snowflake expression, such as SHA2("Name")'
@@ -241,6 +262,9 @@ TargetName = Annotated[str, Written(target_name, "name", _NAME)]
 Column = Annotated[str, Written(column_name, "column", _NAME)]
 _COLUMNS = {"type": ["array", "null"], "items": {"type": "string", "maxLength": _MAX_WRITTEN_NAME}}
 Columns = Annotated[tuple[Column, ...], Written(column_list, "list of columns", _COLUMNS)]
+CompareRhythm = Annotated[
+    str, Written(compare_rhythm, "`never`, `every run`, `daily`, `weekly`, `monthly`, `every 10 runs`")
+]
 Filter = Annotated[
     str | None,
     Written(

@@ -12,6 +12,7 @@ from snowmelt.config import fields
 from snowmelt.config.fields import (
     Column,
     Columns,
+    CompareRhythm,
     Filter,
     OwnedRowsText,
     SnowflakeName,
@@ -93,6 +94,7 @@ class CopySettings(Section):
                 Mode.INCREMENTAL: "rows beyond the last published watermark, merged by the unique key",
                 Mode.CHANGES: "inserts, updates and deletes since the last run, by Snowflake's change tracking",
                 Mode.COMPARE: "the whole table in both databases; nothing is written",
+                Mode.REPAIR: "compare, then copy again the chunks that differ",
                 Mode.UNLOAD: "files only",
                 Mode.LOAD: "the files of an earlier run",
                 Mode.TEST: "some rows through every step, nothing published",
@@ -292,6 +294,7 @@ class Policies(Section):
             {
                 OnChange.FAIL: "the run stops before anything is unloaded",
                 OnChange.FULL: "all rows are copied, and those that the source does not have are deleted",
+                OnChange.REPAIR: "the whole table is compared, and the chunks that differ are copied again",
             }
         ),
     ] = setting(
@@ -300,6 +303,12 @@ class Policies(Section):
         "masks or key are no longer the same.",
         details="A column that `schema_drift` adds is filled in all rows either way. See docs/nightly.md.",
         form=("How", "On change"),
+    )
+    compare: CompareRhythm = setting(
+        "never",
+        "How often the whole table is compared with its source, chunk by chunk, after a run of mode **incremental**.",
+        details="Days and runs are counted from the last run that compared or copied all of it. Where it differs, the run ends as `differs`, "
+        "and `on_change` decides what the next one does. See docs/comparing.md.",
     )
     max_shrink_percent: Annotated[int, Whole(0, 100)] = setting(
         50,

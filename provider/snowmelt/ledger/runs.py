@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 from snowmelt.errors import AccessError, TerminalError
 from snowmelt.ledger.tables import MIGRATIONS
 from snowmelt.rights.postgres import LEDGER_RIGHTS, LEDGER_SCHEMA, READ_HELD, HeldRights, find_missing
+from snowmelt.state import LastCompared
 from snowmelt.vocabulary import Outcome
 
 #: Two first runs at once: one creates the tables, the other waits. The number is arbitrary, and used for nothing else.
@@ -94,6 +95,20 @@ UPDATE snowmelt.run SET publish_result = %(result)s, outcome = %(outcome)s
 WHERE run_id = %(run_id)s AND publish_result IS NULL
 """
 READ_COMPARED = "SELECT publish_result FROM snowmelt.run WHERE run_id = %s"
+#: Days since the last run that compared the whole target or copied all of it, and the runs that were published since.
+READ_LAST_COMPARED = """
+WITH ended AS (
+    SELECT started_at, mode = 'full' OR publish_result->'whole_target'->>'compared' = 'values' AS whole FROM snowmelt.run
+    WHERE target = %s AND coalesce(plan->>'owned_rows', '') = %s AND publish_result IS NOT NULL AND mode <> 'keys'
+), last AS (SELECT max(started_at) AS at FROM ended WHERE whole)
+SELECT extract(epoch FROM clock_timestamp() - last.at)::float8 / 86400, (SELECT count(*) FROM ended WHERE started_at > last.at)
+FROM last WHERE last.at IS NOT NULL
+"""
+#: The whole target was compared after the publish.
+WRITE_COMPARED_AFTER = """
+UPDATE snowmelt.run SET publish_result = publish_result || %(result)s, verification = verification || %(verification)s, outcome = %(outcome)s
+WHERE run_id = %(run_id)s
+"""
 READ_PUBLISHED = "SELECT published_at, publish_result FROM snowmelt.run WHERE run_id = %s"
 #: Holds the run's row, so that no publish comes in between.
 LOCK_OUTCOME = "SELECT published_at IS NOT NULL, outcome FROM snowmelt.run WHERE run_id = %s FOR UPDATE"
@@ -236,6 +251,27 @@ def read_compared(connection: Connection, run_id: str) -> dict[str, Any] | None:
     """How a run that compares ended; None when it has not ended yet."""
     result = _one(connection, READ_COMPARED, (run_id,))
     return None if result is None else dict(result)
+
+
+def write_compared_after(
+    cursor: Cursor, run_id: str, whole: dict[str, Any], comparison: dict[str, Any], outcome: Outcome
+) -> None:
+    """Record what a comparison of the whole target found after the publish."""
+    cursor.execute(
+        WRITE_COMPARED_AFTER,
+        {
+            "run_id": run_id,
+            "result": Jsonb({"whole_target": whole}),
+            "verification": Jsonb({"comparison": comparison}),
+            "outcome": outcome,
+        },
+    )
+
+
+def read_last_compared(connection: Connection, target: str, owner: str) -> LastCompared | None:
+    """When the whole target was compared with its source, or copied, last; None: never."""
+    row = connection.execute(READ_LAST_COMPARED, (target, owner)).fetchone()
+    return None if row is None else LastCompared(float(row[0]), int(row[1]))
 
 
 def is_published(cursor: Cursor, run_id: str) -> bool:

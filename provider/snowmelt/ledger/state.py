@@ -12,7 +12,7 @@ from snowmelt.json_values import from_json, to_json
 from snowmelt.state import Owner, Scope, TargetIdentity, TargetState
 
 READ_STATE = """
-SELECT run_id, target_oid, target_filenode, scope, rows, missing, snapshot
+SELECT run_id, target_oid, target_filenode, scope, rows, missing, snapshot, differs
 FROM snowmelt.target_state WHERE (target, owner) = (%s, %s)
 """
 READ_OWNERS = """
@@ -22,9 +22,9 @@ WRITE_STATE = """
 INSERT INTO snowmelt.target_state (target, owner, run_id, target_oid, target_filenode, scope, rows, missing, snapshot)
 VALUES (%(target)s, %(owner)s, %(run_id)s, %(oid)s, %(filenode)s, %(scope)s, %(rows)s, %(missing)s, %(snapshot)s)
 ON CONFLICT (target, owner) DO UPDATE
-SET (run_id, target_oid, target_filenode, scope, rows, missing, snapshot, published_at)
+SET (run_id, target_oid, target_filenode, scope, rows, missing, snapshot, differs, published_at)
   = (excluded.run_id, excluded.target_oid, excluded.target_filenode, excluded.scope, excluded.rows, excluded.missing,
-     excluded.snapshot, clock_timestamp())
+     excluded.snapshot, '', clock_timestamp())
 """
 #: The file of a partitioned table, which has none, is 0.
 READ_IDENTITY = """
@@ -47,6 +47,7 @@ ON CONFLICT (target, owner, key) DO UPDATE SET run_id = excluded.run_id
 
 #: A backfill changes the rows of a target, and nothing else of its state.
 WRITE_ROWS = "UPDATE snowmelt.target_state SET rows = %s WHERE (target, owner) = (%s, %s)"
+WRITE_DIFFERS = "UPDATE snowmelt.target_state SET differs = %s WHERE (target, owner) = (%s, %s)"
 DELETE_STATE = "DELETE FROM snowmelt.target_state WHERE (target, owner) = (%s, %s)"
 
 
@@ -61,7 +62,7 @@ def read_state(
     row = connection.execute(READ_STATE, (target, owner)).fetchone()
     if row is None:
         return None
-    run_id, oid, filenode, scope, rows, missing, snapshot = row
+    run_id, oid, filenode, scope, rows, missing, snapshot, differs = row
     return TargetState(
         run_id=run_id,
         target=TargetIdentity(oid=oid, filenode=filenode),
@@ -69,6 +70,7 @@ def read_state(
         rows=rows,
         missing=missing,
         snapshot=snapshot,
+        differs=differs,
     )
 
 
@@ -106,6 +108,11 @@ def write_state(cursor: psycopg.Cursor[Any], target: str, owner: str, state: Tar
 def write_rows(cursor: psycopg.Cursor[Any], target: str, owner: str, rows: int) -> None:
     """Record the rows that a backfill leaves."""
     cursor.execute(WRITE_ROWS, (rows, target, owner))
+
+
+def write_differs(cursor: psycopg.Cursor[Any], target: str, owner: str, differs: str) -> None:
+    """Record what a comparison of the whole table has found."""
+    cursor.execute(WRITE_DIFFERS, (differs, target, owner))
 
 
 def delete_state(cursor: psycopg.Cursor[Any], target: str, owner: str) -> None:

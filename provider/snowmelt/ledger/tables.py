@@ -183,4 +183,8 @@ COMMENT ON TABLE snowmelt.set_aside_key IS 'Keys of rows that are kept out of a 
 ALTER TABLE snowmelt.loaded_file ADD COLUMN staged_hash numeric(20, 0);
 COMMENT ON COLUMN snowmelt.loaded_file.staged_hash IS 'The hash of the rows as they were staged, where PostgreSQL holds JSON or vectors in a form of its own';
 """,
+    """
+ALTER TABLE snowmelt.target_state ADD COLUMN differs text NOT NULL DEFAULT '';
+COMMENT ON COLUMN snowmelt.target_state.differs IS 'What a comparison of the whole table has found since; empty: nothing';
+""",
 )

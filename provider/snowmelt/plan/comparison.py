@@ -84,6 +84,12 @@ class Comparison:
         """Whether the target is the source."""
         return not self.differences
 
+    @property
+    def target_predicate(self) -> str:
+        """The PostgreSQL predicate of the chunks that differ; empty: all rows."""
+        predicates = [difference.target_predicate for difference in self.differences]
+        return " OR ".join(f"({predicate})" for predicate in predicates) if all(predicates) else ""
+
     def describe(self) -> str:
         """The result in a sentence, without any value of the data."""
         if self.agrees:

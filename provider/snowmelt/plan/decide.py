@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 from snowmelt.config.request import MigrationRequest
-from snowmelt.errors import ConfigurationError, SchemaError, SourceError, StagingError
+from snowmelt.errors import ConfigurationError, SchemaError, StagingError
 from snowmelt.load.target import choose_load_method
 from snowmelt.plan.append import report_waiting
-from snowmelt.plan.comparison import Comparison
+from snowmelt.plan.chunking import plan_run_chunks
 from snowmelt.plan.deletes import plan_mark, with_keys, with_mark
 from snowmelt.plan.facts import (
     Facts,
@@ -52,13 +52,7 @@ from snowmelt.types.target_columns import plan_staged_columns
 from snowmelt.types.target_types import find_measured, find_outgrown, plan_narrow
 from snowmelt.unload.chunks import (
     Chunk,
-    ChunkKey,
-    build_bounds_query,
     check_ordered,
-    is_ordered,
-    plan_chunks,
-    sample_percent,
-    whole_table,
 )
 from snowmelt.unload.manifest import Manifest
 from snowmelt.unload.statements import INSERTED, build_source, build_where
@@ -79,11 +73,9 @@ from snowmelt.vocabulary import (
 )
 
 #: Modes whose runs record what the target is a copy of.
-_LEAVE_STATE = frozenset({Mode.FULL, Mode.INCREMENTAL, Mode.CHANGES, Mode.COMPARE})
+_LEAVE_STATE = frozenset({Mode.FULL, Mode.INCREMENTAL, Mode.CHANGES, Mode.COMPARE, Mode.REPAIR})
 #: Modes that read all rows of the source.
-_COPY_ALL = frozenset({Mode.FULL, Mode.COMPARE})
-#: Rows aimed at in a chunk that is compared: the fewer, the fewer are listed where it differs. Large tables have larger ones.
-_COMPARED_ROWS = 10_000
+_COPY_ALL = frozenset({Mode.FULL, Mode.COMPARE, Mode.REPAIR})
 
 
 def plan_table_columns(
@@ -206,48 +198,6 @@ def report_policies(request: MigrationRequest, tables: TableFacts, columns: Colu
     return text
 
 
-def ask_bounds(
-    request: MigrationRequest,
-    tables: TableFacts,
-    question: StatisticsQuestion,
-    snapshot: str | None,
-    rows: int,
-    *,
-    changes: bool = False,
-) -> str | None:
-    """The query for the chunks' bounds; None: the table is one chunk.
-
-    :param rows: that the run copies.
-    :param changes: these are changes: each chunk would compute all of them again.
-    """
-    key, chunk_rows = _chunk_key(request, tables), _chunk_rows(request)
-    if key is None or changes or Mode(request.mode) is Mode.TEST or rows <= chunk_rows:
-        return None
-    return build_bounds_query(
-        build_source(request.source.sql, snapshot),
-        key,
-        where=question.where,
-        chunk_rows=chunk_rows,
-        table_rows=rows,
-    )
-
-
-def _chunk_key(request: MigrationRequest, tables: TableFacts) -> ChunkKey | None:
-    """The column that the run is cut by; a comparison without a chunking column takes the unique key's first, or the primary key's."""
-    name = request.chunking_column
-    if not name and Mode(request.mode) is Mode.COMPARE:
-        primary = sorted((one.primary_key, one.name) for one in tables.source_columns if one.primary_key)
-        names = (*request.uniqueness_columns[:1], *(name for _, name in primary[:1]))
-        name = next((one for one in names if is_ordered(tables.type_of(one))), None)
-    return None if not name else ChunkKey(name, tables.type_of(name))
-
-
-def _chunk_rows(request: MigrationRequest) -> int:
-    """The rows to aim at in a chunk."""
-    compares = Mode(request.mode) is Mode.COMPARE
-    return min(request.chunk_rows, _COMPARED_ROWS) if compares else request.chunk_rows
-
-
 def ask_scope(request: MigrationRequest, snapshot: str | None) -> str | None:
     """The query that counts the rows that the whole target must have after a merge; None for another run."""
     if not request.merges:
@@ -300,7 +250,8 @@ def plan_migration(identity: RunIdentity, request: MigrationRequest, facts: Fact
         or None,
         source_policies=report_policies(request, tables, columns),
         source_rows=rows,
-        chunks=_plan_chunks(request, facts, rows),
+        chunks=plan_run_chunks(request, tables, facts.buckets, rows),
+        compared_chunks=_plan_compared_chunks(request, facts),
         watermark_column=None if mode is Mode.CHANGES else request.watermark_column,
         watermark=_plan_watermark(request, facts, before),
         watermark_before=before,
@@ -341,9 +292,11 @@ def _plan_scope_rows(request: MigrationRequest, facts: Facts, rows: int) -> int 
     return facts.start.covered + rows if request.appends else facts.scope_rows
 
 
-def plan_compared(plan: Plan, comparison: Comparison) -> Plan:
-    """The plan of a run that compares, once it has: nothing is unloaded."""
-    return replace(plan, chunks=(), comparison=comparison)
+def _plan_compared_chunks(request: MigrationRequest, facts: Facts) -> tuple[Chunk, ...]:
+    """The chunks of the whole table, where it is to be compared after the publish."""
+    if not facts.compares_after or facts.scope_rows is None:
+        return ()
+    return plan_run_chunks(request, facts.tables, facts.whole_buckets, facts.scope_rows, compared=True)
 
 
 def _plan_watermark(request: MigrationRequest, facts: Facts, before: str | None) -> str | None:
@@ -436,7 +389,7 @@ def _plan_common(
         "inserts_only": policies.inserts_only,
         "defer_indexes": policies.defer_indexes,
         "owned_rows": _plan_owned_rows(request, columns),
-        "takes_over": OnChange(policies.on_change) is OnChange.FULL,
+        "takes_over": OnChange(policies.on_change) is not OnChange.FAIL,
         "verify": Verify(policies.verify),
         "fingerprint_rows": identity.fingerprint_rows,
         "whole_target": WholeTargetRule(policies.whole_target),
@@ -466,22 +419,6 @@ def _plan_path(request: MigrationRequest, identity: RunIdentity) -> str:
     test = Mode(request.mode) is Mode.TEST
     folder = f"test_{request.row_limit}_rows/" if test else f"run_{identity.run_id}/"
     return f"{request.staging.prefix}{folder}"
-
-
-def _plan_chunks(request: MigrationRequest, facts: Facts, rows: int) -> tuple[Chunk, ...]:
-    """The chunks of the run; their rows and the snapshot's count come from two statements over one snapshot: they must agree."""
-    key = _chunk_key(request, facts.tables)
-    if facts.buckets is None or key is None:
-        return whole_table(rows)
-    exact = sample_percent(key, rows) is None
-    chunks = plan_chunks(list(facts.buckets), key, chunk_rows=_chunk_rows(request), exact=exact)
-    counted = [chunk.rows for chunk in chunks if chunk.rows is not None]
-    if len(counted) == len(chunks) and sum(counted) != rows:
-        raise SourceError(
-            f"{request.source} has {rows:,} rows, and its {len(chunks)} chunks have {sum(counted):,}. "
-            "Without a snapshot the table may have changed in between: start a new run."
-        )
-    return chunks
 
 
 @contextmanager

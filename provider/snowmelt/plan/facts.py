@@ -13,7 +13,7 @@ from typing import Any
 
 from snowmelt.config.sections import DEFAULT_FINGERPRINT_ROWS
 from snowmelt.errors import ValueRefused
-from snowmelt.state import Owner, TargetNow, TargetState
+from snowmelt.state import LastCompared, Owner, TargetNow, TargetState
 from snowmelt.types.columns import SourceColumn, TargetColumn
 from snowmelt.types.policies import SourcePolicies
 from snowmelt.types.target_types import Range
@@ -131,6 +131,8 @@ class TargetFacts:
     set_aside: tuple[Mapping[str, str], ...] = ()
     #: The copies that filled it.
     owners: tuple[Owner, ...] = ()
+    #: When all of it was compared with the source last; None: never.
+    compared: LastCompared | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,8 @@ class Start:
     follows: str | None = None
     #: All rows are copied although the target has rows, and those that the source does not have are deleted.
     reload: bool = False
+    #: The whole table is compared, and what differs is copied again, instead.
+    repair: bool = False
     #: Why, one line each.
     reasons: tuple[str, ...] = ()
 
@@ -199,6 +203,9 @@ class Facts:
     scope_rows: int | None = None
     #: Rows that were deleted between the two snapshots of mode changes.
     deleted_rows: int | None = None
+    #: Whether the whole table is compared after the publish, and the buckets of its chunks.
+    compares_after: bool = False
+    whole_buckets: tuple[Bucket, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from snowmelt.sql.owned_rows import OwnedRows, parse_owned_rows
 from snowmelt.state import Scope
 from snowmelt.types.columns import Column
 from snowmelt.unload.chunks import Chunk
-from snowmelt.unload.statements import Location, UnloadRequest, build_source
+from snowmelt.unload.statements import Location, UnloadRequest, build_source, build_where
 from snowmelt.vocabulary import (
     BadRows,
     Compression,
@@ -131,10 +131,12 @@ class Plan:
     reload: bool = False
     #: Incremental: a backfill of a window, which leaves the watermark where it is.
     backfill: bool = False
-    #: Compare: what the planning found. No chunk is unloaded.
+    #: Compare and repair: what the planning found. The chunks are those that differ, to be copied again; a comparison has none.
     comparison: Comparison | None = None
     #: What a merge does with rows that the source no longer has.
     deletes: Deletes = Deletes.IGNORE
+    #: A run that goes on: the chunks of the whole table, which is compared with its source after the publish; empty: it is not.
+    compared_chunks: tuple[Chunk, ...] = ()
     #: A run that removes rows: the plan of the keys alone, by which it finds them.
     keys: Plan | None = None
     #: Rows that the source no longer has are marked there; None: they are deleted, or stay.
@@ -163,6 +165,14 @@ class Plan:
     def copies(self) -> bool:
         """Whether rows are unloaded, loaded and published; False: the run compares, and there is nothing to copy."""
         return self.comparison is None or bool(self.chunks)
+
+    @property
+    def rows_where(self) -> str:
+        """The Snowflake predicate of the run's rows, or empty: its filter and, of a repair, its chunks."""
+        predicates = [chunk.predicate for chunk in self.chunks]
+        if self.comparison is None or not all(predicates):
+            return self.where
+        return build_where(self.where, " OR ".join(f"({predicate})" for predicate in predicates))
 
     @property
     def added(self) -> tuple[Column, ...]:

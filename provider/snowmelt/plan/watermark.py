@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from snowmelt.config.fields import COMPARE_DAYS, read_compare_runs
 from snowmelt.config.request import MigrationRequest
 from snowmelt.errors import ConfigurationError
 from snowmelt.plan.facts import Start, TableFacts, Window
 from snowmelt.sql.names import postgres_identifier, snowflake_identifier
-from snowmelt.state import Change, Scope, TargetState, find_changes, refuse_changes
+from snowmelt.state import Change, LastCompared, Scope, TargetState, find_changes, refuse_changes
 from snowmelt.types.columns import ColumnPlan
 from snowmelt.types.type_names import SnowflakeType
 from snowmelt.unload.chunks import build_bound_literal, build_bound_text, build_ordered
@@ -155,6 +156,9 @@ def build_scope(request: MigrationRequest, tables: TableFacts, columns: ColumnPl
     )
 
 
+_HALF_A_DAY = 0.5
+
+
 def find_start(
     request: MigrationRequest, tables: TableFacts, columns: ColumnPlan, window: Window | None
 ) -> Start:
@@ -191,7 +195,8 @@ def find_start(
     if not changes:
         follows = target.state.run_id if request.appends and target.state is not None else None
         return Start(watermark=target.published_watermark, follows=follows)
-    return resolve_changes(request, changes, run_id, added=_are_added(changes, columns))
+    added = _are_added(changes, columns)
+    return resolve_changes(request, changes, run_id, added=added, adds=bool(columns.added_to_target))
 
 
 def _find_unfollowed(state: TargetState) -> Iterator[Change]:
@@ -208,17 +213,42 @@ def _find_unfollowed(state: TargetState) -> Iterator[Change]:
 
 
 def resolve_changes(
-    request: MigrationRequest, changes: tuple[Change, ...], run_id: str, *, added: bool = False
+    request: MigrationRequest,
+    changes: tuple[Change, ...],
+    run_id: str,
+    *,
+    added: bool = False,
+    adds: bool = False,
 ) -> Start:
-    """Copy all rows, since the run cannot go on from the last one.
+    """Repair, or copy all rows, since the run cannot go on from the last one.
 
     :param added: columns that schema_drift adds are all that changed.
+    :param adds: there are such columns: the target cannot be compared without them.
     :raises ConfigurationError: on_change is fail.
     """
-    if added or OnChange(request.policies.on_change) is OnChange.FULL:
-        return Start(reload=True, reasons=tuple(map(str, changes)))
+    reasons, action = tuple(map(str, changes)), OnChange(request.policies.on_change)
+    if action is OnChange.REPAIR and not adds:
+        return Start(repair=True, reasons=reasons)
+    if added or action is not OnChange.FAIL:
+        return Start(reload=True, reasons=reasons)
     refuse_changes(changes, f"{request.target_schema}.{request.target_table}", run_id)
     return Start()
+
+
+def compares_after(request: MigrationRequest, last: LastCompared | None, window: Window | None) -> bool:
+    """Whether the whole table is to be compared with its source after the publish.
+
+    A rhythm of days is a rhythm of ticks: half a day is granted, for no run starts at the second of the last one.
+    """
+    rhythm = request.policies.compare
+    if not request.merges or window is not None or rhythm == "never":
+        return False
+    if last is None:
+        return True
+    runs = read_compare_runs(rhythm)
+    if runs is not None:
+        return last.runs + 1 >= runs
+    return last.days >= COMPARE_DAYS[rhythm] - _HALF_A_DAY
 
 
 def _are_added(changes: tuple[Change, ...], columns: ColumnPlan) -> bool:

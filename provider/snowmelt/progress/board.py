@@ -70,14 +70,22 @@ def build_verdict(run: Mapping[str, Any], *, staged_rows: int | None, loaded_row
         expected = counted if counted is not None else expected
     verified = run["verified_at"] is not None
     word = "verified" if verified else "differs" if run["verification"] and run["error"] else "open"
-    compared = found.get("comparison") or {}
     return Verdict(
         word,
         tuple(places),
         rejected,
-        str(compared.get("text") or _fingerprint(found.get("fingerprint"))),
+        _describe_compared(found),
         run["error"],
     )
+
+
+def _describe_compared(found: Mapping[str, Any]) -> str:
+    """One sentence on what was compared: the whole table, the run's rows, or both."""
+    fingerprint, comparison = found.get("fingerprint"), found.get("comparison")
+    if not comparison:
+        return _fingerprint(fingerprint)
+    whole = f"whole table: {comparison['text']}"
+    return f"{_fingerprint(fingerprint)}; {whole}" if fingerprint else whole
 
 
 def _fingerprint(found: object) -> str:

@@ -41,6 +41,12 @@ class PublishIntent:
     dry: bool = False
 
 
+def _find_method(request: MigrationRequest) -> PublishMethod:
+    if Mode(request.mode) is Mode.REPAIR:
+        return PublishMethod.REPAIR
+    return PublishMethod.MERGE if request.merges else PublishMethod(request.publish or PublishMethod.SWAP)
+
+
 def plan_intent(request: MigrationRequest, columns: ColumnPlan | None = None) -> PublishIntent | None:
     """What a run of this request is going to publish; None: nothing (modes unload and compare).
 
@@ -52,9 +58,7 @@ def plan_intent(request: MigrationRequest, columns: ColumnPlan | None = None) ->
     planned = columns.columns if columns is not None else ()
     targets = {column.source: column.target for column in planned}
     return PublishIntent(
-        method=PublishMethod.MERGE
-        if request.merges
-        else PublishMethod(request.publish or PublishMethod.SWAP),
+        method=_find_method(request),
         schema=request.target_schema,
         table=request.target_table,
         columns=tuple(targets.values()),

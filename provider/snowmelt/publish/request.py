@@ -120,8 +120,12 @@ class PublishRequest:
     watermark_column: str | None = None
     #: Merge: the keys that say what the source no longer has; None: nothing is removed.
     keys: KeySet | None = None
-    #: Merge: rows that the source no longer has are marked there; None: they are deleted.
+    #: Merge and repair: rows that the source no longer has are marked there; None: they are deleted.
     mark: DeletedMark | None = None
+    #: Repair: the predicate of the target's rows that the staged ones replace; empty: all rows.
+    chunks: str = ""
+    #: Repair: what the target held when it was compared (`Contents.state`).
+    compared: str | None = None
     #: Count the target's rows first (a scan of the old table, readers are not held up); else rows_before is None.
     count_target: bool = True
     patience: LockPatience = field(default_factory=LockPatience)
@@ -133,6 +137,11 @@ class PublishRequest:
     def target(self) -> str:
         """The target as a person reads it."""
         return f"{self.schema}.{self.table}"
+
+    def live_sql(self, alias: str = "") -> str:
+        """The predicate for the target's rows that have to be those of the source: its own, and not marked; empty: all."""
+        live = f"{alias and f'{alias}.'}{self.mark.live}" if self.mark is not None else ""
+        return join_predicates(self.own_sql(alias), live)
 
     def own_sql(self, alias: str = "") -> str:
         """The predicate for the target's rows that are the copy's own; empty: all.

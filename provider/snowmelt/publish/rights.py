@@ -41,6 +41,8 @@ def publish_method(publishing: Publishing) -> PublishMethod | None:
     if mode.continues:
         appends = mode is Mode.INCREMENTAL and publishing.publish == PublishMethod.APPEND
         return PublishMethod.APPEND if appends else PublishMethod.MERGE
+    if mode is Mode.REPAIR:
+        return PublishMethod.REPAIR
     return PublishMethod(publishing.publish or PublishMethod.APPEND)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from snowmelt.publish.request import DeletedMark, PublishRequest
-from snowmelt.sql.names import postgres_identifier
+from snowmelt.sql.names import join_predicates, postgres_identifier
 from snowmelt.vocabulary import Duplicates
 
 _OWN_TRANSACTIONS = "SELECT transactionid FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'transactionid' AND mode = 'ExclusiveLock'"
@@ -232,6 +232,46 @@ def build_delete_gone(request: PublishRequest) -> str:
         set_mark = f"SET {request.mark.name} = {request.mark.marked}"
         return f"UPDATE {_target(request)} AS t {set_mark} WHERE {_is_gone(request)}"
     return f"DELETE FROM {_target(request)} AS t WHERE {_is_gone(request)}"
+
+
+def build_delete_chunks(request: PublishRequest) -> str:
+    """Repair without a unique key: all rows of the chunks."""
+    return f"DELETE FROM {_target(request)} AS t WHERE {_in_chunks(request, 't')}"
+
+
+def build_delete_unstaged(request: PublishRequest) -> str:
+    """Repair: rows of the chunks whose key is not staged, those with a NULL in it included; with a mark, they are marked.
+
+    Only rows that differ are touched: columns that no source column fills keep their values in the others, and rows that
+    other tables reference stay.
+    """
+    staging = postgres_identifier(request.schema, request.staging)
+    where = f"WHERE {_in_chunks(request, 't')} AND NOT EXISTS (SELECT FROM {staging} AS s WHERE {_same_key(request)})"
+    if request.mark is not None:
+        return f"UPDATE {_target(request)} AS t SET {request.mark.name} = {request.mark.marked} {where}"
+    return f"DELETE FROM {_target(request)} AS t {where}"
+
+
+def build_delete_repeated(request: PublishRequest) -> str:
+    """Repair: of the rows of the chunks that have one key all but one."""
+    places = (
+        f"SELECT t.tableoid AS relation, t.ctid AS place, row_number() OVER (PARTITION BY {_list(request.uniqueness_columns)}) AS turn "
+        f"FROM {_target(request)} AS t WHERE {_in_chunks(request, 't')}"
+    )
+    return (
+        f"DELETE FROM {_target(request)} AS t USING ({places}) AS ranked "
+        "WHERE t.tableoid = ranked.relation AND t.ctid = ranked.place AND ranked.turn > 1"
+    )
+
+
+def build_chunk_sums(request: PublishRequest) -> str:
+    """One row (rows, a number) over the target's rows of the chunks: that of `build_row_sums` over the staged ones if they are the same."""
+    return build_row_sums(request.columns, request.schema, request.table, _in_chunks(request))
+
+
+def _in_chunks(request: PublishRequest, alias: str = "") -> str:
+    """The target's rows that a repair replaces."""
+    return join_predicates(request.chunks, request.live_sql(alias)) or "true"
 
 
 def _is_gone(request: PublishRequest) -> str:

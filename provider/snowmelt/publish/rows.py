@@ -1,4 +1,4 @@
-"""Publishing by rows: replace, append and merge. The staging table is dropped in the same transaction.
+"""Publishing by rows: replace, append, merge and repair. The staging table is dropped in the same transaction.
 
 What is checked around it: the keys before, and after the statements the target's own rows. A row that a trigger drops or changes is not
 in the target as it was verified, whatever the statements' counts say. A rule would do the same, and is refused before. All checks are
@@ -22,6 +22,7 @@ from snowmelt.publish.obstacles import Fact
 from snowmelt.publish.request import PublishRequest, PublishResult
 from snowmelt.publish.row_statements import (
     WRITTEN_HERE,
+    build_chunk_sums,
     build_count,
     build_count_gone,
     build_duplicate_keys,
@@ -85,6 +86,21 @@ def check_keys(cursor: Cursor, request: PublishRequest) -> None:
     check_contents(contents, keys.contents, where)
 
 
+def check_compared(cursor: Cursor, request: PublishRequest) -> None:
+    """The target must be as it was compared, under the lock: else chunks that agreed then may not agree now.
+
+    :raises VerificationError: somebody wrote to it since.
+    """
+    if request.compared is None:
+        return
+    found = read_contents(cursor, request.schema, request.table, request.live_sql())
+    if found.state != request.compared:
+        raise VerificationError(
+            f"{request.target} was changed after it was compared with its source: it has {found.rows:,} rows now. Nothing was repaired. "
+            "Start a new run, and let nobody write to it meanwhile."
+        )
+
+
 def check_removed(
     cursor: Cursor, request: PublishRequest, deleted: int, inserted: int, triggers: Sequence[str]
 ) -> None:
@@ -132,6 +148,8 @@ def check_arrived(
     arrival = STRATEGIES[request.method].arrival
     if arrival == "key":
         fault = _find_unmerged(cursor, request)
+    elif arrival == "chunks":
+        fault = _find_unrepaired(cursor, request)
     else:
         found = inserted
         if inserted == rows and arrival == "exactly":
@@ -153,6 +171,14 @@ def _find_unmerged(cursor: Cursor, request: PublishRequest) -> str:
     if equal < staged and not request.inserts_only:
         return f"Of {staged:,} staged rows {equal:,} have the staged values"
     return ""
+
+
+def _find_unrepaired(cursor: Cursor, request: PublishRequest) -> str:
+    staged = _read(cursor, build_row_sums(request.columns, request.schema, request.staging))
+    found = _read(cursor, build_chunk_sums(request))
+    if staged[0] != found[0]:
+        return f"{staged[0]:,} rows were staged, and its chunks have {found[0]:,}"
+    return "" if staged == found else "The rows of its chunks do not have the staged values"
 
 
 def _find_missing(rows: int, found: int) -> str:
@@ -207,7 +233,7 @@ def publish_rows(
 
     :param target: as it was read and found publishable before; its columns must be the same under the lock.
     """
-    if request.method is PublishMethod.MERGE:
+    if STRATEGIES[request.method].keyed and request.uniqueness_columns:
         refuse_keys(cursor, request)
         check_keys(cursor, request)
 
@@ -218,6 +244,7 @@ def publish_rows(
                 f"{request.target} was changed at the moment of its publish. It is retried."
             )
         facts = check_publishable(cursor, request.intent)  # a foreign key made since would cascade
+        check_compared(cursor, request)
         return _write(connection, cursor, request, again, rows, facts)
 
     mode = STRATEGIES[request.method].lock
@@ -236,7 +263,7 @@ def publish_rows(
         inserted=counts.inserted,
         updated=counts.updated,
         deleted=counts.deleted,
-        unchanged=rows - counts.inserted - counts.updated if request.method is PublishMethod.MERGE else 0,
+        unchanged=rows - counts.inserted - counts.updated if STRATEGIES[request.method].keyed else 0,
         seconds=time.monotonic() - started,
         locked_seconds=0.0,
         attempts=held.attempts,
@@ -253,7 +280,7 @@ def _write(
 ) -> _Counts:
     strategy = STRATEGIES[request.method]
     statements = strategy.statements(request) if strategy.statements else ()
-    if request.method is PublishMethod.MERGE:
+    if strategy.keyed and request.uniqueness_columns:
         done = _merge(connection, cursor, request, target, statements, facts)
     else:
         done = _execute(cursor, statements)

@@ -15,7 +15,10 @@ from snowmelt.publish.obstacles import Fact, Obstacle, PublishIntent
 from snowmelt.publish.request import PublishRequest
 from snowmelt.publish.row_statements import (
     build_delete_all,
+    build_delete_chunks,
     build_delete_gone,
+    build_delete_repeated,
+    build_delete_unstaged,
     build_insert,
     build_insert_new,
     build_update,
@@ -30,7 +33,8 @@ Event = Literal["INSERT", "UPDATE", "DELETE"]
 
 #: What the target must hold after the statements: `exactly` the staged rows; what this transaction wrote is what was staged
 #: (`written`); each staged `key` in one row, with the staged values.
-Arrival = Literal["exactly", "written", "key"]
+#: the rows of the `chunks` are the staged ones.
+Arrival = Literal["exactly", "written", "key", "chunks"]
 
 #: Kinds of facts whose description ends in a privilege.
 _RIGHTS = frozenset({"right", "schema right"})
@@ -75,6 +79,8 @@ class Strategy:
     statements: Callable[[PublishRequest], tuple[Statement, ...]] | None = None
     #: What is checked after the statements; of a swap the rows are those of the staging table, which is locked until its rename.
     arrival: Arrival = "exactly"
+    #: Whether it goes by the unique key where there is one.
+    keyed: bool = False
     #: Whether the role must own the target.
     owner: bool = False
     #: Whether the target's plain indexes may be dropped for it and built again (defer_indexes).
@@ -139,6 +145,8 @@ class Strategy:
             if intent.added:
                 return _ADDS_COLUMNS
             return _DROPS_INDEXES if intent.defer_indexes and self.defers_indexes else None
+        if fact.kind == "foreign key" and self.keyed and intent.key:
+            return None  # only rows that the source does not have are deleted
         return self.stopped_by.get(fact.kind)
 
 
@@ -168,6 +176,17 @@ def _merge(request: PublishRequest) -> tuple[Statement, ...]:
         statements.append(("UPDATE", build_update(request)))
     statements.append(("INSERT", build_insert_new(request)))
     return tuple(statements)
+
+
+def _repair(request: PublishRequest) -> tuple[Statement, ...]:
+    if not request.uniqueness_columns:
+        return ("DELETE", build_delete_chunks(request)), ("INSERT", build_insert(request))
+    return (
+        ("DELETE", build_delete_unstaged(request)),
+        ("DELETE", build_delete_repeated(request)),
+        ("UPDATE", build_update(request)),
+        ("INSERT", build_insert_new(request)),
+    )
 
 
 _REPLACE = (PublishMethod.REPLACE,)
@@ -296,6 +315,13 @@ _KEYED: Mapping[str, Advice] = {
     ),
 }
 
+_CASCADES: Mapping[str, Advice] = {
+    "cascade": Advice(
+        "the foreign key {0} references it and passes a DELETE on to that table",
+        "make it ON DELETE NO ACTION",
+    )
+}
+
 _ADDS_COLUMNS = Advice(
     "the role {0} neither owns it nor is a member of the owner, so it cannot add columns to it",
     "grant the owner's role to it, or add the columns before (schema_drift = fail names them)",
@@ -356,8 +382,22 @@ STRATEGIES: Mapping[PublishMethod, Strategy] = {
             row_events=("INSERT", "UPDATE"),
             statements=_merge,
             arrival="key",
+            keyed=True,
             defers_indexes=True,
             stopped_by={**_ROWS, **_REWRITTEN, **_KEYED},
+        ),
+        Strategy(
+            method=PublishMethod.REPAIR,
+            title="in the chunks that differ: DELETE, UPDATE and INSERT of the rows that differ; without a unique key, of all rows",
+            chosen_by="mode to repair",
+            lock="SHARE ROW EXCLUSIVE",
+            waits="readers never wait; other writers wait for the whole publish",
+            staging_kind="rows",
+            row_events=("INSERT", "UPDATE", "DELETE"),
+            statements=_repair,
+            arrival="chunks",
+            keyed=True,
+            stopped_by={**_ROWS, **_REWRITTEN, **_EMPTIED, **_CASCADES},
         ),
     )
 }

@@ -9,7 +9,6 @@ from typing import Any
 
 import psycopg
 
-from snowmelt.compare.whole import compare_whole
 from snowmelt.config.form import POLICIES
 from snowmelt.config.request import MigrationRequest, match_columns
 from snowmelt.drivers.postgres_errors import postgres_failures
@@ -18,6 +17,7 @@ from snowmelt.drivers.snowflake_policies import read_policies
 from snowmelt.errors import ConfigurationError, PlanChanged
 from snowmelt.ledger.files import read_staged_chunks
 from snowmelt.ledger.runs import (
+    read_last_compared,
     read_published,
     read_run,
     read_watermark,
@@ -29,6 +29,7 @@ from snowmelt.ledger.state import read_identity, read_owners, read_set_aside, re
 from snowmelt.load.aws_s3 import aws_s3_reason
 from snowmelt.plan import decide
 from snowmelt.plan.append import ask_growth, plan_growth
+from snowmelt.plan.chunking import ask_bounds
 from snowmelt.plan.deletes import ask_deleted, plan_mark
 from snowmelt.plan.facts import (
     Facts,
@@ -42,7 +43,7 @@ from snowmelt.plan.facts import (
 )
 from snowmelt.plan.plan import Plan, parse_plan
 from snowmelt.plan.set_aside import MAX_KEYS
-from snowmelt.plan.watermark import ask_target_watermark, find_start, resolve_changes
+from snowmelt.plan.watermark import ask_target_watermark, compares_after, find_start, resolve_changes
 from snowmelt.publish.obstacles import plan_intent
 from snowmelt.publish.row_statements import build_count
 from snowmelt.publish.target import read_target, refuse_obstacles
@@ -56,18 +57,20 @@ from snowmelt.state import (
     find_other_owners,
     refuse_other_owners,
 )
+from snowmelt.steps.compared import compare_planned
 from snowmelt.steps.source import find_untracked, planning_again, read_past, take_snapshot
+from snowmelt.types.columns import ColumnPlan
 from snowmelt.unload.chunk import read_location
 from snowmelt.unload.chunks import Bucket
 from snowmelt.unload.manifest import MANIFEST_NAME
 from snowmelt.unload.staged import read_manifest
-from snowmelt.unload.statements import Location
+from snowmelt.unload.statements import Location, build_where
 from snowmelt.vocabulary import FileFormat, Mode, OnChange
 
 log = logging.getLogger(__name__)
 
 #: Runs that a new run in mode `load` finishes when they were not published.
-_RESUMED_MODES = frozenset({Mode.FULL, Mode.INCREMENTAL, Mode.CHANGES, Mode.LOAD})
+_RESUMED_MODES = frozenset({Mode.FULL, Mode.INCREMENTAL, Mode.CHANGES, Mode.REPAIR, Mode.LOAD})
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,44 +198,19 @@ def _make_plan(sessions: PlanningSessions, request: MigrationRequest, identity: 
             read_policies(sessions.snowflake, request.source, source, source_columns),
         )
         with planning_again(request.source):
-            facts = read_facts(sessions, request, identity, tables, at)
+            request, facts = read_facts(sessions, request, identity, tables, at)
         plan = decide.plan_migration(identity, request, facts)
-        if plan.mode is Mode.COMPARE:
-            plan = _compare(sessions, plan)
+        if plan.mode.compares:
+            plan = compare_planned(sessions.snowflake, sessions.postgres, plan)
     if plan.copies:
         log.info("Its %s files are loaded by %s", plan.file_format, plan.load_method)
     return plan
 
 
-def _compare(sessions: PlanningSessions, plan: Plan) -> Plan:
-    """The plan with what the comparison of the whole table found.
-
-    :raises ConfigurationError: the target does not have all columns of the source.
-    """
-    if plan.added_columns:
-        raise ConfigurationError(
-            f"{plan.target} cannot be compared: it does not have the columns {', '.join(plan.added_columns)}. Run mode full or incremental, "
-            "which adds them, or exclude them."
-        )
-    log.info(
-        "Comparing %s with %s rows of %s, in up to %s chunks",
-        plan.target,
-        f"{plan.source_rows:,}",
-        plan.source,
-        len(plan.chunks),
-    )
-    comparison = compare_whole(sessions.snowflake, sessions.postgres, plan)
-    level = logging.INFO if comparison.agrees else logging.WARNING
-    log.log(level, "%s and %s: %s", plan.source, plan.target, comparison.describe())
-    if keys := comparison.rows.describe_keys():
-        log.warning("Keys of rows that differ. %s", keys)
-    return decide.plan_compared(plan, comparison)
-
-
 def read_facts(
     sessions: PlanningSessions, request: MigrationRequest, identity: RunIdentity, tables: TableFacts, at: str
-) -> Facts:
-    """What else the plan depends on; each question is decided from the answers before it.
+) -> tuple[MigrationRequest, Facts]:
+    """What else the plan depends on; each question is decided from the answers before it. The request becomes a repair where that is due.
 
     :param at: Snowflake's time when the planning began.
     :raises SchemaError, ConfigurationError, ValueRefused: with the first thing that stops the run.
@@ -241,17 +219,13 @@ def read_facts(
     _log_policies(request, tables, decide.report_policies(request, tables, columns))
     _refuse_other_owners(request, tables.target, str(request.source))
     refuse_obstacles(sessions.postgres, plan_intent(request, columns))
-    start = find_start(request, tables, columns, identity.window)
-    if Mode(request.mode) is Mode.CHANGES:
-        start = _check_tracked(sessions.snowflake, request, start, at)
-    highest = ask_target_watermark(request, tables, columns, start)
-    if highest is not None:
-        row = sessions.postgres.execute(highest).fetchone()
-        start = replace(start, watermark=None if row is None or row[0] is None else str(row[0]))
-    growth = ask_growth(request, tables, start, at)
-    if growth is not None:
-        row = read_past(sessions.snowflake, request, growth, f"Counting the rows of {request.source}")[0]
-        start = plan_growth(request, tables, start, row)
+    start = _find_start(sessions, request, identity, tables, columns, at)
+    if start.repair:
+        log.warning(
+            "The run is a repair of the whole table, since these changed: %s", "; ".join(start.reasons)
+        )
+        repair = request.model_copy(update={"mode": Mode.REPAIR, "publish": None})
+        return read_facts(sessions, repair, identity, tables, at)
     _log_start(request, identity, start)
     question = decide.ask_statistics(request, tables, columns, start, identity.window)
     snapshot = take_snapshot(sessions.snowflake, request, question, at, start.changes_since)
@@ -260,22 +234,57 @@ def read_facts(
     reported = decide.report_nanoseconds(request, snapshot.statistics)
     if reported:
         log.warning(reported)
-    return Facts(
+    scope_rows = _count(
+        sessions.snowflake,
+        decide.ask_scope(request, snapshot.at),
+        f"Counting the rows of {request.source} that the whole target must have",
+    )
+    compares = snapshot.at is not None and compares_after(request, tables.target.compared, identity.window)
+    whole = StatisticsQuestion(build_where(request.source_filter or ""))
+    facts = Facts(
         tables,
         start,
         snapshot,
         buckets=_read_buckets(sessions.snowflake, request, tables, question, snapshot, start),
-        scope_rows=_count(
-            sessions.snowflake,
-            decide.ask_scope(request, snapshot.at),
-            f"Counting the rows of {request.source} that the whole target must have",
-        ),
+        scope_rows=scope_rows,
         deleted_rows=_count(
             sessions.snowflake,
             ask_deleted(request, start, snapshot.at),
             f"Counting the rows that were deleted from {request.source}",
         ),
+        compares_after=compares,
+        whole_buckets=_read_buckets(
+            sessions.snowflake, request, tables, whole, snapshot, Start(), compared=scope_rows
+        )
+        if compares
+        else None,
     )
+    return request, facts
+
+
+def _find_start(
+    sessions: PlanningSessions,
+    request: MigrationRequest,
+    identity: RunIdentity,
+    tables: TableFacts,
+    columns: ColumnPlan,
+    at: str,
+) -> Start:
+    """Where a run starts, once both databases were asked what that depends on."""
+    start = find_start(request, tables, columns, identity.window)
+    if Mode(request.mode) is Mode.CHANGES and not start.repair:
+        start = _check_tracked(sessions.snowflake, request, start, at)
+    if start.repair:
+        return start
+    highest = ask_target_watermark(request, tables, columns, start)
+    if highest is not None:
+        row = sessions.postgres.execute(highest).fetchone()
+        start = replace(start, watermark=None if row is None or row[0] is None else str(row[0]))
+    growth = ask_growth(request, tables, start, at)
+    if growth is None:
+        return start
+    row = read_past(sessions.snowflake, request, growth, f"Counting the rows of {request.source}")[0]
+    return plan_growth(request, tables, start, row)
 
 
 def _check_tracked(session: Connection, request: MigrationRequest, start: Start, at: str) -> Start:
@@ -323,10 +332,8 @@ def _refuse_other_owners(request: MigrationRequest, target: TargetFacts, source:
     :raises ConfigurationError: rows of other copies would become this one's, and on_change is fail.
     """
     mode = Mode(request.mode)
-    if (
-        mode in {Mode.UNLOAD, Mode.TEST, Mode.COMPARE}
-        or OnChange(request.policies.on_change) is OnChange.FULL
-    ):
+    takes_over = OnChange(request.policies.on_change) is not OnChange.FAIL
+    if takes_over or mode in {Mode.UNLOAD, Mode.TEST, Mode.COMPARE}:
         return
     rows = request.owned_rows
     others = find_other_owners(target.owners, rows, source)
@@ -363,6 +370,9 @@ def _read_target(
         now=now,
         state=state,
         set_aside=set_aside,
+        compared=None
+        if identity is None
+        else read_last_compared(postgres, f"{schema}.{name}", request.owned_rows),
         owners=() if identity is None else read_owners(postgres, f"{schema}.{name}", identity.oid),
     )
 
@@ -430,13 +440,16 @@ def _read_buckets(
     question: StatisticsQuestion,
     snapshot: Snapshot,
     start: Start,
+    *,
+    compared: int | None = None,
 ) -> tuple[Bucket, ...] | None:
-    changes = start.changes_since is not None
-    rows = snapshot.statistics.rows
-    sql = decide.ask_bounds(request, tables, question, snapshot.at, rows, changes=changes)
+    """The buckets of the run's chunks or, for as many rows that are to be compared, of the whole table's."""
+    changes, whole = start.changes_since is not None, compared is not None
+    rows = snapshot.statistics.rows if compared is None else compared
+    sql = ask_bounds(request, tables, question, snapshot.at, rows, changes=changes, compared=whole)
     if sql is None:
         return None
-    found = read_rows(session, sql, f"Cutting {request.source} into chunks by {request.chunking_column}")
+    found = read_rows(session, sql, f"Cutting {request.source} into chunks")
     return tuple(Bucket(row[0], row[1], int(row[2])) for row in found)
 
 

@@ -32,7 +32,7 @@ from snowmelt.publish.strategies import STRATEGIES
 from snowmelt.publish.target import read_details
 from snowmelt.publish.transaction import publish
 from snowmelt.sql.owned_rows import OwnedRows, parse_owned_rows
-from snowmelt.steps.compared import finish_comparison
+from snowmelt.steps.compared import compare_published, finish_comparison
 from snowmelt.steps.whole_source import NotCompared, OpenSnowflake, SourceKeys, WholeSource
 from snowmelt.steps.whole_target import (
     check_whole_target,
@@ -121,7 +121,7 @@ def publish_run(
 ) -> dict[str, Any]:
     """Build the staging table's indexes and publish it; a test is dropped instead. Safe to repeat, and to run twice at once.
 
-    A run that only compares publishes nothing: it ends, and where the tables agree, the target's state is recorded.
+    Where it is due, the whole table is compared with its source afterwards. A run that only compares publishes nothing: it ends, and where the tables agree, the target's state is recorded.
 
     Indexes that an earlier run dropped from the target, and died before it built them again, are built first.
 
@@ -131,8 +131,18 @@ def publish_run(
     """
     if not plan.copies:
         return finish_comparison(connection, plan)
+    published = _publish_or_find(connection, plan, execution or Execution(), WholeSource(plan, snowflake))
+    if not plan.compared_chunks or snowflake is None:
+        return published
+    with snowflake() as session:
+        return compare_published(connection, session, plan, published)
+
+
+def _publish_or_find(
+    connection: psycopg.Connection[Any], plan: Plan, execution: Execution, source: WholeSource
+) -> dict[str, Any]:
     try:
-        return _publish_run(connection, plan, execution or Execution(), WholeSource(plan, snowflake))
+        return _publish_run(connection, plan, execution, source)
     except SnowmeltError:
         # Another try of the same task may have published meanwhile, and taken the staging table away.
         done = None if connection.broken else ledger.read_published(connection, plan.run_id)
@@ -238,6 +248,8 @@ def _request(
         count_target=plan.reload or publish_method(plan) is not PublishMethod.MERGE,
         keys=_keys(connection, plan),
         mark=plan.mark,
+        chunks=plan.comparison.target_predicate if plan.comparison else "",
+        compared=plan.comparison.contents if plan.comparison else None,
         patience=patience,
         snapshot_wait=float(execution.snapshot_wait_s) or None,
     )

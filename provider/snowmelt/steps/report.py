@@ -19,6 +19,8 @@ REPORT_VERSION = 1
 
 #: Queries named in the Markdown; the JSON has all of them.
 _SHOWN_QUERIES = 10
+#: Chunks that differ, likewise.
+_SHOWN_CHUNKS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ class Report:
     rejected_rows: int
     #: Whether the fingerprints were compared and agreed, in words.
     fingerprint: str
+    #: What the comparison of the whole table found; None without one.
+    comparison: Mapping[str, Any] | None
     files: int | None
     bytes: int | None
     #: What the publish did: method, rows_before, rows_after, …; None before it.
@@ -111,6 +115,7 @@ class Report:
             _table(("", ""), self._facts()),
             "## Rows",
             _table(("counted", "rows"), self._counts()),
+            *(["## Comparison", *self._compared()] if self.comparison else []),
             *(["## Time", _table(("step", "seconds", "rows/s"), self._times())] if self.steps else []),
             *(["## Queries", _table(_QUERY_COLUMNS, self._query_rows())] if self.queries else []),
         ]
@@ -146,6 +151,16 @@ class Report:
             ("fingerprints", _text(self.fingerprint)),
         ]
 
+    def _compared(self) -> list[str]:
+        found = self.comparison or {}
+        keys = [(f"{kind} keys", _text("; ".join(named))) for kind, named in found["keys"].items() if named]
+        facts = _table(("", ""), [("whole table", _text(found["text"])), *keys])
+        chunks = [
+            (_text(one["label"]), f"{one['source_rows']:,}", f"{one['target_rows']:,}")
+            for one in found["differences"][:_SHOWN_CHUNKS]
+        ]
+        return [facts, *([_table(_CHUNK_COLUMNS, chunks)] if chunks else [])]
+
     def _times(self) -> list[tuple[str, ...]]:
         return [
             (step.name, f"{step.seconds:,.1f}", "-" if step.rate is None else f"{step.rate:,.0f}")
@@ -165,6 +180,7 @@ class Report:
         ]
 
 
+_CHUNK_COLUMNS = ("chunk", "rows in Snowflake", "rows in the target")
 _QUERY_COLUMNS = ("chunk", "query", "files", "rows", "seconds")
 
 
@@ -195,6 +211,7 @@ def build_report(run: Mapping[str, Any], chunks: Sequence[Mapping[str, Any]]) ->
         table_rows=verification.get("table_rows"),
         rejected_rows=int(run["rejected_rows"]),
         fingerprint=_fingerprint(run, verification),
+        comparison=verification.get("comparison"),
         files=run["staged_files"],
         bytes=None if run["staged_bytes"] is None else int(run["staged_bytes"]),
         publish=run["publish_result"],
@@ -232,9 +249,9 @@ def _steps(run: Mapping[str, Any]) -> tuple[Step, ...]:
 
 
 def _fingerprint(run: Mapping[str, Any], verification: Mapping[str, Any]) -> str:
-    if compared := verification.get("comparison"):
-        return f"whole table: {compared['text']}"
     found = verification.get("fingerprint")
+    if found is None and verification.get("comparison"):
+        return "of the whole table: see the comparison"
     if found is None:
         return "not compared: the counts differ" if run["error"] and verification else "not compared yet"
     return ("" if found.get("compared") else "not compared: ") + describe_fingerprint(found)

@@ -20,7 +20,7 @@ from snowmelt.ledger.files import read_counts, read_unexpected_loaded
 from snowmelt.ledger.runs import read_report, write_verification
 from snowmelt.plan.plan import Plan
 from snowmelt.publish.staging import read_contents
-from snowmelt.steps.compared import record_comparison
+from snowmelt.steps.compared import record_comparison, summarise_comparison
 from snowmelt.vocabulary import Verify
 
 
@@ -126,6 +126,8 @@ def _verify(
         _refuse(postgres, plan, summary, "; ".join(differences))
     if keys is not None:
         summary["keys"] = keys
+    if plan.comparison is not None:
+        summary["comparison"] = summarise_comparison(plan.comparison)
     if plan.verify is Verify.COUNTS:
         summary["fingerprint"] = {"compared": False, "reason": "verify is counts: only counts were compared"}
     else:

@@ -93,7 +93,7 @@ def check_whole_target(
             expected = expected if distinct is None else distinct
         missing, extra = max(0, expected - rows), max(0, rows - expected)
     whole = WholeTarget(
-        compared="keys" if isinstance(keys, SourceKeys) else "rows",
+        compared="values" if plan.mode is Mode.REPAIR else "keys" if isinstance(keys, SourceKeys) else "rows",
         note=keys.reason if isinstance(keys, NotCompared) else "",
         source_rows=expected,
         target_rows=rows,
@@ -160,7 +160,7 @@ def _read_missing(cursor: Cursor, plan: Plan) -> int:
 def _refuse_shrink(plan: Plan, result: PublishResult, rows: int) -> None:
     """Refuse to empty the target because the source lost its rows by accident."""
     before = result.rows_before
-    replaces = plan.mode is Mode.FULL and plan.publish is not PublishMethod.APPEND
+    replaces = plan.mode in {Mode.FULL, Mode.REPAIR} and plan.publish is not PublishMethod.APPEND
     if not before or not (replaces or plan.reload) or rows >= before:
         return
     shrunk = (before - rows) * 100 / before
