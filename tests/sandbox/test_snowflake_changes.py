@@ -166,3 +166,10 @@ def test_a_table_that_was_created_again_has_no_changes_of_before(client, table):
     client.rows("CREATE OR REPLACE TABLE T CHANGE_TRACKING = TRUE AS SELECT 1 AS ID, 'a' AS X")
     with pytest.raises(ProgrammingError, match="before the object creation time"):
         read(client, table)
+
+
+def test_a_masking_policy_applies_to_what_has_changed(client, table):
+    client.rows("CREATE MASKING POLICY M AS (V VARCHAR) RETURNS VARCHAR -> '***'")
+    client.rows("ALTER TABLE T MODIFY COLUMN X SET MASKING POLICY M")
+    client.rows("UPDATE T SET ID = 9 WHERE ID = 3")
+    assert read(client, table) == [(3, "***", "DELETE", True), (9, "***", "INSERT", True)]

@@ -9,6 +9,7 @@ where the target is as the last published run left it and the copy is still the 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -187,7 +188,10 @@ def find_start(
         )
     else:
         run_id = target.state.run_id
-        changes = find_changes(target.state, build_scope(request, tables, columns), target.now)
+        scope = build_scope(request, tables, columns)
+        if mode is Mode.CHANGES:  # which reads no watermark
+            scope = replace(scope, watermark_column=target.state.scope.watermark_column)
+        changes = find_changes(target.state, scope, target.now)
         if mode is Mode.CHANGES:
             changes += tuple(_find_unfollowed(target.state))
     if not changes and mode is Mode.CHANGES and target.state is not None:

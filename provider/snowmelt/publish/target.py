@@ -26,7 +26,7 @@ from snowmelt.publish.table_details import (
     TableDetails,
     parse_details,
 )
-from snowmelt.sql.names import postgres_identifier
+from snowmelt.sql.names import join_predicates, postgres_identifier
 from snowmelt.types.columns import TargetColumn
 from snowmelt.types.type_names import PostgresType, parse_postgres_type
 from snowmelt.vocabulary import PublishMethod
@@ -170,12 +170,13 @@ def read_facts(cursor: Cursor, intent: PublishIntent) -> tuple[Fact, ...]:
 
 
 def _read_null_keys(cursor: Cursor, intent: PublishIntent, target: TableDetails) -> list[Fact]:
-    """Rows of the target that no staged key can ever meet."""
+    """The copy's own rows that no staged key can ever meet."""
     columns = {column.name: column for column in target.columns}
     nullable = [name for name in intent.key if name in columns and not columns[name].not_null]
     if not nullable:
         return []
-    where = " OR ".join(f"{postgres_identifier(name)} IS NULL" for name in nullable)
+    nulls = " OR ".join(f"{postgres_identifier(name)} IS NULL" for name in nullable)
+    where = join_predicates(intent.own, nulls)
     try:
         with cursor.connection.transaction():
             row = cursor.execute(build_count(intent.schema, intent.table, where)).fetchone()
