@@ -218,12 +218,15 @@ def test_a_watermark_whose_order_does_not_grow_is_refused(world, type_, why):
         world.run(TABLE)
 
 
-def test_a_watermark_in_the_future_is_not_obeyed(filled):
+@pytest.mark.parametrize("snapshot", ["auto", "off"])
+def test_a_watermark_in_the_future_is_not_obeyed(filled, snapshot):
+    """Beyond the snapshot or, without one, beyond Snowflake's time when the planning began."""
+    table = TABLE | {"snapshot": snapshot}
     filled.sql("INSERT INTO C VALUES (200, '9999-12-31', 'far'), (201, '2026-01-02', 'near')")
-    filled.run(TABLE)
+    filled.run(table)
     assert filled.query("SELECT value FROM snowmelt.watermark") == [("2026-01-02 00:00:00.000000000",)]
     filled.sql("INSERT INTO C VALUES (202, '2026-01-03', 'later')")
-    filled.run(TABLE)
+    filled.run(table)
     assert rows(filled, "id >= 200") == [(200, "far"), (201, "near"), (202, "later")]
 
 

@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from snowmelt.config.file import DEFAULT_ORIGIN, Config
+from snowmelt.config.table import TableConfig
 from snowmelt.dag_factory import read_config
+from snowmelt.errors import ConfigurationError
 
 
 def read_configuration(given: str | None) -> Config:
@@ -18,6 +20,36 @@ def read_configuration(given: str | None) -> Config:
     :raises ConfigurationError: it cannot be read.
     """
     return read_config(DEFAULT_ORIGIN) if given is None else read_config(given, exactly=True)
+
+
+def find_table(config: Config, name: str) -> TableConfig:
+    """The configured table that a person names: by its DAG, by its source (`DB.SCHEMA.TABLE`, or the table alone) or by its target.
+
+    :raises ConfigurationError: none is called so, or several are; the tables that there are are named.
+    """
+    wanted = name.replace('"', "").casefold()
+    named = [table for table in config.tables if wanted in _names_of(table)]
+    if len(named) == 1:
+        return named[0]
+    known = ", ".join(table.dag_id for table in named or config.tables) or "none"
+    broken = "".join(f" {one.path} is broken: see `airflow snowmelt config check`." for one in config.broken)
+    found = "several tables are" if named else "no table is"
+    raise ConfigurationError(
+        f"{config.origin}: {found} called {name!r}. Name one by its DAG: {known}.{broken}"
+    )
+
+
+def _names_of(table: TableConfig) -> set[str]:
+    source = table.source
+    names = (
+        table.dag_id,
+        f"{source.database}.{source.schema}.{source.table}",
+        f"{source.schema}.{source.table}",
+        source.table,
+        f"{table.target_schema}.{table.target_table}",
+        table.target_table,
+    )
+    return {each.casefold() for each in names}
 
 
 def use_airflow_connections() -> None:

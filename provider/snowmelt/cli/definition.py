@@ -8,6 +8,10 @@ _CONFIG = Arg(
     ("--config",),
     help="the configuration file; default: SNOWMELT_CONFIG, else config_file in the section snowmelt of airflow.cfg, else include/config/s3copyconfig.json here",
 )
+_TABLE = Arg(
+    ("table",),
+    help="a configured table: its DAG (migrate__…), its source (DATABASE.SCHEMA.TABLE, or TABLE), or its target",
+)
 _JSON = Arg(("--json",), help="print JSON", action="store_true")
 _ARGUMENTS = (
     _CONFIG,
@@ -88,10 +92,58 @@ def get_snowmelt_cli_commands() -> list[CLICommand]:
             ),
         ),
     )
+    plan = ActionCommand(
+        name="plan",
+        help="Say what a run of a table would do now, without doing it",
+        description="Plans a run with Airflow's connections, and stores and unloads nothing. Prints rows, chunks, snapshot, policies, the statement of the "
+        "unload, and what the last published copy lets expect: files, bytes, seconds ('-' where there was none). Exit code: 0, or 1 with the reasons "
+        "where such a run would stop, 2 for a wrong option.",
+        func=lazy_load_command("snowmelt.cli.plan.run_plan"),
+        args=(
+            _TABLE,
+            _CONFIG,
+            _JSON,
+            Arg(
+                ("-p", "--parameter"),
+                action="append",
+                metavar="NAME=VALUE",
+                help="a parameter of the trigger form, such as mode=full or row_limit=500; can be given several times",
+            ),
+            Arg(
+                ("--sql",),
+                help="print the statement of every chunk, not of the first alone",
+                action="store_true",
+            ),
+        ),
+    )
+    check = ActionCommand(
+        name="check",
+        help="Read the configuration and report every fault",
+        description="Connects to nothing. Exit code: 0 where every table can be copied, 1 where the file or a table of it has a fault, 2 for a wrong option.",
+        func=lazy_load_command("snowmelt.cli.config.run_check"),
+        args=(_CONFIG, _JSON),
+    )
+    show = ActionCommand(
+        name="show",
+        help="Print every setting of a table, and where it comes from",
+        description="Each line is a setting, its value, and its origin: table, source, a section of the file, default, or rule (derived from other "
+        "settings). Connects to nothing. Exit code: 0, or 1 where there is no such table.",
+        func=lazy_load_command("snowmelt.cli.config.run_show"),
+        args=(_TABLE, _CONFIG, _JSON),
+    )
     return [
         GroupCommand(
             name="snowmelt",
             help="Move tables from Snowflake to PostgreSQL through S3",
-            subcommands=(setup, doctor),
+            subcommands=(
+                setup,
+                doctor,
+                plan,
+                GroupCommand(
+                    name="config",
+                    help="Check the configuration, and show what it settles",
+                    subcommands=(check, show),
+                ),
+            ),
         )
     ]

@@ -7,6 +7,7 @@ statements are for the functions that change these in the same transaction, and 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -144,6 +145,13 @@ SELECT r.run_id, r.dag_id, r.dag_run_id, r.mode, r.source, r.target, r.snapshot,
        (SELECT coalesce(sum(c.seconds), 0) FROM snowmelt.staged_chunk AS c WHERE c.run_id = r.run_id) AS unload_seconds
 FROM snowmelt.run AS r WHERE r.run_id = %s
 """
+#: How long the last copies of a table into this target took, and what they wrote.
+READ_EARLIER = """
+SELECT source_rows, staged_files, staged_bytes, extract(epoch FROM published_at - started_at)::float8 AS seconds
+FROM snowmelt.run
+WHERE source = %(source)s AND target = %(target)s AND published_at IS NOT NULL AND source_rows > 0
+ORDER BY published_at DESC LIMIT 1
+"""
 WRITE_REPORT = "UPDATE snowmelt.run SET report = %s WHERE run_id = %s"
 
 
@@ -151,9 +159,24 @@ Connection = psycopg.Connection[Any]
 Cursor = psycopg.Cursor[Any]
 
 
+@dataclass(frozen=True, slots=True)
+class EarlierCopy:
+    """What a copy took. Files and bytes are None where nothing was staged."""
+
+    rows: int
+    files: int | None
+    bytes: int | None
+    seconds: float
+
+
 def _one(connection: Connection, sql: str, parameters: Sequence[Any] = ()) -> Any:
     row = connection.execute(sql, parameters).fetchone()
     return None if row is None else row[0]
+
+
+def is_current(connection: Connection) -> bool:
+    """Whether the ledger is there, and of this version or a later one."""
+    return bool(_one(connection, MIGRATION_EXISTS)) and _one(connection, READ_MIGRATION) >= len(MIGRATIONS)
 
 
 def write_ledger(connection: Connection) -> None:
@@ -164,7 +187,7 @@ def write_ledger(connection: Connection) -> None:
     try:
         with connection.transaction():
             connection.execute(LOCK)
-            if _one(connection, MIGRATION_EXISTS) and _one(connection, READ_MIGRATION) >= len(MIGRATIONS):
+            if is_current(connection):
                 return
             if not _one(connection, SCHEMA_EXISTS):
                 connection.execute(CREATE_SCHEMA)
@@ -183,6 +206,16 @@ def write_ledger(connection: Connection) -> None:
             f"The role {role!r} may not create the ledger (schema snowmelt) in the database {database!r}: {error.diag.message_primary}. "
             f"Run once as the database's owner: {'; '.join(statements)};"
         ) from error
+
+
+def read_earlier(connection: Connection, source: str, target: str) -> EarlierCopy | None:
+    """The last published copy of a source into a target that copied any row."""
+    row = connection.execute(READ_EARLIER, {"source": source, "target": target}).fetchone()
+    return (
+        None
+        if row is None
+        else EarlierCopy(int(row[0]), row[1], None if row[2] is None else int(row[2]), float(row[3]))
+    )
 
 
 def write_run(connection: Connection, run: dict[str, Any]) -> dict[str, Any]:

@@ -206,17 +206,25 @@ def ask_scope(request: MigrationRequest, snapshot: str | None) -> str | None:
 
 
 def ask_highest(
-    request: MigrationRequest, tables: TableFacts, question: StatisticsQuestion, snapshot: Snapshot
+    request: MigrationRequest,
+    tables: TableFacts,
+    question: StatisticsQuestion,
+    snapshot: Snapshot,
+    limit: str,
 ) -> str | None:
-    """The query for the highest watermark up to the snapshot; None: none is beyond it."""
-    name, at = request.watermark_column, snapshot.at
-    if name is None or at is None or question.highest is None:
+    """The query for the highest watermark up to the limit; None: none is beyond it.
+
+    :param limit: the snapshot; without one, Snowflake's time when the planning began, which is before anything was read.
+    """
+    name = request.watermark_column
+    if name is None or question.highest is None:
         return None
     type_ = tables.type_of(name)
-    if not is_beyond(type_, snapshot.statistics.watermark, at):
+    if not is_beyond(type_, snapshot.statistics.watermark, limit):
         return None
-    highest = build_highest(name, type_, until=at)
-    return StatisticsQuestion(question.where, highest=highest).sql(build_source(request.source.sql, at))
+    highest = build_highest(name, type_, until=limit)
+    source = build_source(request.source.sql, snapshot.at)
+    return StatisticsQuestion(question.where, highest=highest).sql(source)
 
 
 def plan_migration(identity: RunIdentity, request: MigrationRequest, facts: Facts) -> Plan:

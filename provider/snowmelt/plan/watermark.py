@@ -301,23 +301,16 @@ def check_watermark_type(type_: SnowflakeType, column: str, *, text_allowed: boo
         )
 
 
-def is_beyond(type_: SnowflakeType, watermark: str | None, snapshot: str | None) -> bool:
-    """Whether a watermark is later than the snapshot, so that starting at it would skip the rows that come until then.
+def is_beyond(type_: SnowflakeType, watermark: str | None, instant: str) -> bool:
+    """Whether a watermark is later than an instant, so that starting at it would skip the rows that come until then.
 
     :param watermark: as a bound's text.
-    :param snapshot: as Snowflake printed it, in UTC.
+    :param instant: as Snowflake printed it, in UTC.
     """
-    if (
-        watermark is None
-        or snapshot is None
-        or not (type_.name == "DATE" or type_.name.startswith("TIMESTAMP"))
-    ):
+    if watermark is None or not (type_.name == "DATE" or type_.name.startswith("TIMESTAMP")):
         return False
-    limit = (
-        snapshot[: len("2026-01-01")]
-        if type_.name == "DATE"
-        else snapshot[: len("2026-01-01 00:00:00.000000000")]
-    )
+    shown = "2026-01-01" if type_.name == "DATE" else "2026-01-01 00:00:00.000000000"
+    limit = instant[: len(shown)]
     return (len(watermark), watermark) > (len(limit), limit)
 
 

@@ -17,6 +17,7 @@ from snowmelt.drivers.snowflake_policies import read_policies
 from snowmelt.errors import ConfigurationError, PlanChanged
 from snowmelt.ledger.files import read_staged_chunks
 from snowmelt.ledger.runs import (
+    is_current,
     read_last_compared,
     read_published,
     read_run,
@@ -108,6 +109,18 @@ def plan_run(sessions: PlanningSessions, request: MigrationRequest, identity: Ru
             "Put the old values back to finish this run, or start a new one."
         )
     return parse_plan(stored["plan"], stored["request"])
+
+
+def preview_plan(sessions: PlanningSessions, request: MigrationRequest, identity: RunIdentity) -> Plan:
+    """The plan that a run would have now; nothing is stored, and the ledger is not made.
+
+    :raises ConfigurationError, SchemaError, SourceError: with everything that would stop the run.
+    """
+    if is_current(sessions.postgres):
+        return _make_plan(sessions, request, identity)
+    with sessions.postgres.transaction(force_rollback=True):
+        write_ledger(sessions.postgres)
+        return _make_plan(sessions, request, identity)
 
 
 def read_plan(postgres: psycopg.Connection[Any], run_id: str) -> Plan:
@@ -229,7 +242,7 @@ def read_facts(
     _log_start(request, identity, start)
     question = decide.ask_statistics(request, tables, columns, start, identity.window)
     snapshot = take_snapshot(sessions.snowflake, request, question, at, start.changes_since)
-    snapshot = _limit_watermark(sessions.snowflake, request, tables, question, snapshot)
+    snapshot = _limit_watermark(sessions.snowflake, request, tables, question, snapshot, snapshot.at or at)
     decide.plan_fitting_columns(request, tables, snapshot.statistics)
     reported = decide.report_nanoseconds(request, snapshot.statistics)
     if reported:
@@ -463,17 +476,19 @@ def _limit_watermark(
     tables: TableFacts,
     question: StatisticsQuestion,
     snapshot: Snapshot,
+    limit: str,
 ) -> Snapshot:
-    """The snapshot with the highest watermark that is not beyond it: one in the future would hide all that comes until then."""
-    sql = decide.ask_highest(request, tables, question, snapshot)
+    """The snapshot with the highest watermark that is not beyond the limit: one in the future would hide all that comes until then.
+
+    :param limit: the snapshot; without one, Snowflake's time when the planning began.
+    """
+    sql = decide.ask_highest(request, tables, question, snapshot, limit)
     if sql is None:
         return snapshot
-    found = read_rows(session, sql, f"Reading the highest watermark of {request.source} up to the snapshot")[
-        0
-    ][1]
+    found = read_rows(session, sql, f"Reading the highest watermark of {request.source} up to {limit}")[0][1]
     log.warning(
-        "The highest watermark of %s, %s, is beyond the snapshot %s: it does not become the watermark, and each run copies the rows beyond it again",
-        request.source, snapshot.statistics.watermark, snapshot.at,
+        "The highest watermark of %s, %s, is beyond the snapshot, or the beginning of the planning, %s: it does not become the watermark, and each run copies the rows beyond it again",
+        request.source, snapshot.statistics.watermark, limit,
     )  # fmt: skip
     statistics = replace(snapshot.statistics, watermark=None if found is None else str(found))
     return replace(snapshot, statistics=statistics)

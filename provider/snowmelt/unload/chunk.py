@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from snowmelt.drivers.snowflake import (
@@ -53,19 +53,7 @@ def submit_unload(session: Connection, request: UnloadRequest) -> dict[str, Any]
         )
     planned = () if request.columns is not None else _plan_all(session, request)
     columns = request.columns or tuple((column.source, column.select) for column in planned)
-    checked = parse_source_filter(request.where, subqueries=request.subqueries).sql if request.where else ""
-    where = build_where(checked, request.chunk.predicate)
-    select = build_select(
-        columns, build_source(request.source.sql, request.snapshot, request.since), where, request.row_limit
-    )
-    sql = build_unload(
-        location,
-        request.path,
-        select,
-        file_format=request.file_format,
-        compression=request.compression,
-        max_file_bytes=request.max_file_bytes,
-    )
+    sql = build_statement(request, location, columns)
     query_id = submit_query(session, sql, f"Unloading {request.title}")
     return {
         "query_id": query_id,
@@ -77,6 +65,26 @@ def submit_unload(session: Connection, request: UnloadRequest) -> dict[str, Any]
         "rows": request.chunk.rows,
         "columns": [to_json(column) for column in planned],
     }
+
+
+def build_statement(request: UnloadRequest, location: Location, columns: Sequence[tuple[str, str]]) -> str:
+    """The COPY INTO of a request.
+
+    :param columns: (name in the file, expression) each.
+    """
+    checked = parse_source_filter(request.where, subqueries=request.subqueries).sql if request.where else ""
+    where = build_where(checked, request.chunk.predicate)
+    select = build_select(
+        columns, build_source(request.source.sql, request.snapshot, request.since), where, request.row_limit
+    )
+    return build_unload(
+        location,
+        request.path,
+        select,
+        file_format=request.file_format,
+        compression=request.compression,
+        max_file_bytes=request.max_file_bytes,
+    )
 
 
 def recall_submitted(request: UnloadRequest, query_id: str, submitted_at: float) -> dict[str, Any]:
