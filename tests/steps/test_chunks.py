@@ -88,3 +88,20 @@ def test_many_rows_are_cut_evenly_whatever_lies_far_away(world):
     assert sum(chunk.rows for chunk in chunks) == 20003
     assert 15 <= len(chunks) <= 25
     assert max(chunk.rows for chunk in chunks) < 2500
+
+
+def test_a_key_that_does_not_prune_gets_few_chunks_and_the_run_says_so(world):
+    """Twelve partitions: ID grows with them, MIXED is the same in each."""
+    world.sql(
+        "CREATE TABLE P AS SELECT SEQ8() AS ID, MOD(SEQ8() * 7919, 120000) AS MIXED FROM TABLE(GENERATOR(ROWCOUNT => 120000))"
+    )
+    table = {"source": "P", "target": "p", "chunk_rows": 5000}
+    mixed = world.plan(table | {"chunking_column": "MIXED"}, mode="full")
+    assert len(mixed.chunks) == 4
+    assert sum(chunk.rows for chunk in mixed.chunks) == 120_000
+    assert (
+        "A chunk of MIXED reads 12 of the table's 12 partitions, so 4 chunks are unloaded instead of 24"
+        in mixed.snapshot_note
+    )
+    grown = world.plan(table | {"chunking_column": "ID"}, mode="full")
+    assert (len(grown.chunks), grown.snapshot_note) == (24, None)

@@ -23,6 +23,14 @@ from snowmelt.unload.chunks import (
     sample_percent,
     whole_table,
 )
+from snowmelt.unload.pruning import (
+    MAX_SCANS,
+    build_explain,
+    describe_limit,
+    limit_chunks,
+    merge_buckets,
+    parse_explain,
+)
 from snowmelt.unload.statements import build_source
 from snowmelt.vocabulary import Duplicates, Mode, PublishMethod
 
@@ -82,6 +90,37 @@ def plan_run_chunks(
             "Without a snapshot the table may have changed in between: start a new run."
         )
     return chunks
+
+
+def ask_pruning(
+    request: MigrationRequest,
+    tables: TableFacts,
+    question: StatisticsQuestion,
+    snapshot: str | None,
+    buckets: Sequence[Bucket] | None,
+) -> str | None:
+    """The question of how much of the table an unload of one chunk reads; None: there are few enough, whatever they read."""
+    key = _find_key(request, tables, compared=False)
+    if buckets is None or key is None or Mode(request.mode).compares or len(buckets) <= MAX_SCANS:
+        return None
+    chunks = plan_chunks(list(buckets), key, chunk_rows=request.chunk_rows)
+    return build_explain(build_source(request.source.sql, snapshot), question.where, chunks)
+
+
+def limit_buckets(
+    request: MigrationRequest, tables: TableFacts, buckets: tuple[Bucket, ...], answer: str
+) -> tuple[tuple[Bucket, ...], str | None]:
+    """As many buckets as are worth it, and what the run reports where these are fewer.
+
+    :param answer: to `ask_pruning`.
+    """
+    key = _find_key(request, tables, compared=False)
+    partitions = parse_explain(answer)
+    kept = limit_chunks(len(buckets), partitions)
+    if key is None or kept >= len(buckets):
+        return buckets, None
+    merged = merge_buckets(buckets, kept)
+    return merged, describe_limit(key, len(buckets), len(merged), partitions)
 
 
 def _find_key(request: MigrationRequest, tables: TableFacts, compared: bool) -> ChunkKey | None:

@@ -253,7 +253,9 @@ def plan_migration(identity: RunIdentity, request: MigrationRequest, facts: Fact
         row_limit=limit,
         snapshot=snapshot.at,
         snapshot_note="; ".join(
-            part for part in (snapshot.note, reported, report_waiting(request, facts, rows)) if part
+            part
+            for part in (snapshot.note, facts.buckets_note, reported, report_waiting(request, facts, rows))
+            if part
         )
         or None,
         source_policies=report_policies(request, tables, columns),

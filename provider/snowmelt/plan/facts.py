@@ -199,6 +199,8 @@ class Facts:
     snapshot: Snapshot
     #: The bounds' buckets; None where the table is one chunk.
     buckets: tuple[Bucket, ...] | None = None
+    #: Why they are fewer than chunk_rows says; None where they are not.
+    buckets_note: str | None = None
     #: Rows that the run's filter alone selects at the snapshot, for a run that goes on: the whole target must have as many.
     scope_rows: int | None = None
     #: Rows that were deleted between the two snapshots of mode changes.

@@ -14,7 +14,7 @@ from snowmelt.config.request import MigrationRequest, match_columns
 from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.drivers.snowflake import Connection, read_columns, read_now, read_object, read_rows
 from snowmelt.drivers.snowflake_policies import read_policies
-from snowmelt.errors import ConfigurationError, PlanChanged
+from snowmelt.errors import ConfigurationError, PlanChanged, SourceError
 from snowmelt.ledger.files import read_staged_chunks
 from snowmelt.ledger.runs import (
     is_current,
@@ -30,7 +30,7 @@ from snowmelt.ledger.state import read_identity, read_owners, read_set_aside, re
 from snowmelt.load.aws_s3 import aws_s3_reason
 from snowmelt.plan import decide
 from snowmelt.plan.append import ask_growth, plan_growth
-from snowmelt.plan.chunking import ask_bounds
+from snowmelt.plan.chunking import ask_bounds, ask_pruning, limit_buckets
 from snowmelt.plan.deletes import ask_deleted, plan_mark
 from snowmelt.plan.facts import (
     Facts,
@@ -254,11 +254,14 @@ def read_facts(
     )
     compares = snapshot.at is not None and compares_after(request, tables.target.compared, identity.window)
     whole = StatisticsQuestion(build_where(request.source_filter or ""))
+    buckets = _read_buckets(sessions.snowflake, request, tables, question, snapshot, start)
+    buckets, note = _limit_buckets(sessions.snowflake, request, tables, question, snapshot, buckets)
     facts = Facts(
         tables,
         start,
         snapshot,
-        buckets=_read_buckets(sessions.snowflake, request, tables, question, snapshot, start),
+        buckets=buckets,
+        buckets_note=note,
         scope_rows=scope_rows,
         deleted_rows=_count(
             sessions.snowflake,
@@ -464,6 +467,29 @@ def _read_buckets(
         return None
     found = read_rows(session, sql, f"Cutting {request.source} into chunks")
     return tuple(Bucket(row[0], row[1], int(row[2])) for row in found)
+
+
+def _limit_buckets(
+    session: Connection,
+    request: MigrationRequest,
+    tables: TableFacts,
+    question: StatisticsQuestion,
+    snapshot: Snapshot,
+    buckets: tuple[Bucket, ...] | None,
+) -> tuple[tuple[Bucket, ...] | None, str | None]:
+    """As many of them as their unloads are worth, and what is reported where some were put together."""
+    sql = ask_pruning(request, tables, question, snapshot.at, buckets)
+    if buckets is None or sql is None:
+        return buckets, None
+    try:
+        [(answer,)] = read_rows(session, sql, f"Asking what a chunk of {request.source} would read")
+    except SourceError as error:  # what it costs is not known, and nothing else depends on it
+        log.warning("%s", error)
+        return buckets, None
+    limited, note = limit_buckets(request, tables, buckets, str(answer))
+    if note:
+        log.warning(note)
+    return limited, note
 
 
 def _count(session: Connection, sql: str | None, doing: str) -> int | None:
