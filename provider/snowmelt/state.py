@@ -183,8 +183,8 @@ def describe_difference(published: Mapping[str, Any] | None) -> str:
     """
     whole = (published or {}).get("whole_target") or {}
     missing, extra = int(whole.get("missing") or 0), int(whole.get("extra") or 0)
-    changed = int(whole.get("changed") or 0)
-    if not missing and not extra and not changed:
+    changed, set_aside = int(whole.get("changed") or 0), int(whole.get("set_aside") or 0)
+    if not missing and not extra and not changed and not set_aside:
         return ""
     reason = whole.get("reason") or "no reason is recorded"
     if whole.get("compared") == "values":  # which says what differs
@@ -192,6 +192,7 @@ def describe_difference(published: Mapping[str, Any] | None) -> str:
     found = (
         (missing, f"{missing:,} rows of the source are missing"),
         (extra, f"{extra:,} rows more than the source"),
+        (set_aside, f"{set_aside:,} rows that were set aside may be missing or have older values"),
     )
     what = ", ".join(text for count, text in found if count)
     return f"{what}: {reason}"

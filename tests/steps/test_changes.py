@@ -166,3 +166,22 @@ def test_a_target_that_lost_rows_is_found_by_the_count(filled):
     filled.execute("DELETE FROM public.c WHERE id = 1")
     with pytest.raises(VerificationError, match="1 rows are missing"):
         filled.run(TABLE)
+
+
+def test_a_row_that_was_set_aside_is_not_forgotten(filled):
+    """Its older version stays, so that neither numbers nor keys show it."""
+    quarantine = TABLE | {"bad_rows": "quarantine"}
+    filled.sql("UPDATE C SET V = 'nul' || CHR(0) WHERE ID = 3")
+    for _ in range(2):
+        result = filled.run(quarantine)
+        assert result["whole_target"]["set_aside"] == 1
+        assert filled.query("SELECT outcome FROM snowmelt.run ORDER BY started_at DESC LIMIT 1") == [
+            ("differs",)
+        ]
+    filled.sql("UPDATE C SET V = 'fine' WHERE ID = 3")
+    filled.run(quarantine, mode="repair")
+    filled.run(quarantine)
+    assert same(filled)
+    assert filled.query("SELECT outcome FROM snowmelt.run ORDER BY started_at DESC LIMIT 1") == [
+        ("published",)
+    ]

@@ -52,13 +52,15 @@ class WholeTarget:
     extra: int = 0
     #: At least this many rows of one key have other values; only where values were compared.
     changed: int = 0
+    #: Mode changes: rows that were set aside since all rows were copied: the target may lack them, or have their older versions.
+    set_aside: int = 0
     #: Why a difference is allowed; empty without one.
     reason: str = ""
 
     @property
     def outcome(self) -> Outcome:
         """How the run ends."""
-        return Outcome.DIFFERS if self.missing or self.extra else Outcome.PUBLISHED
+        return Outcome.DIFFERS if self.missing or self.extra or self.set_aside else Outcome.PUBLISHED
 
 
 def check_whole_target(
@@ -92,6 +94,10 @@ def check_whole_target(
             distinct = source.count_keys()
             expected = expected if distinct is None else distinct
         missing, extra = max(0, expected - rows), max(0, rows - expected)
+    set_aside = _count_set_aside(cursor, plan, rejected)
+    reason = _find_reason(plan, missing, extra, rejected + _read_missing(cursor, plan))
+    if set_aside and not (missing or extra):
+        reason = "mode changes does not copy them again: run mode repair once they are corrected (snowmelt.rejected_row)"
     whole = WholeTarget(
         compared="values" if plan.mode is Mode.REPAIR else "keys" if isinstance(keys, SourceKeys) else "rows",
         note=keys.reason if isinstance(keys, NotCompared) else "",
@@ -99,7 +105,8 @@ def check_whole_target(
         target_rows=rows,
         missing=missing,
         extra=extra,
-        reason=_find_reason(plan, missing, extra, rejected + _read_missing(cursor, plan)),
+        set_aside=set_aside,
+        reason=reason,
     )
     if (missing or extra) and not whole.reason:
         what = " and ".join(
@@ -146,6 +153,13 @@ def _find_reason(plan: Plan, missing: int, extra: int, set_aside: int) -> str:
         if count
     ]
     return "; ".join(dict.fromkeys(reasons)) if all(reasons) else ""
+
+
+def _count_set_aside(cursor: Cursor, plan: Plan, rejected: int) -> int:
+    """Rows that this run and earlier ones have set aside and that no later change brings, since none may come."""
+    if plan.changes_since is None:
+        return 0
+    return rejected + len(read_set_aside(cursor, plan.target, plan.owned_rows, MAX_KEYS))
 
 
 def _read_missing(cursor: Cursor, plan: Plan) -> int:
