@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from snowmelt.config.faults import hide_secrets
 from snowmelt.drivers.snowflake_errors import NO_TIME_TRAVEL, snowflake_failures
 from snowmelt.errors import AccessError, ConfigurationError, SnowmeltError, SourceError, TerminalError
 from snowmelt.rights.snowflake import SnowflakeGrant, describe_missing, source_grants
@@ -159,8 +160,20 @@ class QueryStatus:
         return None if self.known else before or time.time()
 
 
+#: Characters of a statement in the log; Snowflake's query history has the whole of it.
+_SHOWN_CHARACTERS = 4000
+
+
+def _log_statement(sql: str, doing: str) -> None:
+    shown = hide_secrets(sql)
+    if len(shown) > _SHOWN_CHARACTERS:
+        shown = f"{shown[:_SHOWN_CHARACTERS]}… ({len(shown):,} characters)"
+    log.info("%s. To Snowflake: %s", doing, shown)
+
+
 def read_rows(connection: Connection, sql: str, doing: str) -> list[tuple[Any, ...]]:
     """Run a statement and return all its rows. For small results only."""
+    _log_statement(sql, doing)
     with snowflake_failures(doing), connection.cursor() as cursor:
         cursor.execute(sql)
         return list(cursor.fetchall())
@@ -168,6 +181,7 @@ def read_rows(connection: Connection, sql: str, doing: str) -> list[tuple[Any, .
 
 def read_named_rows(connection: Connection, sql: str, doing: str) -> list[dict[str, Any]]:
     """Run a statement and return its rows as dicts with lower-case names: DESCRIBE and SHOW add columns over time."""
+    _log_statement(sql, doing)
     with snowflake_failures(doing), connection.cursor() as cursor:
         cursor.execute(sql)
         names = [column[0].lower() for column in cursor.description]
@@ -290,6 +304,7 @@ def naming_recreation(connection: Connection, table: TableName, snapshot: str | 
 
 def submit_query(connection: Connection, sql: str, doing: str) -> str:
     """Start a statement that goes on without the session; return its query id."""
+    _log_statement(sql, doing)
     with snowflake_failures(doing), connection.cursor() as cursor:
         cursor.execute_async(sql)
         return str(cursor.sfqid)
