@@ -294,6 +294,8 @@ def test_postgres_gives_each_publish_method_its_rights():
     assert '"off"' not in text
     deleting = setup([TABLES[2] | {"deletes": "hard"}])["postgres.sql"]
     assert 'GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE "mart"."events" TO' in deleting
+    repairing = setup([TABLES[2] | {"on_change": "repair"}])["postgres.sql"]
+    assert 'GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE "mart"."events" TO' in repairing
 
 
 def test_snowflake_records_the_changes_of_the_tables_of_mode_changes():

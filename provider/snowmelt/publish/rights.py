@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 from snowmelt.config.table import Policies
@@ -14,7 +15,7 @@ from snowmelt.rights.postgres import (
     schema_grants,
     table_grants,
 )
-from snowmelt.vocabulary import Mode, PublishMethod, SchemaDrift
+from snowmelt.vocabulary import Mode, OnChange, PublishMethod, SchemaDrift
 
 
 class Publishing(Protocol):
@@ -53,7 +54,13 @@ def publish_rights(publishing: Publishing) -> TargetRights | None:
         return TargetRights(table=("SELECT",))
     if method is None:
         return None if Mode(publishing.mode) is Mode.UNLOAD else TargetRights()
-    return STRATEGIES[method].rights(deletes=publishing.policies.deletes_in(Mode(publishing.mode)))
+    mode, policies = Mode(publishing.mode), publishing.policies
+    rights = STRATEGIES[method].rights(deletes=policies.deletes_in(mode))
+    if not mode.continues or OnChange(policies.on_change) is OnChange.FAIL:
+        return rights
+    # A run that may not go on from the last one repairs the whole target, or replaces its rows.
+    table = dict.fromkeys((*rights.table, *STRATEGIES[PublishMethod.REPAIR].rights().table))
+    return replace(rights, table=tuple(table))
 
 
 def alters_target(publishing: Publishing) -> bool:
