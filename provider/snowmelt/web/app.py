@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
-from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import GetUserDep, get_user
 from fastapi import Depends, FastAPI, HTTPException
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+from sqlalchemy.orm import Session
 
 from snowmelt.progress.run_board import build_board
 from snowmelt.web.airflow_state import MAY_LIST, MAY_READ_RUN, keep_readable, read_rights, read_tasks
+from snowmelt.web.answers import bounded
 from snowmelt.web.ledgers import read_overview, read_run, read_table
 from snowmelt.web.pages import render_empty_run, render_help, render_overview, render_run, render_table
 
@@ -42,12 +43,12 @@ def build_application() -> FastAPI:
     app = FastAPI(
         title="Snowmelt", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(get_user)]
     )
-    app.get("/migrations", dependencies=MAY_LIST)(show_tables)
-    app.get("/migrations.json", dependencies=MAY_LIST)(list_tables)
-    app.get("/table", dependencies=MAY_LIST)(show_table)
+    app.get("/migrations", dependencies=MAY_LIST)(bounded(show_tables))
+    app.get("/migrations.json", dependencies=MAY_LIST)(bounded(list_tables))
+    app.get("/table", dependencies=MAY_LIST)(bounded(show_table))
     app.get("/troubleshooting")(show_help)
-    app.get("/run", dependencies=MAY_READ_RUN)(show_run)
-    app.get("/run.json", dependencies=MAY_READ_RUN)(describe_run)
+    app.get("/run", dependencies=MAY_READ_RUN)(bounded(show_run))
+    app.get("/run.json", dependencies=MAY_READ_RUN)(bounded(describe_run))
     app.get("/static/{name}")(send_file)
     return app
 
@@ -56,14 +57,14 @@ def build_application() -> FastAPI:
 _RUNS = 60
 
 
-def show_tables(session: SessionDep, user: GetUserDep) -> HTMLResponse:
+def show_tables(session: Session, user: GetUserDep) -> HTMLResponse:
     """The page of all tables."""
     overview = read_overview(session, partial(keep_readable, user=user))
     errors_of = _keep_errors([table.run_dag_id for table in overview.tables], user)
     return _page(render_overview(overview, errors_of))
 
 
-def list_tables(session: SessionDep, user: GetUserDep) -> JSONResponse:
+def list_tables(session: Session, user: GetUserDep) -> JSONResponse:
     """The same as JSON; error texts need a right of their own."""
     overview = read_overview(session, partial(keep_readable, user=user))
     errors_of = _keep_errors([table.run_dag_id for table in overview.tables], user)
@@ -74,7 +75,7 @@ def list_tables(session: SessionDep, user: GetUserDep) -> JSONResponse:
     return _json({"tables": tables, "unreadable": overview.unreadable, "now": overview.now})
 
 
-def show_table(source: str, target: str, session: SessionDep, user: GetUserDep) -> HTMLResponse:
+def show_table(source: str, target: str, session: Session, user: GetUserDep) -> HTMLResponse:
     """The page of one table: its runs by DAGs that the user may read."""
     found = read_table(session, source, target, partial(keep_readable, user=user), limit=_RUNS)
     errors_of = _keep_errors({run["dag_id"] for run in found.runs}, user)
@@ -90,7 +91,7 @@ def _keep_errors(dag_ids: Iterable[str], user: Any) -> set[str]:
     return keep_readable(dag_ids, user, DagAccessEntity.TASK_LOGS)
 
 
-def show_run(dag_id: str, run_id: str, session: SessionDep, user: GetUserDep) -> HTMLResponse:
+def show_run(dag_id: str, run_id: str, session: Session, user: GetUserDep) -> HTMLResponse:
     """The page of a DAG run."""
     found = read_run(session, dag_id, run_id)
     tasks = read_tasks(session, dag_id, run_id)
@@ -100,7 +101,7 @@ def show_run(dag_id: str, run_id: str, session: SessionDep, user: GetUserDep) ->
     return _page(render_run(build_board(found.rows, tasks), dag_id, run_id, rights))
 
 
-def describe_run(dag_id: str, run_id: str, session: SessionDep, user: GetUserDep) -> JSONResponse:
+def describe_run(dag_id: str, run_id: str, session: Session, user: GetUserDep) -> JSONResponse:
     """The state of a DAG run, as JSON."""
     found = read_run(session, dag_id, run_id)
     if found.rows is None:

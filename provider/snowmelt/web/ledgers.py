@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from snowmelt.airflow.sessions import postgres_session
 from snowmelt.config.tables import TABLE_DAG
-from snowmelt.drivers.postgres import PAGE
+from snowmelt.drivers.postgres import PAGE, session_deadline
+from snowmelt.errors import TargetUnavailable, TransientError
 from snowmelt.ledger.page_rows import read_failures, read_run_rows
 from snowmelt.ledger.table_rows import read_dag_ids, read_history, read_tables
 from snowmelt.progress.board import RunRows
@@ -29,6 +31,12 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 log = logging.getLogger(__name__)
+
+#: Seconds that a page's questions to one ledger may take, once it is connected.
+LEDGER_SECONDS = 4.0
+#: Seconds for which a ledger that did not answer is not asked.
+PAUSE = 10.0
+_silent_until: dict[str, float] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +65,8 @@ def read_overview(session: Session, readable: Readable) -> Overview:
         try:
             with _ledger(conn_id) as ledger:
                 rows += read_tables(ledger, readable(read_dag_ids(ledger)))
-        except Exception:
-            log.exception("The ledger behind the connection %s cannot be read", conn_id)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the page shows the other ledgers
+            log.warning("The ledger behind the connection %s cannot be read: %s", conn_id, error)
             if any(connections.get(dag_id) == conn_id for dag_id in allowed):
                 unreadable.append(conn_id)
     airflow = Airflow(
@@ -90,8 +98,8 @@ def read_table(session: Session, source: str, target: str, readable: Readable, *
         try:
             with _ledger(conn_id) as ledger:
                 runs += read_history(ledger, source, target, readable(read_dag_ids(ledger)), limit=limit)
-        except Exception:
-            log.exception("The ledger behind the connection %s cannot be read", conn_id)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the page shows the other ledgers
+            log.warning("The ledger behind the connection %s cannot be read: %s", conn_id, error)
     return FoundTable(status, runs, overview.now)
 
 
@@ -119,8 +127,8 @@ def read_run(session: Session, dag_id: str, run_id: str) -> FoundRun:
             with _ledger(conn_id) as ledger:
                 rows = read_run_rows(ledger, dag_id, run_id)
                 failures = failures or read_failures(ledger, dag_id, run_id)
-        except Exception:
-            log.exception("The ledger behind the connection %s cannot be read", conn_id)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the page shows the other ledgers
+            log.warning("The ledger behind the connection %s cannot be read: %s", conn_id, error)
             continue
         readable = True
         if rows is not None:
@@ -130,8 +138,27 @@ def read_run(session: Session, dag_id: str, run_id: str) -> FoundRun:
 
 @contextmanager
 def _ledger(conn_id: str) -> Iterator[psycopg.Connection[Any]]:
-    with postgres_session(conn_id, PAGE) as connection:
-        yield connection
+    """A session that only reads.
+
+    :raises TransientError: the ledger does not answer in time, or did not a moment ago: then it is not asked.
+    """
+    now = time.monotonic()
+    if now < _silent_until.get(conn_id, 0.0):
+        raise TargetUnavailable(
+            f"The ledger behind the connection {conn_id} did not answer a moment ago. It is asked again within {PAUSE:.0f} s."
+        )
+    if conn_id in _silent_until:  # one page asks again; the others go on without it
+        _silent_until[conn_id] = now + PAUSE
+    try:
+        with (
+            postgres_session(conn_id, PAGE) as connection,
+            session_deadline(connection, LEDGER_SECONDS),
+        ):
+            yield connection
+    except TransientError:
+        _silent_until[conn_id] = time.monotonic() + PAUSE
+        raise
+    _silent_until.pop(conn_id, None)
 
 
 def _distinct(conn_ids: Iterable[str]) -> list[str]:
