@@ -66,7 +66,8 @@ def test_a_broken_table_leaves_the_others():
     assert [table.source_table for table in config.tables] == ["A", "C"]
     (broken,) = config.broken
     assert (broken.path, broken.name) == ("sources[0].tables[1]", "migrate__analytics__b")
-    assert broken.source == TableName("ANALYTICS", "BI", "B")
+    assert broken.names == ("ANALYTICS", "BI", "B")
+    assert config.broken_of(TableName("ANALYTICS", "BI", "C")) == ()
     assert config.broken_of(TableName("ANALYTICS", "BI", "B")) == (broken,)
 
 
@@ -172,7 +173,7 @@ def test_a_broken_section_breaks_the_file_and_all_faults_are_told():
     )
     assert faults_of_file(document) == (
         (
-            "sorces: found a key that is not known; expected one of s3_staging, snowflake_unload, connections, execution, sources. "
+            "sorces: found a key that is not known; expected one of s3_staging, snowflake_unload, connections, execution, forms, sources. "
             'Did you mean "sources"?'
         ),
         (

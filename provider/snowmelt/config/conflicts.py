@@ -12,7 +12,7 @@ from typing import Any
 
 from snowmelt.config.faults import Fault, Place, show_value
 from snowmelt.config.sections import COMPRESSIONS
-from snowmelt.sql.names import POSTGRES_IDENTIFIER_BYTES, fits_postgres
+from snowmelt.sql.names import LEDGER_SCHEMA, POSTGRES_IDENTIFIER_BYTES, fits_postgres
 from snowmelt.sql.text import find_text_faults
 from snowmelt.vocabulary import (
     Compression,
@@ -23,6 +23,9 @@ from snowmelt.vocabulary import (
     PublishMethod,
     SnapshotRule,
 )
+
+#: Beside all that begin with pg_.
+_SYSTEM_SCHEMAS = frozenset({"information_schema", LEDGER_SCHEMA})
 
 Values = Mapping[str, Any]
 #: (the setting that is to be changed, found, expected, advice).
@@ -132,6 +135,16 @@ def _watermark(mode: Mode, watermark_column: str | None) -> Iterator[Conflict]:
             "none",
             "a column that grows with every change, since mode incremental copies what is beyond its last value",
             'Name it, or choose mode "full".',
+        )
+
+
+def _target_schema(target_schema: str) -> Iterator[Conflict]:
+    if target_schema in _SYSTEM_SCHEMAS or target_schema.startswith("pg_"):
+        yield (
+            "target_schema",
+            show_value(target_schema),
+            "a schema of your own: the server's and the ledger's are never a target",
+            "Create a schema for the copies, and name it.",
         )
 
 
@@ -273,6 +286,7 @@ def _long_name(target_table: str) -> Iterator[Conflict]:
 
 
 _RULES: tuple[Rule, ...] = (
+    _target_schema,
     _unique_key,
     _watermark,
     _deleted_column,

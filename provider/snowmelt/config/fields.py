@@ -113,6 +113,34 @@ def written_target_name(name: str) -> str:
     return name
 
 
+_NAME_PART = r'"(?:[^"]|"")+"|[^\s".*]+|\*'
+
+
+def source_patterns(value: Any) -> tuple[tuple[str | None, ...], ...]:
+    """Names of tables in Snowflake, in which a part may be `*`, any; None then."""
+    return _patterns(value, 3, snowflake_name, "ANALYTICS.BI.DIMPAYER or ANALYTICS.BI.*")
+
+
+def target_patterns(value: Any) -> tuple[tuple[str | None, ...], ...]:
+    """Names of tables in PostgreSQL, in which a part may be `*`, any; None then."""
+    return _patterns(value, 2, target_name, "public.dimpayer or staging.*")
+
+
+def _patterns(
+    value: Any, count: int, read: Callable[[Any], str], examples: str
+) -> tuple[tuple[str | None, ...], ...]:
+    expected = f"a list of names of {count} parts, such as {examples}"
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise refuse(expected)
+    found = []
+    for item in value:
+        if not re.fullmatch(rf"(?:{_NAME_PART})(?:\.(?:{_NAME_PART})){{{count - 1}}}", item.strip()):
+            raise refuse(expected, f"It holds {item!r}.")
+        parts = re.findall(_NAME_PART, item.strip())
+        found.append(tuple(None if part == "*" else read(part) for part in parts))
+    return tuple(found)
+
+
 def bucket_name(value: Any) -> str:
     """An S3 bucket's name."""
     if isinstance(value, str) and value.strip().startswith(("s3://", "arn:", "http")):

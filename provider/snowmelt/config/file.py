@@ -13,7 +13,7 @@ from snowmelt.config.document import FilledDocument, fill_environment, find_raw_
 from snowmelt.config.faults import Fault, Place, show_value, suggest
 from snowmelt.config.file_sections import read_sections
 from snowmelt.config.reading import Show
-from snowmelt.config.sections import Connections, Execution, S3Staging, SnowflakeUnload
+from snowmelt.config.sections import Connections, Execution, Forms, S3Staging, SnowflakeUnload
 from snowmelt.config.table import TableConfig
 from snowmelt.config.tables import BrokenTable, read_tables
 from snowmelt.errors import ConfigurationError
@@ -22,7 +22,7 @@ from snowmelt.sql.names import TableName
 DEFAULT_ORIGIN = "include/config/s3copyconfig.json"
 
 #: The keys of the file.
-KEYS = ("s3_staging", "snowflake_unload", "connections", "execution", "sources")
+KEYS = ("s3_staging", "snowflake_unload", "connections", "execution", "forms", "sources")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Config:
     snowflake_unload: SnowflakeUnload
     connections: Connections
     execution: Execution
+    forms: Forms
     #: The tables that are right, in the file's order, disabled ones included.
     tables: tuple[TableConfig, ...]
     #: The tables, and whole sources, that are not.
@@ -51,8 +52,8 @@ class Config:
         return tuple(table for table in self.tables if table.source == source)
 
     def broken_of(self, source: TableName) -> tuple[BrokenTable, ...]:
-        """The broken ones among them, as far as they say what they copy."""
-        return tuple(broken for broken in self.broken if broken.source == source)
+        """The broken ones that copy it, or may: what an entry does not say is taken to be anything."""
+        return tuple(broken for broken in self.broken if broken.may_copy(source))
 
 
 def parse_config(text: str, environment: Mapping[str, str], *, origin: str = DEFAULT_ORIGIN) -> Config:
@@ -86,12 +87,19 @@ def parse_config(text: str, environment: Mapping[str, str], *, origin: str = DEF
         *sections.faults,
     )
     staging, unload, connections = sections.staging.value, sections.unload.value, sections.connections.value
-    execution = sections.execution.value
-    if faults or staging is None or unload is None or connections is None or execution is None:
+    execution, forms = sections.execution.value, sections.forms.value
+    if (
+        faults
+        or staging is None
+        or unload is None
+        or connections is None
+        or execution is None
+        or forms is None
+    ):
         raise _unusable(
             origin, (*faults, *dict.fromkeys(fault for table in broken for fault in table.faults))
         )
-    return Config(origin, staging, unload, connections, execution, tables, broken, warnings)
+    return Config(origin, staging, unload, connections, execution, forms, tables, broken, warnings)
 
 
 def _unusable(origin: str, faults: Iterable[Fault | str]) -> ConfigurationError:

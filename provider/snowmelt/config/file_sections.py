@@ -9,7 +9,7 @@ from typing import Any
 from snowmelt.config.conflicts import find_conflicts
 from snowmelt.config.faults import Fault, Place
 from snowmelt.config.reading import Reading, Show, read_model
-from snowmelt.config.sections import Connections, Execution, S3Staging, SnowflakeUnload
+from snowmelt.config.sections import Connections, Execution, Forms, S3Staging, SnowflakeUnload
 from snowmelt.config.settings import SectionT
 
 _STAGE_PARTS = ("stage_name", "stage_database", "stage_schema")
@@ -23,11 +23,12 @@ class FileSections:
     unload: Reading[SnowflakeUnload]
     connections: Reading[Connections]
     execution: Reading[Execution]
+    forms: Reading[Forms]
 
     @property
     def faults(self) -> tuple[Fault, ...]:
         """Everything that is wrong in them."""
-        readings = (self.staging, self.unload, self.connections, self.execution)
+        readings = (self.staging, self.unload, self.connections, self.execution, self.forms)
         return (
             *(fault for reading in readings for fault in reading.faults),
             *_staging_conflicts(self.staging.good),
@@ -46,6 +47,7 @@ def read_sections(document: Mapping[str, Any], known_faults: Collection[Place], 
         read(SnowflakeUnload, "snowflake_unload"),
         read(Connections, "connections"),
         read(Execution, "execution"),
+        read(Forms, "forms"),
     )
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from snowmelt.config.form import EarlierRun
-from snowmelt.config.sections import Connections, Execution, FileSettings, S3Staging, SnowflakeUnload
+from snowmelt.config.sections import Connections, Execution, FileSettings, Forms, S3Staging, SnowflakeUnload
 from snowmelt.config.settings import Section, Setting, Whole, Written, find_part, parts_of, setting_of
 from snowmelt.config.table import ColumnsConfig, Mask, SourceEntry, TableEntry
 
@@ -25,6 +25,7 @@ TABLES: dict[str, tuple[tuple[str, type[Section]], ...]] = {
     "snowflake_unload": (("", SnowflakeUnload),),
     "connections": (("", Connections),),
     "execution": (("", Execution),),
+    "forms": (("", Forms),),
     "sources[]": (("", SourceEntry),),
     "tables[]": (("", TableEntry),),
     "columns": (("", ColumnsConfig), ("mask.", Mask)),

@@ -15,6 +15,7 @@ from snowmelt.config.conflicts import find_conflicts
 from snowmelt.config.faults import Fault, show_value
 from snowmelt.config.file import Config
 from snowmelt.config.form import POLICIES, EarlierRun, RequestParameters, default_parameters, fill_parameters
+from snowmelt.config.form_limits import find_limit_faults, is_own_filter
 from snowmelt.config.reading import read_model, replace_old_settings
 from snowmelt.config.sections import (
     BYTES_PER_MB,
@@ -214,7 +215,9 @@ def parse_request(
         "inserts_only": policies.inserts_only,
     }
     faults.extend(find_conflicts(values | around))
-    faults.extend(_find_filter_faults(values.get("source_filter"), policies))
+    subqueries = policies.filter_subqueries and is_own_filter(values, configured)
+    faults.extend(_find_filter_faults(values.get("source_filter"), subqueries))
+    faults.extend(find_limit_faults(values, config, table, configured))
     faults.extend(_find_other_owners(values, config, configured, connections))
     if faults:
         raise ConfigurationError("The parameters of this run do not go together:", tuple(map(str, faults)))
@@ -319,14 +322,14 @@ def _name_target(source_table: str, policies: Policies, faults: list[Fault]) -> 
     return name
 
 
-def _find_filter_faults(text: str | None, policies: Policies) -> Iterable[Fault]:
+def _find_filter_faults(text: str | None, subqueries: bool) -> Iterable[Fault]:
     if text is None:
         return ()
     from snowmelt.sql.predicate import find_filter_faults
 
     return [
         Fault(("source_filter",), reason, "one Snowflake predicate, as you would write it after WHERE")
-        for reason in find_filter_faults(text, subqueries=policies.filter_subqueries)
+        for reason in find_filter_faults(text, subqueries=subqueries)
     ]
 
 

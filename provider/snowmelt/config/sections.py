@@ -15,6 +15,8 @@ from snowmelt.config.fields import (
     Text,
     WarehouseSize,
     plain_text,
+    source_patterns,
+    target_patterns,
 )
 from snowmelt.config.settings import Flag, Section, Whole, Written, choice, refuse, setting
 from snowmelt.sql.names import TableName
@@ -243,6 +245,28 @@ class Execution(Section):
     )
     index_memory_mb: Annotated[int, Whole(1, 1_000_000)] | None = setting(
         None, "Memory of an index build (`maintenance_work_mem`), in MB.", unset="the server's"
+    )
+
+
+#: The parts of a table's name; None: any.
+NamePattern = tuple[str | None, ...]
+
+
+class Forms(Section):
+    """Section `forms`: what whoever may trigger a DAG may have copied by its form."""
+
+    allow_other_tables: Flag = setting(
+        False, "The form of a configured table's DAG may name another source or target."
+    )
+    sources: Annotated[tuple[NamePattern, ...], Written(source_patterns, "list of names")] = setting(
+        (),
+        "What forms may copy beside the configured tables. Such as `ANALYTICS.BI.*`; `*` as a whole part is any.",
+        unset="any table",
+    )
+    targets: Annotated[tuple[NamePattern, ...], Written(target_patterns, "list of names")] = setting(
+        (),
+        "Where they may copy it. Such as `staging.*`.",
+        unset="any table but the server's own and the ledger's",
     )
 
 

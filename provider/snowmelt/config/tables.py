@@ -123,8 +123,15 @@ class BrokenTable:
     name: str
     #: Each with its path.
     faults: tuple[str, ...]
-    #: The table in Snowflake, where the file names it.
-    source: TableName | None = None
+    #: Database, schema and table in Snowflake, each where the file says it. A whole source has its tables beside it.
+    names: tuple[str | None, ...] | None = None
+
+    def may_copy(self, source: TableName) -> bool:
+        """Whether it copies a table of Snowflake, as far as can be told."""
+        parts = (source.database, source.schema, source.table)
+        return self.names is not None and all(
+            name in {None, part} for name, part in zip(self.names, parts, strict=True)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +213,8 @@ def _read_source(raw: Any, place: Place, context: _Context) -> list[TableConfig 
         return results
     inner = [fault for result in results if isinstance(result, BrokenTable) for fault in result.faults]
     name = source.good.get("source_name", show_place(place))
-    whole = BrokenTable(show_place(place), name, (*map(str, faults), *inner))
+    unknown = None if isinstance(entries, list) else (*map(source.good.get, OF_SOURCE[:2]), None)
+    whole = BrokenTable(show_place(place), name, (*map(str, faults), *inner), unknown)
     # Each table of a broken source is named, so that the form cannot copy it without its rules.
     return [whole, *(_broken_with(result, whole) for result in results)]
 
@@ -214,8 +222,9 @@ def _read_source(raw: Any, place: Place, context: _Context) -> list[TableConfig 
 def _broken_with(result: TableConfig | BrokenTable, source: BrokenTable) -> BrokenTable:
     reason = f"{source.path}: its source is broken, see there."
     if isinstance(result, TableConfig):
-        return BrokenTable(result.path, result.dag_id, (reason,), result.source)
-    return BrokenTable(result.path, result.name, (*result.faults, reason), result.source)
+        names = (result.source_database, result.source_schema, result.source_table)
+        return BrokenTable(result.path, result.dag_id, (reason,), names)
+    return BrokenTable(result.path, result.name, (*result.faults, reason), result.names)
 
 
 def _in_table(fault: Fault, place: Place) -> bool:
@@ -238,21 +247,21 @@ def _read_table(
     if {"source_name", "target_table"} <= values.keys():
         name = build_dag_id(values["source_name"], values["target_table"])
         faults.extend(_take_dag_id(name, place, context.taken))
-    table_name = None
+    names = tuple(values.get(part) for part in ("source_database", "source_schema", "source_table"))
     if {"source_database", "source_schema", "source_table"} <= values.keys():
         table_name = TableName(values["source_database"], values["source_schema"], values["source_table"])
         faults.extend(_take_prefix(table_name, values, place, context))
     if entry.value is None or faults:
-        return BrokenTable(show_place(place), name, tuple(map(str, faults)), table_name)
+        return BrokenTable(show_place(place), name, tuple(map(str, faults)), names)
     if not set(TableConfig.model_fields) - {"path", "dag_id"} <= values.keys():
         return BrokenTable(
-            show_place(place), name, (), table_name
+            show_place(place), name, (), names
         )  # what it rests on is broken, and says so itself
     resolved = {key: values[key] for key in TableConfig.model_fields if key in values}
     table = TableConfig.model_construct(**(resolved | {"path": show_place(place), "dag_id": name}))
     shared = _share_target(table, place, context.taken)
     if shared:
-        return BrokenTable(show_place(place), name, tuple(map(str, shared)), table_name)
+        return BrokenTable(show_place(place), name, tuple(map(str, shared)), names)
     return table
 
 

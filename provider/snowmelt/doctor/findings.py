@@ -16,7 +16,7 @@ from snowmelt.rights import postgres as postgres_rights
 from snowmelt.rights import snowflake as snowflake_rights
 from snowmelt.rights.iam import Principal, StagedPlace, build_policy
 from snowmelt.rights.snowflake import SourceKind
-from snowmelt.sql.names import TableName, snowflake_identifier, snowflake_literal
+from snowmelt.sql.names import LEDGER_SCHEMA, TableName, snowflake_identifier, snowflake_literal
 
 #: A finding travels by XCom: a driver's longest message is cut here.
 MAX_CHARACTERS = 1500
@@ -320,7 +320,7 @@ def set_retention(table: TableName) -> Remedy:
 def grant_ledger(role: str, *, exists: bool) -> Remedy:
     """The schema of the ledger, or the rights in one that another role owns."""
     if not exists:
-        return postgres_sql(postgres_rights.create_schema(postgres_rights.LEDGER_SCHEMA, role))
+        return postgres_sql(postgres_rights.create_schema(LEDGER_SCHEMA, role))
     grants = postgres_rights.ledger_grants(exists=True)
     return postgres_sql(*postgres_rights.grant_statements(grants, role))
 

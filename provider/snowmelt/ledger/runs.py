@@ -16,7 +16,8 @@ from psycopg.types.json import Jsonb
 
 from snowmelt.errors import AccessError, TerminalError
 from snowmelt.ledger.tables import MIGRATIONS
-from snowmelt.rights.postgres import LEDGER_RIGHTS, LEDGER_SCHEMA, READ_HELD, HeldRights, find_missing
+from snowmelt.rights.postgres import LEDGER_RIGHTS, READ_HELD, HeldRights, find_missing
+from snowmelt.sql.names import LEDGER_SCHEMA
 from snowmelt.state import LastCompared
 from snowmelt.vocabulary import Outcome
 

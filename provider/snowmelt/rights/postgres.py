@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from snowmelt.sql.names import postgres_identifier
+from snowmelt.sql.names import LEDGER_SCHEMA, postgres_identifier
 
-LEDGER_SCHEMA = "snowmelt"
 _AWS_S3_SCHEMAS = ("aws_s3", "aws_commons")
 
 

@@ -12,7 +12,7 @@ from snowmelt.publish.strategies import STRATEGIES, Strategy
 from snowmelt.rights import postgres, snowflake
 from snowmelt.rights.iam import BUCKET_RIGHTS, OBJECT_ACL, Partition, Principal
 from snowmelt.rights.snowflake import SourceKind
-from snowmelt.sql.names import TableName
+from snowmelt.sql.names import LEDGER_SCHEMA, TableName
 from snowmelt.vocabulary import Deletes, PublishMethod
 
 _BLOCK = re.compile(r"(<!-- made: (?P<name>[a-z0-9-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -61,7 +61,7 @@ def build_postgres_statements() -> str:
     """The grants on the ledger and on a target's schema."""
     statements = (
         f"CREATE ROLE {_LOADER} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS",
-        postgres.create_schema(postgres.LEDGER_SCHEMA, _LOADER),
+        postgres.create_schema(LEDGER_SCHEMA, _LOADER),
         *postgres.grant_statements(postgres.schema_grants("public"), _LOADER),
     )
     return _sql(statements)

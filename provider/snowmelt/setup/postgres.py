@@ -8,7 +8,6 @@ from __future__ import annotations
 from snowmelt.config.table import TableConfig
 from snowmelt.rights.postgres import (
     CREATE_AWS_S3,
-    LEDGER_SCHEMA,
     PostgresGrant,
     TargetRights,
     aws_s3_grants,
@@ -18,7 +17,7 @@ from snowmelt.rights.postgres import (
     table_grants,
 )
 from snowmelt.setup.facts import SetupFacts, SetupScope, target_rights
-from snowmelt.sql.names import postgres_block, postgres_identifier, postgres_literal
+from snowmelt.sql.names import LEDGER_SCHEMA, postgres_block, postgres_identifier, postgres_literal
 
 _HEAD = """\
 -- Snowmelt in PostgreSQL. Run it once in the target database, as its owner or administrator (no superuser is needed: on RDS the master

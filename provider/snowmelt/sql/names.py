@@ -36,6 +36,8 @@ def load_session_name(run_id: str, key: str) -> str:
     return f"{TASK_SESSION} {digest} {tail}"[:_NAME_BYTES]
 
 
+#: The schema of the ledger, in the target database.
+LEDGER_SCHEMA = "snowmelt"
 #: Snowflake's longest identifier, in characters; PostgreSQL's is NAMEDATALEN - 1, in bytes.
 SNOWFLAKE_IDENTIFIER_CHARACTERS = 255
 POSTGRES_IDENTIFIER_BYTES = 63

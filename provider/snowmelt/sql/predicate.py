@@ -227,6 +227,19 @@ def find_filter_faults(text: str, *, subqueries: bool = False) -> list[str]:
         return ["it is nested too deeply to be read"]
 
 
+def find_columns(text: str) -> set[str]:
+    """The columns that a predicate names, as Snowflake stores them; empty where the text is not one."""
+    try:
+        inside = _read_inside(text.strip())
+    except (UnreadableError, RecursionError):
+        return set()
+    found = inside.find_all(exp.Column) if inside is not None else ()
+    return {
+        column.name if isinstance(column.this, exp.Identifier) and column.this.quoted else column.name.upper()
+        for column in found
+    }
+
+
 def _find_grammar_faults(sql: str, subqueries: bool) -> list[str]:
     inside = _read_inside(sql)
     if inside is None:
