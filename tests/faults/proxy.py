@@ -18,6 +18,8 @@ class Proxy:
 
     server: tuple[str, int]
     cut_after: int | None = None
+    #: Bytes from the client until nothing is forwarded any more, and both sides stay open; None: never.
+    freeze_after: int | None = None
     #: Connections that were cut.
     cuts: int = 0
     _listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
@@ -49,6 +51,8 @@ class Proxy:
                     reset(source)
                     reset(sink)
                     return
+                if counts and self.freeze_after is not None and passed > self.freeze_after:
+                    continue
                 sink.sendall(data)
         except OSError:
             pass

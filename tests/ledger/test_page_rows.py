@@ -191,7 +191,7 @@ def test_the_session_of_a_page_cannot_write(world, reader):
     world.plan(TABLE)
     with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         reader.execute("DELETE FROM snowmelt.run")
-    assert reader.execute("SHOW statement_timeout").fetchone() == ("4s",)
+    assert reader.execute("SHOW statement_timeout").fetchone() == ("3s",)
 
 
 def test_a_ledger_of_before_the_outcomes_is_still_read(world, reader):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from snowmelt.doctor.findings import Status
 from snowmelt.doctor.leftovers import check_postgres
@@ -38,7 +40,9 @@ def filled(world):
     )
     world.run(TABLE)
     world.execute(
-        "CREATE INDEX plain ON public.t (v, at DESC) INCLUDE (id) WITH (fillfactor=70) WHERE v <> ''",
+        'CREATE INDEX plain ON public.t (v text_pattern_ops, at DESC NULLS LAST, v COLLATE "C") INCLUDE (id) WITH (fillfactor=70)',
+        "CREATE INDEX brin ON public.t USING brin (at) WITH (pages_per_range=4, autosummarize=on)",
+        "CREATE INDEX partial ON public.t (v) WHERE v <> ''",
         "COMMENT ON INDEX public.plain IS 'what it''s for'",
         "CREATE INDEX expression ON public.t (lower(v))",
         "ALTER INDEX public.expression ALTER COLUMN 1 SET STATISTICS 500",
@@ -53,9 +57,11 @@ def filled(world):
 def test_they_are_gone_while_rows_come_in_and_then_the_same_again(filled):
     before = filled.query(INDEXES)
     comment = "SELECT obj_description('public.plain'::regclass)"
-    assert len(before) == 4
+    assert len(before) == 6
     filled.run(TABLE)
-    assert filled.query("SELECT indexes FROM public.seen") == [(["guards", "t_pkey"],)]
+    assert filled.query("SELECT indexes FROM public.seen") == [
+        (["expression", "guards", "partial", "t_pkey"],)
+    ]
     assert filled.query(INDEXES) == before
     assert filled.query(comment) == [("what it's for",)]
     statistics = "SELECT attstattarget FROM pg_attribute WHERE attrelid = 'public.expression'::regclass"
@@ -85,7 +91,7 @@ def test_a_death_in_between_leaves_a_record_and_the_next_try_builds_them(filled,
     monkeypatch.undo()
     with filled.target() as connection:
         assert [dropped[:4] for dropped in list_deferred(connection)] == [
-            ("public", "t", index, plan.run_id) for index in ("expression", "plain")
+            ("public", "t", index, plan.run_id) for index in ("brin", "plain")
         ]
         said = {finding.subject: finding for finding in check_postgres(connection, "pg", 0, remove=False)}
         assert said['"public"."plain"'].status is Status.WRONG
@@ -120,9 +126,44 @@ def test_a_refused_publish_builds_them_again_at_once(filled):
 def test_what_somebody_built_or_dropped_meanwhile_is_left_alone(filled):
     plan = filled.plan(TABLE)
     filled.finish(plan, filled.unload(plan))
-    record = "INSERT INTO snowmelt.deferred_index VALUES ('public', '{}', '{}', ARRAY['CREATE INDEX {} ON public.t (v)'], 'r')"
-    filled.execute(record.format("t", "plain", "plain"), record.format("gone", "i", "i"))
+    record = (
+        "INSERT INTO snowmelt.deferred_index (schema_name, table_name, index_name, run_id, facts) VALUES ('public', '{}', '{}', 'r', "
+        """'{{"name": "i", "method": "btree", "keys": [], "included": null, "options": null, "tablespace": null, "clustered": false, "comment": null}}')"""
+    )
+    filled.execute(record.format("t", "plain"), record.format("gone", "i"))
     with filled.target() as connection:
         assert restore_indexes(connection, "public", "t") == []
         assert restore_indexes(connection, "public", "gone") == []
         assert list_deferred(connection) == []
+
+
+def test_what_stands_in_the_ledger_is_never_executed(filled):
+    """A row that somebody wrote there: statements of an earlier version's form, and facts with SQL in each of their texts."""
+    hostile = 'x"); DROP TABLE public.t; --'
+    facts = {
+        "name": hostile, "method": "btree", "keys": [{"column": "v", "collation": None, "opclass": None, "descending": False,
+        "nulls_first": False}], "included": [], "options": [], "tablespace": None, "clustered": False, "comment": "'; DROP TABLE public.t; --",
+    }  # fmt: skip
+    with filled.target() as connection:
+        connection.execute(
+            "INSERT INTO snowmelt.deferred_index (schema_name, table_name, index_name, run_id, statements) "
+            "VALUES ('public', 't', 'a', 'r', ARRAY['DROP TABLE public.t'])"
+        )
+        insert = "INSERT INTO snowmelt.deferred_index (schema_name, table_name, index_name, run_id, facts) VALUES ('public', 't', %s, 'r', %s)"
+        connection.execute(insert, (hostile, Jsonb(facts)))
+        assert restore_indexes(connection, "public", "t") == [hostile]
+        assert connection.execute("SELECT count(*) FROM public.t").fetchone() == (50,)
+        for change in (
+            {"method": hostile},
+            {"options": [f"{hostile}=1"]},
+            {"keys": [facts["keys"][0] | {"opclass": ["public", hostile]}]},
+        ):
+            connection.execute(insert, ("b", Jsonb(facts | {"name": "b"} | change)))
+            with pytest.raises(
+                psycopg.errors.UndefinedObject
+                if "options" not in change
+                else psycopg.errors.InvalidParameterValue
+            ):
+                restore_indexes(connection, "public", "t")
+            connection.execute("DELETE FROM snowmelt.deferred_index WHERE index_name = 'b'")
+        assert connection.execute("SELECT count(*) FROM public.t").fetchone() == (50,)

@@ -25,7 +25,7 @@ MOST_TEXT = 1_000_000
 
 
 def of_files(count):
-    folder = f"A/B/T/run_r1/chunk_{{}}/data_{'0123abcd-' * 4}_1023_1023_1023.snappy.parquet"
+    folder = f"A/B/T/run_r1/chunk_{{}}/data_{'0123abcd-' * 4}_1023_1023_{{:06d}}.snappy.parquet"
     chunks = tuple(
         StagedChunk(
             chunk,
@@ -33,8 +33,8 @@ def of_files(count):
             f"q{chunk}",
             1.0,
             tuple(
-                StagedFile(folder.format(f"{chunk:03d}"), 4_999_999_999, 10**9, chunk)
-                for _ in range(chunk, count, 3)
+                StagedFile(folder.format(f"{chunk:03d}", number), 4_999_999_999, 10**9, chunk)
+                for number in range(chunk, count, 3)
             ),
         )
         for chunk in range(3)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -126,10 +127,11 @@ def fill(dsn):
 
 
 @contextmanager
-def serve(sandbox, database: str, runs: list[dict[str, Any]]) -> Iterator[Site]:
+def serve(sandbox, database: str, runs: list[dict[str, Any]], **ledger: Any) -> Iterator[Site]:
     """Airflow's API server over a ledger, with these DAG runs; on the port of the sandbox's Airflow.
 
     :param runs: as `tests.web.server.write_run` takes them.
+    :param ledger: fields of the ledger's connection that are to be others: host, port.
     """
     environment = {
         **os.environ, **sandbox.env, "PYTHONWARNINGS": "ignore",
@@ -138,7 +140,7 @@ def serve(sandbox, database: str, runs: list[dict[str, Any]]) -> Iterator[Site]:
         "AIRFLOW__CORE__AUTH_MANAGER": "tests.web.rights.SomeDags",
     }  # fmt: skip
     connection = json.loads(environment["AIRFLOW_CONN_POSTGRES_DEFAULT"])
-    environment["AIRFLOW_CONN_POSTGRES_DEFAULT"] = json.dumps(connection | {"schema": database})
+    environment["AIRFLOW_CONN_POSTGRES_DEFAULT"] = json.dumps(connection | {"schema": database} | ledger)
     environment["WEB_TEST_RUNS"] = json.dumps(runs)
     migrated = subprocess.run(
         [sys.executable, "-m", "airflow", "db", "migrate"], env=environment, capture_output=True, text=True
@@ -156,6 +158,8 @@ def serve(sandbox, database: str, runs: list[dict[str, Any]]) -> Iterator[Site]:
     try:
         line = next((line for line in server.stdout if line.startswith(MARK)), None)
         assert line, "the API server ended before it was up; its errors are above"
+        # A full pipe would stop the server at its next log line.
+        threading.Thread(target=server.stdout.read, daemon=True).start()
         tokens = json.loads(line.removeprefix(MARK))
         site = Site(environment["AIRFLOW__API__BASE_URL"].rstrip("/"), tokens, server.pid)
         wait_until(lambda: _answers(site), seconds=120)

@@ -239,3 +239,11 @@ def test_a_bad_form_is_refused_before_the_run_starts(site, conf, named):
     answer = site.post("/api/v2/dags/migrate_table/dagRuns", {"logical_date": None, "conf": source | conf})
     assert answer.status == 400
     assert named in answer.text
+
+
+@pytest.mark.parametrize(
+    "query", [{"dag_id": "migrate_table", "run_id": "a\x00b"}, {"dag_id": "\x00", "run_id": RUN}]
+)
+def test_a_nul_in_a_name_is_refused(site, query):
+    assert site.get(PAGE, **query).status == 400
+    assert site.get("/snowmelt/run.json", **query).status == 400

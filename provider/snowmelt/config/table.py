@@ -258,7 +258,7 @@ class Policies(Section):
         False,
         "Publish method **append** and mode **incremental**: drop the target's plain indexes first and build them again "
         "afterwards.",
-        details="Pays for large increments; readers go without them meanwhile.",
+        details="Pays for large increments; readers go without them meanwhile. Indexes of an expression, or with a predicate, stay.",
     )
     verify: Annotated[
         Verify,

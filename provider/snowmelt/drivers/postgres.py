@@ -88,7 +88,7 @@ class SessionKind:
 
     #: application_name. The doctor finds idle sessions by it.
     name: str
-    #: Seconds that connecting may take, the login included, for each address of the server.
+    #: Seconds that connecting may take, the login included, for each address of the server; and setting the session up thereafter.
     connect_timeout: int
     #: Settings beyond `PINNED`, or instead of them.
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -110,7 +110,7 @@ TASK = SessionKind(TASK_SESSION, connect_timeout=30)
 PAGE = SessionKind(
     PAGE_SESSION,
     connect_timeout=3,
-    settings={"default_transaction_read_only": "on", "statement_timeout": "4s", "lock_timeout": "2s"},
+    settings={"default_transaction_read_only": "on", "statement_timeout": "3s", "lock_timeout": "2s"},
 )
 
 #: Every name in it is qualified, since search_path is not pinned yet. No row: the server's session is not the one that was opened.
@@ -147,10 +147,11 @@ def open_session(connect: Callable[[], Connection], kind: SessionKind, doing: st
     connection = connect()
     try:
         _prepare(connection)
-        answer = _pin(connection, kind, connection.info.backend_pid)
-        if answer is None:
-            _refuse_transaction_pooling(connection, connect, doing)
-            answer = _pin(connection, kind, None)
+        with session_deadline(connection, kind.connect_timeout):
+            answer = _pin(connection, kind, connection.info.backend_pid)
+            if answer is None:
+                _refuse_transaction_pooling(connection, connect, doing)
+                answer = _pin(connection, kind, None)
         if kind.writes:
             _refuse_read_only(connection, answer, doing)
     except BaseException:

@@ -14,7 +14,8 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from snowmelt.errors import AccessError, TerminalError
+from snowmelt.errors import AccessError, ConfigurationError, TerminalError
+from snowmelt.ledger.condition import READ_CONDITION, find_ledger_faults, read_columns
 from snowmelt.ledger.tables import MIGRATIONS
 from snowmelt.rights.postgres import LEDGER_RIGHTS, READ_HELD, HeldRights, find_missing
 from snowmelt.sql.names import LEDGER_SCHEMA
@@ -181,19 +182,21 @@ def is_current(connection: Connection) -> bool:
 
 
 def write_ledger(connection: Connection) -> None:
-    """Create the ledger's schema and tables, or bring them up to this version.
+    """Create the ledger's schema and tables, or bring them up to this version; and look whether they are what they should be.
 
+    :raises ConfigurationError: a later version made the ledger, or somebody has changed it; with everything found.
     :raises AccessError: the schema is missing and the role may not create it, or lacks a right on it; the statement is named.
     """
     try:
         with connection.transaction():
             connection.execute(LOCK)
-            if is_current(connection):
-                return
             if not _one(connection, SCHEMA_EXISTS):
                 connection.execute(CREATE_SCHEMA)
+            done = _one(connection, READ_MIGRATION) if _one(connection, MIGRATION_EXISTS) else 0
+            _refuse_faults(connection, done)
+            if done == len(MIGRATIONS):
+                return
             connection.execute(CREATE_MIGRATION)
-            done = _one(connection, READ_MIGRATION)
             for number, sql in enumerate(MIGRATIONS[done:], start=done + 1):
                 connection.execute(sql)
                 connection.execute(WRITE_MIGRATION, (number,))
@@ -217,6 +220,21 @@ def read_earlier(connection: Connection, source: str, target: str) -> EarlierCop
         if row is None
         else EarlierCopy(int(row[0]), row[1], None if row[2] is None else int(row[2]), float(row[3]))
     )
+
+
+def _refuse_faults(connection: Connection, version: int) -> None:
+    """Before anything is written: what is there has to be what the migrations up to its version made."""
+    where = f"The ledger (schema {LEDGER_SCHEMA} in the database {connection.info.dbname!r}) cannot be used"
+    if version > len(MIGRATIONS):
+        raise ConfigurationError(
+            f"{where}: its version is {version}, this Snowmelt knows versions up to {len(MIGRATIONS)}. Upgrade Snowmelt here too."
+        )
+    expected = read_columns(MIGRATIONS[:version])
+    tables = ["migration", *read_columns(MIGRATIONS)]
+    rows = connection.execute(READ_CONDITION, (tables,)).fetchall()
+    faults = tuple(find_ledger_faults(rows, expected))
+    if faults:
+        raise ConfigurationError(f"{where}:", faults)
 
 
 def write_run(connection: Connection, run: dict[str, Any]) -> dict[str, Any]:
@@ -397,19 +415,19 @@ def write_report(connection: Connection, run_id: str, report: dict[str, Any]) ->
 
 
 WRITE_DEFERRED = """
-INSERT INTO snowmelt.deferred_index (schema_name, table_name, index_name, statements, run_id) VALUES (%s, %s, %s, %s, %s)
+INSERT INTO snowmelt.deferred_index (schema_name, table_name, index_name, facts, run_id) VALUES (%s, %s, %s, %s, %s)
 ON CONFLICT (schema_name, table_name, index_name)
-    DO UPDATE SET statements = EXCLUDED.statements, run_id = EXCLUDED.run_id, dropped_at = clock_timestamp()
+    DO UPDATE SET facts = EXCLUDED.facts, statements = NULL, run_id = EXCLUDED.run_id, dropped_at = clock_timestamp()
 """
 LIST_DEFERRED = """
-SELECT schema_name, table_name, index_name, run_id, statements FROM snowmelt.deferred_index
+SELECT schema_name, table_name, index_name, run_id, facts, statements FROM snowmelt.deferred_index
 WHERE dropped_at <= clock_timestamp() - make_interval(hours => %s) ORDER BY 1, 2, 3
 """
-READ_DEFERRED = (
-    "SELECT index_name FROM snowmelt.deferred_index WHERE (schema_name, table_name) = (%s, %s) ORDER BY 1"
-)
+READ_DEFERRED = """
+SELECT index_name FROM snowmelt.deferred_index WHERE (schema_name, table_name) = (%s, %s) AND facts IS NOT NULL ORDER BY 1
+"""
 TAKE_DEFERRED = """
-DELETE FROM snowmelt.deferred_index WHERE (schema_name, table_name, index_name) = (%s, %s, %s) RETURNING statements
+DELETE FROM snowmelt.deferred_index WHERE (schema_name, table_name, index_name) = (%s, %s, %s) RETURNING facts
 """
 #: One at a time for a warehouse, so that the last run to end knows that it is the last.
 LOCK_WAREHOUSE = "SELECT pg_advisory_xact_lock(hashtextextended('snowmelt warehouse ' || %s, 0))"

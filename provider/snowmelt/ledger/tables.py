@@ -187,4 +187,9 @@ COMMENT ON COLUMN snowmelt.loaded_file.staged_hash IS 'The hash of the rows as t
 ALTER TABLE snowmelt.target_state ADD COLUMN differs text NOT NULL DEFAULT '';
 COMMENT ON COLUMN snowmelt.target_state.differs IS 'What a comparison of the whole table has found since; empty: nothing';
 """,
+    """
+ALTER TABLE snowmelt.deferred_index ALTER COLUMN statements DROP NOT NULL, ADD COLUMN facts jsonb;
+COMMENT ON COLUMN snowmelt.deferred_index.facts IS 'What the index is made of; its statements are built from them';
+COMMENT ON COLUMN snowmelt.deferred_index.statements IS 'Of an earlier version, for people to read; never executed';
+""",
 )

@@ -11,11 +11,15 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from snowmelt.errors import StagingError
 from snowmelt.load.target import LoadColumn
 from snowmelt.types.type_table import Form
 
 #: Bytes of records that are sent together once a file has been refused. Each bad row costs another COPY of the rest.
 BLOCK_BYTES = 1 << 20
+
+#: The longest record that is held in memory; it is copied once. A quote that is never closed makes the rest of a file one record.
+MAX_RECORD_BYTES = 96 << 20
 
 _FIELD = re.compile(rb'(?:"(?P<text>[^"]*(?:""[^"]*)*)"|(?P<bare>[^",\n]*))(?P<end>,|\n|\Z)')
 
@@ -52,11 +56,20 @@ class CsvBlock:
 
 
 def split_records(pieces: Iterable[bytes]) -> Iterator[CsvRecord]:
-    """The records of a text that comes in pieces; what follows the last line feed is one, too."""
+    """The records of a text that comes in pieces; what follows the last line feed is one, too.
+
+    :raises StagingError: a record is longer than `MAX_RECORD_BYTES`.
+    """
     lines: list[bytes] = []
     rest: list[bytes] = []
-    quotes = 0
+    quotes = held = 0
     for piece in pieces:
+        held += len(piece)
+        if held > MAX_RECORD_BYTES:
+            raise StagingError(
+                f"A record of the CSV file is longer than {MAX_RECORD_BYTES >> 20} MB, as if a quote were never closed: the file is damaged. "
+                "Unload this run again, or as Parquet."
+            )
         first, *others = piece.split(b"\n")
         rest.append(first)
         for after in others:
@@ -67,6 +80,7 @@ def split_records(pieces: Iterable[bytes]) -> Iterator[CsvRecord]:
             if quotes % 2 == 0:
                 yield CsvRecord(b"\n".join(lines) + b"\n")
                 lines, quotes = [], 0
+                held = len(after)
     left = b"\n".join([*lines, b"".join(rest)])
     if left:
         yield CsvRecord(left)

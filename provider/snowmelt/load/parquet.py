@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from snowmelt.errors import StagingError
@@ -36,6 +37,24 @@ GROUP_BYTES = 96 << 20
 #: Bytes of all columns' blocks together, where a row group is streamed; as much again is read ahead.
 BLOCK_BYTES = 32 << 20
 _SMALLEST_BLOCK = 64 << 10
+#: Decoded bytes of a batch at most, where a dictionary may repeat a long value in each row.
+DECODED_BYTES = 32 << 20
+#: The longest value. Decoded, encoded and sent it takes some four times its size.
+MAX_VALUE_BYTES = 64 << 20
+#: The largest footer: its metadata takes ten times as much. 1,600 columns (PostgreSQL's limit) in 65 row groups.
+MAX_FOOTER_BYTES = 16 << 20
+
+
+class FooterFile(ObjectFile):
+    """Reads the footer, and no more than a footer can have."""
+
+    def _fetch(self, start: int, end: int) -> bytes | memoryview | pa.Buffer:
+        if end - start > MAX_FOOTER_BYTES:
+            raise StagingError(
+                f"{self.origin} has a footer of {end - start:,} bytes; at most {MAX_FOOTER_BYTES:,} are read. It has too many columns or row "
+                "groups: exclude columns, or unload smaller files (max_file_size_mb)."
+            )
+        return super()._fetch(start, end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +94,7 @@ class ParquetSource:
         if source.size == 0:
             raise StagingError(f"{source.origin} is empty, which no Parquet file is. Unload this run again.")
         with self._corruption():
-            self.metadata = self._open(ObjectFile(source)).metadata
+            self.metadata = self._open(FooterFile(source)).metadata
             self.schema: pa.Schema = self.metadata.schema.to_arrow_schema()
         if self.metadata.num_rows != expected_rows:
             raise StagingError(
@@ -84,16 +103,18 @@ class ParquetSource:
             )
         shapes = [self.metadata.row_group(group) for group in range(self.metadata.num_row_groups)]
         self._groups = [_group(number, shape) for number, shape in enumerate(shapes) if shape.num_rows]
+        self._refuse_long_values(shapes)
 
     def batches(self, columns: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
         """All batches in the file's order, each with the number of rows before it."""
         before = 0
         with ReadAhead(self._object) as ahead:
             for index, group in enumerate(self._groups):
-                reader = self._reader(ahead, group, self._groups[index + 1 : index + 2])
+                file, block = self._file(ahead, group, self._groups[index + 1 : index + 2])
                 with self._corruption():
-                    for batch in reader.iter_batches(
-                        group.batch_rows, row_groups=[group.number], columns=columns, use_threads=False
+                    rows = self._limit_rows(ahead, group, columns)
+                    for batch in self._open(file, block).iter_batches(
+                        rows, row_groups=[group.number], columns=columns, use_threads=False
                     ):
                         yield before, batch
                         before += len(batch)
@@ -102,21 +123,52 @@ class ParquetSource:
                 f"{self._object.origin}: its footer promises {self.metadata.num_rows:,} rows, its row groups hold {before:,}."
             )
 
-    def _reader(self, ahead: ReadAhead, group: _Group, following: list[_Group]) -> pq.ParquetFile:
+    def _refuse_long_values(self, shapes: list[Any]) -> None:
+        for chunk in (shape.column(index) for shape in shapes for index in range(shape.num_columns)):
+            if chunk.num_values and chunk.total_uncompressed_size // chunk.num_values > MAX_VALUE_BYTES:
+                raise StagingError(
+                    f'{self._object.origin}: values of "{chunk.path_in_schema}" have {chunk.total_uncompressed_size // chunk.num_values:,} '
+                    f"bytes; at most {MAX_VALUE_BYTES:,} are loaded. Exclude the column, or filter these rows out."
+                )
+
+    def _limit_rows(self, ahead: ReadAhead, group: _Group, columns: list[str]) -> int:
+        """Rows to decode at a time: fewer where the longest values of the dictionaries, in every row of a batch, would not fit."""
+        shape = self.metadata.row_group(group.number)
+        repeated = [
+            chunk.path_in_schema
+            for chunk in (shape.column(index) for index in range(shape.num_columns))
+            if chunk.has_dictionary_page
+            and chunk.physical_type == "BYTE_ARRAY"
+            and chunk.path_in_schema in columns
+            and chunk.total_uncompressed_size * group.batch_rows > DECODED_BYTES
+        ]
+        if not repeated:
+            return group.batch_rows
+        block = _SMALLEST_BLOCK if group.bytes > GROUP_BYTES else 0
+        reader = self._open(HeldFile(self._object, ahead), block, repeated)
+        first = next(reader.iter_batches(1, row_groups=[group.number], columns=repeated, use_threads=False))
+        longest = sum(_longest(column) for column in first.columns)
+        return max(1, min(group.batch_rows, DECODED_BYTES // max(1, longest)))
+
+    def _file(self, ahead: ReadAhead, group: _Group, following: list[_Group]) -> tuple[ObjectFile, int]:
+        """The file that the group is read by, and the bytes of a block where it is streamed."""
         if group.bytes > GROUP_BYTES:
             ahead.hold([])
             block = max(_SMALLEST_BLOCK, BLOCK_BYTES // len(group.chunks))
-            return self._open(StreamedFile(self._object, ahead, list(group.chunks), block), block)
+            return StreamedFile(self._object, ahead, list(group.chunks), block), block
         fitting = [each for each in following if group.bytes + each.bytes <= GROUP_BYTES]
         ahead.hold([each.chunks for each in (group, *fitting)])
-        return self._open(HeldFile(self._object, ahead))
+        return HeldFile(self._object, ahead), 0
 
-    def _open(self, file: ObjectFile, buffer_size: int = 0) -> pq.ParquetFile:
+    def _open(
+        self, file: ObjectFile, buffer_size: int = 0, as_dictionaries: list[str] | None = None
+    ) -> pq.ParquetFile:
         metadata = getattr(self, "metadata", None)
         return pq.ParquetFile(
             pa.PythonFile(file, mode="r"),
             metadata=metadata,
             buffer_size=buffer_size,
+            read_dictionary=as_dictionaries,
             pre_buffer=False,
             page_checksum_verification=True,
         )
@@ -131,6 +183,12 @@ class ParquetSource:
             raise StagingError(
                 f"{self._object.origin} is not a whole Parquet file: {error}. Unload this run again."
             ) from error
+
+
+def _longest(column: pa.Array) -> int:
+    """Bytes of the longest value in a column's dictionary."""
+    values = column.dictionary if isinstance(column, pa.DictionaryArray) else column
+    return int(pc.max(pc.binary_length(values)).as_py() or 0)
 
 
 class ParquetRows:

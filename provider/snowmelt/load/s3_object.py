@@ -208,6 +208,11 @@ class ObjectFile:
         self._position = 0
         self.closed = False
 
+    @property
+    def origin(self) -> str:
+        """The object's address, for messages."""
+        return self._source.origin
+
     def _fetch(self, start: int, end: int) -> bytes | memoryview | pa.Buffer:
         return self._source.read_at(start, end - start)
 

@@ -15,11 +15,13 @@ from typing import Any
 import psycopg
 from psycopg import errors
 from psycopg.rows import tuple_row
+from psycopg.types.json import Jsonb
 
 from snowmelt.config.sections import Execution
 from snowmelt.drivers.postgres_errors import describe_answer, read_facts
 from snowmelt.errors import TargetError, ValueRefused
 from snowmelt.ledger import runs as ledger
+from snowmelt.publish.index_facts import READ_INDEX_FACTS, IndexFacts
 from snowmelt.publish.index_statements import (
     BuildStep,
     build_settings,
@@ -34,14 +36,16 @@ from snowmelt.publish.staging import check_unchanged, read_mark
 from snowmelt.publish.staging_table import LOCK_NAME
 from snowmelt.publish.table_details import IndexDetails, TableDetails
 from snowmelt.publish.target import read_details
-from snowmelt.sql.names import postgres_identifier, postgres_literal
+from snowmelt.sql.names import postgres_identifier
 from snowmelt.vocabulary import PublishMethod
 
 log = logging.getLogger(__name__)
 
 
 def find_deferrable(target: TableDetails, key: Sequence[str]) -> tuple[IndexDetails, ...]:
-    """Plain indexes: not those that guard a rule (unique, constraint), that replication reads, or by which a merge finds its rows.
+    """Indexes over columns alone, without expression or predicate.
+
+    Not those that guard a rule (unique, constraint), that replication reads, or by which a merge finds its rows.
 
     :param key: the columns that a merge finds rows by; empty for an append.
     """
@@ -51,34 +55,17 @@ def find_deferrable(target: TableDetails, key: Sequence[str]) -> tuple[IndexDeta
         index
         for index in target.indexes
         if index.valid
+        and index.plain_key
         and not index.unique
         and index.constraint is None
         and not index.replica_identity
-        and not (key and index.plain_key and set(index.key[: len(key)]) == set(key))
+        and not (key and set(index.key[: len(key)]) == set(key))
     )
 
 
-def build_drop_index(schema: str, index: IndexDetails) -> str:
+def build_drop_index(schema: str, index: str) -> str:
     """DROP INDEX; nothing depends on a plain one."""
-    return f"DROP INDEX {postgres_identifier(schema, index.name)}"
-
-
-def build_again(schema: str, table: str, index: IndexDetails) -> list[str]:
-    """The same index under the same name, with its tablespace, statistics targets, clustering mark and comment."""
-    on, name = postgres_identifier(schema, table), postgres_identifier(schema, index.name)
-    statements = [
-        *build_settings(None, None, index.tablespace),
-        f"CREATE INDEX {postgres_identifier(index.name)} ON {on} USING {index.body}",
-    ]
-    statements += [
-        f"ALTER INDEX {name} ALTER COLUMN {place:d} SET STATISTICS {value:d}"
-        for place, value in index.statistics
-    ]
-    if index.clustered:
-        statements.append(f"ALTER TABLE {on} CLUSTER ON {postgres_identifier(index.name)}")
-    if index.comment is not None:
-        statements.append(f"COMMENT ON INDEX {name} IS {postgres_literal(index.comment)}")
-    return statements
+    return f"DROP INDEX {postgres_identifier(schema, index)}"
 
 
 def defer_indexes(connection: psycopg.Connection[Any], request: PublishRequest) -> list[str]:
@@ -88,28 +75,45 @@ def defer_indexes(connection: psycopg.Connection[Any], request: PublishRequest) 
         target = read_details(cursor, schema, table)
         key = request.uniqueness_columns if request.method is PublishMethod.MERGE else ()
         indexes = find_deferrable(target, key) if target is not None else ()
-        if target is None or not indexes:
+        asked = (schema, table, [index.name for index in indexes])
+        rows = cursor.execute(READ_INDEX_FACTS, asked).fetchall() if indexes else []
+        facts = {name: document for name, document, whole in rows if whole}
+        if target is None or not facts:
             return []
 
         def drop() -> None:
-            for index in indexes:
-                again = build_again(schema, table, index)
-                cursor.execute(ledger.WRITE_DEFERRED, (schema, table, index.name, again, request.run_id))
-                cursor.execute(build_drop_index(schema, index))
+            for name, document in facts.items():
+                kept = (schema, table, name, Jsonb(document), request.run_id)
+                cursor.execute(ledger.WRITE_DEFERRED, kept)
+                cursor.execute(build_drop_index(schema, name))
 
         lock = build_lock(schema, table, "ACCESS EXCLUSIVE")
         hold_lock(connection, cursor, request.patience, lock, drop, where=f"{schema}.{table}", oid=target.oid)
-    names = [index.name for index in indexes]
-    log.info("Dropped until the rows are in: %s", ", ".join(names))
-    return names
+    log.info("Dropped until the rows are in: %s", ", ".join(facts))
+    return list(facts)
 
 
 def list_deferred(
     connection: psycopg.Connection[Any], hours: int = 0
 ) -> list[tuple[str, str, str, str, list[str]]]:
-    """Indexes that have been dropped for that many hours: (schema, table, index, run id, statements that build it)."""
+    """Indexes that have been dropped for that many hours: (schema, table, index, run id, statements that build it).
+
+    Statements that an earlier version stored are shown, and executed by nobody but a person who has read them.
+    """
     with connection.cursor(row_factory=tuple_row) as cursor:
-        return cursor.execute(ledger.LIST_DEFERRED, (hours,)).fetchall()
+        rows = cursor.execute(ledger.LIST_DEFERRED, (hours,)).fetchall()
+    return [
+        (
+            schema,
+            table,
+            name,
+            run_id,
+            IndexFacts.from_json(document).build(schema, table)
+            if document is not None
+            else list(stored or ()),
+        )
+        for schema, table, name, run_id, document, stored in rows
+    ]
 
 
 def restore_indexes(
@@ -134,7 +138,9 @@ def restore_indexes(
                 there = target is not None and name in {index.name for index in target.indexes}
                 if taken is None or target is None or there:
                     continue
-                statements = [*build_settings(execution.index_memory_mb, execution.index_workers), *taken[0]]
+                facts = IndexFacts.from_json(taken[0])
+                settings = build_settings(execution.index_memory_mb, execution.index_workers)
+                statements = [*settings, *facts.build(schema, table)]
 
                 def build(statements: list[str] = statements) -> None:
                     for statement in statements:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -203,7 +204,7 @@ def parse_manifest(text: str | bytes, *, origin: str) -> Manifest:
     :raises StagingError: no manifest, one of a later version, or one whose sums disagree.
     """
     try:
-        values = json.loads(text)
+        values = _read_document(text)
         version = values["snowmelt_manifest"]
         if version != MANIFEST_VERSION:
             raise StagingError(
@@ -211,9 +212,10 @@ def parse_manifest(text: str | bytes, *, origin: str) -> Manifest:
                 "Load it with the provider that unloaded it, or a newer one."
             )
         document = from_json(_Document, values)
-    except (KeyError, TypeError, ValueError) as error:
+        _refuse_impossible(document)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise StagingError(
-            f"{origin} is not a manifest of Snowmelt ({type(error).__name__}: {error}). "
+            f"{origin} is not a manifest of Snowmelt ({type(error).__name__}: {str(error)[:500]}). "
             "Name the run_id of an unload that ended, or unload it again."
         ) from error
     manifest = Manifest(
@@ -233,6 +235,59 @@ def parse_manifest(text: str | bytes, *, origin: str) -> Manifest:
             f"{manifest.bytes:,} bytes: it was changed after it was written. Unload it again."
         )
     return manifest
+
+
+#: The largest number that the ledger holds.
+_MAX_NUMBER = 2**63 - 1
+
+
+def _read_document(text: str | bytes) -> Any:
+    """JSON whose objects name each key once, and whose texts are of characters that a database takes.
+
+    :raises ValueError, RecursionError: it is not that.
+    """
+
+    def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
+        document = dict(found)
+        if len(document) != len(found):
+            raise ValueError("an object names a key twice")
+        return document
+
+    def refuse(word: str) -> Any:
+        raise ValueError(f"{word} is no number")
+
+    values = json.loads(text, object_pairs_hook=pairs, parse_constant=refuse)
+    written = json.dumps(values, ensure_ascii=False)
+    written.encode()  # half of a surrogate pair is a ValueError
+    if "\\u0000" in written:
+        raise ValueError("a text holds a NUL character")
+    return values
+
+
+def _refuse_impossible(document: _Document) -> None:
+    """What no unload writes.
+
+    :raises ValueError: with what it is.
+    """
+    chunks = [chunk.chunk for chunk in document.chunks]
+    if len(set(chunks)) != len(chunks):
+        raise ValueError("a chunk is listed twice")
+    numbers = [*chunks, document.rows, document.bytes]
+    for chunk in document.chunks:
+        names = [name for name, _, _ in chunk.files]
+        if len(set(names)) != len(names):
+            raise ValueError(f"chunk {chunk.chunk} lists a file twice")
+        bad = next((name for name in names if not name or "/" in name or name in {".", ".."}), None)
+        if bad is not None or (names and not chunk.folder):
+            raise ValueError(f"chunk {chunk.chunk} lists {bad!r}, which is not the name of a file")
+        if any(part in {"", ".", ".."} for part in (chunk.folder or "x/").removesuffix("/").split("/")):
+            raise ValueError(f"chunk {chunk.chunk} has the folder {chunk.folder!r}")
+        if not math.isfinite(chunk.seconds):
+            raise ValueError(f"chunk {chunk.chunk} took {chunk.seconds} seconds")
+        numbers += [chunk.rows, *(number for _, size, rows in chunk.files for number in (size, rows))]
+    wrong = next((number for number in numbers if not 0 <= number <= _MAX_NUMBER), None)
+    if wrong is not None:
+        raise ValueError(f"{wrong} is not a number of rows, bytes or chunks")
 
 
 #: Beyond this many files the list is written in parts of this many: 0.8 MB.
@@ -264,20 +319,20 @@ def find_parts(text: str | bytes) -> tuple[str, ...]:
     """The names of the parts that a manifest's text says; none where it is not a manifest, which its reader reports."""
     try:
         names = json.loads(text).get("parts", [])
-    except (AttributeError, ValueError):
+    except (AttributeError, ValueError, RecursionError):
         return ()
-    known = name_parts(PART_FILES * len(names)) if len(names) > 1 else ()
+    known = name_parts(PART_FILES * len(names)) if isinstance(names, list) and len(names) > 1 else ()
     return known if list(known) == names else ()
 
 
 def join_parts(text: str | bytes, parts: Sequence[str | bytes]) -> str:
     """The text of the whole manifest.
 
-    :raises KeyError, TypeError, ValueError: a part is not of this manifest.
+    :raises AttributeError, KeyError, RecursionError, TypeError, ValueError: a part is not of this manifest.
     """
-    document = json.loads(text)
+    document = _read_document(text)
     chunks = {chunk["chunk"]: chunk for chunk in document["chunks"]}
-    for part in map(json.loads, parts):
+    for part in map(_read_document, parts):
         if part["run_id"] != document["run_id"]:
             raise ValueError(f"a part is of the run {part['run_id']}")
         for chunk, *file in part["files"]:

@@ -77,9 +77,9 @@ def read_manifest(s3: Any, bucket: str, key: str) -> Manifest:
     if parts:
         try:
             text = join_parts(text, parts)
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             raise StagingError(
-                f"{origin} and its parts do not go together ({error}). Unload it again."
+                f"{origin} and its parts do not go together ({str(error)[:500]}). Unload it again."
             ) from error
     manifest = parse_manifest(text, origin=origin)
     check_confined(manifest, bucket, key)

@@ -18,7 +18,7 @@ from fastapi import HTTPException, Response
 #: Pages that are made at one time; others wait for their turn without a thread.
 THREADS = 4
 #: Seconds until a page is answered, with an error where it is not made by then.
-SECONDS = 7.0
+SECONDS = 6.0
 #: Seconds after which a browser may ask again.
 _RETRY_AFTER = 10
 

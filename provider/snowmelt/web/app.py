@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import GetUserDep, get_user
-from fastapi import Depends, FastAPI, HTTPException
+from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from sqlalchemy.orm import Session
@@ -41,7 +41,11 @@ _HEADERS = {
 def build_application() -> FastAPI:
     """The application that Airflow's API server mounts below /snowmelt."""
     app = FastAPI(
-        title="Snowmelt", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(get_user)]
+        title="Snowmelt",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        dependencies=[Depends(refuse_nul), Depends(get_user)],
     )
     app.get("/migrations", dependencies=MAY_LIST)(bounded(show_tables))
     app.get("/migrations.json", dependencies=MAY_LIST)(bounded(list_tables))
@@ -55,6 +59,12 @@ def build_application() -> FastAPI:
 
 #: Runs on the page of one table.
 _RUNS = 60
+
+
+async def refuse_nul(request: Request) -> None:
+    """A NUL is in no name, and no database takes one in a question."""
+    if any("\x00" in text for pair in request.query_params.multi_items() for text in pair):
+        raise HTTPException(400, "A parameter of the address holds a NUL character.")
 
 
 def show_tables(session: Session, user: GetUserDep) -> HTMLResponse:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from snowmelt.airflow.sessions import postgres_session
 from snowmelt.config.tables import TABLE_DAG
 from snowmelt.drivers.postgres import PAGE, session_deadline
-from snowmelt.errors import TargetUnavailable, TransientError
+from snowmelt.errors import SnowmeltError, TransientError
 from snowmelt.ledger.page_rows import read_failures, read_run_rows
 from snowmelt.ledger.table_rows import read_dag_ids, read_history, read_tables
 from snowmelt.progress.board import RunRows
@@ -33,10 +33,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: Seconds that a page's questions to one ledger may take, once it is connected.
-LEDGER_SECONDS = 4.0
+LEDGER_SECONDS = 3.0
 #: Seconds for which a ledger that did not answer is not asked.
 PAUSE = 10.0
 _silent_until: dict[str, float] = {}
+
+
+class _UnreadableError(Exception):
+    """The page shows the other ledgers, and names this one's connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,7 @@ def read_overview(session: Session, readable: Readable) -> Overview:
         try:
             with _ledger(conn_id) as ledger:
                 rows += read_tables(ledger, readable(read_dag_ids(ledger)))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the page shows the other ledgers
-            log.warning("The ledger behind the connection %s cannot be read: %s", conn_id, error)
+        except _UnreadableError:
             if any(connections.get(dag_id) == conn_id for dag_id in allowed):
                 unreadable.append(conn_id)
     airflow = Airflow(
@@ -98,8 +101,8 @@ def read_table(session: Session, source: str, target: str, readable: Readable, *
         try:
             with _ledger(conn_id) as ledger:
                 runs += read_history(ledger, source, target, readable(read_dag_ids(ledger)), limit=limit)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the page shows the other ledgers
-            log.warning("The ledger behind the connection %s cannot be read: %s", conn_id, error)
+        except _UnreadableError:
+            continue  # the page of all tables names it
     return FoundTable(status, runs, overview.now)
 
 
@@ -127,8 +130,7 @@ def read_run(session: Session, dag_id: str, run_id: str) -> FoundRun:
             with _ledger(conn_id) as ledger:
                 rows = read_run_rows(ledger, dag_id, run_id)
                 failures = failures or read_failures(ledger, dag_id, run_id)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the page shows the other ledgers
-            log.warning("The ledger behind the connection %s cannot be read: %s", conn_id, error)
+        except _UnreadableError:
             continue
         readable = True
         if rows is not None:
@@ -140,13 +142,11 @@ def read_run(session: Session, dag_id: str, run_id: str) -> FoundRun:
 def _ledger(conn_id: str) -> Iterator[psycopg.Connection[Any]]:
     """A session that only reads.
 
-    :raises TransientError: the ledger does not answer in time, or did not a moment ago: then it is not asked.
+    :raises _UnreadableError: it cannot be read, or did not answer a moment ago: then it is not asked, and nothing is logged.
     """
     now = time.monotonic()
     if now < _silent_until.get(conn_id, 0.0):
-        raise TargetUnavailable(
-            f"The ledger behind the connection {conn_id} did not answer a moment ago. It is asked again within {PAUSE:.0f} s."
-        )
+        raise _UnreadableError(conn_id)
     if conn_id in _silent_until:  # one page asks again; the others go on without it
         _silent_until[conn_id] = now + PAUSE
     try:
@@ -155,9 +155,14 @@ def _ledger(conn_id: str) -> Iterator[psycopg.Connection[Any]]:
             session_deadline(connection, LEDGER_SECONDS),
         ):
             yield connection
-    except TransientError:
-        _silent_until[conn_id] = time.monotonic() + PAUSE
-        raise
+    except Exception as error:
+        if isinstance(error, TransientError):
+            _silent_until[conn_id] = time.monotonic() + PAUSE
+        known = isinstance(error, SnowmeltError)
+        log.warning(
+            "The ledger behind the connection %s cannot be read: %s", conn_id, error, exc_info=not known
+        )
+        raise _UnreadableError(conn_id) from error
     _silent_until.pop(conn_id, None)
 
 
