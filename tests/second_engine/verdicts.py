@@ -42,9 +42,10 @@ class Verdict:
 _READ = "documentation"
 
 VERDICTS: tuple[Verdict, ...] = (
-    Verdict("changes: since a snapshot", _READ, ("error 000904: *METADATA$ACTION*",), Party.STAND_IN, "CHANGES is passed over by the stand-in, and no METADATA$ column is there (sql-reference/constructs/changes). No mode sends CHANGES yet."),
-    Verdict("changes: tracking is off", _READ, ("0",), Party.STAND_IN, "CHANGES is passed over by the stand-in: it answers as the table is (sql-reference/constructs/changes). No mode sends CHANGES yet."),
     Verdict("collation: bound", _READ, ("1",), Party.STAND_IN, "A comparison goes by the column's collation (sql-reference/collation); the stand-in compares by bytes. The product casts a collated text before it compares it, and such statements agree."),
     Verdict("staged csv: FLOAT_64", "fakesnow", ("3.0000000000000004E-01; *",), Party.NONE, "TME is scientific notation (sql-reference/sql-format-models); fakesnow does not look at the model. Both texts read back as the same float, and the doctor asks an account."),
     Verdict("doctor: JSON numbers", "fakesnow", ("*-0.1234567890123456789012345678901234567*",), Party.NONE, "A number inside of a VARIANT has up to 38 digits (user-guide/data-types-semistructured); fakesnow turns it into a float. The doctor asks an account."),
+    Verdict("doctor: JSON NULL", "fakesnow", ("*undefined*",), Party.NONE, "A SQL NULL in an ARRAY is printed as undefined (user-guide/semistructured-considerations); fakesnow prints null. The product loads both as a JSON null."),
+    Verdict("doctor: JSON times", "fakesnow", ("*.123456789*",), Party.NONE, "TO_JSON prints times by the session's output formats, here with nine digits (sql-reference/parameters); fakesnow keeps six."),
+    Verdict("doctor: literals", "fakesnow", ("2024-02-01, 2024-02-01 03:04:05.123456789",), Party.NONE, "TIMESTAMP_NTZ(9) has nine digits (sql-reference/data-types-datetime); fakesnow keeps six."),
 )  # fmt: skip
