@@ -103,6 +103,32 @@ def test_whole_microseconds_pass_and_more_is_refused_before_anything_is_unloaded
     assert values(world) == before
 
 
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_once_asked_the_unload_refuses_them_and_the_planning_scans_nothing(world, sandbox, way):
+    allow_aws_s3(world, sandbox)
+    world.sql(
+        f"CREATE TABLE P ({COLUMNS})",
+        "INSERT INTO P (ID, N) VALUES (1, '2026-01-01 00:00:00.000001'), (2, NULL)",
+    )
+    first = world.plan(TABLE, **way)
+    assert (first.guarded, first.nanoseconds_key is None) == (False, False)
+    world.finish(first, world.unload(first))
+    again = world.plan(TABLE, **way)
+    assert (again.guarded, again.nanoseconds_key) == (True, first.nanoseconds_key)
+    world.finish(again, world.unload(again))
+    before, files = values(world), unloaded(world)
+    assert [row[2] for row in before] == [dt.datetime(2026, 1, 1, 0, 0, 0, 1), None]
+    world.sql("DELETE FROM P", INSERT)
+    late = world.plan(TABLE, **way)
+    with pytest.raises(ValueRefused) as refused:
+        world.unload(late)
+    assert f"PostgreSQL cannot keep: {COUNTED}. Set nanoseconds to" in str(refused.value)
+    assert (unloaded(world), values(world)) == (files, before)
+    assert world.plan(TRUNCATE, **way).guarded is False
+    world.sql(f"CREATE OR REPLACE TABLE P ({COLUMNS})")
+    assert world.plan(TABLE, **way).guarded is False
+
+
 def test_one_column_that_holds_more_is_the_only_one_named(precise):
     precise.sql(
         "UPDATE P SET T = DATE_TRUNC('MICROSECOND', T), N = DATE_TRUNC('MICROSECOND', N), Z = DATE_TRUNC('MICROSECOND', Z)"

@@ -112,6 +112,9 @@ WRITE_COMPARED_AFTER = """
 UPDATE snowmelt.run SET publish_result = publish_result || %(result)s, verification = verification || %(verification)s, outcome = %(outcome)s
 WHERE run_id = %(run_id)s
 """
+FIND_ANSWERED = (
+    "SELECT EXISTS (SELECT 1 FROM snowmelt.run WHERE source = %s AND plan->>'nanoseconds_key' = %s)"
+)
 READ_PUBLISHED = "SELECT published_at, publish_result FROM snowmelt.run WHERE run_id = %s"
 #: Holds the run's row, so that no publish comes in between.
 LOCK_OUTCOME = "SELECT published_at IS NOT NULL, outcome FROM snowmelt.run WHERE run_id = %s FOR UPDATE"
@@ -286,6 +289,12 @@ def write_published(
 def write_reconciled(cursor: Cursor, run_id: str) -> None:
     """Mark the keys of a run as used up, inside its publish transaction."""
     cursor.execute(WRITE_RECONCILED, {"run_id": run_id, "outcome": Outcome.RECONCILED})
+
+
+def find_answered(connection: Connection, source: str, key: str) -> bool:
+    """Whether a planned run of this source found no digits beyond the microsecond in the same columns."""
+    row = connection.execute(FIND_ANSWERED, (source, key)).fetchone()
+    return bool(row and row[0])
 
 
 def read_published(connection: Connection, run_id: str) -> dict[str, Any] | None:

@@ -48,6 +48,7 @@ from snowmelt.sql.owned_rows import parse_owned_rows
 from snowmelt.state import Scope
 from snowmelt.types.column_plan import plan_columns
 from snowmelt.types.columns import ColumnPlan, ColumnRules
+from snowmelt.types.nanoseconds import build_key, find_predicates, guard_columns
 from snowmelt.types.target_columns import plan_staged_columns
 from snowmelt.types.target_types import find_measured, find_outgrown, plan_narrow
 from snowmelt.unload.chunks import (
@@ -103,10 +104,13 @@ def ask_statistics(
     columns: ColumnPlan,
     start: Start,
     window: Window | None,
+    *,
+    guarded: bool = False,
 ) -> StatisticsQuestion:
     """What is asked of the rows that the run copies.
 
     :param start: where an incremental run starts.
+    :param guarded: the unload looks for digits beyond the microsecond.
     :raises ConfigurationError: the watermark column has no order, or no window.
     """
     name, mode = request.watermark_column, Mode(request.mode)
@@ -128,7 +132,7 @@ def ask_statistics(
         since = INSERTED
     return StatisticsQuestion(
         where=build_where(request.source_filter or "", since),
-        nanoseconds=columns.nanoseconds,
+        nanoseconds={} if guarded else columns.nanoseconds,
         highest=highest,
         measured=_find_numbers(request, tables, columns) if request.narrow_numbers else {},
     )
@@ -168,6 +172,13 @@ def plan_fitting_columns(
                 f"{request.source} has outgrown {'.'.join(where)}. Nothing was unloaded:", faults
             )
     return columns
+
+
+def find_nanoseconds_key(request: MigrationRequest, tables: TableFacts, columns: ColumnPlan) -> str | None:
+    """By what a later run knows that this one found no digits beyond the microsecond; None where it looks for none, or takes them."""
+    if Nanoseconds(request.policies.nanoseconds) is not Nanoseconds.REFUSE:
+        return None
+    return build_key(tables.created_on, find_predicates(columns.columns))
 
 
 def report_nanoseconds(request: MigrationRequest, statistics: SourceStatistics) -> str | None:
@@ -238,6 +249,7 @@ def plan_migration(identity: RunIdentity, request: MigrationRequest, facts: Fact
     question = ask_statistics(request, tables, columns, facts.start, identity.window)
     reported = report_nanoseconds(request, snapshot.statistics)
     mode = Mode(request.mode)
+    key = find_nanoseconds_key(request, tables, columns)
     rows, limit = snapshot.statistics.rows, 0
     if mode is Mode.TEST:
         limit = request.row_limit or 0
@@ -260,6 +272,7 @@ def plan_migration(identity: RunIdentity, request: MigrationRequest, facts: Fact
         or None,
         source_policies=report_policies(request, tables, columns),
         source_rows=rows,
+        nanoseconds_key=key,
         chunks=plan_run_chunks(request, tables, facts.buckets, rows),
         compared_chunks=_plan_compared_chunks(request, facts),
         watermark_column=None if mode is Mode.CHANGES else request.watermark_column,
@@ -273,6 +286,8 @@ def plan_migration(identity: RunIdentity, request: MigrationRequest, facts: Fact
         changes_since=facts.start.changes_since,
         follows=facts.start.follows,
     )
+    if facts.guarded:
+        plan = replace(plan, columns=guard_columns(plan.columns, plan.file_format), guarded=True)
     if facts.start.reload:
         publish = PublishMethod.REPLACE if request.appends else plan.publish
         plan = replace(plan, max_delete_percent=100, publish=publish)

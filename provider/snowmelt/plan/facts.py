@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from snowmelt.config.sections import DEFAULT_FINGERPRINT_ROWS
-from snowmelt.errors import ValueRefused
 from snowmelt.state import LastCompared, Owner, TargetNow, TargetState
 from snowmelt.types.columns import SourceColumn, TargetColumn
+from snowmelt.types.nanoseconds import build_refusal, describe_counts
 from snowmelt.types.policies import SourcePolicies
 from snowmelt.types.target_types import Range
 from snowmelt.types.type_names import SnowflakeType
@@ -85,15 +85,12 @@ def refuse_nanoseconds(statistics: SourceStatistics, policy: Nanoseconds, table:
     """
     if not statistics.nanoseconds:
         return None
-    columns = ", ".join(f"{name} ({count:,} values)" for name, count in statistics.nanoseconds.items())
     if policy is Nanoseconds.TRUNCATE:
         return (
-            f"Digits beyond the microsecond are cut off, as the policy nanoseconds = truncate says: {columns}"
+            "Digits beyond the microsecond are cut off, as the policy nanoseconds = truncate says: "
+            f"{describe_counts(statistics.nanoseconds)}"
         )
-    raise ValueRefused(
-        f"{table} holds times with digits beyond the microsecond, which PostgreSQL cannot keep: {columns}. "
-        'Set nanoseconds to "truncate" to cut them off, exclude the columns, or mask them with an expression.'
-    )
+    raise build_refusal(table, statistics.nanoseconds)
 
 
 #: (start, end) of a backfill's data interval, with their time zones.
@@ -201,6 +198,8 @@ class Facts:
     buckets: tuple[Bucket, ...] | None = None
     #: Why they are fewer than chunk_rows says; None where they are not.
     buckets_note: str | None = None
+    #: An earlier run found no digits beyond the microsecond: the unload looks for them, not the planning.
+    guarded: bool = False
     #: Rows that the run's filter alone selects at the snapshot, for a run that goes on: the whole target must have as many.
     scope_rows: int | None = None
     #: Rows that were deleted between the two snapshots of mode changes.

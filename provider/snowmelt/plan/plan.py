@@ -21,6 +21,7 @@ from snowmelt.sql.names import TableName, join_predicates
 from snowmelt.sql.owned_rows import OwnedRows, parse_owned_rows
 from snowmelt.state import Scope
 from snowmelt.types.columns import Column
+from snowmelt.types.nanoseconds import find_predicates
 from snowmelt.unload.chunks import Chunk
 from snowmelt.unload.statements import Location, UnloadRequest, build_source, build_where
 from snowmelt.vocabulary import (
@@ -106,6 +107,10 @@ class Plan:
     verify: Verify = Verify.FINGERPRINT
     #: Fingerprints are compared up to this many rows; beyond, and with 0, counts alone.
     fingerprint_rows: int
+    #: By what a later run knows that none of its values has digits beyond the microsecond; None: by nothing.
+    nanoseconds_key: str | None = None
+    #: Whether the unload, not the planning, looks for them.
+    guarded: bool = False
     #: Incremental: what is compared of the whole target with the whole source.
     whole_target: WholeTargetRule = WholeTargetRule.KEYS
     #: Whether the staged files are removed once the run is published.
@@ -262,6 +267,7 @@ def build_unload_request(plan: Plan, index: int) -> UnloadRequest:
                     max_file_bytes=part.max_file_bytes,
                     warehouse=part.warehouse,
                     statement_timeout_s=part.statement_timeout_s,
+                    guarded=find_predicates(part.columns) if part.guarded else {},
                 )
     raise PlanChanged(
         f"Run {plan.run_id} has no chunk {index}: its plan has {sum(len(part.chunks) for part in plan.parts)}. "

@@ -17,6 +17,7 @@ from snowmelt.drivers.snowflake_policies import read_policies
 from snowmelt.errors import ConfigurationError, PlanChanged, SourceError
 from snowmelt.ledger.files import read_staged_chunks
 from snowmelt.ledger.runs import (
+    find_answered,
     is_current,
     read_last_compared,
     read_published,
@@ -240,7 +241,11 @@ def read_facts(
         repair = request.model_copy(update={"mode": Mode.REPAIR, "publish": None})
         return read_facts(sessions, repair, identity, tables, at)
     _log_start(request, identity, start)
-    question = decide.ask_statistics(request, tables, columns, start, identity.window)
+    key = decide.find_nanoseconds_key(request, tables, columns)
+    # A comparison reads what it does not unload, and changes are not counted again.
+    unloads = not Mode(request.mode).compares and start.changes_since is None
+    guarded = unloads and key is not None and find_answered(sessions.postgres, str(request.source), key)
+    question = decide.ask_statistics(request, tables, columns, start, identity.window, guarded=guarded)
     snapshot = take_snapshot(sessions.snowflake, request, question, at, start.changes_since)
     snapshot = _limit_watermark(sessions.snowflake, request, tables, question, snapshot, snapshot.at or at)
     decide.plan_fitting_columns(request, tables, snapshot.statistics)
@@ -262,6 +267,7 @@ def read_facts(
         snapshot,
         buckets=buckets,
         buckets_note=note,
+        guarded=guarded,
         scope_rows=scope_rows,
         deleted_rows=_count(
             sessions.snowflake,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from snowmelt.drivers.snowflake import (
@@ -15,16 +16,18 @@ from snowmelt.drivers.snowflake import (
     read_columns,
     read_named_rows,
     read_result,
+    read_rows,
     read_status,
     submit_query,
 )
-from snowmelt.errors import ConfigurationError, SourceUnavailable, Topic
+from snowmelt.errors import ConfigurationError, SourceError, SourceUnavailable, Topic
 from snowmelt.json_values import to_json
 from snowmelt.rights.snowflake import integration_grants, stage_grants
 from snowmelt.sql.names import parse_identifiers, snowflake_identifier
 from snowmelt.sql.predicate import parse_source_filter
 from snowmelt.types.column_plan import plan_columns
 from snowmelt.types.columns import Column, ColumnRules
+from snowmelt.types.nanoseconds import DIVISION_BY_ZERO, build_count, build_refusal
 from snowmelt.unload.manifest import StagedChunk
 from snowmelt.unload.statements import (
     Location,
@@ -161,7 +164,7 @@ def await_unload(
                 query_id=query_id,
             )
         time.sleep(poll_interval)
-    with naming_recreation(session, request.source, request.snapshot):
+    with naming_recreation(session, request.source, request.snapshot), _naming_nanoseconds(session, request):
         rows = read_result(session, query_id, doing)
     if not status.succeeded:
         raise SourceUnavailable(
@@ -179,6 +182,29 @@ def await_unload(
         files=files,
         started_at=started_at,
     )
+
+
+@contextmanager
+def _naming_nanoseconds(session: Connection, request: UnloadRequest) -> Iterator[None]:
+    """A division by zero as what it stands for.
+
+    :raises ValueRefused: columns hold digits beyond the microsecond; they are counted.
+    """
+    try:
+        yield
+    except SourceError as error:
+        if error.code != DIVISION_BY_ZERO or not request.guarded:
+            raise
+        sql = build_count(
+            build_source(request.source.sql, request.snapshot),
+            build_where(request.where, request.chunk.predicate),
+            request.guarded,
+        )
+        [row] = read_rows(session, sql, f"Counting digits beyond the microsecond in {request.title}")
+        counts = {name: int(count) for name, count in zip(request.guarded, row, strict=True) if count}
+        if not counts:
+            raise  # a mask or the filter divides by zero
+        raise build_refusal(str(request.source), counts) from error
 
 
 def stage_sql(stage: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from snowmelt.errors import ConfigurationError, SourceError
@@ -93,6 +93,8 @@ class UnloadRequest:
     #: What it runs by: a warehouse, and seconds after which Snowflake cancels it. None: the connection's, the account's.
     warehouse: str | None = None
     statement_timeout_s: int | None = None
+    #: Column → predicate of its values with digits beyond the microsecond, at which the unload divides by zero.
+    guarded: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
