@@ -51,7 +51,7 @@ class TargetState:
     scope: Scope
     #: Rows of the target after the publish.
     rows: int
-    #: Rows of the source at the snapshot that a policy kept out of the target (quarantine).
+    #: Rows of the source at the snapshot that a policy kept out of the target (quarantine), which may have their older versions.
     missing: int
     #: The instant that the run read, as Snowflake printed it; None without time travel.
     snapshot: str | None
@@ -192,6 +192,7 @@ def describe_difference(published: Mapping[str, Any] | None) -> str:
     found = (
         (missing, f"{missing:,} rows of the source are missing"),
         (extra, f"{extra:,} rows more than the source"),
+        (changed, f"{changed:,} rows are older than the source's"),
         (set_aside, f"{set_aside:,} rows that were set aside may be missing or have older values"),
     )
     what = ", ".join(text for count, text in found if count)

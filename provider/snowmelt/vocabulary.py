@@ -188,6 +188,7 @@ class Outcome(Word):
 
     RUNNING = "running"
     PUBLISHED = "published"
+    NOT_COMPARED = "published, not compared"  #: how much the whole target is the source is not known
     AGREES = "agrees"  #: compared, and the whole target is the source
     RECONCILED = "reconciled"  #: a run of keys, used by the publish of its incremental run
     DIFFERS = "differs"  #: compared, or published as a policy allows, and the whole target is not the source

@@ -120,6 +120,7 @@ def test_defaults():
     }
     assert config.tables[0].policies.model_dump() == {
         "owned_rows": None,
+        "audit_columns": False,
         "bad_rows": "reject",
         "quarantine_limit": 1000,
         "nanoseconds": "refuse",

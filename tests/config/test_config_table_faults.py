@@ -64,7 +64,7 @@ TABLE_FAULTS = [
         (
             "chunk_row: found a key that is not known; expected one of source, target, mode, source_filter, uniqueness_columns, "
             "watermark_column, publish, row_limit, chunking_column, chunk_rows, load_method, narrow_numbers, file_format, compression, "
-            "max_file_size_mb, cleanup_after_load, enabled, columns, schedule, expect_fresh_within, connections, execution, owned_rows, bad_rows, quarantine_limit, "
+            "max_file_size_mb, cleanup_after_load, enabled, columns, schedule, expect_fresh_within, connections, execution, owned_rows, audit_columns, bad_rows, quarantine_limit, "
             "nanoseconds, schema_drift, long_names, watermark_overlap, duplicates, inserts_only, deletes, deleted_column, "
             'max_delete_percent, defer_indexes, verify, whole_target, on_change, compare, max_shrink_percent, text_watermark, filter_subqueries, snapshot, source_policies. Did you mean "chunk_rows"?'
         ),

@@ -87,6 +87,7 @@ def test_the_source_alone_is_enough():
         },
         "policies": {
             "owned_rows": None,
+            "audit_columns": False,
             "bad_rows": "reject",
             "quarantine_limit": 1000,
             "nanoseconds": "refuse",

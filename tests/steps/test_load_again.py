@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from snowmelt.errors import SchemaError
+from snowmelt.errors import SchemaError, StagingError, VerificationError
 from snowmelt.unload.staged import read_manifest
 
 TABLE = {
@@ -48,6 +48,41 @@ def test_into_the_same_table_and_into_another(unloaded):
     assert unloaded.query(f"{SHOWN}p") == expected
     load(unloaded, unloaded.table, target_table="q")
     assert unloaded.query(f"{SHOWN}q") == expected
+
+
+OUTCOME = "SELECT outcome, verification->'fingerprint'->'compared' FROM snowmelt.run ORDER BY started_at DESC LIMIT 1"
+
+
+def test_what_the_ledger_knows_of_the_unload_is_compared(unloaded):
+    whole = load(unloaded, unloaded.table)["whole_target"]
+    assert (whole["compared"], whole["source_rows"], whole["target_rows"]) == ("rows", 1, 1)
+    assert unloaded.query(OUTCOME) == [("published", True)]
+    other = "UPDATE public.{} SET secret = 'other'"
+    plan = unloaded.plan(unloaded.table, mode="load", run_id="first")
+    manifest = read_manifest(unloaded.s3, plan.location.bucket, plan.location.key(plan.manifest_path))
+    with pytest.raises(VerificationError, match='column "SECRET"'):
+        unloaded.finish(plan, list(manifest.chunks), before_verify=other.format(plan.staging_table))
+
+
+def test_files_that_this_ledger_does_not_know_are_published_and_not_compared(unloaded):
+    unloaded.execute("DROP SCHEMA snowmelt CASCADE")
+    whole = load(unloaded, unloaded.table)["whole_target"]
+    assert (whole["compared"], whole["source_rows"]) == ("", None)
+    assert unloaded.query(OUTCOME) == [("published, not compared", False)]
+
+
+def test_a_file_that_was_replaced_at_the_same_size_is_refused(unloaded):
+    unloaded.execute("UPDATE snowmelt.staged_file SET etag = 'another'")
+    with pytest.raises(
+        StagingError, match=r"1 files were replaced after they were unloaded.*its ETag was another"
+    ):
+        load(unloaded, unloaded.table)
+
+
+def test_a_manifest_that_was_replaced_is_refused(unloaded):
+    unloaded.execute("UPDATE snowmelt.staged_file SET s3_key = s3_key || '.other'")
+    with pytest.raises(StagingError, match="does not name the 1 files that the run registered"):
+        load(unloaded, unloaded.table)
 
 
 def test_a_mask_that_came_later_is_not_passed_by(unloaded):

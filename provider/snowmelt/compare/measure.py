@@ -40,6 +40,7 @@ from snowmelt.plan.set_aside import Key, build_source_keys, build_target_keys, f
 from snowmelt.progress.verdict import ALL_ROWS
 from snowmelt.unload.chunks import Chunk
 from snowmelt.unload.statements import build_where
+from snowmelt.vocabulary import Mode
 
 #: Chunks that are compared column by column, and differences that a message names.
 NAMED_CHUNKS = 3
@@ -115,7 +116,7 @@ def _sample(plan: Plan) -> tuple[SampledChunk, ...] | str:
     """
     if not plan.fingerprint_rows:
         return "fingerprint_rows is 0"
-    if len(plan.chunks) == 1:
+    if len(plan.chunks) <= 1:
         return "its rows are in one chunk"
     rows_each = max(1, plan.source_rows // len(plan.chunks))
     count = min(max(1, plan.fingerprint_rows // rows_each), SAMPLED_CHUNKS, len(plan.chunks))
@@ -144,8 +145,8 @@ def find_obstacle(postgres: psycopg.Connection[Any], plan: Plan, *, unknown: int
 
     :param unknown: rows that were set aside, where the keys of some are not known.
     """
-    if not plan.chunks:
-        return "the files are those of an earlier unload: only counts were compared"
+    if plan.mode is Mode.LOAD and plan.files_of is None:
+        return "this ledger does not know the unload that the files are of: only counts were compared"
     if plan.row_limit and plan.source_rows >= plan.row_limit:
         return f"a test copies any {plan.row_limit:,} rows, which Snowflake cannot name again: only counts were compared"
     if plan.snapshot is None:

@@ -194,7 +194,12 @@ class Policies(Section):
         "watermarks and comparisons are of these rows alone, and a run with a row outside of them stops. See docs/publishing.md.",
         unset="all rows",
     )
-
+    audit_columns: Flag = setting(
+        False,
+        "The target has two more columns, `_snowmelt_run_id` and `_snowmelt_loaded_at`, which say by which run and when a row was written.",
+        details="An existing target gets them by the next publish, with NULL in its old rows. No comparison looks at them. See "
+        "docs/publishing.md.",
+    )
     bad_rows: Annotated[BadRows, choice(BadRows)] = setting(
         BadRows.REJECT,
         "What happens to a row that PostgreSQL cannot hold.",

@@ -339,16 +339,21 @@ def plan_load(identity: RunIdentity, request: MigrationRequest, facts: StagedFac
     """
     manifest, location = facts.manifest, facts.location
     columns = plan_manifest_columns(request, manifest, facts.target)
+    unload = facts.unload
+    compared = unload is not None and unload.whole and request.publish is not PublishMethod.APPEND
+    known = (
+        {} if unload is None else {"filter_subqueries": unload.filter_subqueries, "files_of": unload.run_id}
+    )
     return Plan(
-        **_plan_common(
-            identity, request, facts.target, columns, (manifest.file_format, manifest.compression)
-        ),
+        **_plan_common(identity, request, facts.target, columns, (manifest.file_format, manifest.compression))
+        | known,
         source=parse_table_name(manifest.source),
         location=location,
         path=manifest.path.removeprefix(
             location.base
         ),  # the manifest was checked to be in the folder that it names
-        where="",
+        where="" if unload is None else unload.where,
+        scope_rows=manifest.rows if compared else None,
         row_limit=0,
         snapshot=manifest.snapshot,
         snapshot_note=f"files of the unload {manifest.run_id}",
@@ -414,6 +419,7 @@ def _plan_common(
         "inserts_only": policies.inserts_only,
         "defer_indexes": policies.defer_indexes,
         "owned_rows": _plan_owned_rows(request, columns),
+        "audit_columns": policies.audit_columns,
         "takes_over": OnChange(policies.on_change) is not OnChange.FAIL,
         "verify": Verify(policies.verify),
         "fingerprint_rows": identity.fingerprint_rows,

@@ -210,9 +210,23 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
+class UnloadFacts:
+    """A run of this ledger that unloaded files."""
+
+    run_id: str
+    #: Its predicate, or empty; and whether it may ask other objects.
+    where: str
+    filter_subqueries: bool
+    #: Whether these are all rows of the source under its filter.
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StagedFacts:
     """Everything that the plan of a load of existing files is decided from; Snowflake's table is not asked."""
 
     manifest: Manifest
     location: Location
     target: TargetFacts
+    #: What the ledger knows of the run that unloaded the files; None: nothing.
+    unload: UnloadFacts | None = None

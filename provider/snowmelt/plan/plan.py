@@ -113,6 +113,8 @@ class Plan:
     guarded: bool = False
     #: Incremental: what is compared of the whole target with the whole source.
     whole_target: WholeTargetRule = WholeTargetRule.KEYS
+    #: Mode load: the run of this ledger that unloaded the files; None: it is not known here what they are the rows of.
+    files_of: str | None = None
     #: Whether the staged files are removed once the run is published.
     cleanup_after_load: bool
     #: Percent of the target's rows that a run may remove.
@@ -124,6 +126,8 @@ class Plan:
     #: The predicate for the rows of the target that are this copy's own; empty: all. All that is counted, compared, replaced and
     #: removed there is among them.
     owned_rows: str = ""
+    #: Whether the target has columns that say by which run a row was written.
+    audit_columns: bool = False
     #: Whether rows that other copies filled become this copy's (on_change = full).
     takes_over: bool = False
     #: Rows of the source in that scope at the snapshot: the whole target must have as many. None: they were not counted.
@@ -212,6 +216,12 @@ class Plan:
         """Whether the run copies rows again that earlier runs have set aside."""
         merges = self.mode is Mode.INCREMENTAL and self.publish is None
         return merges and self.watermark_before is not None and not self.backfill
+
+    @property
+    def copies_everything(self) -> bool:
+        """Whether all rows of the source under its filter are copied, whatever the target has."""
+        part = self.watermark_before is not None or self.changes_since is not None or self.backfill
+        return not (self.mode.continues and part)
 
     @property
     def hides_differences(self) -> bool:

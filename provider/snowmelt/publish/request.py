@@ -103,6 +103,8 @@ class PublishRequest:
     columns: tuple[str, ...] = ()
     #: Columns that the target gets by this publish; it has them already when the publish is repeated.
     added_columns: tuple[Column, ...] = ()
+    #: Whether the target gets audit columns, where it has none, and an UPDATE sets them.
+    audit_columns: bool = False
     #: Rows that were loaded, by the ledger. The staging table must hold exactly as many.
     expected_rows: int | None = None
     #: What the staging table held when it was verified (`Contents.state`); None: not recorded.

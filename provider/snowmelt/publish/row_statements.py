@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from snowmelt.publish.audit import AUDIT_COLUMNS, build_audit_sets
 from snowmelt.publish.request import DeletedMark, PublishRequest
 from snowmelt.sql.names import join_predicates, postgres_identifier
 from snowmelt.vocabulary import Duplicates
@@ -187,6 +188,8 @@ def build_update(request: PublishRequest) -> str:
     if request.mark is not None:  # the source has the row again
         sets += f", {request.mark.name} = {request.mark.unmarked}"
         differs = f"({differs} OR NOT (t.{request.mark.live}))"
+    if request.audit_columns:
+        sets += build_audit_sets()
     return f"UPDATE {_target(request)} AS t SET {sets} FROM {_source(request)} WHERE {_same_key(request)} AND {differs}{_and_own(request)}"
 
 
@@ -206,7 +209,12 @@ def build_exchange(request: PublishRequest, columns: Sequence[str], unique: Sequ
         for key in unique
     )
     loaded = set(request.columns)
-    kept = ", ".join(f"{'s' if name in loaded else 't'}.{postgres_identifier(name)}" for name in columns)
+    kept = ", ".join(
+        AUDIT_COLUMNS[name][1]
+        if request.audit_columns and name in AUDIT_COLUMNS
+        else f"{'s' if name in loaded else 't'}.{postgres_identifier(name)}"
+        for name in columns
+    )
     return (
         f"WITH moved AS (DELETE FROM {_target(request)} AS t USING {_source(request)} WHERE {_same_key(request)} AND ({wanted}){_and_own(request)} "
         f"RETURNING {kept}) INSERT INTO {_target(request)} ({_list(columns)}) OVERRIDING SYSTEM VALUE "

@@ -11,6 +11,7 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from snowmelt.errors import PlanChanged, TargetError, VerificationError
+from snowmelt.publish.audit import build_audit_columns
 from snowmelt.publish.row_statements import build_contents
 from snowmelt.publish.staging_table import (
     LOCK_NAME,
@@ -76,6 +77,7 @@ def create_staging(
     method: PublishMethod,
     columns: Sequence[Column],
     added: Sequence[Column] = (),
+    audit_columns: bool = False,
     unlogged: bool = False,
     unneeded: Callable[[Cursor], bool] | None = None,
 ) -> bool:
@@ -85,6 +87,7 @@ def create_staging(
 
     :param columns: the loaded columns; a target that is not there gets exactly these.
     :param added: those of them that an existing target does not have yet.
+    :param audit_columns: a table that will be the target gets those, where the target has none.
     :param unlogged: for a method that inserts rows: no WAL for the staging table. A crash of the server then empties it while the
         ledger says that its files are loaded: the publish notices by `expected_rows`, and the run is lost.
     :param unneeded: asked first, in the same transaction; True: the run is over, and a worker that comes late makes no table.
@@ -107,6 +110,10 @@ def create_staging(
             kind, schema, table, staging, target, mark, columns, added, unlogged=unlogged
         ):
             cursor.execute(statement)
+        if audit_columns and kind != "rows":
+            have = [column.name for column in target.columns] if target else []
+            for statement in build_audit_columns(schema, staging, have):
+                cursor.execute(statement)
         made = read_details(cursor, schema, staging)
         if made is not None and kind != "new":
             for statement in build_private(schema, staging, made):

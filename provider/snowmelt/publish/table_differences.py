@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import fields, replace
 from typing import Any
 
+from snowmelt.publish.audit import AUDIT_COLUMNS
 from snowmelt.publish.index_statements import temporary_index, temporary_statistics
 from snowmelt.publish.table_details import ColumnDetails, ConstraintDetails, TableDetails
 
@@ -28,7 +29,7 @@ def find_column_differences(
         for name in ("persistence", "access_method", "tablespace")
         if getattr(target, name) != getattr(copy, name)
     ]
-    extra = set(added) - {column.name for column in target.columns}
+    extra = {*added, *AUDIT_COLUMNS} - {column.name for column in target.columns}
     wanted = [column for column in target.columns if column.name not in extra]
     have = [column for column in copy.columns if column.name not in extra]
     if [column.name for column in wanted] != [column.name for column in have]:

@@ -19,6 +19,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
 from snowmelt.errors import TargetError, TargetUnavailable, VerificationError
+from snowmelt.publish.audit import AUDIT_COLUMNS, SET_RUN, build_audit_columns
 from snowmelt.publish.index_build import constraint_broken
 from snowmelt.publish.locks import (
     IDLE_BEFORE_LOCK,
@@ -101,12 +102,16 @@ def publish(
 def _add_columns(connection: Connection, request: PublishRequest) -> None:
     """Columns that the rows need, in a transaction of its own before: readers would else wait for all the rows, too."""
     statements = build_add_columns(request.schema, request.table, request.added_columns)
+    wanted = {column.target for column in request.added_columns}
+    if request.audit_columns:
+        statements += build_audit_columns(request.schema, request.table)
+        wanted.update(AUDIT_COLUMNS)
     if not statements or request.method is PublishMethod.SWAP:
         return
     with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:
         target = read_details(cursor, request.schema, request.table)
         have = {column.name for column in target.columns} if target else set()
-        if target is None or all(column.target in have for column in request.added_columns):
+        if target is None or wanted <= have:
             return
 
         def add() -> None:
@@ -127,6 +132,7 @@ def _publish(
     _take_turn(connection, cursor, request)
     if already_published is not None and already_published(cursor):
         return _nothing_done(request, started)
+    cursor.execute(SET_RUN, (request.run_id,))
     staging, mark = _read_staging(cursor, request)
     rows = _lock_staging(connection, cursor, request, staging, mark)
     before: int | None = None

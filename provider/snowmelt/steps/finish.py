@@ -44,6 +44,7 @@ def remove_staged(
     report = read_report(postgres, plan.run_id)
     published = report is not None and Outcome(report["outcome"]) in {
         Outcome.PUBLISHED,
+        Outcome.NOT_COMPARED,
         Outcome.DIFFERS,
         Outcome.TESTED,
     }

@@ -23,6 +23,7 @@ from snowmelt.load.rejects import RejectPolicy
 from snowmelt.load.target import LoadColumn, LoadTarget, choose_load_method
 from snowmelt.plan.plan import Plan
 from snowmelt.progress.pace import Pace
+from snowmelt.publish.audit import SET_RUN
 from snowmelt.publish.target import read_target
 from snowmelt.types.columns import Column
 from snowmelt.types.staged_hash import find_hashed
@@ -102,7 +103,10 @@ def _load_one(
     facts = {"file": address, "run_id": job.run_id}
 
     def claim(cursor: psycopg.Cursor[Any]) -> bool:
-        return claim_file(cursor, job.run_id, file, etag=etag, method=job.method)
+        claimed = claim_file(cursor, job.run_id, file, etag=etag, method=job.method)
+        if claimed:
+            cursor.execute(SET_RUN, (job.run_id,))
+        return claimed
 
     pace = Pace(file.rows)
 

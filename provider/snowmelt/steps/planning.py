@@ -42,6 +42,7 @@ from snowmelt.plan.facts import (
     StatisticsQuestion,
     TableFacts,
     TargetFacts,
+    UnloadFacts,
 )
 from snowmelt.plan.plan import Plan, parse_plan
 from snowmelt.plan.set_aside import MAX_KEYS
@@ -341,11 +342,23 @@ def read_staged_facts(sessions: PlanningSessions, request: MigrationRequest) -> 
     manifest = read_manifest(sessions.s3(), location.bucket, key)
     target = _read_target(sessions.postgres, request, FileFormat(manifest.file_format))
     _refuse_other_owners(request, target, manifest.source)
-    facts = StagedFacts(manifest, location, target)
+    facts = StagedFacts(manifest, location, target, _read_unload(sessions.postgres, manifest.run_id))
     refuse_obstacles(
         sessions.postgres, plan_intent(request, decide.plan_manifest_columns(request, manifest, target))
     )
     return facts
+
+
+def _read_unload(postgres: psycopg.Connection[Any], run_id: str) -> UnloadFacts | None:
+    """What the ledger knows of the run that unloaded the files; None where that says not which rows they are."""
+    stored = read_run(postgres, run_id)
+    if stored is None or "plan_version" not in stored["plan"]:
+        return None
+    plan = parse_plan(stored["plan"], stored["request"])
+    whole = plan.mode in {Mode.FULL, Mode.UNLOAD}
+    if not (whole or plan.mode is Mode.INCREMENTAL):
+        return None
+    return UnloadFacts(run_id, plan.where, plan.filter_subqueries, whole)
 
 
 def _refuse_other_owners(request: MigrationRequest, target: TargetFacts, source: str) -> None:

@@ -106,6 +106,7 @@ def make_staging(connection: psycopg.Connection[Any], plan: Plan) -> None:
             method=publish_method(plan),
             columns=plan.columns,
             added=plan.added,
+            audit_columns=plan.audit_columns and plan.mode is not Mode.KEYS,
             unneeded=lambda cursor: ledger.lock_over(cursor, plan.run_id),
         )
     if made:
@@ -239,6 +240,7 @@ def _request(
         own=plan.own,
         foreign=_read_foreign(connection, plan),
         added_columns=plan.added,
+        audit_columns=plan.audit_columns,
         expected_rows=int(report["loaded_rows"]),
         contents=_verified_contents(report),
         uniqueness_columns=tuple(targets.get(name, name) for name in plan.uniqueness_columns),

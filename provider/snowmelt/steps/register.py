@@ -11,11 +11,19 @@ import psycopg
 
 from snowmelt.drivers.snowflake import Connection, read_rows
 from snowmelt.errors import StagingError, StagingUnavailable, VerificationError
-from snowmelt.ledger.files import read_staged_chunks, write_staged
+from snowmelt.ledger.files import read_staged, read_staged_chunks, write_staged
 from snowmelt.ledger.runs import write_outcome
 from snowmelt.plan.plan import Plan
 from snowmelt.steps.publish import make_staging
-from snowmelt.unload.manifest import MAX_BATCHES, Batch, Manifest, StagedChunk, plan_batches, split_document
+from snowmelt.unload.manifest import (
+    MAX_BATCHES,
+    Batch,
+    Manifest,
+    StagedChunk,
+    StagedFile,
+    plan_batches,
+    split_document,
+)
 from snowmelt.unload.staged import look_for_chunks, manifest_exists, read_manifest
 from snowmelt.unload.statements import build_write_document
 from snowmelt.vocabulary import Mode, Outcome
@@ -68,7 +76,7 @@ def register_files(
     client = s3()
     if plan.mode is Mode.LOAD:
         manifest = read_manifest(client, plan.location.bucket, key)
-        chunks = _present(client, manifest.chunks)
+        chunks = _present(client, manifest.chunks, _read_recorded(postgres, plan, manifest))
     else:
         chunks = _complete(postgres, plan, client, staged)
         manifest = _manifest(plan, chunks)
@@ -96,7 +104,8 @@ def _complete(
     mine = {chunk.index for chunk in plan.chunks}
     chunks = tuple(sorted((one for one in staged if one.chunk in mine), key=lambda chunk: chunk.chunk))
     if not chunks:
-        chunks = _present(client, read_staged_chunks(postgres, plan.run_id, plan.location.bucket))
+        recorded = read_staged_chunks(postgres, plan.run_id, plan.location.bucket)
+        chunks = _present(client, recorded, [file for chunk in recorded for file in chunk.files])
     _check_complete(plan, chunks)
     return chunks
 
@@ -111,12 +120,46 @@ def _register_keys(
     return batches
 
 
-def _present(client: Any, chunks: tuple[StagedChunk, ...]) -> tuple[StagedChunk, ...]:
+def _read_recorded(postgres: psycopg.Connection[Any], plan: Plan, manifest: Manifest) -> Sequence[StagedFile]:
+    """The files of an earlier unload, as it registered them; none where this ledger does not know it.
+
+    :raises StagingError: the manifest names others.
+    """
+    recorded = read_staged(postgres, plan.files_of) if plan.files_of else ()
+    named = {(file.key, file.bytes, file.rows) for file in manifest.files}
+    if recorded and named != {(file.key, file.bytes, file.rows) for file in recorded}:
+        raise StagingError(
+            f"The manifest of run {plan.files_of} does not name the {len(recorded)} files that the run registered: someone overwrote it. "
+            "Unload again."
+        )
+    return recorded
+
+
+def _present(
+    client: Any, chunks: tuple[StagedChunk, ...], recorded: Sequence[StagedFile]
+) -> tuple[StagedChunk, ...]:
+    """The chunks with the ETags of their files.
+
+    :param recorded: the same files as they were registered.
+    :raises StagingError: a file is gone, or was replaced since.
+    """
     look = look_for_chunks(client, chunks)
     if not look.complete:
         raise StagingError(
             f"{len(look.missing)} files of the manifest are gone from S3, for example {look.missing[0]}. "
             "They were cleaned up or have expired: unload again."
+        )
+    before = {file.key: file.etag for file in recorded}
+    replaced = [
+        file
+        for chunk in look.chunks
+        for file in chunk.files
+        if before.get(file.key) is not None and before[file.key] != file.etag
+    ]
+    if replaced:
+        raise StagingError(
+            f"{len(replaced)} files were replaced after they were unloaded, for example {replaced[0].key}: its ETag was "
+            f"{before[replaced[0].key]}, and is {replaced[0].etag}. Nothing was loaded. Unload again."
         )
     return look.chunks
 

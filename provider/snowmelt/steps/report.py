@@ -274,7 +274,7 @@ def _publish(result: Mapping[str, Any]) -> str:
 def _whole_target(result: Mapping[str, Any]) -> str:
     whole = result.get("whole_target") or {}
     if whole.get("source_rows") is None:
-        return "its rows were not counted against the source"
+        return "not compared with the source: it is not known which rows it must have"
     counted = f"{whole['target_rows']:,} rows, {whole['source_rows']:,} in the source at the snapshot"
     difference = describe_difference(result)
     if difference:

@@ -124,7 +124,6 @@ def _find_reason(plan: Plan) -> str:
     reasons = (
         (plan.whole_target is WholeTargetRule.COUNTS, "whole_target is counts"),
         (plan.verify is Verify.COUNTS, "verify is counts"),
-        (plan.snapshot is None, "there is no snapshot"),
         (
             (plan.scope_rows or 0) > plan.fingerprint_rows,
             f"it has more than {plan.fingerprint_rows:,} rows (fingerprint_rows)",

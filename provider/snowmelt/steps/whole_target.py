@@ -23,9 +23,10 @@ from snowmelt.ledger.state import (
     write_state,
 )
 from snowmelt.plan.plan import Plan
-from snowmelt.plan.set_aside import MAX_KEYS, find_keys
+from snowmelt.plan.set_aside import MAX_KEYS, Key, build_target_keys, find_keys
 from snowmelt.publish.request import PublishResult
 from snowmelt.publish.row_statements import build_count
+from snowmelt.sql.names import join_predicates
 from snowmelt.state import TargetState, find_other_owners, refuse_other_owners
 from snowmelt.steps.whole_source import NotCompared, SourceKeys, WholeSource
 from snowmelt.vocabulary import Deletes, Duplicates, Mode, Outcome, PublishMethod
@@ -50,7 +51,7 @@ class WholeTarget:
     #: At least this many rows of the source are not in the target, or of the target not in the source.
     missing: int = 0
     extra: int = 0
-    #: At least this many rows of one key have other values; only where values were compared.
+    #: At least this many rows of one key have other values: by the comparison of values, or since their new versions were set aside.
     changed: int = 0
     #: Mode changes: rows that were set aside since all rows were copied: the target may lack them, or have their older versions.
     set_aside: int = 0
@@ -60,7 +61,10 @@ class WholeTarget:
     @property
     def outcome(self) -> Outcome:
         """How the run ends."""
-        return Outcome.DIFFERS if self.missing or self.extra or self.set_aside else Outcome.PUBLISHED
+        if not self.compared:
+            return Outcome.NOT_COMPARED
+        differs = self.missing or self.extra or self.changed or self.set_aside
+        return Outcome.DIFFERS if differs else Outcome.PUBLISHED
 
 
 def check_whole_target(
@@ -94,8 +98,11 @@ def check_whole_target(
             distinct = source.count_keys()
             expected = expected if distinct is None else distinct
         missing, extra = max(0, expected - rows), max(0, rows - expected)
-    set_aside = _count_set_aside(cursor, plan, rejected)
-    reason = _find_reason(plan, missing, extra, rejected + _read_missing(cursor, plan))
+    aside = rejected + _read_missing(cursor, plan)
+    changed, set_aside = _count_older(cursor, plan), _count_set_aside(cursor, plan, rejected)
+    reason = _find_reason(plan, missing, extra, aside - changed)
+    if changed and not (missing or extra):
+        reason = f"{aside:,} rows were set aside (snowmelt.rejected_row)"
     if set_aside and not (missing or extra):
         reason = "mode changes does not copy them again: run mode repair once they are corrected (snowmelt.rejected_row)"
     whole = WholeTarget(
@@ -105,6 +112,7 @@ def check_whole_target(
         target_rows=rows,
         missing=missing,
         extra=extra,
+        changed=changed,
         set_aside=set_aside,
         reason=reason,
     )
@@ -162,6 +170,29 @@ def _count_set_aside(cursor: Cursor, plan: Plan, rejected: int) -> int:
     return rejected + len(read_set_aside(cursor, plan.target, plan.owned_rows, MAX_KEYS))
 
 
+def _count_older(cursor: Cursor, plan: Plan) -> int:
+    """Rows that were set aside and whose older versions stay in the target, which a merge does not replace.
+
+    Those of earlier runs are among them where this one does not copy them again.
+    """
+    if plan.mode is not Mode.INCREMENTAL or plan.publish is not None:
+        return 0
+    keys = _find_rejected_keys(cursor, plan)
+    if not plan.takes_again and not plan.copies_everything:
+        keys = (*keys, *read_set_aside(cursor, plan.target, plan.owned_rows, MAX_KEYS))
+    if not keys:
+        return 0
+    where = join_predicates(plan.counted, f"({build_target_keys(plan.key_columns, keys)})")
+    row = cursor.execute(build_count(plan.target_schema, plan.target_table, where)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _find_rejected_keys(cursor: Cursor, plan: Plan) -> tuple[Key, ...]:
+    """The unique keys of the rows that this run has set aside, as far as they are known."""
+    rows = read_rejected_rows(cursor, plan.run_id)
+    return tuple(key for row in rows for key in find_keys([row], plan.key_columns) or ())
+
+
 def _read_missing(cursor: Cursor, plan: Plan) -> int:
     """Rows that earlier runs have set aside and this run does not copy again, where it goes on from their state."""
     if not plan.mode.continues or plan.reload:
@@ -203,7 +234,7 @@ def record_state(cursor: Cursor, plan: Plan, whole: WholeTarget) -> None:
         target=identity,
         scope=plan.scope,
         rows=whole.target_rows,
-        missing=whole.missing,
+        missing=whole.missing + whole.changed,
         snapshot=plan.snapshot,
     )
     write_state(cursor, plan.target, plan.owned_rows, state)
@@ -214,11 +245,10 @@ def _remember_set_aside(cursor: Cursor, plan: Plan) -> None:
     """The keys of the rows that this run has set aside, in place of those that it has copied again."""
     if not plan.copies or (plan.mode is Mode.FULL and plan.publish is PublishMethod.APPEND):
         return
-    everything = not plan.mode.continues or (plan.watermark_before is None and plan.changes_since is None)
+    everything = plan.copies_everything
     if everything or plan.takes_again:
         forget_set_aside(cursor, plan.target, plan.owned_rows, None if everything else MAX_KEYS)
-    rows = read_rejected_rows(cursor, plan.run_id)
-    keys = [key for row in rows for key in find_keys([row], plan.key_columns) or ()]
+    keys = _find_rejected_keys(cursor, plan)
     write_set_aside(cursor, plan.target, plan.owned_rows, keys, plan.run_id)
 
 
