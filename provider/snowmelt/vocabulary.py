@@ -126,10 +126,22 @@ class Deletes(Word):
 
 
 class SchemaDrift(Word):
-    """What happens to a source column that the existing target does not have."""
+    """What happens to a source column that the existing target does not have, or has in a narrower type."""
 
     FAIL = "fail"
     ADD_COLUMNS = "add_columns"
+    WIDEN_COLUMNS = "widen_columns"
+    ADD_AND_WIDEN_COLUMNS = "add_and_widen_columns"
+
+    @property
+    def adds(self) -> bool:
+        """Whether the target gets the column."""
+        return self in {SchemaDrift.ADD_COLUMNS, SchemaDrift.ADD_AND_WIDEN_COLUMNS}
+
+    @property
+    def widens(self) -> bool:
+        """Whether the target's column takes the source's type."""
+        return self in {SchemaDrift.WIDEN_COLUMNS, SchemaDrift.ADD_AND_WIDEN_COLUMNS}
 
 
 class OnChange(Word):

@@ -139,3 +139,13 @@ def test_columns_that_only_the_target_has(world):
         (1, "new", None, "2026-01-01"),
         (2, "b", None, "2026-01-01"),
     ]
+
+
+def test_texts_of_json_are_compared_with_those_of_the_unload(world):
+    world.sql(
+        "CREATE TABLE J (ID NUMBER(9,0) NOT NULL PRIMARY KEY, DOC VARIANT)",
+        """INSERT INTO J SELECT 1, PARSE_JSON('{"b": 1, "a": [2]}')""",
+    )
+    world.run({"source": "J"}, run="first")
+    load(world, {"source": "J"})
+    assert world.query(OUTCOME) == [("published", True)]

@@ -119,3 +119,38 @@ def test_columns_are_added_in_postgresql(copied, table):
     with pytest.raises(SchemaError) as refused:
         copied.run(table | {"columns": {"target_only": ["note", "must"]}})
     assert [fault.partition(" ")[0] for fault in refused.value.faults] == ['"must"']
+
+
+@MODES
+@pytest.mark.parametrize("drift", ["widen_columns", "add_and_widen_columns"])
+@pytest.mark.parametrize("publish", ["swap", "replace"])
+def test_a_column_takes_the_sources_wider_type(copied, table, drift, publish):
+    if table is NIGHTLY and publish == "replace":
+        return
+    copied.sql(
+        "ALTER TABLE T ALTER COLUMN NAME SET DATA TYPE VARCHAR(20)",
+        "ALTER TABLE T ALTER COLUMN N SET DATA TYPE NUMBER(9,0)",
+        "INSERT INTO T VALUES (3, '2026-01-03', 'a longer name', 40000)",
+    )
+    settings = {"schema_drift": drift} | ({"publish": publish} if table is FULL else {})
+    with pytest.raises(ValueRefused):
+        copied.run(table | settings | {"schema_drift": "add_columns"})
+    copied.run(table | settings)
+    assert [row[:2] for row in copied.query(COLUMNS)][2:] == [
+        ("name", "character varying(20)"),
+        ("n", "integer"),
+    ]
+    assert copied.query("SELECT id, name, n FROM public.t ORDER BY id") == [
+        (1, "one", 1), (2, "two", 2), (3, "a longer name", 40000),
+    ]  # fmt: skip
+    copied.run(table | settings)
+
+
+def test_nothing_is_widened_by_a_run_that_fails(copied):
+    copied.sql(
+        "ALTER TABLE T ALTER COLUMN NAME SET DATA TYPE VARCHAR(20)",
+        "INSERT INTO T VALUES (3, '2026-01-03', 'nul' || CHR(0), 3)",
+    )
+    with pytest.raises(ValueRefused):
+        copied.run(FULL | {"schema_drift": "widen_columns"})
+    assert copied.query(COLUMNS)[2][1] == "character varying(5)"

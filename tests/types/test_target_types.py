@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from snowmelt.errors import SchemaError
-from snowmelt.types.target_types import allowed_target
+from snowmelt.types.target_types import allowed_target, find_wider
 from snowmelt.types.type_names import PostgresType, parse_postgres_type, parse_snowflake_type
 
 VERDICTS = [
@@ -141,3 +141,26 @@ def test_postgres_types_are_written_as_format_type_writes_them(text, expected):
 def test_what_is_no_postgres_type_is_refused(text):
     with pytest.raises(SchemaError):
         parse_postgres_type(text)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "wider"),
+    [
+        ("VARCHAR(20)", "character varying(5)", "character varying(20)"),
+        ("VARCHAR", "character varying(5)", "text"),
+        ("VARCHAR(5)", "character varying(20)", None),
+        ("VARCHAR(20)", "text", None),
+        ("NUMBER(9,0)", "smallint", "integer"),
+        ("NUMBER(18,0)", "integer", "bigint"),
+        ("NUMBER(20,0)", "bigint", "numeric(20,0)"),
+        ("NUMBER(4,0)", "integer", None),
+        ("NUMBER(38,0)", "bigint", None),
+        ("NUMBER(12,2)", "numeric(9,2)", "numeric(12,2)"),
+        ("NUMBER(12,4)", "numeric(12,2)", None),
+        ("NUMBER(12,2)", "numeric", None),
+        ("DATE", "date", None),
+    ],
+)
+def test_a_narrower_column_can_become_wide_enough(source, target, wider):
+    found = find_wider(parse_snowflake_type(source), parse_postgres_type(target))
+    assert (None if found is None else str(found)) == wider

@@ -30,7 +30,8 @@ def find_staged_differences(both: Databases) -> list[str] | None:
     loaded = read_staged_hashes(both.postgres, both.plan.run_id) if columns else None
     if loaded is None:
         return None
-    compared = {chunk.index: loaded.get(chunk.index, 0) for chunk in both.chunks}
+    # The plan of a load of existing files has no chunks: all that was loaded is compared.
+    compared = {chunk.index: loaded.get(chunk.index, 0) for chunk in both.chunks} or loaded
     doing = f"Hashing the staged texts of {both.plan.source}"
     [(_, whole)] = read_rows(
         both.snowflake, build_staged_fingerprint(columns, both.source, both.where), doing
@@ -49,7 +50,7 @@ def find_staged_differences(both: Databases) -> list[str] | None:
 
 def _name_chunks(both: Databases, loaded: dict[int, int]) -> str:
     """The chunks that differ, where there is more than one."""
-    if len(both.chunks) == 1:
+    if len(both.chunks) <= 1:
         return ""
     group = " ".join(f"WHEN {chunk.predicate} THEN {chunk.index}" for chunk in both.chunks)
     columns = find_hashed(both.columns, both.plan.uniqueness_columns)

@@ -212,8 +212,20 @@ class Policies(Section):
         Nanoseconds.REFUSE,
         "What happens to digits of a second beyond the sixth, which PostgreSQL does not have.",
     )
-    schema_drift: Annotated[SchemaDrift, choice(SchemaDrift)] = setting(
-        SchemaDrift.FAIL, "What happens to a source column that the existing target does not have."
+    schema_drift: Annotated[
+        SchemaDrift,
+        choice(
+            {
+                SchemaDrift.FAIL: "the one stops the run, the other checks each value",
+                SchemaDrift.ADD_COLUMNS: "the column is added",
+                SchemaDrift.WIDEN_COLUMNS: "the column takes the source's type",
+                SchemaDrift.ADD_AND_WIDEN_COLUMNS: "both",
+            }
+        ),
+    ] = setting(
+        SchemaDrift.FAIL,
+        "What happens to a source column that the existing target does not have, or has as a shorter VARCHAR or a smaller number.",
+        details="See docs/schema-changes.md.",
     )
     long_names: Annotated[LongNames, choice(LongNames)] = setting(
         LongNames.REFUSE, "What happens to a name of more than 63 bytes."

@@ -68,6 +68,7 @@ from snowmelt.vocabulary import (
     Nanoseconds,
     OnChange,
     PublishMethod,
+    SchemaDrift,
     SourcePolicyRule,
     Verify,
     WholeTargetRule,
@@ -94,8 +95,16 @@ def plan_table_columns(
             with_mark(request, rules or request.columns, tables.target.columns),
             FileFormat(request.file_format),
             long_names=request.policies.long_names,
-            schema_drift=request.policies.schema_drift,
+            schema_drift=_find_drift(request),
         )
+
+
+def _find_drift(request: MigrationRequest) -> SchemaDrift:
+    """What the run does about columns: one that compares changes no target."""
+    drift = SchemaDrift(request.policies.schema_drift)
+    if Mode(request.mode) not in {Mode.COMPARE, Mode.REPAIR} or not drift.widens:
+        return drift
+    return SchemaDrift.ADD_COLUMNS if drift.adds else SchemaDrift.FAIL
 
 
 def ask_statistics(
@@ -166,7 +175,8 @@ def plan_fitting_columns(
     columns = plan_table_columns(request, tables)
     if existing is not None:
         where = (request.target_schema, request.target_table)
-        faults = find_outgrown(columns.columns, existing, statistics.ranges, where)
+        kept = [column for column in columns.columns if column not in columns.widened]
+        faults = find_outgrown(kept, existing, statistics.ranges, where)
         if faults:
             raise SchemaError(
                 f"{request.source} has outgrown {'.'.join(where)}. Nothing was unloaded:", faults
@@ -420,6 +430,7 @@ def _plan_common(
         "defer_indexes": policies.defer_indexes,
         "owned_rows": _plan_owned_rows(request, columns),
         "audit_columns": policies.audit_columns,
+        "widened_columns": tuple(column.target for column in columns.widened),
         "takes_over": OnChange(policies.on_change) is not OnChange.FAIL,
         "verify": Verify(policies.verify),
         "fingerprint_rows": identity.fingerprint_rows,

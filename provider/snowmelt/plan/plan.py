@@ -75,6 +75,8 @@ class Plan:
     columns: tuple[Column, ...]
     #: Target columns to be added by the publish (schema_drift = add_columns).
     added_columns: tuple[str, ...]
+    #: Target columns that take a wider type by the publish (schema_drift = widen_columns).
+    widened_columns: tuple[str, ...] = ()
     #: The run's filter as one Snowflake predicate, or empty.
     where: str
     #: Whether `where` may ask other objects.
@@ -187,6 +189,11 @@ class Plan:
     def added(self) -> tuple[Column, ...]:
         """The columns that an existing target gets by the publish."""
         return tuple(column for column in self.columns if column.target in self.added_columns)
+
+    @property
+    def widened(self) -> tuple[Column, ...]:
+        """The columns whose type an existing target changes by the publish."""
+        return tuple(column for column in self.columns if column.target in self.widened_columns)
 
     @property
     def counted(self) -> str:

@@ -62,7 +62,9 @@ def plan_intent(request: MigrationRequest, columns: ColumnPlan | None = None) ->
         schema=request.target_schema,
         table=request.target_table,
         columns=tuple(targets.values()),
-        added=tuple(column.target for column in columns.added_to_target) if columns is not None else (),
+        added=tuple(column.target for column in (*columns.added_to_target, *columns.widened))
+        if columns is not None
+        else (),
         key=tuple(targets[name] for name in request.uniqueness_columns if name in targets),
         own=request.owned_rows,
         deletes=request.deletes,

@@ -103,6 +103,8 @@ class PublishRequest:
     columns: tuple[str, ...] = ()
     #: Columns that the target gets by this publish; it has them already when the publish is repeated.
     added_columns: tuple[Column, ...] = ()
+    #: Columns that the target has in a narrower type, and gets in theirs by this publish.
+    widened_columns: tuple[Column, ...] = ()
     #: Whether the target gets audit columns, where it has none, and an UPDATE sets them.
     audit_columns: bool = False
     #: Rows that were loaded, by the ledger. The staging table must hold exactly as many.
@@ -139,6 +141,11 @@ class PublishRequest:
     def target(self) -> str:
         """The target as a person reads it."""
         return f"{self.schema}.{self.table}"
+
+    @property
+    def altered(self) -> tuple[str, ...]:
+        """Target names of the columns that are not yet as they will be."""
+        return tuple(column.target for column in (*self.added_columns, *self.widened_columns))
 
     def live_sql(self, alias: str = "") -> str:
         """The predicate for the target's rows that have to be those of the source: its own, and not marked; empty: all."""

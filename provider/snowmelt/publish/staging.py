@@ -29,7 +29,7 @@ from snowmelt.publish.strategies import STRATEGIES
 from snowmelt.publish.table_details import TableDetails, build_private
 from snowmelt.publish.table_differences import find_column_differences, find_row_differences
 from snowmelt.publish.target import read_details
-from snowmelt.types.columns import Column
+from snowmelt.types.columns import Column, build_widen_columns
 from snowmelt.vocabulary import PublishMethod
 
 Connection = psycopg.Connection[Any]
@@ -77,6 +77,7 @@ def create_staging(
     method: PublishMethod,
     columns: Sequence[Column],
     added: Sequence[Column] = (),
+    widened: Sequence[Column] = (),
     audit_columns: bool = False,
     unlogged: bool = False,
     unneeded: Callable[[Cursor], bool] | None = None,
@@ -87,6 +88,7 @@ def create_staging(
 
     :param columns: the loaded columns; a target that is not there gets exactly these.
     :param added: those of them that an existing target does not have yet.
+    :param widened: those of them that an existing target has in a narrower type.
     :param audit_columns: a table that will be the target gets those, where the target has none.
     :param unlogged: for a method that inserts rows: no WAL for the staging table. A crash of the server then empties it while the
         ledger says that its files are loaded: the publish notices by `expected_rows`, and the run is lost.
@@ -102,13 +104,15 @@ def create_staging(
         present = read_details(cursor, schema, staging)
         if present is not None:
             mark = read_mark(present, schema, staging, run_id, table)
-            check_unchanged(target, present, mark, [column.target for column in added])
+            check_unchanged(target, present, mark, [column.target for column in (*added, *widened)])
             return False
         kind = _kind(method, target)
         mark = StagingMark(run_id, schema, table, kind, datetime.now(UTC).isoformat(timespec="seconds"))
         for statement in _build(
             kind, schema, table, staging, target, mark, columns, added, unlogged=unlogged
         ):
+            cursor.execute(statement)
+        for statement in build_widen_columns(schema, staging, widened) if kind != "new" else ():
             cursor.execute(statement)
         if audit_columns and kind != "rows":
             have = [column.name for column in target.columns] if target else []

@@ -264,8 +264,7 @@ def publish_swap(
     for statement in build_prepare(request.schema, request.staging, target, present):
         cursor.execute(statement)
     prepared = _read(cursor, request, request.staging)
-    added = [column.target for column in request.added_columns]
-    differences = find_differences(target, prepared, request.staging, added=added)
+    differences = find_differences(target, prepared, request.staging, added=request.altered)
     if differences:
         listed = "\n".join(f"  - {difference}" for difference in differences)
         raise TargetError(

@@ -21,7 +21,7 @@ def find_column_differences(
 ) -> list[str]:
     """What differs in columns, checks and storage between the target and a copy of kind `copy`, in words.
 
-    :param added: columns that only the copy has, rightly.
+    :param added: columns that only the copy has, or has in a wider type, rightly.
     :param finished: compare what is set just before the swap, too.
     """
     differences = [
@@ -40,7 +40,8 @@ def find_column_differences(
     for column in wanted:
         other = by_name.get(column.name)
         if other is not None:
-            differences += _column_differences(column, other, set() if finished else _SET_LATER)
+            ignored = (set() if finished else _SET_LATER) | ({"type"} if column.name in added else set())
+            differences += _column_differences(column, other, ignored)
     kinds = {"c", "n", "f"} if finished else {"c", "n"}
     return differences + _by_key(
         "constraint",
@@ -98,14 +99,14 @@ def find_differences(
 def find_row_differences(
     target: TableDetails, staging: TableDetails, *, added: Collection[str] = ()
 ) -> list[str]:
-    """Loaded columns that the target has no more, or in another type; it need not have the `added` yet."""
+    """Loaded columns that the target has no more, or in another type; it need not have the `added` yet, or not in their type."""
     types = {column.name: column.type for column in target.columns}
     return [
         f"column {column.name!r} is {types[column.name]} in the target and {column.type} in the staging table"
         if column.name in types
         else f"column {column.name!r} is not in the target"
         for column in staging.columns
-        if types.get(column.name) != column.type and (column.name in types or column.name not in added)
+        if types.get(column.name) != column.type and column.name not in added
     ]
 
 

@@ -38,7 +38,7 @@ from snowmelt.publish.swap import publish_first, publish_swap
 from snowmelt.publish.table_details import TableDetails
 from snowmelt.publish.target import check_publishable, read_details
 from snowmelt.sql.names import postgres_identifier
-from snowmelt.types.columns import build_add_columns
+from snowmelt.types.columns import build_add_columns, build_widen_columns
 from snowmelt.vocabulary import PublishMethod
 
 Connection = psycopg.Connection[Any]
@@ -103,6 +103,8 @@ def _add_columns(connection: Connection, request: PublishRequest) -> None:
     """Columns that the rows need, in a transaction of its own before: readers would else wait for all the rows, too."""
     statements = build_add_columns(request.schema, request.table, request.added_columns)
     wanted = {column.target for column in request.added_columns}
+    statements += build_widen_columns(request.schema, request.table, request.widened_columns)
+    types = {column.target: column.target_type for column in request.widened_columns}
     if request.audit_columns:
         statements += build_audit_columns(request.schema, request.table)
         wanted.update(AUDIT_COLUMNS)
@@ -111,7 +113,12 @@ def _add_columns(connection: Connection, request: PublishRequest) -> None:
     with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:
         target = read_details(cursor, request.schema, request.table)
         have = {column.name for column in target.columns} if target else set()
-        if target is None or wanted <= have:
+        narrow = [
+            column.name
+            for column in (target.columns if target else ())
+            if types.get(column.name, column.type) != column.type
+        ]
+        if target is None or (wanted <= have and not narrow):
             return
 
         def add() -> None:
@@ -138,7 +145,7 @@ def _publish(
     before: int | None = None
     with connection.transaction(force_rollback=True):  # gives back the lock of the count at once
         target = read_details(cursor, request.schema, request.table)
-        check_unchanged(target, staging, mark, [column.target for column in request.added_columns])
+        check_unchanged(target, staging, mark, request.altered)
         if target is not None:
             check_publishable(cursor, request.intent)
         if target is not None and request.count_target:

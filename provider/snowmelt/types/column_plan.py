@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from snowmelt.errors import SchemaError
 from snowmelt.types.columns import ColumnPlan, ColumnRules, SourceColumn, TargetColumn
 from snowmelt.types.selected_columns import resolve_names, select_columns
-from snowmelt.types.target_columns import map_columns
+from snowmelt.types.target_columns import find_widened, map_columns
 from snowmelt.types.target_types import loses_nanoseconds, nanosecond_predicate
 from snowmelt.vocabulary import FileFormat, LongNames, SchemaDrift
 
@@ -46,4 +46,4 @@ def plan_columns(
         for column in selected
         if loses_nanoseconds(column.type)
     }
-    return ColumnPlan(columns, added, nanoseconds)
+    return ColumnPlan(columns, added, find_widened(columns, target_columns), nanoseconds)

@@ -137,6 +137,8 @@ class ColumnPlan:
     columns: tuple[Column, ...]
     #: Those of `columns` that an existing target does not have and gets (schema_drift=add_columns).
     added_to_target: tuple[Column, ...] = ()
+    #: Those of `columns` that an existing target has in a narrower type, and gets in theirs (schema_drift=widen_columns).
+    widened: tuple[Column, ...] = ()
     #: Source column → Snowflake predicate, true for a value with digits beyond the microsecond.
     nanoseconds: Mapping[str, str] = field(default_factory=dict)
 
@@ -267,6 +269,15 @@ def build_add_columns(schema: str, table: str, columns: Sequence[Column]) -> lis
         f"    ADD COLUMN IF NOT EXISTS {_definition(column, not_null=False)}" for column in columns
     )
     return [f"ALTER TABLE {postgres_identifier(schema, table)}\n{lines}", *_comments(schema, table, columns)]
+
+
+def build_widen_columns(schema: str, table: str, columns: Sequence[Column]) -> list[str]:
+    """ALTER TABLE that gives existing columns their wider types. Nothing to widen: no statement."""
+    lines = ",\n".join(
+        f"    ALTER COLUMN {postgres_identifier(column.target)} TYPE {parse_postgres_type(column.target_type)}"
+        for column in columns
+    )
+    return [f"ALTER TABLE {postgres_identifier(schema, table)}\n{lines}"] if columns else []
 
 
 def _definition(column: Column, *, not_null: bool) -> str:

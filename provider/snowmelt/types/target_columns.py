@@ -22,6 +22,7 @@ from snowmelt.types.target_types import (
     Outcome,
     allowed_target,
     default_target,
+    find_wider,
     offset_expression,
     select_expression,
 )
@@ -86,8 +87,8 @@ def _map_to_existing(
     for selected in selected_columns:
         target = targets.pop(selected.target, None)
         if target is not None:
-            columns.extend(_into(selected, target, file_format, faults))
-        elif schema_drift == SchemaDrift.FAIL:
+            columns.extend(_into(selected, target, file_format, faults, SchemaDrift(schema_drift)))
+        elif not SchemaDrift(schema_drift).adds:
             faults.append(_missing_target(selected, [target.name for target in target_columns]))
         elif selected.valid:
             kind = selected.requested_type or default_target(selected.type)
@@ -140,8 +141,22 @@ def _missing_target(selected: SelectedColumn, names: Sequence[str]) -> str:
     )
 
 
+def find_widened(
+    columns: Sequence[Column], target_columns: Sequence[TargetColumn] | None
+) -> tuple[Column, ...]:
+    """The columns whose target column gets another type than it has."""
+    types = {target.name: str(target.type) for target in target_columns or ()}
+    return tuple(
+        column for column in columns if types.get(column.target, column.target_type) != column.target_type
+    )
+
+
 def _into(
-    selected: SelectedColumn, target: TargetColumn, file_format: FileFormat, faults: list[str]
+    selected: SelectedColumn,
+    target: TargetColumn,
+    file_format: FileFormat,
+    faults: list[str],
+    schema_drift: SchemaDrift,
 ) -> list[Column]:
     way = f'"{selected.source}" to "{target.name}"'
     if target.generated:
@@ -163,11 +178,14 @@ def _into(
             "Remove the rule, or change the target."
         )
         return []
-    checked = _check(selected, target.type, faults)
+    kind = target.type
+    if schema_drift.widens and selected.requested_type is None:
+        kind = find_wider(selected.type, kind) or kind
+    checked = _check(selected, kind, faults)
     if checked is None:
         return []
     checked = checked or (target.not_null and selected.nullable)
-    return [_column(selected, target.type, file_format, nullable=not target.not_null, checked=checked)]
+    return [_column(selected, kind, file_format, nullable=not target.not_null, checked=checked)]
 
 
 def _check(selected: SelectedColumn, kind: PostgresType, faults: list[str]) -> bool | None:
@@ -246,6 +264,7 @@ def plan_staged_columns(
     return ColumnPlan(
         tuple(_as_staged(column, by_source) for column in mapped),
         tuple(_as_staged(column, by_source) for column in added),
+        find_widened([_as_staged(column, by_source) for column in mapped], target_columns),
     )
 
 

@@ -197,6 +197,8 @@ def _other_targets(source: SnowflakeType, row: TypeRow) -> tuple[str, ...]:
 
 #: First and last number of each type; PostgreSQL "Numeric types".
 _LIMITS = {bits: (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (16, 32, 64)}
+#: Digits of Snowflake's INT, BIGINT and NUMBER without arguments.
+_UNASKED_DIGITS = 38
 _BITS = {"smallint": 16, "integer": 32, "bigint": 64}
 
 
@@ -239,6 +241,36 @@ def _smallest(found: Range) -> str | None:
 def _fits(found: Range, name: str) -> bool:
     low, high = _LIMITS[_BITS[name]]
     return found.low is None or (low <= found.low and (found.high or 0) <= high)
+
+
+def find_wider(source: SnowflakeType, target: PostgresType) -> PostgresType | None:
+    """The type for the source's values that a narrower column of the target can become without a change of its own; None: it is wide enough.
+
+    A NUMBER of 38 digits is what Snowflake takes without any: no one asked for so many.
+    """
+    wanted = default_target(source)
+    form = row_of(source).form
+    if form is Form.TEXT and target.name == "character varying" and target.arguments:
+        longer = wanted.name == "text" or (wanted.arguments or (0,)) > target.arguments
+        return wanted if longer else None
+    if form not in {Form.INTEGER, Form.DECIMAL} or source.precision == _UNASKED_DIGITS:
+        return None
+    if target.name == "numeric":
+        wanted = PostgresType("numeric", (source.precision or 0, source.scale or 0))
+    have, needed = _places(target), _places(wanted)
+    if have is None or needed is None or have == needed:
+        return None
+    return wanted if all(more >= less for more, less in zip(needed, have, strict=True)) else None
+
+
+def _places(kind: PostgresType) -> tuple[int, int] | None:
+    """Digits before and after the point that a column takes; None without a limit, and for other types."""
+    if kind.name in INTEGER_DIGITS:
+        return INTEGER_DIGITS[kind.name] + 1, 0
+    if kind.name == "numeric" and kind.arguments:
+        precision, scale = (*kind.arguments, 0)[:2]
+        return precision - scale, scale
+    return None
 
 
 def find_outgrown(
