@@ -167,7 +167,17 @@ class Nights(RuleBasedStateMachine):
             self.world.sql("ALTER TABLE W ADD COLUMN X NUMBER(9,0)", "UPDATE W SET X = ID * 2")
         self.added = True
 
-    @rule(drift=st.sampled_from(["fail", "add_columns"]))
+    @rule()
+    def widen_column(self):
+        """And a value that only the wider column takes."""
+        self.day += 1
+        moment = f"DATEADD('day', {self.day}, '2026-02-01'::TIMESTAMP_NTZ)"
+        self.world.sql(
+            "ALTER TABLE W ALTER COLUMN N SET DATA TYPE NUMBER(15,0)",
+            f"UPDATE W SET N = 5000000000, AT = {moment} WHERE ID % 5 = 1",
+        )
+
+    @rule(drift=st.sampled_from(["fail", "add_columns", "widen_columns", "add_and_widen_columns"]))
     def change_drift(self, drift):
         self.settings["schema_drift"] = drift
 
