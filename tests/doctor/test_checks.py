@@ -342,6 +342,10 @@ def test_a_table_of_mode_changes_whose_changes_are_not_recorded(patient):
     )
     patient.run_remedy(finding)
     assert patient.statuses("table")["Change tracking"] == "OK"
+    short = patient.one("table", "Time travel")
+    assert "a nightly run in mode changes" in short.found
+    patient.run_remedy(short)
+    assert patient.statuses("table")["Time travel"] == "OK"
 
 
 @pytest.mark.parametrize(

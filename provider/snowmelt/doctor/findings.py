@@ -312,9 +312,9 @@ def grant_source(table: TableName, kind: SourceKind, role: str) -> Remedy:
     return snowflake_sql(*snowflake_rights.grant_statements(grants, role))
 
 
-def set_retention(table: TableName) -> Remedy:
-    """One day of time travel."""
-    return snowflake_sql(f"ALTER TABLE {table.sql} SET DATA_RETENTION_TIME_IN_DAYS = 1")
+def set_retention(table: TableName, days: int = 1) -> Remedy:
+    """So many days of time travel; more than one needs Snowflake's Enterprise Edition."""
+    return snowflake_sql(f"ALTER TABLE {table.sql} SET DATA_RETENTION_TIME_IN_DAYS = {days:d}")
 
 
 def grant_ledger(role: str, *, exists: bool) -> Remedy:

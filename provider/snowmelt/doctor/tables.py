@@ -84,7 +84,7 @@ def check_source(
     copied = {column.source for column in planned.columns}
     return [
         found("Source", str(table), Status.OK, text),
-        _check_retention(session, table),
+        _check_retention(session, table, Mode(request.mode)),
         _check_tracking(session, table, Mode(request.mode)),
         _check_policies(session, table, columns, copied),
     ]
@@ -104,7 +104,7 @@ def _unreadable(session: Connection, table: TableName, error: SnowmeltError) -> 
     return found("Source", str(table), Status.WRONG, text, remedy)
 
 
-def _check_retention(session: Connection, table: TableName) -> Finding:
+def _check_retention(session: Connection, table: TableName, mode: Mode) -> Finding:
     rows = read_named_rows(
         session,
         f"SHOW PARAMETERS LIKE 'DATA_RETENTION_TIME_IN_DAYS' IN TABLE {table.sql}",
@@ -114,6 +114,12 @@ def _check_retention(session: Connection, table: TableName) -> Finding:
     if days < 1:
         text = "retention is 0 days: chunks cannot read one snapshot, so the copy of a table that changes meanwhile may differ"
         return found("Time travel", str(table), Status.ATTENTION, text, remedies.set_retention(table))
+    if mode is Mode.CHANGES and days <= 1:
+        text = (
+            "retention is 1 day: a nightly run in mode changes reads from a little more than a day ago, which Snowflake no longer has then. "
+            "Where the edition allows no longer retention, schedule the run several times a day"
+        )
+        return found("Time travel", str(table), Status.ATTENTION, text, remedies.set_retention(table, days=7))
     return found("Time travel", str(table), Status.OK, f"retention in days: {days}")
 
 
