@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from snowmelt.progress.plots import Span, Step
@@ -38,6 +38,7 @@ class Verdict:
     places: tuple[Place, ...]
     rejected: int
     fingerprint: str
+    #: Why it differs.
     error: str | None
 
 
@@ -70,12 +71,13 @@ def build_verdict(run: Mapping[str, Any], *, staged_rows: int | None, loaded_row
         expected = counted if counted is not None else expected
     verified = run["verified_at"] is not None
     word = "verified" if verified else "differs" if run["verification"] and run["error"] else "open"
+    error = run["error"] if word == "differs" else None
     return Verdict(
         word,
         tuple(places),
         rejected,
         _describe_compared(found),
-        run["error"],
+        error,
     )
 
 
@@ -112,6 +114,8 @@ class Piece:
     files: int | None = None
     worker: str = ""
     rejected: int = 0
+    #: Of several files together: those that are loaded.
+    files_done: int | None = None
 
     @property
     def share(self) -> float:
@@ -125,13 +129,19 @@ class Piece:
 class Half:
     """The unload, or the load, as a whole."""
 
+    #: Chunks; files, or of very many the files of each task together.
     pieces: tuple[Piece, ...]
     rows_total: int | None
     rows_done: int
     bytes_done: int
-    #: Rows per second: over all, and recently; 0: not known.
+    #: Chunks or files: those that are through, and all.
+    done: int
+    total: int
+    #: Rows per second, until now: over all, and recently; 0: nothing was copied.
     rate: float
     recent_rate: float
+    #: What is listed by name: all chunks, or one page of the files.
+    listed: tuple[Piece, ...] = ()
 
     @property
     def share(self) -> float:
@@ -142,16 +152,15 @@ class Half:
 
     @property
     def finished(self) -> bool:
-        """Whether every piece is through."""
-        return all(piece.word in {"done", "skipped"} for piece in self.pieces)
+        """Whether every chunk or file is through."""
+        return self.done == self.total
 
     @property
     def seconds_left(self) -> float | None:
-        """At the recent rate; None when that is not known."""
-        rate = self.recent_rate or self.rate
-        if self.finished or not rate or self.rows_total is None:
+        """At the recent rate; None when that is not known, or nothing moves."""
+        if self.finished or not self.recent_rate or self.rows_total is None:
             return None
-        return max(0, self.rows_total - self.rows_done) / rate
+        return max(0, self.rows_total - self.rows_done) / self.recent_rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,21 +189,45 @@ class Failure:
     current: bool
 
 
-@dataclass(frozen=True, slots=True)
+#: The time left is estimated by the rate of the last minutes.
+RECENT = timedelta(minutes=3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRows:
     """What the ledger holds of a run: rows of its tables by the columns' names."""
 
     run: Mapping[str, Any]
     chunks: Sequence[Mapping[str, Any]]
+    #: Files, or the files of each load task together.
+    units: Sequence[Mapping[str, Any]]
+    #: One page of the files.
     files: Sequence[Mapping[str, Any]]
+    page: int
+    #: Rows that were loaded within RECENT.
+    recent_rows: float
+    workers: Sequence[Mapping[str, Any]]
     failures: Sequence[Mapping[str, Any]]
-    #: COPYs that run now: application_name, rows, bytes, seconds.
+    #: COPYs that run now: application_name, rows, bytes, seconds, waits_for.
     copying: Sequence[Mapping[str, Any]]
+    #: Files that are not loaded, and may be loading.
+    loading: Sequence[Mapping[str, Any]]
     #: Queries that were submitted for chunks, known before their results are: chunk, query_id.
     submitted: Sequence[Mapping[str, Any]] = ()
+    #: Seconds of each step of earlier runs of this table.
+    earlier: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
+class Stall:
+    """Nothing moves in a step that should."""
+
+    since: datetime
+    #: What it seems to wait for.
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunBoard:
     """All that the page of a run shows."""
 
@@ -209,3 +242,10 @@ class RunBoard:
     verdict: Verdict
     #: Whether anything may still change.
     live: bool
+    #: The page of the files' list, from 0.
+    page: int = 0
+    stall: Stall | None = None
+    #: Seconds until the run is published, by earlier runs; None: not known.
+    run_seconds_left: float | None = None
+    #: How many earlier runs that is by.
+    earlier_runs: int = 0

@@ -39,40 +39,6 @@ class Span:
         return self.end or now
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
-    """Rows and bytes."""
-
-    rows: float = 0.0
-    bytes: float = 0.0
-
-
-def amount_between(spans: Sequence[Span], start: datetime, end: datetime, now: datetime) -> Amount:
-    """What was copied between two moments; the rows of a span count as spread evenly over it."""
-    rows = size = 0.0
-    for span in spans:
-        span_end = span.until(now)
-        overlap = (min(end, span_end) - max(start, span.start)).total_seconds()
-        seconds = (span_end - span.start).total_seconds()
-        at_once = 1.0 if start <= span.start < end else 0.0
-        share = max(0.0, overlap) / seconds if seconds > 0 else at_once
-        rows += span.rows * share
-        size += span.bytes * share
-    return Amount(rows, size)
-
-
-def rate_of(spans: Sequence[Span], now: datetime, window: timedelta | None = None) -> float:
-    """Rows per second: since the first span began until the last ended, or over the last `window` only."""
-    if not spans:
-        return 0.0
-    start = min(span.start for span in spans)
-    end = max(span.until(now) for span in spans)
-    if window is not None:
-        start = max(start, end - window)
-    seconds = (end - start).total_seconds()
-    return amount_between(spans, start, end, now).rows / seconds if seconds > 0 else 0.0
-
-
 def pack_lanes(spans: Sequence[Span], now: datetime) -> list[list[Span]]:
     """Rows of a Gantt plot: spans that do not overlap share one, so there are as many as ever ran at once."""
     lanes: list[list[Span]] = []
@@ -203,11 +169,14 @@ class _Axis:
         return _LEFT + min(1.0, max(0.0, share)) * (_WIDTH - _LEFT - _RIGHT)
 
 
-def plot_gantt(spans: Sequence[Span], now: datetime) -> str:
-    """Chunks and files over time, a lane for each that ran beside others; empty without spans."""
+def plot_gantt(spans: Sequence[Span], now: datetime, *, live: bool = False) -> str:
+    """Chunks and files over time, a lane for each that ran beside others; empty without spans.
+
+    :param live: the run goes on: the axis ends now.
+    """
     if not spans:
         return ""
-    axis = _axis(spans, now)
+    axis = _axis(spans, now, live=live)
     parts: list[str] = []
     y = 4
     for step, title in _TITLES.items():
@@ -227,12 +196,17 @@ def plot_gantt(spans: Sequence[Span], now: datetime) -> str:
     return _svg(y + _AXIS, "Chunks and files over time", [*_time_ticks(axis, y), *parts])
 
 
-def plot_rate(spans: Sequence[Span], now: datetime, what: Measure = "rows") -> str:
-    """Rows (or bytes) per second over time, a line for the unload and one for the load; empty without spans."""
+def plot_rate(spans: Sequence[Span], now: datetime, what: Measure = "rows", *, live: bool = False) -> str:
+    """Rows (or bytes) per second over time, a line for the unload and one for the load; empty without spans.
+
+    The rows of a span count as spread evenly over it.
+
+    :param live: as of `plot_gantt`.
+    """
     measured = [span for span in spans if getattr(span, what)]
     if not measured:
         return ""
-    axis = _axis(measured, now)
+    axis = _axis(measured, now, live=live)
     step_seconds = (axis.end - axis.start).total_seconds() / _BINS
     lines = {
         step: _rates([span for span in measured if span.step == step], axis, step_seconds, now, what)
@@ -258,21 +232,17 @@ def plot_rate(spans: Sequence[Span], now: datetime, what: Measure = "rows") -> s
 
 
 def _rates(spans: Sequence[Span], axis: _Axis, seconds: float, now: datetime, what: Measure) -> list[float]:
+    """The amount of each bin, by the second; a span adds to the bins that it touches."""
     if not spans or seconds <= 0:
         return []
-    return [
-        getattr(
-            amount_between(
-                spans,
-                axis.start + timedelta(seconds=seconds * place),
-                axis.start + timedelta(seconds=seconds * (place + 1)),
-                now,
-            ),
-            what,
-        )
-        / seconds
-        for place in range(_BINS)
-    ]
+    bins = [0.0] * _BINS
+    for span in spans:
+        begins = (span.start - axis.start).total_seconds() / seconds
+        ends = max((span.until(now) - axis.start).total_seconds() / seconds, begins + 1e-9)
+        amount = getattr(span, what) / (ends - begins)
+        for place in range(max(0, int(begins)), min(_BINS, math.ceil(ends))):
+            bins[place] += amount * (min(ends, place + 1) - max(begins, place))
+    return [amount / seconds for amount in bins]
 
 
 def _area(step: str, rates: Sequence[float], top: float, height: int) -> str:
@@ -288,9 +258,9 @@ def _area(step: str, rates: Sequence[float], top: float, height: int) -> str:
     )
 
 
-def _axis(spans: Sequence[Span], now: datetime) -> _Axis:
+def _axis(spans: Sequence[Span], now: datetime, *, live: bool) -> _Axis:
     start = min(span.start for span in spans)
-    end = max(span.until(now) for span in spans)
+    end = now if live else max(span.until(now) for span in spans)
     return _Axis(start, max(end, start + timedelta(seconds=1)))
 
 

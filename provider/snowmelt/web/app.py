@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import GetUserDep, get_user
-from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi import Depends, FastAPI, HTTPException, Query, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from sqlalchemy.orm import Session
 
+from snowmelt.progress.board import RunBoard, RunRows
+from snowmelt.progress.outlook import ProgressWatch, describe_progress
+from snowmelt.progress.plots import TaskState
 from snowmelt.progress.run_board import build_board
 from snowmelt.web.airflow_state import MAY_LIST, MAY_READ_RUN, keep_readable, read_rights, read_tasks
 from snowmelt.web.answers import bounded
@@ -101,23 +104,42 @@ def _keep_errors(dag_ids: Iterable[str], user: Any) -> set[str]:
     return keep_readable(dag_ids, user, DagAccessEntity.TASK_LOGS)
 
 
-def show_run(dag_id: str, run_id: str, session: Session, user: GetUserDep) -> HTMLResponse:
-    """The page of a DAG run."""
-    found = read_run(session, dag_id, run_id)
+#: What this process has seen of the runs that people look at.
+_WATCH = ProgressWatch()
+
+
+def _build(rows: RunRows, tasks: Sequence[TaskState]) -> RunBoard:
+    since = _WATCH.observe(rows.run["run_id"], describe_progress(rows), rows.run["now"])
+    return build_board(rows, tasks, still_since=since)
+
+
+def show_run(
+    dag_id: str,
+    run_id: str,
+    session: Session,
+    user: GetUserDep,
+    page: Annotated[int, Query(ge=0, le=10_000)] = 0,
+) -> HTMLResponse:
+    """The page of a DAG run.
+
+    :param page: of the list of files.
+    """
     tasks = read_tasks(session, dag_id, run_id)
+    found = read_run(session, dag_id, run_id, tasks, page=page)
     rights = read_rights(dag_id, user)
     if found.rows is None:
         return _page(render_empty_run(found, dag_id, run_id, tasks, rights))
-    return _page(render_run(build_board(found.rows, tasks), dag_id, run_id, rights))
+    return _page(render_run(_build(found.rows, tasks), dag_id, run_id, rights))
 
 
 def describe_run(dag_id: str, run_id: str, session: Session, user: GetUserDep) -> JSONResponse:
     """The state of a DAG run, as JSON."""
-    found = read_run(session, dag_id, run_id)
+    tasks = read_tasks(session, dag_id, run_id)
+    found = read_run(session, dag_id, run_id, tasks)
     if found.rows is None:
         raise HTTPException(404, "No ledger has this DAG run.")
     rights = read_rights(dag_id, user)
-    board = build_board(found.rows, read_tasks(session, dag_id, run_id))
+    board = _build(found.rows, tasks)
     failures = [
         asdict(failure) | ({} if rights.read_errors else {"error": None}) for failure in board.failures
     ]
@@ -127,6 +149,9 @@ def describe_run(dag_id: str, run_id: str, session: Session, user: GetUserDep) -
         "target",
         "mode",
         "outcome",
+        "failed_step",
+        "target_check",
+        "filter",
         "snapshot",
         "source_rows",
         "started_at",
@@ -147,6 +172,8 @@ def describe_run(dag_id: str, run_id: str, session: Session, user: GetUserDep) -
         | halves
         | {
             "live": board.live,
+            "stalled_since": board.stall.since if board.stall else None,
+            "seconds_left": board.run_seconds_left,
             "steps": [asdict(step) for step in board.steps],
             "failures": failures,
             "verified": board.verdict.word,

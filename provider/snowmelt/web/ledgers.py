@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from snowmelt.errors import SnowmeltError, TransientError
 from snowmelt.ledger.page_rows import read_failures, read_run_rows
 from snowmelt.ledger.table_rows import read_dag_ids, read_history, read_tables
 from snowmelt.progress.board import RunRows
+from snowmelt.progress.plots import TaskState
 from snowmelt.progress.table_status import Airflow, TableStatus, build_statuses
 from snowmelt.web.airflow_state import (
     DEFAULT_CONNECTION,
@@ -117,7 +118,9 @@ class FoundRun:
     readable: bool
 
 
-def read_run(session: Session, dag_id: str, run_id: str) -> FoundRun:
+def read_run(
+    session: Session, dag_id: str, run_id: str, tasks: Sequence[TaskState] = (), *, page: int = 0
+) -> FoundRun:
     """A DAG run, from its DAG's ledger; where Airflow has forgotten the DAG, from any ledger that knows the run."""
     own = read_connections(session, [dag_id])
     candidates = (
@@ -128,7 +131,7 @@ def read_run(session: Session, dag_id: str, run_id: str) -> FoundRun:
     for conn_id in candidates:
         try:
             with _ledger(conn_id) as ledger:
-                rows = read_run_rows(ledger, dag_id, run_id)
+                rows = read_run_rows(ledger, dag_id, run_id, tasks, page=page)
                 failures = failures or read_failures(ledger, dag_id, run_id)
         except _UnreadableError:
             continue

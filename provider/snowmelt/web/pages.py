@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from snowmelt import __version__
+from snowmelt.ledger.page_rows import FILES_PAGE
 from snowmelt.progress import pace as shown
 from snowmelt.progress.board import Failure, Half, Piece, RunBoard
 from snowmelt.progress.history import MEASURES, build_history, plot_history
@@ -24,9 +25,7 @@ from snowmelt.web.airflow_state import Rights
 from snowmelt.web.ledgers import FoundRun, FoundTable, Overview
 from snowmelt.web.troubleshooting import link_sections, render_troubleshooting
 
-#: Beyond this many tiles there is one for each task instead of each file.
-MAX_TILES = 600
-#: Rows of a list of chunks or files; what needs attention comes first.
+#: Rows of the list of chunks; what needs attention comes first.
 MAX_LISTED = 150
 _URGENT = ("failed", "retrying", "running", "queued", "blocked", "waiting", "done", "skipped")
 
@@ -103,13 +102,16 @@ def render_run(board: RunBoard, dag_id: str, run_id: str, rights: Rights) -> str
         run_id=run_id,
         rights=rights,
         headline=headline(board),
-        gantt=Markup(plot_gantt(board.spans, board.now)),  # noqa: S704 - its text is escaped where it is made
-        rates=Markup(plot_rate(board.spans, board.now)),  # noqa: S704 - likewise
-        byte_rates=Markup(plot_rate(board.spans, board.now, "bytes")),  # noqa: S704 - likewise
+        gantt=Markup(plot_gantt(board.spans, board.now, live=board.live)),  # noqa: S704 - its text is escaped where it is made
+        rates=Markup(plot_rate(board.spans, board.now, live=board.live)),  # noqa: S704 - likewise
+        byte_rates=Markup(plot_rate(board.spans, board.now, "bytes", live=board.live)),  # noqa: S704 - likewise
         halves=[
-            ("unload", "Unload", "chunks", board.unload, _tiles(board.unload), listed(board.unload)),
-            ("load", "Load", "files", board.load, _tiles(board.load), listed(board.load)),
+            ("unload", "Unload", "chunks", board.unload, _list_chunks(board.unload)),
+            ("load", "Load", "files", board.load, board.load.listed),
         ],
+        verified=describe_verified(board),
+        pages=-(-board.load.total // FILES_PAGE),
+        file_page=FILES_PAGE,
         most=MAX_LISTED,
     )  # fmt: skip
 
@@ -126,6 +128,7 @@ def render_empty_run(
         steps=build_steps(tasks, datetime.now(UTC)),
         rights=rights,
         live=any(task.word in {"running", "queued", "retrying", "waiting"} for task in tasks),
+        now=datetime.now(UTC),
     )  # fmt: skip
 
 
@@ -141,18 +144,32 @@ def _tasks_of(failures: Sequence[Failure]) -> str:
 
 def headline(board: RunBoard) -> Mapping[str, Any]:
     """The state of the run: a word that the style sheet knows, and a text."""
-    failed = [step.title for step in board.steps if step.word == "failed"]
+    failed = ", ".join(step.title for step in board.steps if step.word == "failed")
     outcome: Outcome = board.run["outcome"]
-    if outcome.ended and (outcome.good or not failed):
-        return {"word": "done" if outcome.good else "failed", "text": _outcome(board, outcome)}
-    if failed:
-        return {"word": "failed", "text": f"Failed in: {', '.join(failed)}"}
+    if outcome.ended and outcome is not Outcome.FAILED:
+        later = (
+            f", then failed in {failed or board.run['failed_step']}"
+            if failed or board.run["failed_step"]
+            else ""
+        )
+        return {
+            "word": "done" if outcome.good and not later else "failed",
+            "text": f"{_outcome(board, outcome)}{later}",
+        }
+    if board.stall is not None:
+        since = shown.show_seconds((board.now - board.stall.since).total_seconds())
+        return {"word": "retrying", "text": f"Stalled: no row for {since}"}
+    if failed or (outcome is Outcome.FAILED and not board.live):
+        return {
+            "word": "failed",
+            "text": f"Failed in {failed or board.run['failed_step'] or 'an unknown step'}",
+        }
     running = next((step for step in board.steps if step.word in {"running", "retrying", "queued"}), None)
     coming = next((step for step in board.steps if step.word == "waiting"), None)
     if running is None and coming is not None:
         return {"word": "queued", "text": f"{coming.title} is next"}
     if running is None:
-        return {"word": "open", "text": "Not finished"}
+        return {"word": "open", "text": "Not finished, and Airflow does not know this run"}
     return {"word": "running", "text": running.title}
 
 
@@ -163,24 +180,17 @@ def _outcome(board: RunBoard, outcome: Outcome) -> str:
     return outcome.capitalize()
 
 
-def listed(half: Half) -> list[Piece]:
-    """The pieces that are listed by name: what needs attention first."""
-    return sorted(half.pieces, key=lambda piece: _URGENT.index(piece.word))[:MAX_LISTED]
+def describe_verified(board: RunBoard) -> tuple[str, str] | None:
+    """What the verification says beside the outcome, as a word of the style sheet and a text: a verified staging table is not a target."""
+    if board.verdict.word == "differs":
+        return "failed", "Differs"
+    if board.verdict.word != "verified":
+        return None
+    if board.run["published_at"] is not None:
+        return "done", "Verified"
+    return "waiting", "The staging table was verified; the target is not published"
 
 
-def _tiles(half: Half) -> list[Mapping[str, Any]]:
-    if len(half.pieces) <= MAX_TILES:
-        return [
-            {"word": piece.word, "map_index": piece.map_index, "label": piece.label} for piece in half.pieces
-        ]
-    by_task: dict[int, list[Piece]] = {}
-    for piece in half.pieces:
-        by_task.setdefault(piece.map_index, []).append(piece)
-    return [
-        {
-            "word": min((piece.word for piece in pieces), key=_URGENT.index),
-            "map_index": map_index,
-            "label": f"{len(pieces)} files from {pieces[0].label}",
-        }
-        for map_index, pieces in sorted(by_task.items())
-    ]
+def _list_chunks(half: Half) -> list[Piece]:
+    """The chunks that are listed by name: what needs attention first."""
+    return sorted(half.listed, key=lambda piece: _URGENT.index(piece.word))[:MAX_LISTED]

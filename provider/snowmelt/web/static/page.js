@@ -3,6 +3,7 @@
 
 const LIVE = 3000;
 const SLOW = 15000;
+const PATIENCE = 10000;
 const main = document.querySelector("main");
 const notice = document.getElementById("status");
 
@@ -152,30 +153,78 @@ function exchange(fresh) {
   window.scrollTo(place.x, place.y);
 }
 
+// The server's clock is the only one on the page: ages, "last updated" and times of the ledger agree.
+const updated = document.getElementById("updated");
+const lost = document.getElementById("lost");
+function showUpdated() {
+  updated.textContent = main.dataset.now ? `Last updated ${main.dataset.now} UTC` : "";
+}
+showUpdated();
+
+// What is shown is never older than it says: a page that cannot be read again says so at once, and since when.
+function showLost(text) {
+  lost.textContent = text ? `${text} This is the state of ${main.dataset.now || "before"} UTC.` : "";
+  lost.hidden = !text;
+  main.classList.toggle("stale", Boolean(text));
+}
+
+async function ask() {
+  const stop = new AbortController();
+  const timer = window.setTimeout(() => stop.abort(), PATIENCE);
+  try {
+    const answer = await fetch(window.location.href, { headers: { Accept: "text/html" }, signal: stop.signal });
+    return { answer, text: answer.ok ? await answer.text() : "" };
+  } catch {
+    return { answer: null, text: "" };
+  } finally {
+    window.clearTimeout(timer);
+  }
+}
+
 let last = main.innerHTML;
 async function refresh() {
-  const answer = await fetch(window.location.href, { headers: { Accept: "text/html" } }).catch(() => null);
-  if (!answer || !answer.ok) {
+  const { answer, text } = await ask();
+  if (!answer) {
+    showLost("Airflow does not answer.");
     return;
   }
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
-  if (fresh && fresh.dataset.unreadable === "yes" && !main.dataset.unreadable) {
-    showStatus("The ledger does not answer at the moment; this is its last state.");
-  } else if (fresh && fresh.innerHTML !== last) {
+  if (answer.status === 401 || answer.status === 403 || answer.redirected) {
+    showLost("Your session has ended, or you may no longer see this: log in again.");
+    return;
+  }
+  if (!answer.ok) {
+    showLost(`Airflow answers with an error (${answer.status}).`);
+    return;
+  }
+  const fresh = new DOMParser().parseFromString(text, "text/html").querySelector("main");
+  if (!fresh) {
+    showLost("Airflow answers with another page.");
+    return;
+  }
+  if (fresh.dataset.unreadable === "yes" && !main.dataset.unreadable) {
+    showLost("The ledger does not answer.");
+    return;
+  }
+  showLost("");
+  if (fresh.innerHTML !== last) {
     last = fresh.innerHTML;
     exchange(fresh);
-  } else if (fresh) {
-    main.dataset.live = fresh.dataset.live;
   }
+  main.dataset.live = fresh.dataset.live;
+  main.dataset.now = fresh.dataset.now || "";
+  showUpdated();
 }
 
 // A run that does not move may go on at any time: someone clears a task. It is looked at now and then.
 async function keepFresh() {
-  const pause = main.dataset.live === "yes" ? LIVE : SLOW;
-  await new Promise((resume) => window.setTimeout(resume, pause));
+  const started = performance.now();
   if (!document.hidden) {
     await refresh();
   }
-  keepFresh();
+  // A server that is slow to answer is asked less often: each viewer takes a fifth of its time at most.
+  const pause = Math.max(main.dataset.live === "yes" ? LIVE : SLOW, 4 * (performance.now() - started));
+  window.setTimeout(keepFresh, pause);
 }
-keepFresh();
+if (main.dataset.live !== "never") {
+  window.setTimeout(keepFresh, LIVE);
+}
