@@ -52,6 +52,7 @@ test-second-engine: .venv/.dev .venv-second-engine/.ready sandbox/.venv/.ready  
 
 test-ui:  ## the pages in a real Chromium, and their pictures in docs/pictures
 	@$(MAKE) --no-print-directory walk STATE=.sandbox-ui ROWS=300000
+	$(BIN)/python -m pytest -m alone tests/ui $(PYTEST)
 
 walk: .venv/.runtime .cache/browser/.ready sandbox fill
 	@$(WITH_ENV); code=0; $(BIN)/python -m tests.ui.walk || code=$$?; $(SANDBOX) down --state $(STATE); exit $$code

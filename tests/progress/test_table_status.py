@@ -168,6 +168,10 @@ def test_the_first_line_of_an_error():
     assert first_line("  one\ntwo") == "one"
     assert first_line(None) == ""
     assert len(first_line("x" * 999)) == 300
+    assert (
+        first_line("one\ntwo\nSee docs/troubleshooting.md#constraint")
+        == "one See docs/troubleshooting.md#constraint"
+    )
 
 
 def test_what_changed_between_two_runs():

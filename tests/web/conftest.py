@@ -127,10 +127,13 @@ def fill(dsn):
 
 
 @contextmanager
-def serve(sandbox, database: str, runs: list[dict[str, Any]], **ledger: Any) -> Iterator[Site]:
+def serve(
+    sandbox, database: str, runs: list[dict[str, Any]], settings: dict[str, str] | None = None, **ledger: Any
+) -> Iterator[Site]:
     """Airflow's API server over a ledger, with these DAG runs; on the port of the sandbox's Airflow.
 
     :param runs: as `tests.web.server.write_run` takes them.
+    :param settings: environment variables for the server.
     :param ledger: fields of the ledger's connection that are to be others: host, port.
     """
     environment = {
@@ -138,6 +141,7 @@ def serve(sandbox, database: str, runs: list[dict[str, Any]], **ledger: Any) -> 
         "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "provider"))),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
         "AIRFLOW__CORE__AUTH_MANAGER": "tests.web.rights.SomeDags",
+        **(settings or {}),
     }  # fmt: skip
     connection = json.loads(environment["AIRFLOW_CONN_POSTGRES_DEFAULT"])
     environment["AIRFLOW_CONN_POSTGRES_DEFAULT"] = json.dumps(connection | {"schema": database} | ledger)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,9 @@ from enum import StrEnum
 from statistics import median
 from typing import Any
 
+from snowmelt.errors import PAGE
 from snowmelt.progress.pace import show_age, show_seconds
+from snowmelt.progress.verdict import ALL_ROWS
 from snowmelt.state import describe_difference
 from snowmelt.vocabulary import Outcome
 
@@ -79,6 +82,8 @@ class TableStatus:
     started_at: datetime | None
     rows_done: int
     rows_total: int | None
+    #: When the last file of a running load was through.
+    moved_at: datetime | None = None
     #: The last run that was published.
     published_dag_id: str = ""
     published_dag_run_id: str = ""
@@ -165,6 +170,7 @@ def _status(row: Mapping[str, Any], airflow: Airflow, now: datetime) -> TableSta
         started_at=row["started_at"],
         rows_done=int(row["loaded_rows"] or 0),
         rows_total=row["source_rows"],
+        moved_at=row["load_ended_at"],
         published_dag_id=row["published_dag_id"] or "",
         published_dag_run_id=row["published_dag_run_id"] or "",
         published_at=row["last_published_at"],
@@ -310,7 +316,12 @@ def describe_compared(verification: Mapping[str, Any] | None, result: Mapping[st
         return ""
     fingerprint = (verification or {}).get("fingerprint") or {}
     compared = isinstance(fingerprint, Mapping) and bool(fingerprint.get("compared"))
-    rows = "values of all rows that were copied" if compared else "numbers of rows only"
+    scope = fingerprint.get("scope", ALL_ROWS) if compared else ""
+    rows = (
+        f"values of {scope}{' that were copied' if scope == ALL_ROWS else ''}"
+        if compared
+        else "numbers of rows only"
+    )
     whole = (result.get("whole_target") or {}).get("compared")
     parts = [f"rows under a filter: {where}"] if where else []
     parts += [rows, f"the whole target by its {whole}" if whole else "the whole target not compared"]
@@ -318,9 +329,12 @@ def describe_compared(verification: Mapping[str, Any] | None, result: Mapping[st
 
 
 def first_line(text: str | None) -> str:
-    """The first line of an error, of a length for a list."""
-    line = next(iter((text or "").strip().splitlines()), "")
-    return line if len(line) <= 300 else f"{line[:299]}…"  # noqa: PLR2004 - three lines of the page
+    """The first line of an error, of a length for a list, and the address that tells how to solve it."""
+    whole = (text or "").strip()
+    line = next(iter(whole.splitlines()), "")
+    line = line if len(line) <= 300 else f"{line[:299]}…"  # noqa: PLR2004 - three lines of the page
+    address = re.search(rf"See {re.escape(PAGE)}#[a-z0-9-]+", whole)
+    return line if address is None or address[0] in line else f"{line} {address[0]}"
 
 
 def parse_moment(text: str | None) -> datetime | None:
