@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from contextlib import contextmanager
@@ -65,6 +66,10 @@ def test_it_stands_in_the_ledger_and_beside_the_manifest(world):
     ((query_id,),) = world.query("SELECT query_id FROM snowmelt.staged_chunk WHERE run_id = 'told'")
     assert [query["query_id"] for query in kept["queries"]] == [query_id]
     assert kept["finished_at"] is not None
+    ((lines,),) = world.query(
+        "SELECT string_agg(concat_ws(' ', s3_key, etag, bytes, rows), E'\n' ORDER BY s3_key) FROM snowmelt.loaded_file WHERE run_id = 'told'"
+    )
+    assert kept["files_sha256"] == hashlib.sha256(lines.encode()).hexdigest()
 
 
 def test_a_later_load_of_the_same_files_does_not_overwrite_it(world):
@@ -98,7 +103,10 @@ def test_it_outlives_the_files(world, sandbox, who):
             remove_staged(connection, plan, snowflake=world.session, s3=clients[who])
             report = finish_run(connection, plan, snowflake=world.session)
         listed = world.s3.list_objects_v2(Bucket=world.bucket, Prefix=folder)["Contents"]
-        assert [entry["Key"].removeprefix(folder) for entry in listed] == ["report.json"]
+        assert [entry["Key"].removeprefix(folder) for entry in listed] == [
+            "manifest.json",
+            "report.json",
+        ]
         assert read_json(world, f"{folder}report.json") == report.to_json()
 
 
@@ -157,5 +165,5 @@ def test_a_callback_of_a_run_that_was_never_planned_still_says_what_failed(world
         run_id = "manual__2027"
 
     text = read_run_report({"ti": Other(), "exception": ValueError("x")}, postgres_conn_id="reported")
-    assert "The ledger has no run" in text
+    assert "has no run 'manual-2027_6c277986'. Its latest runs: " in text
     assert text.endswith("**Task `load` failed:** x\n")

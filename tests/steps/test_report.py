@@ -26,6 +26,12 @@ PUBLISHED = {
     "source_policies": None,
     "outcome": "published",
     "error": None,
+    "failed_step": None,
+    "target_check": None,
+    "filter": "",
+    "column_rules": {"include": [], "exclude": [], "mask": {}},
+    "audit": {"triggered_by": "ann", "snowflake_role": "SNOWMELT_ROLE", "config_sha256": None},
+    "files_sha256": "c0ffee",
     "source_rows": 3000,
     "staged_files": 2,
     "staged_rows": 3000,
@@ -78,6 +84,8 @@ MARKDOWN = """\
 | files | 2, 5.5 MB |
 | publish | swap: 2,990 rows after, 2,990 inserted, 5 deleted |
 | whole target | 2,990 rows, 3,000 in the source at the snapshot; 10 rows of the source are missing: 10 rows were set aside |
+| triggered by | ann |
+| snowflake role | SNOWMELT_ROLE |
 
 ## Rows
 
@@ -183,3 +191,21 @@ def test_why_fingerprints_were_not_compared_is_told():
     }
     text = build_report(PUBLISHED | {"verification": verification}, []).to_markdown()
     assert "| fingerprints | not compared: more than 5 rows: only counts were compared |" in text
+
+
+def test_a_copy_of_a_part_never_reads_as_the_whole():
+    rules = {"include": [], "exclude": ["NOTES"], "mask": {"PHONE": {}, "NAME": {}}}
+    report = build_report(PUBLISHED | {"filter": '("YEAR" = 2026)', "column_rules": rules}, [])
+    text = report.to_markdown()
+    assert text.startswith("# A.B.VISITS → public.visits: published (a part of the source)\n")
+    assert '| only rows where | `("YEAR" = 2026)` |' in text
+    assert "| masked columns | NAME, PHONE |\n| excluded columns | NOTES |" in text
+    values = report.to_json()
+    assert (values["filter"], values["masked_columns"]) == ('("YEAR" = 2026)', ["NAME", "PHONE"])
+    assert values["files_sha256"] == "c0ffee"
+
+
+def test_a_failed_run_names_its_step_and_what_the_target_holds():
+    failed = {"outcome": "failed", "failed_step": "publish", "target_check": "The target is unchanged."}
+    text = build_report(PUBLISHED | failed, []).to_markdown()
+    assert "| failed in | publish |\n| target | The target is unchanged. |" in text

@@ -50,6 +50,8 @@ class Site:
     base: str
     tokens: dict[str, str]
     pid: int
+    #: Of the server, for commands of Airflow beside it.
+    environment: dict[str, str]
 
     def get(self, path: str, user: str | None = "all", **query: str) -> Answer:
         return self._ask(f"{path}?{urllib.parse.urlencode(query)}" if query else path, user)
@@ -165,7 +167,7 @@ def serve(
         # A full pipe would stop the server at its next log line.
         threading.Thread(target=server.stdout.read, daemon=True).start()
         tokens = json.loads(line.removeprefix(MARK))
-        site = Site(environment["AIRFLOW__API__BASE_URL"].rstrip("/"), tokens, server.pid)
+        site = Site(environment["AIRFLOW__API__BASE_URL"].rstrip("/"), tokens, server.pid, environment)
         wait_until(lambda: _answers(site), seconds=120)
         yield site
     finally:

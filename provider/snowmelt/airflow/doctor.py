@@ -361,8 +361,8 @@ def ask_dag_run(dag_id: str, run_id: str) -> DagRunState:
     except AirflowRuntimeError as error:
         status = (error.error.detail or {}).get("status_code")
         return DagRunState.GONE if status == HTTPStatus.NOT_FOUND else DagRunState.UNKNOWN
-    except Exception:
-        log.exception("Airflow could not be asked for the run %s of %s", run_id, dag_id)
+    except Exception as error:  # noqa: BLE001 - outside of a task there is nobody to ask
+        log.warning("Airflow cannot be asked here for the run %s of %s: %s", run_id, dag_id, error)
         return DagRunState.UNKNOWN
 
 

@@ -126,16 +126,18 @@ class RunRecords:
     def _close(
         self, postgres: Any, context: Mapping[str, Any], dag_id: str, dag_run_id: str, step: str, error: str
     ) -> None:
+        from snowmelt.airflow.metrics import send_failure
         from snowmelt.ledger.outcomes import FailedRun, write_failed
         from snowmelt.ledger.runs import write_ledger
 
         write_ledger(postgres)
         names = self.name_copy(context.get("params") or {})
         run_id = plan_run_id(dag_id, dag_run_id)
-        write_failed(
-            postgres,
-            FailedRun(run_id=run_id, dag_id=dag_id, dag_run_id=dag_run_id, step=step, error=error, **names),
+        failed = FailedRun(
+            run_id=run_id, dag_id=dag_id, dag_run_id=dag_run_id, step=step, error=error, **names
         )
+        if write_failed(postgres, failed):
+            send_failure(dag_id, failed.target, step)
 
     def _write(self, what: str, write: Callable[[Any], object]) -> None:
         try:

@@ -131,6 +131,42 @@ def get_snowmelt_cli_commands() -> list[CLICommand]:
         func=lazy_load_command("snowmelt.cli.config.run_show"),
         args=(_TABLE, _CONFIG, _JSON),
     )
+    status = ActionCommand(
+        name="status",
+        help="Say of every table whether it is failing, late, running or good",
+        description="Joins the ledgers with Airflow's own state, as the page Migrations does. Exit code, for monitors: 0 where all is good, 1 where a "
+        "table is late or differs, 2 where one fails, 3 where a ledger cannot be read.",
+        func=lazy_load_command("snowmelt.cli.runs.run_status"),
+        args=(Arg(("table",), nargs="?", help="a target, a source or a DAG; default: all tables"), _JSON),
+    )
+    history = ActionCommand(
+        name="history",
+        help="List the runs of a table",
+        description="The latest first: outcome, duration, rows, bytes, who started it, which settings changed, and the error. Exit code: 0, or 1 where no "
+        "ledger has the table, 2 for a wrong option.",
+        func=lazy_load_command("snowmelt.cli.runs.run_history"),
+        args=(
+            Arg(("table",), help="its target (public.visits), its source or its DAG"),
+            Arg(("--limit",), type=int, default=20, help="runs at most; default: 20"),
+            _JSON,
+        ),
+    )
+    report = ActionCommand(
+        name="report",
+        help="Print the report of a run",
+        description="Made of the ledger, of a run that failed or goes on as well, as Markdown. Exit code: 0, or 1 where the ledger does not have the run or "
+        "cannot be read, 2 for a wrong option.",
+        func=lazy_load_command("snowmelt.cli.runs.run_report"),
+        args=(
+            Arg(("run",), help="the run's id in the ledger, as the pages and `history` show it"),
+            Arg(
+                ("--postgres-conn-id",),
+                default="postgres_default",
+                help="whose ledger; default: postgres_default",
+            ),
+            _JSON,
+        ),
+    )
     return [
         GroupCommand(
             name="snowmelt",
@@ -139,6 +175,9 @@ def get_snowmelt_cli_commands() -> list[CLICommand]:
                 setup,
                 doctor,
                 plan,
+                status,
+                history,
+                report,
                 GroupCommand(
                     name="config",
                     help="Check the configuration, and show what it settles",

@@ -5,6 +5,7 @@ No Airflow, no parser of SQL, no Arrow is imported: each DAG file runs this ever
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +43,8 @@ class Config:
     broken: tuple[BrokenTable, ...]
     #: Old words in it, which still work, each with its place and the word to write.
     warnings: tuple[str, ...] = ()
+    #: SHA-256 of its text, before `${…}` is filled in: which version of the file it is.
+    digest: str = ""
 
     def table(self, dag_id: str) -> TableConfig | None:
         """The table of a DAG."""
@@ -99,7 +102,8 @@ def parse_config(text: str, environment: Mapping[str, str], *, origin: str = DEF
         raise _unusable(
             origin, (*faults, *dict.fromkeys(fault for table in broken for fault in table.faults))
         )
-    return Config(origin, staging, unload, connections, execution, forms, tables, broken, warnings)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return Config(origin, staging, unload, connections, execution, forms, tables, broken, warnings, digest)
 
 
 def _unusable(origin: str, faults: Iterable[Fault | str]) -> ConfigurationError:

@@ -5,11 +5,13 @@ A run that failed before it was planned gets a row of its own, without a plan; p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
 
 from snowmelt.ledger.state import read_identity
 from snowmelt.vocabulary import Mode, Outcome
@@ -46,6 +48,9 @@ WHERE (dag_id, dag_run_id) = (%s, %s) AND outcome = %s
 READ_FILLED = """
 SELECT run_id, target_oid, snapshot FROM snowmelt.target_state WHERE target = %s ORDER BY published_at DESC
 """
+WRITE_AUDIT = (
+    "UPDATE snowmelt.run SET audit = coalesce(audit, '{}') || %s WHERE (dag_id, dag_run_id) = (%s, %s)"
+)
 READ_MISSING_INDEXES = """
 SELECT array_agg(index_name ORDER BY index_name) FROM snowmelt.deferred_index WHERE (schema_name, table_name) = (%s, %s)
 """
@@ -78,8 +83,8 @@ class FailedRun:
     target: str = ""
 
 
-def write_failed(connection: Connection, failed: FailedRun) -> None:
-    """End the runs of a DAG run as failed, with the first failure's step and reason.
+def write_failed(connection: Connection, failed: FailedRun) -> bool:
+    """End the runs of a DAG run as failed, with the first failure's step and reason; whether this is the first.
 
     A run that is published stays so, and the failure is recorded beside it.
     """
@@ -88,8 +93,9 @@ def write_failed(connection: Connection, failed: FailedRun) -> None:
     }
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute(WRITE_UNPLANNED, values)
-        for row in cursor.execute(LOCK_DAG_RUN, (failed.dag_id, failed.dag_run_id)).fetchall():
-            _close(cursor, row, failed.step, failed.error)
+        rows = cursor.execute(LOCK_DAG_RUN, (failed.dag_id, failed.dag_run_id)).fetchall()
+        closed = [_close(cursor, row, failed.step, failed.error) for row in rows]
+        return any(closed)
 
 
 def write_failed_run(connection: Connection, run_id: str, step: str, error: str) -> None:
@@ -105,16 +111,22 @@ def write_reopened(connection: Connection, dag_id: str, dag_run_id: str) -> None
         connection.execute(WRITE_REOPENED, (dag_id, dag_run_id, Outcome.FAILED))
 
 
+def write_audit(connection: Connection, dag_id: str, dag_run_id: str, audit: Mapping[str, Any]) -> None:
+    """Record who runs a DAG run, and by what; what a later try says replaces what an earlier one said."""
+    with connection.transaction():
+        connection.execute(WRITE_AUDIT, (Jsonb(dict(audit)), dag_id, dag_run_id))
+
+
 def list_open(connection: Connection) -> list[dict[str, Any]]:
     """The runs without an outcome, the oldest first: run_id, dag_id, dag_run_id, target, started_at, target_schema, staging_table, active_at."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(LIST_OPEN, (Outcome.RUNNING, Mode.KEYS)).fetchall()
 
 
-def _close(cursor: psycopg.Cursor[dict[str, Any]], row: dict[str, Any], step: str, error: str) -> None:
+def _close(cursor: psycopg.Cursor[dict[str, Any]], row: dict[str, Any], step: str, error: str) -> bool:
     outcome = Outcome(row["outcome"])
     if outcome is Outcome.FAILED:  # the first failure is the reason of those that follow
-        return
+        return False
     failed = outcome is Outcome.RUNNING
     cursor.execute(
         WRITE_FAILED,
@@ -126,6 +138,7 @@ def _close(cursor: psycopg.Cursor[dict[str, Any]], row: dict[str, Any], step: st
             "target_check": _check_target(cursor, row) if failed else None,
         },
     )
+    return failed
 
 
 def _check_target(cursor: psycopg.Cursor[dict[str, Any]], row: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ from snowmelt.ledger.tables import MIGRATIONS
 from snowmelt.rights.postgres import LEDGER_RIGHTS, READ_HELD, HeldRights, find_missing
 from snowmelt.sql.names import LEDGER_SCHEMA
 from snowmelt.state import LastCompared
-from snowmelt.vocabulary import Outcome
+from snowmelt.vocabulary import Mode, Outcome
 
 #: Two first runs at once: one creates the tables, the other waits. The number is arbitrary, and used for nothing else.
 LOCK = "SELECT pg_advisory_xact_lock(5647382910)"
@@ -139,14 +139,25 @@ UPDATE snowmelt.run SET finished_at = clock_timestamp(), (error, failed_step) = 
 """
 
 
+#: The runs of a table that unloaded something, the latest first.
+LIST_RUNS = """
+SELECT run_id, mode, outcome, started_at FROM snowmelt.run
+WHERE source = %(source)s AND mode <> %(keys)s AND (%(target)s::text IS NULL OR target = %(target)s) ORDER BY started_at DESC LIMIT %(limit)s
+"""
+LIST_LATEST = (
+    "SELECT run_id, target, outcome FROM snowmelt.run WHERE mode <> %s ORDER BY started_at DESC LIMIT %s"
+)
+FIND_RUN = "SELECT source, target, outcome FROM snowmelt.run WHERE run_id = %s"
 READ_REPORT = """
-SELECT r.run_id, r.dag_id, r.dag_run_id, r.mode, r.source, r.target, r.snapshot, r.snapshot_note, r.plan->>'source_policies' AS source_policies, r.outcome, r.error, r.source_rows, r.staged_files, r.staged_rows,
+SELECT r.run_id, r.dag_id, r.dag_run_id, r.mode, r.source, r.target, r.snapshot, r.snapshot_note, r.plan->>'source_policies' AS source_policies, r.outcome, r.error, r.failed_step, r.target_check, r.audit, coalesce(r.plan->>'where', '') AS filter, r.request->'columns' AS column_rules, r.source_rows, r.staged_files, r.staged_rows,
        r.staged_bytes, r.started_at, r.staged_at, r.verified_at, r.published_at, r.finished_at, r.verification, r.publish_result,
        (SELECT coalesce(sum(l.rows - l.rejected), 0) FROM snowmelt.loaded_file AS l WHERE l.run_id = r.run_id) AS loaded_rows,
        (SELECT coalesce(sum(l.rejected), 0) FROM snowmelt.loaded_file AS l WHERE l.run_id = r.run_id) AS rejected_rows,
        (SELECT coalesce(sum(l.seconds), 0) FROM snowmelt.loaded_file AS l WHERE l.run_id = r.run_id) AS load_seconds,
        (SELECT min(l.loaded_at - make_interval(secs => l.seconds)) FROM snowmelt.loaded_file AS l WHERE l.run_id = r.run_id) AS load_started_at,
        (SELECT max(l.loaded_at) FROM snowmelt.loaded_file AS l WHERE l.run_id = r.run_id) AS load_ended_at,
+       (SELECT encode(sha256(convert_to(string_agg(concat_ws(' ', l.s3_key, l.etag, l.bytes, l.rows), E'\n' ORDER BY l.s3_key), 'UTF8')), 'hex')
+        FROM snowmelt.loaded_file AS l WHERE l.run_id = r.run_id) AS files_sha256,
        (SELECT coalesce(sum(c.seconds), 0) FROM snowmelt.staged_chunk AS c WHERE c.run_id = r.run_id) AS unload_seconds
 FROM snowmelt.run AS r WHERE r.run_id = %s
 """
@@ -415,6 +426,26 @@ def read_report(connection: Connection, run_id: str) -> dict[str, Any] | None:
     """Counts, bytes and times of a run, for a log line, a report or a page."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(READ_REPORT, (run_id,)).fetchone()
+
+
+def list_runs(connection: Connection, *, source: str, target: str, limit: int) -> list[str]:
+    """The latest runs of a table, each as `id (mode, outcome, time)`; of the source into any target where the target has none."""
+    values = {"source": source, "keys": Mode.KEYS, "limit": limit}
+    rows = connection.execute(LIST_RUNS, values | {"target": target}).fetchall()
+    rows = rows or connection.execute(LIST_RUNS, values | {"target": None}).fetchall()
+    return [f"{run_id} ({mode}, {outcome}, {at:%Y-%m-%d %H:%M} UTC)" for run_id, mode, outcome, at in rows]
+
+
+def list_latest_runs(connection: Connection, *, limit: int) -> list[str]:
+    """The latest runs of all tables, each as `id (target, outcome)`."""
+    rows = connection.execute(LIST_LATEST, (Mode.KEYS, limit)).fetchall()
+    return [f"{run_id} ({target}, {outcome})" for run_id, target, outcome in rows]
+
+
+def find_run(connection: Connection, run_id: str) -> tuple[str, str, str] | None:
+    """Source, target and outcome of a run; None where the ledger does not have it."""
+    row = connection.execute(FIND_RUN, (run_id,)).fetchone()
+    return None if row is None else (row[0], row[1], row[2])
 
 
 def write_report(connection: Connection, run_id: str, report: dict[str, Any]) -> None:

@@ -92,12 +92,6 @@ FROM snowmelt.run AS r
 WHERE (r.target, r.source, r.mode) = (%(target)s, %(source)s, %(mode)s) AND r.published_at IS NOT NULL AND r.run_id <> %(run_id)s
 ORDER BY r.published_at DESC LIMIT 5
 """
-#: Runs of the ledger that may be what a mistyped id means, the latest first.
-LIST_RUNS = """
-SELECT run_id, mode, source, target, outcome, started_at FROM snowmelt.run WHERE mode <> %(keys)s
-ORDER BY (%(target)s::text IS NOT NULL AND target = %(target)s) DESC, started_at DESC LIMIT %(limit)s
-"""
-
 Connection = psycopg.Connection[Any]
 
 

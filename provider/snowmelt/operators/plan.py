@@ -50,7 +50,9 @@ class MigrationPlanOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Plan, store, and hand out the chunks."""
+        from snowmelt.airflow.audit import describe_caller
         from snowmelt.config.request import parse_request
+        from snowmelt.ledger.outcomes import write_audit
         from snowmelt.steps.planning import PlanningSessions, list_unload_tasks, plan_run
 
         with failing_fast():
@@ -67,6 +69,9 @@ class MigrationPlanOperator(BaseOperator):
                 sessions = PlanningSessions(snowflake, postgres, lambda: s3_client(request.connections.aws))
                 plan = plan_run(sessions, request, self._identify(context))
                 tasks = list_unload_tasks(postgres, plan)
+                ti = context["ti"]
+                audit = describe_caller(context, self.config, snowflake, postgres)
+                write_audit(postgres, ti.dag_id, ti.run_id, audit)
         context["ti"].xcom_push(key=RUN_ID_KEY, value=plan.run_id)
         self.log.info(
             "Run %s: %s → %s, %s rows in %s chunks, of which %s are to be unloaded, snapshot %s",

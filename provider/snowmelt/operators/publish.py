@@ -131,7 +131,7 @@ class MigrationPublishOperator(PlannedRunOperator):
 class MigrationCleanupOperator(PlannedRunOperator):
     """Remove a published run's files, by Snowflake through the stage, or by Python with a connection that may.
 
-    Without `cleanup_after_load` in the plan the files and the manifest stay: they are the audit trail.
+    Without `cleanup_after_load` in the plan the files stay; the manifest stays in either case: it is the audit trail.
 
     Returns the run's report without its queries; the whole of it is kept in the ledger (snowmelt.run.report), is written beside
     the manifest as report.json, where it outlives the files that are removed, and is logged.
@@ -152,6 +152,7 @@ class MigrationCleanupOperator(PlannedRunOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Remove what may be removed, end the run, report."""
+        from snowmelt.airflow.metrics import send_run
         from snowmelt.steps.finish import finish_run, remove_staged
         from snowmelt.steps.planning import read_plan
 
@@ -168,4 +169,5 @@ class MigrationCleanupOperator(PlannedRunOperator):
                 self.log.info("Removed %s objects", removed)
             report = finish_run(postgres, plan, snowflake=snowflake)
         self.log.info("The run's report:\n%s", report.to_markdown())
+        send_run(report)
         return report.summary()

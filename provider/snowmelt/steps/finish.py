@@ -14,10 +14,9 @@ from snowmelt.drivers.s3_errors import s3_failures
 from snowmelt.drivers.snowflake import Connection, read_rows
 from snowmelt.errors import ConfigurationError, SnowmeltError
 from snowmelt.ledger.files import read_chunks, read_staged
-from snowmelt.ledger.runs import read_report, write_finished, write_report
+from snowmelt.ledger.runs import list_latest_runs, read_report, write_finished, write_report
 from snowmelt.plan.plan import Plan
 from snowmelt.steps.report import Report, build_report
-from snowmelt.unload.manifest import MANIFEST_NAME, name_parts
 from snowmelt.unload.statements import build_remove, build_write_document
 from snowmelt.vocabulary import Mode, Outcome
 
@@ -34,9 +33,9 @@ def remove_staged(
     snowflake: Callable[[], AbstractContextManager[Connection]],
     s3: Callable[[], Any] | None,
 ) -> int:
-    """Remove the run's files; the manifest goes with them. Only after the publish, and never those of another run.
+    """Remove the run's files; manifest and report stay. Only after the publish, and never those of another run.
 
-    Nothing is removed of a run in mode `load`: the files belong to the unload that made them.
+    A test writes into its folder itself, so that all of it goes. Nothing is removed of a run in mode `load`: the files belong to the unload that made them.
 
     :param s3: gives a client that may delete; None: Snowflake removes through the stage.
     :returns: objects removed.
@@ -51,16 +50,17 @@ def remove_staged(
     if not published or plan.mode is Mode.LOAD:
         return 0
     if s3 is not None:
-        return _remove_by_python(s3(), plan, [file.key for file in read_staged(postgres, plan.run_id)])
+        keys = [file.key for part in plan.parts for file in read_staged(postgres, part.run_id)]
+        return _remove_by_python(s3(), plan, keys)
     with snowflake() as session:
         doing = f"Removing the staged files of run {plan.run_id}"
-        return len(read_rows(session, build_remove(plan.location, plan.path), doing))
+        folders = dict.fromkeys(part.chunk_path(chunk) for part in plan.parts for chunk in part.chunks)
+        return sum(len(read_rows(session, build_remove(plan.location, path), doing)) for path in folders)
 
 
 def _remove_by_python(client: Any, plan: Plan, keys: list[str]) -> int:
     bucket, prefix = plan.location.bucket, plan.location.key(plan.path)
-    manifest = (MANIFEST_NAME, *name_parts(len(keys)))
-    named = [key for key in keys if key.startswith(prefix)] + [f"{prefix}{name}" for name in manifest]
+    named = [key for key in keys if key.startswith(prefix)]
     for start in range(0, len(named), _DELETE_BATCH):
         part = named[start : start + _DELETE_BATCH]
         with s3_failures(f"Removing {len(part)} objects below s3://{bucket}/{prefix}"):
@@ -107,7 +107,8 @@ def load_report(postgres: psycopg.Connection[Any], run_id: str) -> Report:
         run = read_report(postgres, run_id)
         chunks = read_chunks(postgres, run_id)
     if run is None:
+        latest = ", ".join(list_latest_runs(postgres, limit=10)) or "none"
         raise ConfigurationError(
-            f"The ledger has no run {run_id}: it failed before it was planned, or was removed."
+            f"The ledger of the database {postgres.info.dbname!r} has no run {run_id!r}. Its latest runs: {latest}."
         )
     return build_report(run, chunks)

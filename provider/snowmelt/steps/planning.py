@@ -14,11 +14,13 @@ from snowmelt.config.request import MigrationRequest, match_columns
 from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.drivers.snowflake import Connection, read_columns, read_now, read_object, read_rows
 from snowmelt.drivers.snowflake_policies import read_policies
-from snowmelt.errors import ConfigurationError, PlanChanged, SourceError
+from snowmelt.errors import ConfigurationError, PlanChanged, SourceError, StagingError
 from snowmelt.ledger.files import read_staged_chunks
 from snowmelt.ledger.runs import (
     find_answered,
+    find_run,
     is_current,
+    list_runs,
     read_last_compared,
     read_published,
     read_run,
@@ -51,7 +53,7 @@ from snowmelt.publish.obstacles import plan_intent
 from snowmelt.publish.row_statements import build_count
 from snowmelt.publish.target import read_target, refuse_obstacles
 from snowmelt.rights.snowflake import build_tracking
-from snowmelt.sql.names import join_predicates
+from snowmelt.sql.names import TableName, join_predicates
 from snowmelt.state import (
     Change,
     TargetIdentity,
@@ -66,7 +68,7 @@ from snowmelt.types.columns import ColumnPlan
 from snowmelt.unload.chunk import read_location
 from snowmelt.unload.chunks import Bucket
 from snowmelt.unload.manifest import MANIFEST_NAME
-from snowmelt.unload.staged import read_manifest
+from snowmelt.unload.staged import manifest_exists, read_manifest
 from snowmelt.unload.statements import Location, build_where
 from snowmelt.vocabulary import FileFormat, Mode, OnChange
 
@@ -123,6 +125,18 @@ def preview_plan(sessions: PlanningSessions, request: MigrationRequest, identity
     with sessions.postgres.transaction(force_rollback=True):
         write_ledger(sessions.postgres)
         return _make_plan(sessions, request, identity)
+
+
+def describe_runs(
+    postgres: psycopg.Connection[Any], run_id: str, source: TableName, schema: str, table: str
+) -> str:
+    """What a run id is that a user gave, and which runs there are of the table, as one sentence each."""
+    wanted = list_runs(postgres, source=str(source), target=f"{schema}.{table}", limit=10)
+    known = find_run(postgres, run_id)
+    text = f"The ledger has that run as one of {known[0]} into {known[1]} ({known[2]}). " if known else ""
+    if not wanted:
+        return f"{text}The ledger has no run of {source}."
+    return f"{text}Runs of {source} in the ledger: {', '.join(wanted)}."
 
 
 def read_plan(postgres: psycopg.Connection[Any], run_id: str) -> Plan:
@@ -339,7 +353,13 @@ def read_staged_facts(sessions: PlanningSessions, request: MigrationRequest) -> 
     """
     location = _read_location(sessions.snowflake, request)
     key = location.key(f"{request.staging.prefix}run_{request.run_id}/{MANIFEST_NAME}")
-    manifest = read_manifest(sessions.s3(), location.bucket, key)
+    client = sessions.s3()
+    if not manifest_exists(client, location.bucket, key):
+        raise StagingError(
+            f"There is no s3://{location.bucket}/{key}: the run {request.run_id!r} unloaded no files of {request.source}, or they were "
+            f"removed. {describe_runs(sessions.postgres, request.run_id or '', request.source, request.target_schema, request.target_table)}"
+        )
+    manifest = read_manifest(client, location.bucket, key)
     target = _read_target(sessions.postgres, request, FileFormat(manifest.file_format))
     _refuse_other_owners(request, target, manifest.source)
     facts = StagedFacts(manifest, location, target, _read_unload(sessions.postgres, manifest.run_id))

@@ -69,6 +69,19 @@ class Report:
     #: published, tested, unloaded, or how far it came.
     outcome: str
     error: str | None
+    #: Of a failed run: the step, and what the target held then.
+    failed_step: str | None
+    target_check: str | None
+    #: Only rows for which this predicate holds were copied; empty: all rows.
+    filter: str
+    #: Source columns that were replaced by a mask, that were left out, and those that alone were taken (none: all).
+    masked_columns: tuple[str, ...]
+    excluded_columns: tuple[str, ...]
+    included_columns: tuple[str, ...]
+    #: Who ran it, by which roles, warehouse, versions and configuration.
+    audit: Mapping[str, Any]
+    #: SHA-256 of the loaded files' keys, ETags, bytes and rows, a line each, in the order of the keys; the ledger has each of them.
+    files_sha256: str | None
     #: Rows counted in Snowflake at the snapshot, in the staged files, taken by COPY (by the ledger; rejected ones
     #: included), and in the staging table. None: it did not come so far.
     snowflake_rows: int | None
@@ -90,10 +103,18 @@ class Report:
     steps: tuple[Step, ...]
     queries: tuple[Query, ...]
 
+    @property
+    def is_part(self) -> bool:
+        """Whether rows or columns of the source were left out, or replaced: such a copy never reads as the whole."""
+        return bool(self.filter or self.masked_columns or self.excluded_columns or self.included_columns)
+
     def summary(self) -> dict[str, Any]:
         """The report without its queries: small, for XComs."""
         values = asdict(self)
         del values["queries"]
+        values |= {
+            name: list(values[name]) for name in ("masked_columns", "excluded_columns", "included_columns")
+        }
         values["steps"] = [
             {"name": step.name, "seconds": round(step.seconds, 3), "rows": step.rows} for step in self.steps
         ]
@@ -110,7 +131,7 @@ class Report:
     def to_markdown(self) -> str:
         """The report as a person reads it."""
         parts = [
-            f"# {_text(self.source)} → {_text(self.target)}: {self.outcome}",
+            f"# {_text(self.source)} → {_text(self.target)}: {self.outcome}{' (a part of the source)' if self.is_part else ''}",
             *([f"**Error:** {_text(self.error)}"] if self.error else []),
             _table(("", ""), self._facts()),
             "## Rows",
@@ -131,6 +152,18 @@ class Report:
             ("mode", self.mode),
             ("snapshot", self.snapshot or f"none: {self.snapshot_note or 'not planned yet'}"),
             *([("policies on the source", self.source_policies)] if self.source_policies else []),
+            *([("only rows where", f"`{self.filter}`")] if self.filter else []),
+            *(
+                (name, ", ".join(columns))
+                for name, columns in (
+                    ("masked columns", self.masked_columns),
+                    ("excluded columns", self.excluded_columns),
+                    ("only columns", self.included_columns),
+                )
+                if columns
+            ),
+            *([("failed in", self.failed_step)] if self.failed_step else []),
+            *([("target", self.target_check)] if self.target_check else []),
             ("started", self.started_at or "-"),
             ("ended", self.finished_at or "-"),
         ]
@@ -139,6 +172,7 @@ class Report:
         if self.publish is not None:
             facts.append(("publish", _publish(self.publish)))
             facts.append(("whole target", _whole_target(self.publish)))
+        facts += [(name.replace("_", " "), str(value)) for name, value in self.audit.items() if value]
         return [(name, _text(value)) for name, value in facts]
 
     def _counts(self) -> list[tuple[str, ...]]:
@@ -191,6 +225,7 @@ def build_report(run: Mapping[str, Any], chunks: Sequence[Mapping[str, Any]]) ->
     :param chunks: rows of its READ_CHUNKS, in the order of the chunks.
     """
     verification = run["verification"] or {}
+    rules = run["column_rules"] or {}
     return Report(
         run_id=run["run_id"],
         dag_id=run["dag_id"],
@@ -203,6 +238,14 @@ def build_report(run: Mapping[str, Any], chunks: Sequence[Mapping[str, Any]]) ->
         source_policies=run["source_policies"],
         outcome=run["outcome"],
         error=run["error"],
+        failed_step=run["failed_step"],
+        target_check=run["target_check"],
+        filter=run["filter"],
+        masked_columns=tuple(sorted(rules.get("mask") or ())),
+        excluded_columns=tuple(rules.get("exclude") or ()),
+        included_columns=tuple(rules.get("include") or ()),
+        audit=run["audit"] or {},
+        files_sha256=run["files_sha256"],
         snowflake_rows=None if run["source_rows"] is None else int(run["source_rows"]),
         file_rows=None if run["staged_rows"] is None else int(run["staged_rows"]),
         loaded_rows=None

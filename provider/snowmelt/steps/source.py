@@ -106,13 +106,21 @@ def restore_warehouse(postgres: psycopg.Connection[Any], snowflake: Connection, 
     return str(original)
 
 
+def read_warehouse_size(
+    snowflake: Connection, name: str | None, doing: str = "Reading the warehouse"
+) -> str | None:
+    """The size of a warehouse, as ALTER WAREHOUSE takes it; None where the role does not see it."""
+    rows = read_named_rows(snowflake, build_show_warehouse(name), doing) if name else ()
+    return next((parse_size(str(row["size"])) for row in rows if row["name"] == name), None)
+
+
 def _read_size(snowflake: Connection, name: str, doing: str) -> str:
-    for row in read_named_rows(snowflake, build_show_warehouse(name), doing):
-        if row["name"] == name:
-            return parse_size(str(row["size"]))
-    raise AccessError(
-        f"{doing}: the role does not see the size of the warehouse {name!r}; or leave warehouse_size out."
-    )
+    size = read_warehouse_size(snowflake, name, doing)
+    if size is None:
+        raise AccessError(
+            f"{doing}: the role does not see the size of the warehouse {name!r}; or leave warehouse_size out."
+        )
+    return size
 
 
 #: Seconds between the tries of an instant that Snowflake has not reached.
