@@ -323,7 +323,7 @@ class Policies(Section):
     )
     compare: CompareRhythm = setting(
         "never",
-        "How often the whole table is compared with its source, chunk by chunk, after a run of mode **incremental**.",
+        "How often the whole table is compared with its source, chunk by chunk, after a run that merges (mode **incremental** or **changes**).",
         details="Days and runs are counted from the last run that compared or copied all of it. Where it differs, the run ends as `differs`, "
         "and `on_change` decides what the next one does. See docs/comparing.md.",
     )
