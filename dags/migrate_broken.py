@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from snowmelt.dag_factory import raise_broken, read_config
+from snowmelt import raise_broken, read_config
 
 raise_broken(read_config(Path(__file__).parents[1] / "include/config/s3copyconfig.json"))

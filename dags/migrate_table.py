@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from snowmelt.dag_factory import build_migrate_table, read_config
+from snowmelt import build_migrate_table, read_config
 
 dag = build_migrate_table(read_config(Path(__file__).parents[1] / "include/config/s3copyconfig.json"))
