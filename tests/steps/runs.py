@@ -82,6 +82,7 @@ class World:
         return json.dumps(
             {
                 "s3_staging": {"bucket": self.bucket} | staging,
+                "forms": {"allow_other_tables": True},
                 "snowflake_unload": {
                     "stage_database": "UTIL",
                     "stage_schema": "STAGING",
