@@ -16,7 +16,7 @@ from tests.security.hostile import MARK, NAMES, VALUES, literal, quote
 from tests.security.logs import cut_postgres, cut_snowflake
 
 SNOWFLAKE_KINDS = re.compile(
-    r"(SELECT|WITH|COPY INTO '\?' FROM \(SELECT|DESC STAGE \"\?\"|DESCRIBE TABLE \"\?\"|SHOW OBJECTS LIKE '\?' IN SCHEMA \"\?\"|SHOW PRIMARY KEYS IN TABLE \"\?\"|REMOVE '\?')",
+    r"((EXPLAIN USING JSON )?SELECT|WITH|COPY INTO '\?' FROM \(SELECT|DESC STAGE \"\?\"|DESCRIBE TABLE \"\?\"|SHOW OBJECTS LIKE '\?' IN SCHEMA \"\?\"|SHOW PRIMARY KEYS IN TABLE \"\?\"|REMOVE '\?')",
     re.IGNORECASE,  # the connector's own `select * from table(result_scan(…))`
 )
 POSTGRES_KINDS = re.compile(
