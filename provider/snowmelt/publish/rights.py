@@ -64,10 +64,11 @@ def publish_rights(publishing: Publishing) -> TargetRights | None:
 
 
 def alters_target(publishing: Publishing) -> bool:
-    """Whether a run may add columns to the target, widen them, or drop its indexes for a while: only its owner may."""
+    """Whether a run may add columns to the target, widen some, or drop its indexes for a while: only its owner may."""
     policies = publishing.policies
     drifts = SchemaDrift(policies.schema_drift) is not SchemaDrift.FAIL
-    return publish_method(publishing) is not None and (drifts or policies.defer_indexes)
+    alters = drifts or policies.audit_columns or policies.defer_indexes
+    return publish_method(publishing) is not None and alters
 
 
 def build_statements(obstacle: Obstacle, intent: PublishIntent, role: str) -> tuple[str, ...]:

@@ -50,7 +50,7 @@ def build_method_table() -> str:
     rows.append((f"{merge.method} with `deletes` `hard`", _needs(merge.rights(deletes=Deletes.HARD))))
     rows.append(
         (
-            "any, with `schema_drift` = `add_columns` or `defer_indexes`",
+            "any, with `audit_columns`, `defer_indexes` or a `schema_drift` other than `fail`",
             _needs(_any_filled(STRATEGIES).rights().owned()),
         )
     )
