@@ -8,7 +8,8 @@ import psycopg
 import pytest
 from psycopg import conninfo
 
-from snowmelt.ledger.page_rows import read_dag_ids, read_run_rows, read_tables
+from snowmelt.ledger.page_rows import read_run_rows
+from snowmelt.ledger.table_rows import read_dag_ids, read_tables
 from snowmelt.publish.staging import list_leftovers
 from tests.load.ways import allow_aws_s3
 from tests.security.planted import plant, sprung
