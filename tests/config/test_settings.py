@@ -9,10 +9,11 @@ import pytest
 from pydantic import Field
 
 from snowmelt.config.form import NAMES, SECTIONS, RequestParameters, build_form
+from snowmelt.config.policies import Policies
 from snowmelt.config.reference import TABLES
 from snowmelt.config.sections import Connections, Execution, FileSettings
 from snowmelt.config.settings import Section, Written, find_part, make_model, override, setting, setting_of
-from snowmelt.config.table import CopySettings, Policies, TableEntry
+from snowmelt.config.table import CopySettings, TableEntry
 
 PROVIDER = Path(__file__).parents[2] / "provider" / "snowmelt"
 FIELDS = {

@@ -12,7 +12,7 @@ import pytest
 from snowmelt.config.file import parse_config
 from snowmelt.config.request import parse_request
 from snowmelt.plan.facts import RunIdentity
-from snowmelt.steps import planning
+from snowmelt.steps import planning, planning_facts
 from tests.conftest import ROOT
 from tests.dags.conftest import migrate
 
@@ -63,7 +63,7 @@ def test_a_run_that_is_resumed_under_another_form_and_file_unloads_by_its_plan(
     later = config_with(tmp_path / "later.json", warehouse="LATER", stage_name="LATER", statement_timeout_s=1)
     job = migrate("DIMPAYER", target_table="dim_planned", max_file_size_mb=7)
     request = parse_request(job["conf"], parse_config(planned.read_text(), demo.env))
-    sessions = planning.PlanningSessions(snowflake, app, lambda: None)
+    sessions = planning_facts.PlanningSessions(snowflake, app, lambda: None)
     planning.plan_run(sessions, request, RunIdentity(run_id, "migrate_table", "died"))
 
     resumed = migrate("DIMPAYER", target_table="dim_planned", mode="load", run_id=run_id, max_file_size_mb=1)

@@ -19,7 +19,7 @@ from snowmelt.ledger import files as ledger_files
 from snowmelt.plan.facts import RunIdentity
 from snowmelt.plan.plan import Plan, build_unload_request
 from snowmelt.steps import load as loading
-from snowmelt.steps import planning
+from snowmelt.steps import planning, planning_facts
 from snowmelt.steps import publish as publishing
 from snowmelt.steps import verify as verification
 from snowmelt.steps.register import register_files
@@ -115,7 +115,7 @@ class World:
         request = parse_request(params, config, config.tables[0])
         identity = RunIdentity(run or uuid.uuid4().hex, "dag", "run", window)
         with self.target() as connection:
-            sessions = planning.PlanningSessions(self.snowflake, connection, lambda: self.s3)
+            sessions = planning_facts.PlanningSessions(self.snowflake, connection, lambda: self.s3)
             return planning.plan_run(sessions, request, identity)
 
     def unload(self, plan: Plan) -> list[Any]:

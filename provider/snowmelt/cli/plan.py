@@ -58,7 +58,8 @@ def _plan(config: Config, table: TableConfig, parameters: dict[str, Any]) -> tup
     from snowmelt.config.request import parse_request
     from snowmelt.ledger.runs import is_current, read_earlier
     from snowmelt.plan.facts import RunIdentity
-    from snowmelt.steps.planning import PlanningSessions, preview_plan
+    from snowmelt.steps.planning import preview_plan
+    from snowmelt.steps.planning_facts import PlanningSessions
 
     request = parse_request(parameters, config, table)
     identity = RunIdentity(

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_jsonable_python
 
 from snowmelt.config.fields import RunId, written_snowflake_name, written_target_name
+from snowmelt.config.policies import Policies
 from snowmelt.config.sections import FileSettings
 from snowmelt.config.settings import Section, Written, find_part, make_model, parts_of, setting, setting_of
-from snowmelt.config.table import CopySettings, Names, Policies, TableConfig
+from snowmelt.config.table import CopySettings, Names, TableConfig
 
 if TYPE_CHECKING:
     from snowmelt.config.file import Config

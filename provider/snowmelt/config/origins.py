@@ -11,9 +11,10 @@ from pydantic import BaseModel
 
 from snowmelt.config.document import fill_environment, parse_json
 from snowmelt.config.file import Config
+from snowmelt.config.policies import Policies
 from snowmelt.config.sections import FileSettings, S3Staging, SnowflakeUnload, render_prefix
 from snowmelt.config.settings import setting_of
-from snowmelt.config.table import CopySettings, Policies, TableConfig
+from snowmelt.config.table import CopySettings, TableConfig
 
 _PLACE = re.compile(r"sources\[(\d+)\]\.tables\[(\d+)\]")
 #: What the file gives each table beside its own settings.

@@ -16,6 +16,7 @@ from snowmelt.config.faults import Fault, show_value
 from snowmelt.config.file import Config
 from snowmelt.config.form import POLICIES, EarlierRun, RequestParameters, default_parameters, fill_parameters
 from snowmelt.config.form_limits import find_limit_faults, is_own_filter
+from snowmelt.config.policies import Policies
 from snowmelt.config.reading import read_model, replace_old_settings
 from snowmelt.config.sections import (
     BYTES_PER_MB,
@@ -25,7 +26,7 @@ from snowmelt.config.sections import (
     choose_compression,
     render_prefix,
 )
-from snowmelt.config.table import ColumnsConfig, CopySettings, Names, Policies, TableConfig
+from snowmelt.config.table import ColumnsConfig, CopySettings, Names, TableConfig
 from snowmelt.config.tables import Share
 from snowmelt.errors import ConfigurationError
 from snowmelt.sql.names import (

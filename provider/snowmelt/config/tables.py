@@ -14,10 +14,11 @@ from typing import Any
 from snowmelt.config.conflicts import find_table_conflicts
 from snowmelt.config.faults import Fault, Place, show_place, show_value
 from snowmelt.config.file_sections import FileSections
+from snowmelt.config.policies import Policies
 from snowmelt.config.reading import Reading, Show, read_model
 from snowmelt.config.sections import COMPRESSIONS, FileSettings, render_prefix
 from snowmelt.config.settings import Section, override
-from snowmelt.config.table import OF_SOURCE, Policies, SourceEntry, TableConfig, TableEntry
+from snowmelt.config.table import OF_SOURCE, SourceEntry, TableConfig, TableEntry
 from snowmelt.sql.names import TableName, fold_name, shorten_name
 from snowmelt.vocabulary import LoadMethod, LongNames, Mode
 

@@ -53,7 +53,8 @@ class MigrationPlanOperator(BaseOperator):
         from snowmelt.airflow.audit import describe_caller
         from snowmelt.config.request import parse_request
         from snowmelt.ledger.outcomes import write_audit
-        from snowmelt.steps.planning import PlanningSessions, list_unload_tasks, plan_run
+        from snowmelt.steps.planning import list_unload_tasks, plan_run
+        from snowmelt.steps.planning_facts import PlanningSessions
 
         with failing_fast():
             request = parse_request(context["params"], self.config, self.table)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Protocol
 
-from snowmelt.config.table import Policies
+from snowmelt.config.policies import Policies
 from snowmelt.publish.obstacles import Obstacle, PublishIntent
 from snowmelt.publish.strategies import STRATEGIES
 from snowmelt.rights.postgres import (
