@@ -19,6 +19,7 @@ from benchmarks.bench import Bench
 from snowmelt.json_values import from_json, to_json
 from snowmelt.ledger import files as ledger_files
 from snowmelt.ledger import runs as ledger
+from snowmelt.ledger.reports import read_report
 from snowmelt.types.type_names import parse_snowflake_type
 from snowmelt.unload.chunks import Bucket, ChunkKey, plan_chunks
 from snowmelt.unload.manifest import (
@@ -130,7 +131,7 @@ def measure(connection: psycopg.Connection[Any], rows: int, files: int, chunk_ro
     ledger_files.read_unexpected_loaded(connection, run_id)
     counted = time.perf_counter() - start
     start = time.perf_counter()
-    ledger.read_report(connection, run_id)
+    read_report(connection, run_id)
     reported = time.perf_counter() - start
     return {
         "rows": rows,

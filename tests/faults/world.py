@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg
 
-from snowmelt.ledger import runs as ledger
+from snowmelt.ledger.reports import read_report
 from snowmelt.publish.staging import drop_staging, list_leftovers
 from tests.faults import steps
 from tests.faults.source import Row, Source
@@ -168,7 +168,7 @@ class Sabotage:
             prepared = connection.execute(
                 "SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()"
             ).fetchone()
-            report = ledger.read_report(connection, self.job.run)
+            report = read_report(connection, self.job.run)
             named = connection.execute(
                 "SELECT count(*) FROM snowmelt.staged_file AS s FULL JOIN snowmelt.loaded_file AS l USING (run_id, s3_key) "
                 "WHERE run_id = %s AND (s.s3_key IS NULL OR l.s3_key IS NULL)",

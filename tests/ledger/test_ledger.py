@@ -11,6 +11,7 @@ import pytest
 from snowmelt.errors import AccessError, PlanChanged, StagingError
 from snowmelt.ledger import files as ledger_files
 from snowmelt.ledger import runs as ledger
+from snowmelt.ledger.reports import read_report
 from snowmelt.unload.manifest import StagedChunk, StagedFile, plan_batches
 
 RUN = {
@@ -172,5 +173,5 @@ def test_a_run_is_published_once_and_its_watermark_moves_with_it(planned):
     assert ledger.read_published(planned, "r1") == {"rows_after": 30}
     assert ledger.read_watermark(planned, source="A.B.T", target="public.t", column="C") == "5"
     assert ledger.read_watermark(planned, source="A.B.T", target="public.u", column="C") is None
-    report = ledger.read_report(planned, "r1")
+    report = read_report(planned, "r1")
     assert (report["outcome"], report["source_rows"], report["staged_rows"]) == ("published", 30, 30)

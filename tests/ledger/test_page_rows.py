@@ -9,7 +9,7 @@ import pytest
 
 from snowmelt.drivers.postgres import PAGE, open_session
 from snowmelt.ledger import files as ledger_files
-from snowmelt.ledger import runs as ledger
+from snowmelt.ledger import tries
 from snowmelt.ledger.page_rows import read_failures, read_run_rows
 from snowmelt.ledger.table_rows import read_dag_ids, read_history, read_tables
 from snowmelt.progress.history import build_history
@@ -90,8 +90,8 @@ def test_a_query_is_named_while_its_chunk_is_unloading(world, reader):
     plan = world.plan(TABLE)
     with world.target() as connection:
         note = {"run_id": plan.run_id, "chunk": 1, "submitted_at": 1767225600.0}
-        ledger.write_submitted(connection, note | {"query_id": "01b0-first"})
-        ledger.write_submitted(connection, note | {"query_id": "01b0-again"})
+        tries.write_submitted(connection, note | {"query_id": "01b0-first"})
+        tries.write_submitted(connection, note | {"query_id": "01b0-again"})
 
     def shown():
         board = build_board(read_run_rows(reader, "dag", "run"), [])
@@ -157,9 +157,9 @@ def test_failures_are_told_and_only_the_last_of_a_task_is_current(world, reader)
     plan = world.plan(TABLE)
     failure = {"dag_id": "dag", "dag_run_id": "run", "task_id": "load", "map_index": 3, "label": "file 3"}
     with world.target() as connection:
-        ledger.write_failure(connection, failure | {"try_number": 1, "error": "first"})
-        ledger.write_failure(connection, failure | {"try_number": 2, "error": "second, not yet whole"})
-        ledger.write_failure(connection, failure | {"try_number": 2, "error": "second"})
+        tries.write_failure(connection, failure | {"try_number": 1, "error": "first"})
+        tries.write_failure(connection, failure | {"try_number": 2, "error": "second, not yet whole"})
+        tries.write_failure(connection, failure | {"try_number": 2, "error": "second"})
     assert [row["error"] for row in read_failures(reader, "dag", "run")] == ["second", "first"]
     assert read_failures(reader, "dag", "another") == []
     tasks = [

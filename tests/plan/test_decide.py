@@ -11,7 +11,7 @@ import pytest
 from snowmelt.config.file import parse_config
 from snowmelt.config.request import MigrationRequest, parse_request
 from snowmelt.errors import ConfigurationError, PlanChanged, SchemaError, SourceError, ValueRefused
-from snowmelt.plan import decide
+from snowmelt.plan import decide, questions
 from snowmelt.plan.chunking import ask_bounds
 from snowmelt.plan.facts import (
     Facts,
@@ -139,10 +139,10 @@ def test_the_keys_of_a_run_are_unloaded_by_the_chunk_after_its_own():
     del stored["deletes"]  # as an earlier version stored it, which knew no other way
     assert parse_plan(stored, {}).deletes is Deletes.HARD
     assert plan.scope_rows == 99
-    assert decide.ask_scope(asked, NOW) == (
+    assert questions.ask_scope(asked, NOW) == (
         f'SELECT COUNT(*), NULL FROM "D"."S"."T" AT(TIMESTAMP => \'{NOW}\'::TIMESTAMP_TZ) WHERE ID > 1'
     )
-    assert decide.ask_scope(request(), NOW) is None
+    assert questions.ask_scope(request(), NOW) is None
 
 
 SINCE = "2026-01-01 00:00:00.000000000 +0000"
@@ -208,7 +208,9 @@ def test_a_plan_that_cannot_be_read_is_refused(change, text):
 def test_a_table_is_cut_where_it_has_more_rows_than_a_chunk_takes():
     asked = request(chunking_column="ID", chunk_rows=4)
     tables = facts().tables
-    question = decide.ask_statistics(asked, tables, decide.plan_table_columns(asked, tables), Start(), None)
+    question = questions.ask_statistics(
+        asked, tables, questions.plan_table_columns(asked, tables), Start(), None
+    )
     assert ask_bounds(asked, tables, question, NOW, 4) is None
     assert ask_bounds(request(), tables, question, NOW, 10) is None
     assert '"SNOWMELT_BUCKETS"' in (ask_bounds(asked, tables, question, NOW, 10) or "")
@@ -221,20 +223,20 @@ def test_a_table_is_cut_where_it_has_more_rows_than_a_chunk_takes():
 def test_an_incremental_run_starts_at_the_published_watermark_else_at_the_targets_own():
     asked = request(**INCREMENTAL)
     filled = replace(EXISTING, now=TargetNow(identity=IDENTITY, rows=None))
-    scope = build_scope(asked, facts().tables, decide.plan_table_columns(asked, facts().tables))
+    scope = build_scope(asked, facts().tables, questions.plan_table_columns(asked, facts().tables))
     state = TargetState(run_id="r0", target=IDENTITY, scope=scope, rows=5, missing=0, snapshot=NOW)
     published = replace(filled, state=state, published_watermark="2026-01-01 00:00:00.000000000")
     for target, needed in ((published, False), (replace(filled, state=state), True), (None, False)):
         tables = facts(target=target).tables
-        columns = decide.plan_table_columns(asked, tables)
+        columns = questions.plan_table_columns(asked, tables)
         start = find_start(asked, tables, columns, None)
         assert start.watermark == (target.published_watermark if target else None)
         assert (ask_target_watermark(asked, tables, columns, start) is not None) is needed
     unknown = facts(target=replace(filled, now=TargetNow(identity=IDENTITY, rows=5))).tables
     with pytest.raises(ConfigurationError, match="rows of the target: none by the ledger → 5"):
-        find_start(asked, unknown, decide.plan_table_columns(asked, unknown), None)
+        find_start(asked, unknown, questions.plan_table_columns(asked, unknown), None)
     reload = request(**INCREMENTAL, on_change="full")
-    assert find_start(reload, unknown, decide.plan_table_columns(reload, unknown), None).reload
+    assert find_start(reload, unknown, questions.plan_table_columns(reload, unknown), None).reload
     plan = decide.plan_migration(
         RUN,
         asked,

@@ -12,8 +12,8 @@ import pytest
 from snowmelt.airflow.records import describe_failure
 from snowmelt.airflow.retrying import failing_fast
 from snowmelt.errors import ValueRefused
-from snowmelt.ledger.runs import write_failure
 from snowmelt.ledger.tables import MIGRATIONS
+from snowmelt.ledger.tries import write_failure
 
 NAME = "Ada Lovelace, 12 Marylebone Road"
 

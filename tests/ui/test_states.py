@@ -90,7 +90,8 @@ def write_files(connection, run_id, files, *, loaded, rows=100):
 
 def fill(dsn):
     from snowmelt.ledger.outcomes import FailedRun, write_failed
-    from snowmelt.ledger.runs import write_failure, write_ledger
+    from snowmelt.ledger.runs import write_ledger
+    from snowmelt.ledger.tries import write_failure
 
     with psycopg.connect(dsn, autocommit=True) as connection:
         write_ledger(connection)

@@ -86,7 +86,8 @@ def write_ledger_run(connection, run_id, dag_id, dag_run_id, source, target, **c
 
 
 def fill(dsn):
-    from snowmelt.ledger.runs import write_failure, write_ledger
+    from snowmelt.ledger.runs import write_ledger
+    from snowmelt.ledger.tries import write_failure
 
     with psycopg.connect(dsn, autocommit=True) as connection:
         write_ledger(connection)

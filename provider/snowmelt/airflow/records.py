@@ -29,7 +29,7 @@ def note_submitted(postgres_conn_id: str, run_id: str, chunk: int, submitted: Ma
     :param submitted: as `submit_unload` gave it: query_id and submitted_at.
     """
     try:
-        from snowmelt.ledger.runs import write_submitted
+        from snowmelt.ledger.tries import write_submitted
 
         note = {"run_id": run_id, "chunk": chunk}
         note |= {name: submitted[name] for name in ("query_id", "submitted_at")}
@@ -116,7 +116,8 @@ class RunRecords:
         self._write("That the run goes on", lambda postgres: write_reopened(postgres, ti.dag_id, ti.run_id))
 
     def _write_try(self, postgres: Any, context: Mapping[str, Any]) -> dict[str, Any]:
-        from snowmelt.ledger.runs import write_failure, write_ledger
+        from snowmelt.ledger.runs import write_ledger
+        from snowmelt.ledger.tries import write_failure
 
         write_ledger(postgres)
         failure = describe_failure(context)

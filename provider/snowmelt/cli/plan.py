@@ -13,7 +13,7 @@ from snowmelt.errors import ConfigurationError, SnowmeltError
 if TYPE_CHECKING:
     from snowmelt.config.file import Config
     from snowmelt.config.table import TableConfig
-    from snowmelt.ledger.runs import EarlierCopy
+    from snowmelt.ledger.reports import EarlierCopy
     from snowmelt.plan.plan import Plan
 
 
@@ -56,7 +56,8 @@ def _read_parameters(given: tuple[str, ...] | list[str]) -> dict[str, Any]:
 def _plan(config: Config, table: TableConfig, parameters: dict[str, Any]) -> tuple[Plan, EarlierCopy | None]:
     from snowmelt.airflow.sessions import postgres_session, s3_client, snowflake_session
     from snowmelt.config.request import parse_request
-    from snowmelt.ledger.runs import is_current, read_earlier
+    from snowmelt.ledger.reports import read_earlier
+    from snowmelt.ledger.runs import is_current
     from snowmelt.plan.facts import RunIdentity
     from snowmelt.steps.planning import preview_plan
     from snowmelt.steps.planning_facts import PlanningSessions

@@ -15,7 +15,7 @@ from snowmelt.drivers.s3_errors import s3_failures
 from snowmelt.drivers.snowflake import Connection as SnowflakeConnection
 from snowmelt.drivers.snowflake import cancel_query, read_rows
 from snowmelt.errors import SnowmeltError
-from snowmelt.ledger.runs import DEFERRED_EXISTS, LEDGER_EXISTS, READ_LAST_ACTIVITY
+from snowmelt.ledger.leftovers import DEFERRED_EXISTS, LEDGER_EXISTS, READ_LAST_ACTIVITY
 from snowmelt.publish.index_build import list_deferred, restore_indexes
 from snowmelt.publish.staging import drop_staging, list_leftovers
 from snowmelt.publish.staging_table import Leftover

@@ -1,13 +1,8 @@
-"""Runs in the ledger: the plan, verification, publish and outcome of each. Safe to repeat, and to run twice at once.
-
-And what a run changed for its own needs and must be restored, by itself or by a later one: resized warehouses and dropped indexes. Those
-statements are for the functions that change these in the same transaction, and for the doctor, who looks for what dead runs left.
-"""
+"""Runs in the ledger: the plan, verification, publish and outcome of each. Safe to repeat, and to run twice at once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -20,7 +15,7 @@ from snowmelt.ledger.tables import MIGRATIONS
 from snowmelt.rights.postgres import LEDGER_RIGHTS, READ_HELD, HeldRights, find_missing
 from snowmelt.sql.names import LEDGER_SCHEMA
 from snowmelt.state import LastCompared
-from snowmelt.vocabulary import Mode, Outcome
+from snowmelt.vocabulary import Outcome
 
 #: Two first runs at once: one creates the tables, the other waits. The number is arbitrary, and used for nothing else.
 LOCK = "SELECT pg_advisory_xact_lock(5647382910)"
@@ -57,14 +52,6 @@ VALUES (%(source)s, %(target)s, %(column)s, %(value)s, %(run_id)s)
 ON CONFLICT (source, target, column_name)
     DO UPDATE SET value = EXCLUDED.value, run_id = EXCLUDED.run_id, moved_at = EXCLUDED.moved_at
 """
-
-WRITE_SUBMITTED = """
-INSERT INTO snowmelt.submitted_query (run_id, chunk, query_id, submitted_at)
-VALUES (%(run_id)s, %(chunk)s, %(query_id)s, to_timestamp(%(submitted_at)s::float8))
-ON CONFLICT (run_id, chunk) DO UPDATE SET query_id = EXCLUDED.query_id, submitted_at = EXCLUDED.submitted_at
-"""
-READ_SUBMITTED = "SELECT query_id, extract(epoch FROM submitted_at)::float8 FROM snowmelt.submitted_query WHERE (run_id, chunk) = (%s, %s)"
-DELETE_SUBMITTED = "DELETE FROM snowmelt.submitted_query WHERE (run_id, chunk) = (%s, %s)"
 
 
 #: Another run of a later snapshot that was published into the same target since this one began: ours would undo it.
@@ -128,61 +115,13 @@ UPDATE snowmelt.run SET (dag_id, dag_run_id) = (%s, %s),
     (outcome, error, failed_step, target_check, finished_at) = (DEFAULT, NULL, NULL, NULL, NULL)
 WHERE run_id = %s
 """
-WRITE_FAILURE = """
-INSERT INTO snowmelt.task_failure (dag_id, dag_run_id, task_id, map_index, try_number, label, error)
-VALUES (%(dag_id)s, %(dag_run_id)s, %(task_id)s, %(map_index)s, %(try_number)s, %(label)s, %(error)s)
-ON CONFLICT (dag_id, dag_run_id, task_id, map_index, try_number)
-    DO UPDATE SET label = EXCLUDED.label, error = EXCLUDED.error, failed_at = EXCLUDED.failed_at
-"""
 WRITE_FINISHED = """
 UPDATE snowmelt.run SET finished_at = clock_timestamp(), (error, failed_step) = (NULL, NULL) WHERE run_id = %s
 """
 
 
-#: The runs of a table that unloaded something, the latest first.
-LIST_RUNS = """
-SELECT run_id, mode, outcome, started_at FROM snowmelt.run
-WHERE source = %(source)s AND mode <> %(keys)s AND (%(target)s::text IS NULL OR target = %(target)s) ORDER BY started_at DESC LIMIT %(limit)s
-"""
-LIST_LATEST = (
-    "SELECT run_id, target, outcome FROM snowmelt.run WHERE mode <> %s ORDER BY started_at DESC LIMIT %s"
-)
-FIND_RUN = "SELECT source, target, outcome FROM snowmelt.run WHERE run_id = %s"
-READ_REPORT = """
-SELECT r.run_id, r.dag_id, r.dag_run_id, r.mode, r.source, r.target, r.snapshot, r.snapshot_note, r.plan->>'source_policies' AS source_policies, r.outcome, r.error, r.failed_step, r.target_check, r.audit, coalesce(r.plan->>'where', '') AS filter, r.request->'columns' AS column_rules, r.source_rows, r.staged_files, r.staged_rows,
-       r.staged_bytes, r.started_at, r.staged_at, r.verified_at, r.published_at, r.finished_at, r.verification, r.publish_result,
-       (SELECT coalesce(sum(l.rows - l.rejected), 0) FROM snowmelt.loaded_file AS l WHERE l.run_id = r.run_id) AS loaded_rows,
-       (SELECT coalesce(sum(l.rejected), 0) FROM snowmelt.loaded_file AS l WHERE l.run_id = r.run_id) AS rejected_rows,
-       (SELECT coalesce(sum(l.seconds), 0) FROM snowmelt.loaded_file AS l WHERE l.run_id = r.run_id) AS load_seconds,
-       (SELECT min(l.loaded_at - make_interval(secs => l.seconds)) FROM snowmelt.loaded_file AS l WHERE l.run_id = r.run_id) AS load_started_at,
-       (SELECT max(l.loaded_at) FROM snowmelt.loaded_file AS l WHERE l.run_id = r.run_id) AS load_ended_at,
-       (SELECT encode(sha256(convert_to(string_agg(concat_ws(' ', l.s3_key, l.etag, l.bytes, l.rows), E'\n' ORDER BY l.s3_key), 'UTF8')), 'hex')
-        FROM snowmelt.loaded_file AS l WHERE l.run_id = r.run_id) AS files_sha256,
-       (SELECT coalesce(sum(c.seconds), 0) FROM snowmelt.staged_chunk AS c WHERE c.run_id = r.run_id) AS unload_seconds
-FROM snowmelt.run AS r WHERE r.run_id = %s
-"""
-#: How long the last copies of a table into this target took, and what they wrote.
-READ_EARLIER = """
-SELECT source_rows, staged_files, staged_bytes, extract(epoch FROM published_at - started_at)::float8 AS seconds
-FROM snowmelt.run
-WHERE source = %(source)s AND target = %(target)s AND published_at IS NOT NULL AND source_rows > 0
-ORDER BY published_at DESC LIMIT 1
-"""
-WRITE_REPORT = "UPDATE snowmelt.run SET report = %s WHERE run_id = %s"
-
-
 Connection = psycopg.Connection[Any]
 Cursor = psycopg.Cursor[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class EarlierCopy:
-    """What a copy took. Files and bytes are None where nothing was staged."""
-
-    rows: int
-    files: int | None
-    bytes: int | None
-    seconds: float
 
 
 def _one(connection: Connection, sql: str, parameters: Sequence[Any] = ()) -> Any:
@@ -224,16 +163,6 @@ def write_ledger(connection: Connection) -> None:
             f"The role {role!r} may not create the ledger (schema snowmelt) in the database {database!r}: {error.diag.message_primary}. "
             f"Run once as the database's owner: {'; '.join(statements)};"
         ) from error
-
-
-def read_earlier(connection: Connection, source: str, target: str) -> EarlierCopy | None:
-    """The last published copy of a source into a target that copied any row."""
-    row = connection.execute(READ_EARLIER, {"source": source, "target": target}).fetchone()
-    return (
-        None
-        if row is None
-        else EarlierCopy(int(row[0]), row[1], None if row[2] is None else int(row[2]), float(row[3]))
-    )
 
 
 def _refuse_faults(connection: Connection, version: int) -> None:
@@ -387,108 +316,7 @@ def write_resumed(connection: Connection, run_id: str, dag_id: str, dag_run_id: 
         connection.execute(WRITE_RESUMED, (dag_id, dag_run_id, run_id))
 
 
-def write_failure(connection: Connection, failure: Mapping[str, Any]) -> None:
-    """Record why a task failed. The same try again replaces its own record.
-
-    :param failure: dag_id, dag_run_id, task_id, map_index, try_number, label, error.
-    """
-    with connection.transaction():
-        connection.execute(WRITE_FAILURE, failure)
-
-
-def write_submitted(connection: Connection, submitted: Mapping[str, Any]) -> None:
-    """Record the query that unloads a chunk, while it runs; a chunk that is unloaded again has a new one.
-
-    :param submitted: run_id, chunk, query_id, submitted_at (in seconds since 1970).
-    """
-    with connection.transaction():
-        connection.execute(WRITE_SUBMITTED, submitted)
-
-
-def read_submitted(connection: Connection, run_id: str, chunk: int) -> tuple[str, float] | None:
-    """The query that unloads a chunk, and when it was submitted (in seconds since 1970); None: none was."""
-    return connection.execute(READ_SUBMITTED, (run_id, chunk)).fetchone()
-
-
-def delete_submitted(connection: Connection, run_id: str, chunk: int) -> None:
-    """Forget the query of a chunk, so that the next try submits the unload again."""
-    with connection.transaction():
-        connection.execute(DELETE_SUBMITTED, (run_id, chunk))
-
-
 def write_finished(connection: Connection, run_id: str) -> None:
     """Record when the run's last task ended."""
     with connection.transaction():
         connection.execute(WRITE_FINISHED, (run_id,))
-
-
-def read_report(connection: Connection, run_id: str) -> dict[str, Any] | None:
-    """Counts, bytes and times of a run, for a log line, a report or a page."""
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(READ_REPORT, (run_id,)).fetchone()
-
-
-def list_runs(connection: Connection, *, source: str, target: str, limit: int) -> list[str]:
-    """The latest runs of a table, each as `id (mode, outcome, time)`; of the source into any target where the target has none."""
-    values = {"source": source, "keys": Mode.KEYS, "limit": limit}
-    rows = connection.execute(LIST_RUNS, values | {"target": target}).fetchall()
-    rows = rows or connection.execute(LIST_RUNS, values | {"target": None}).fetchall()
-    return [f"{run_id} ({mode}, {outcome}, {at:%Y-%m-%d %H:%M} UTC)" for run_id, mode, outcome, at in rows]
-
-
-def list_latest_runs(connection: Connection, *, limit: int) -> list[str]:
-    """The latest runs of all tables, each as `id (target, outcome)`."""
-    rows = connection.execute(LIST_LATEST, (Mode.KEYS, limit)).fetchall()
-    return [f"{run_id} ({target}, {outcome})" for run_id, target, outcome in rows]
-
-
-def find_run(connection: Connection, run_id: str) -> tuple[str, str, str] | None:
-    """Source, target and outcome of a run; None where the ledger does not have it."""
-    row = connection.execute(FIND_RUN, (run_id,)).fetchone()
-    return None if row is None else (row[0], row[1], row[2])
-
-
-def write_report(connection: Connection, run_id: str, report: dict[str, Any]) -> None:
-    """Keep a run's report in its row."""
-    with connection.transaction():
-        connection.execute(WRITE_REPORT, (Jsonb(report), run_id))
-
-
-WRITE_DEFERRED = """
-INSERT INTO snowmelt.deferred_index (schema_name, table_name, index_name, facts, run_id) VALUES (%s, %s, %s, %s, %s)
-ON CONFLICT (schema_name, table_name, index_name)
-    DO UPDATE SET facts = EXCLUDED.facts, statements = NULL, run_id = EXCLUDED.run_id, dropped_at = clock_timestamp()
-"""
-LIST_DEFERRED = """
-SELECT schema_name, table_name, index_name, run_id, facts, statements FROM snowmelt.deferred_index
-WHERE dropped_at <= clock_timestamp() - make_interval(hours => %s) ORDER BY 1, 2, 3
-"""
-READ_DEFERRED = """
-SELECT index_name FROM snowmelt.deferred_index WHERE (schema_name, table_name) = (%s, %s) AND facts IS NOT NULL ORDER BY 1
-"""
-TAKE_DEFERRED = """
-DELETE FROM snowmelt.deferred_index WHERE (schema_name, table_name, index_name) = (%s, %s, %s) RETURNING facts
-"""
-#: One at a time for a warehouse, so that the last run to end knows that it is the last.
-LOCK_WAREHOUSE = "SELECT pg_advisory_xact_lock(hashtextextended('snowmelt warehouse ' || %s, 0))"
-#: What a warehouse was before the first of the runs that resized it; a run that died a day ago no longer counts.
-READ_ORIGINAL_SIZE = """
-SELECT original_size FROM snowmelt.resized_warehouse
-WHERE warehouse = %s AND resized_at > clock_timestamp() - interval '1 day' ORDER BY resized_at LIMIT 1
-"""
-WRITE_RESIZED = """
-INSERT INTO snowmelt.resized_warehouse (warehouse, run_id, original_size) VALUES (%s, %s, %s)
-ON CONFLICT (warehouse, run_id) DO NOTHING
-"""
-READ_RESIZED = "SELECT warehouse, original_size FROM snowmelt.resized_warehouse WHERE run_id = %s"
-DELETE_RESIZED = "DELETE FROM snowmelt.resized_warehouse WHERE (warehouse, run_id) = (%s, %s)"
-
-#: A database that no run of this version has used yet may be without the table.
-DEFERRED_EXISTS = "SELECT to_regclass('snowmelt.deferred_index') IS NOT NULL"
-LEDGER_EXISTS = "SELECT to_regclass('snowmelt.loaded_file') IS NOT NULL"
-#: When a run was active last. Parameter: run ids.
-READ_LAST_ACTIVITY = """
-SELECT r.run_id, r.outcome, greatest(r.started_at, r.staged_at, r.verified_at, r.published_at,
-       (SELECT max(l.loaded_at) FROM snowmelt.loaded_file AS l WHERE l.run_id = r.run_id))
-FROM snowmelt.run AS r WHERE r.run_id = ANY(%s)
-"""

@@ -348,7 +348,7 @@ class MigrationUnloadOperator(_UnloadOperator):
 
     def recall_query(self, context: Context, request: UnloadRequest) -> object:
         """From the ledger, whichever task of whichever run submitted it."""
-        from snowmelt.ledger.runs import read_submitted
+        from snowmelt.ledger.tries import read_submitted
         from snowmelt.unload.chunk import recall_submitted
 
         with postgres_session(self.postgres_conn_id) as postgres:
@@ -361,7 +361,7 @@ class MigrationUnloadOperator(_UnloadOperator):
 
     def forget_query(self, context: Context) -> None:
         """Remove it from the ledger."""
-        from snowmelt.ledger.runs import delete_submitted
+        from snowmelt.ledger.tries import delete_submitted
 
         with postgres_session(self.postgres_conn_id) as postgres:
             delete_submitted(postgres, self.run_id, self.chunk)

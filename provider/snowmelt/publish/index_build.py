@@ -20,7 +20,7 @@ from psycopg.types.json import Jsonb
 from snowmelt.config.sections import Execution
 from snowmelt.drivers.postgres_errors import describe_answer, read_facts
 from snowmelt.errors import TargetError, ValueRefused
-from snowmelt.ledger import runs as ledger
+from snowmelt.ledger import leftovers as ledger
 from snowmelt.publish.index_facts import READ_INDEX_FACTS, IndexFacts
 from snowmelt.publish.index_statements import (
     BuildStep,

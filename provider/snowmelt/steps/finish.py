@@ -14,7 +14,8 @@ from snowmelt.drivers.s3_errors import s3_failures
 from snowmelt.drivers.snowflake import Connection, read_rows
 from snowmelt.errors import ConfigurationError, SnowmeltError
 from snowmelt.ledger.files import read_chunks, read_staged
-from snowmelt.ledger.runs import list_latest_runs, read_report, write_finished, write_report
+from snowmelt.ledger.reports import list_latest_runs, read_report, write_report
+from snowmelt.ledger.runs import write_finished
 from snowmelt.plan.plan import Plan
 from snowmelt.steps.report import Report, build_report
 from snowmelt.unload.statements import build_remove, build_write_document

@@ -21,7 +21,7 @@ from snowmelt.ledger.runs import (
 )
 from snowmelt.ledger.state import read_identity, read_owners, read_set_aside, read_state
 from snowmelt.load.aws_s3 import aws_s3_reason
-from snowmelt.plan import decide
+from snowmelt.plan import questions
 from snowmelt.plan.append import ask_growth, plan_growth
 from snowmelt.plan.chunking import ask_bounds, ask_pruning, limit_buckets
 from snowmelt.plan.deletes import ask_deleted, plan_mark
@@ -91,8 +91,8 @@ def read_facts(
     :param at: Snowflake's time when the planning began.
     :raises SchemaError, ConfigurationError, ValueRefused: with the first thing that stops the run.
     """
-    columns = decide.plan_table_columns(request, tables)
-    _log_policies(request, tables, decide.report_policies(request, tables, columns))
+    columns = questions.plan_table_columns(request, tables)
+    _log_policies(request, tables, questions.report_policies(request, tables, columns))
     refuse_owned_rows(request, tables.target, str(request.source))
     refuse_obstacles(sessions.postgres, plan_intent(request, columns))
     start = _find_start(sessions, request, identity, tables, columns, at)
@@ -103,20 +103,20 @@ def read_facts(
         repair = request.model_copy(update={"mode": Mode.REPAIR, "publish": None})
         return read_facts(sessions, repair, identity, tables, at)
     _log_start(request, identity, start)
-    key = decide.find_nanoseconds_key(request, tables, columns)
+    key = questions.find_nanoseconds_key(request, tables, columns)
     # A comparison reads what it does not unload, and changes are not counted again.
     unloads = not Mode(request.mode).compares and start.changes_since is None
     guarded = unloads and key is not None and find_answered(sessions.postgres, str(request.source), key)
-    question = decide.ask_statistics(request, tables, columns, start, identity.window, guarded=guarded)
+    question = questions.ask_statistics(request, tables, columns, start, identity.window, guarded=guarded)
     snapshot = take_snapshot(sessions.snowflake, request, question, at, start.changes_since)
     snapshot = _limit_watermark(sessions.snowflake, request, tables, question, snapshot, snapshot.at or at)
-    decide.plan_fitting_columns(request, tables, snapshot.statistics)
-    reported = decide.report_nanoseconds(request, snapshot.statistics)
+    questions.plan_fitting_columns(request, tables, snapshot.statistics)
+    reported = questions.report_nanoseconds(request, snapshot.statistics)
     if reported:
         log.warning(reported)
     scope_rows = _count(
         sessions.snowflake,
-        decide.ask_scope(request, snapshot.at),
+        questions.ask_scope(request, snapshot.at),
         f"Counting the rows of {request.source} that the whole target must have",
     )
     compares = snapshot.at is not None and compares_after(request, tables.target.compared, identity.window)
@@ -361,7 +361,7 @@ def _limit_watermark(
 
     :param limit: the snapshot; without one, Snowflake's time when the planning began.
     """
-    sql = decide.ask_highest(request, tables, question, snapshot, limit)
+    sql = questions.ask_highest(request, tables, question, snapshot, limit)
     if sql is None:
         return snapshot
     found = read_rows(session, sql, f"Reading the highest watermark of {request.source} up to {limit}")[0][1]

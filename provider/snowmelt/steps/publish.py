@@ -19,6 +19,7 @@ from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.errors import SnowmeltError, VerificationError
 from snowmelt.json_values import to_json
 from snowmelt.ledger import runs as ledger
+from snowmelt.ledger.reports import read_report
 from snowmelt.ledger.state import read_identity, read_owners
 from snowmelt.plan.plan import Plan
 from snowmelt.publish.index_build import build_indexes, defer_indexes, restore_indexes
@@ -167,7 +168,7 @@ def _publish_run(
     if done is not None:
         log.info("Run %s is published already", plan.run_id)
         return done
-    report = ledger.read_report(connection, plan.run_id) or {}
+    report = read_report(connection, plan.run_id) or {}
     if report.get("verified_at") is None:
         raise VerificationError(f"{doing}: the run is not verified. Clear the task `verify`.")
     rejected = int((report.get("verification") or {}).get("rejected_rows") or 0)
@@ -269,7 +270,7 @@ def _read_foreign(connection: psycopg.Connection[Any], plan: Plan) -> tuple[Owne
 def _keys(connection: psycopg.Connection[Any], plan: Plan) -> KeySet | None:
     if plan.keys is None:
         return None
-    report = ledger.read_report(connection, plan.keys.run_id) or {}
+    report = read_report(connection, plan.keys.run_id) or {}
     if report.get("verified_at") is None:
         raise VerificationError(
             f"The keys of run {plan.run_id} are not verified: nothing is removed by them. Clear the task `verify`."

@@ -26,7 +26,7 @@ from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.drivers.snowflake import Connection, naming_grants, read_named_rows, read_now, read_rows
 from snowmelt.drivers.snowflake_errors import NO_TIME_TRAVEL
 from snowmelt.errors import AccessError, ConfigurationError, SourceError, SourceUnavailable, Topic
-from snowmelt.ledger import runs as ledger
+from snowmelt.ledger import leftovers as ledger
 from snowmelt.plan.facts import Snapshot, StatisticsQuestion
 from snowmelt.rights.snowflake import warehouse_grants
 from snowmelt.sql.names import TableName, snowflake_identifier, snowflake_literal

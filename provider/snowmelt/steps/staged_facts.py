@@ -8,11 +8,8 @@ import psycopg
 
 from snowmelt.config.request import MigrationRequest
 from snowmelt.errors import StagingError
-from snowmelt.ledger.runs import (
-    find_run,
-    list_runs,
-    read_run,
-)
+from snowmelt.ledger.reports import find_run, list_runs
+from snowmelt.ledger.runs import read_run
 from snowmelt.plan import decide
 from snowmelt.plan.facts import (
     StagedFacts,

@@ -17,7 +17,8 @@ from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.drivers.snowflake import Connection
 from snowmelt.errors import SnowmeltError, VerificationError
 from snowmelt.ledger.files import read_counts, read_unexpected_loaded
-from snowmelt.ledger.runs import read_report, write_verification
+from snowmelt.ledger.reports import read_report
+from snowmelt.ledger.runs import write_verification
 from snowmelt.plan.plan import Plan
 from snowmelt.publish.staging import read_contents
 from snowmelt.steps.compared import record_comparison, summarise_comparison
