@@ -24,7 +24,8 @@ def test_a_collation_is_part_of_the_type():
 def test_the_bounds_of_a_collated_key_compare_bytes():
     key = ChunkKey("K", parse_snowflake_type(COLLATED))
     query = build_bounds_query('"T"', key, where="", chunk_rows=5, table_rows=10)
-    assert f'SELECT {BYTES} AS "K", COUNT(*) AS "N" FROM "T" GROUP BY 1' in query
+    assert BYTES in query
+    assert '"K"' not in query.replace(BYTES, "")
     chunks = plan_chunks([Bucket("A", "Z", 5), Bucket("a", "z", 5)], key, chunk_rows=5)
     assert [chunk.predicate for chunk in chunks] == [
         f"({BYTES} < 'a' OR {BYTES} IS NULL)",

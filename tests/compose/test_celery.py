@@ -23,16 +23,16 @@ PARTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 #: Held by the test while one load is to stand still; the number is nobody else's.
 LOCK = 7_301_246
 HOLD = f"""
-CREATE OR REPLACE FUNCTION public.hold_one() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION public.hold_one(s3_key text) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-  IF NEW.s3_key LIKE '%/chunk_001/%' THEN
+  IF s3_key LIKE '%/chunk_001/%' THEN
     PERFORM pg_advisory_lock_shared({LOCK}); PERFORM pg_advisory_unlock_shared({LOCK});
   END IF;
-  RETURN NEW;
+  RETURN true;
 END $$;
-CREATE TRIGGER hold_one BEFORE INSERT ON snowmelt.loaded_file FOR EACH ROW EXECUTE FUNCTION public.hold_one();
+ALTER TABLE snowmelt.loaded_file ADD CONSTRAINT hold_one CHECK (public.hold_one(s3_key)) NOT VALID;
 """
-LET_GO = "DROP TRIGGER IF EXISTS hold_one ON snowmelt.loaded_file; DROP FUNCTION IF EXISTS public.hold_one()"
+LET_GO = "ALTER TABLE snowmelt.loaded_file DROP CONSTRAINT IF EXISTS hold_one; DROP FUNCTION IF EXISTS public.hold_one(text)"
 WAITING = (
     "SELECT client_port FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event = 'advisory'"
 )

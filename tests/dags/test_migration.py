@@ -184,7 +184,7 @@ def test_a_run_that_cleans_up_removes_its_own_files_and_no_others(modes, demo, a
     for entry in listed["Contents"]:
         folder, _, name = entry["Key"].removeprefix("ANALYTICS/BI/DIMPAYER/").partition("/")
         runs.setdefault(folder, set()).add(name)
-    assert runs[f"run_{cleaned}"] == {"report.json"}
+    assert runs[f"run_{cleaned}"] == {"manifest.json", "report.json"}
     assert len(runs) >= 5
     assert app.execute("SELECT count(*) FROM dim_cleaned").fetchone() == (500,)
 

@@ -20,20 +20,20 @@ ROOT = Path(__file__).parents[2]
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 BREAK = """
 CREATE TABLE IF NOT EXISTS public.walk_hold AS SELECT 1 AS held;
-CREATE OR REPLACE FUNCTION public.break_one() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION public.break_one(s3_key text) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-  IF NEW.s3_key LIKE '%/chunk_001/%' THEN RAISE EXCEPTION 'broken for the test'; END IF;
-  IF NEW.s3_key LIKE '%/chunk_000/%' THEN
+  IF s3_key LIKE '%/chunk_001/%' THEN RAISE EXCEPTION 'broken for the test'; END IF;
+  IF s3_key LIKE '%/chunk_000/%' THEN
     WHILE EXISTS (SELECT FROM public.walk_hold) LOOP PERFORM pg_sleep(0.2); END LOOP;
   END IF;
-  RETURN NEW;
+  RETURN true;
 END $$;
-DROP TRIGGER IF EXISTS break_one ON snowmelt.loaded_file;
-CREATE TRIGGER break_one BEFORE INSERT ON snowmelt.loaded_file FOR EACH ROW EXECUTE FUNCTION public.break_one();
+ALTER TABLE snowmelt.loaded_file DROP CONSTRAINT IF EXISTS break_one;
+ALTER TABLE snowmelt.loaded_file ADD CONSTRAINT break_one CHECK (public.break_one(s3_key)) NOT VALID;
 """
 GO = "DELETE FROM public.walk_hold"
 MEND = """
-DROP TRIGGER IF EXISTS break_one ON snowmelt.loaded_file; DROP FUNCTION IF EXISTS public.break_one();
+ALTER TABLE snowmelt.loaded_file DROP CONSTRAINT IF EXISTS break_one; DROP FUNCTION IF EXISTS public.break_one(text);
 DROP TABLE IF EXISTS public.walk_hold
 """
 #: One chunk's unload stays under way for so long, in seconds, that its task is seen while it is deferred.
