@@ -15,7 +15,7 @@ BIN := .venv/bin
 SANDBOX := sandbox/.venv/bin/python -m sandbox
 WITH_ENV := set -a; . $(STATE)/env; set +a; export PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help demo test test-long test-faults test-wheel test-readme test-compose test-pooler test-second-engine test-ui walk lint format sandbox sandbox-down fill up down build bench bench-scale lock clean
+.PHONY: help demo test test-long test-faults test-wheel test-readme test-compose test-matrix test-pooler test-second-engine test-ui walk lint format sandbox sandbox-down fill up down build bench bench-scale lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,6 +38,9 @@ test-wheel: .venv/.dev  ## the wheel in a plain Airflow, without this checkout
 
 test-readme: .venv/.dev sandbox/.venv/.ready  ## the README's commands, one after another
 	$(BIN)/python -m pytest -m alone tests/docs $(PYTEST)
+
+test-matrix: .venv/.dev sandbox/.venv/.ready .venv-airflow-3.1/.ready .venv-airflow-3.2/.ready .cache/postgres/.ready  ## whole copies on each older version of Airflow, with the providers of its time, and of PostgreSQL
+	$(BIN)/python -m pytest -m alone tests/matrix $(PYTEST)
 
 test-compose: .venv/.dev .venv-celery/.ready sandbox/.venv/.ready  ## docker-compose.yaml's commands as processes, a worker killed on the way
 	@command -v redis-server >/dev/null || { echo "redis-server is needed: apt-get install redis-server"; exit 1; }
@@ -98,10 +101,14 @@ lock: $(UV)  ## write the lock files with hashes again, from requirements/*.in
 	for name in bootstrap airflow dev sandbox bench celery second_engine; do \
 	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --custom-compile-command 'make lock' requirements/$$name.in --output-file requirements/$$name.txt; done
+	for one in 3.1:2026-03-20 3.2:2026-06-15; do \
+	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --exclude-newer $${one#*:} --exclude-newer-package pgpq=2026-09-01 \
+	    --custom-compile-command 'make lock' requirements/airflow-$${one%:*}.in --output-file requirements/airflow-$${one%:*}.txt; done
 
 clean: ## remove what the other targets made (not the sandbox's state: make sandbox-down first)
 	@if [ -x sandbox/.venv/bin/python ]; then $(SANDBOX) clean --state $(STATE); fi
-	rm -rf .venv .venv-bench .venv-celery .venv-second-engine sandbox/.venv .cache dist build
+	rm -rf .venv .venv-airflow-* .venv-bench .venv-celery .venv-second-engine sandbox/.venv .cache dist build
 
 .cache/bootstrap/bin/uv: requirements/bootstrap.txt
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: make PYTHON=/path/to/python3.11 …"; exit 1; }
@@ -114,6 +121,13 @@ clean: ## remove what the other targets made (not the sandbox's state: make sand
 	@mkdir -p $(@D)
 	@cp $^ $(@D)
 	npm ci --silent --no-audit --no-fund --prefix $(@D)
+	@touch $@
+
+.cache/postgres/.ready: tests/matrix/package.json tests/matrix/package-lock.json
+	@command -v npm >/dev/null || { echo "Node.js with npm is needed for make test-matrix: install your system's packages nodejs and npm"; exit 1; }
+	@mkdir -p $(@D)
+	@cp $^ $(@D)
+	npm ci --silent --no-audit --no-fund --ignore-scripts --prefix $(@D)
 	@touch $@
 
 .venv/pyvenv.cfg: | $(UV)
@@ -140,6 +154,16 @@ sandbox/.venv/pyvenv.cfg: | $(UV)
 	@echo "Installing Airflow with Celery into .venv-celery: about a minute the first time …"
 	@$(INSTALL) --python .venv-celery/bin/python -r requirements/bootstrap.txt -r requirements/celery.txt
 	@$(UV) pip install --quiet --no-deps --no-build-isolation --python .venv-celery/bin/python --editable .
+	@touch $@
+
+.PRECIOUS: .venv-airflow-%/pyvenv.cfg
+.venv-airflow-%/pyvenv.cfg: | $(UV)
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-airflow-$*
+
+.venv-airflow-%/.ready: requirements/airflow-%.txt pyproject.toml | .venv-airflow-%/pyvenv.cfg
+	@echo "Installing Airflow $* into .venv-airflow-$*: about a minute the first time …"
+	@$(INSTALL) --python .venv-airflow-$*/bin/python -r requirements/airflow-$*.txt
+	@$(UV) pip install --quiet --no-deps --no-build-isolation --python .venv-airflow-$*/bin/python --editable .
 	@touch $@
 
 .venv-second-engine/pyvenv.cfg: | $(UV)

@@ -17,11 +17,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import conf
-from airflow.sdk import DAG, CronTriggerTimetable, Param, XComArg, get_parsing_context
+from airflow.sdk import DAG, Param, XComArg, get_parsing_context
 
 from snowmelt.airflow.records import PUBLISHED, RunRecords
-from snowmelt.airflow.retrying import BACKOFF, FIRST_PAUSE, LONGEST_PAUSE, RETRIES, SnowmeltRetryPolicy
+from snowmelt.airflow.retrying import RETRY_ARGUMENTS
+from snowmelt.airflow.versions import CronTriggerTimetable, conf
 from snowmelt.config.file import Config, parse_config
 from snowmelt.config.form import build_form
 from snowmelt.config.request import name_copy
@@ -48,14 +48,6 @@ if TYPE_CHECKING:
 #: Names the configuration file where it is not in include/config/ beside dags/.
 CONFIG_VARIABLE = "SNOWMELT_CONFIG"
 
-#: The policy decides by the error; the pauses here are for tasks whose process died without one.
-_DEFAULTS: dict[str, Any] = {
-    "retries": RETRIES,
-    "retry_delay": FIRST_PAUSE,
-    "retry_exponential_backoff": BACKOFF,
-    "max_retry_delay": LONGEST_PAUSE,
-    "retry_policy": SnowmeltRetryPolicy(),
-}
 _LABEL = "{{ task.map_label }}"
 
 TABLE_DOC = """
@@ -148,7 +140,7 @@ def _build(
         catchup=False,
         max_active_runs=1 if table else 16,
         default_args={
-            **_DEFAULTS,
+            **RETRY_ARGUMENTS,
             "priority_weight": execution.priority,
             **default_args,
             **_add_callbacks(default_args, records.task_callbacks()),

@@ -80,6 +80,7 @@ class Topic(StrEnum):
     ROUTINE_FAILED = "routine-failed"
     FOREIGN_TABLE = "foreign-table"
     POOLER = "pooler"
+    SERVER_VERSION = "server-version"
     SERVER_DAMAGED = "server-damaged"
     MAP_LIMIT = "map-limit"
 

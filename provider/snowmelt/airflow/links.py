@@ -122,7 +122,7 @@ class MigrationLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """The tab's address, below Airflow's own."""
-        from airflow.sdk.configuration import conf
+        from snowmelt.airflow.versions import conf
 
         base = conf.get("api", "base_url", fallback="") or ""
         return build_tab_url(base, ti_key.dag_id, ti_key.run_id)

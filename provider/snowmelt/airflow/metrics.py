@@ -6,6 +6,7 @@ Each is sent twice, as Airflow sends its own: with tags, and with the DAG in its
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -55,6 +56,10 @@ def send_run(report: Report) -> None:
         )
 
 
+#: What Airflow takes in the name of a metric: other letters of a DAG's id would drop it.
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_.-]")
+
+
 def find_lag(report: Report) -> float | None:
     """Seconds between the instant that was read and the end of the run; None without a snapshot."""
     if not report.snapshot or not report.finished_at:
@@ -65,11 +70,11 @@ def find_lag(report: Report) -> float | None:
 
 
 def _send(metric: str, dag_id: str, send: Callable[..., None], tags: dict[str, str]) -> None:
-    from airflow.sdk.observability import stats
+    from airflow.providers.common.compat.sdk import Stats  # it has moved between Airflow 3.1 and 3.3
 
     try:
-        send(stats, metric, {name: value for name, value in tags.items() if value})
+        send(Stats, metric, {name: value for name, value in tags.items() if value})
         if dag_id:
-            send(stats, f"{metric}.{stats.normalize_name_for_stats(dag_id, log_warning=False)}", None)
+            send(Stats, f"{metric}.{_NOT_IN_A_NAME.sub('_', dag_id)}", None)
     except Exception:
         log.exception("The metric %s could not be sent", metric)

@@ -8,9 +8,13 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import RetryDecision, RetryPolicy
-from airflow.sdk.exceptions import AirflowFailException
-
+from snowmelt.airflow.versions import (
+    HAS_RETRY_POLICY,
+    AirflowFailException,
+    AirflowSkipException,
+    RetryDecision,
+    RetryPolicy,
+)
 from snowmelt.errors import SnowmeltError, TerminalError, Topic, TransientError, see
 
 if TYPE_CHECKING:
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
 def failing_fast() -> Iterator[None]:
     """Raise AirflowFailException, which is not retried, for an error that another try would meet again.
 
+    Where Airflow has no policy of retries (before 3.3), that is any error that is not transient.
+
     Drivers' errors are translated where it is known what was under way; one that comes up here as it is (a read of the
     ledger while PostgreSQL restarts) is translated now, so that it is retried or not by the same table.
     """
@@ -30,6 +36,12 @@ def failing_fast() -> Iterator[None]:
         known = error if isinstance(error, SnowmeltError) else translate(error, "Working on this task")
         if isinstance(known, TerminalError):
             raise AirflowFailException(str(known)) from known
+        if (
+            not HAS_RETRY_POLICY
+            and not isinstance(error, _ENDS_OF_TASKS)
+            and not is_transient(known or error)
+        ):
+            raise AirflowFailException(_reason(error, type(error).__name__)) from error
         if known is None or known is error:
             raise
         raise known from None
@@ -50,6 +62,10 @@ _TOO_MANY_TASKS = "unmappable_return_value_length"
 _UNREACHABLE = frozenset(
     {"ConnectError", "ReadError", "WriteError", "RemoteProtocolError", "ConnectTimeout", "ReadTimeout"}
 )
+
+
+#: By these a task says that it is skipped or failed: they pass as they are.
+_ENDS_OF_TASKS = (AirflowSkipException, AirflowFailException)
 
 
 class SnowmeltRetryPolicy(RetryPolicy):
@@ -83,6 +99,19 @@ class SnowmeltRetryPolicy(RetryPolicy):
     def serialize(self) -> dict[str, Any]:
         """Nothing to keep: the DAG file makes the policy again."""
         return {"__type": "SnowmeltRetryPolicy"}
+
+
+#: What every task is given. The policy decides by the error; the pauses here are for tasks whose process died without one.
+RETRY_ARGUMENTS: dict[str, Any] = {
+    "retries": RETRIES,
+    "retry_delay": FIRST_PAUSE,
+    "retry_exponential_backoff": BACKOFF,
+    "max_retry_delay": LONGEST_PAUSE,
+    "retry_policy": SnowmeltRetryPolicy(),
+}
+if not HAS_RETRY_POLICY:  # before 3.3; until 3.2 the backoff is switched on or off
+    RETRY_ARGUMENTS |= {"retry_exponential_backoff": True}
+    del RETRY_ARGUMENTS["retry_policy"]
 
 
 def is_transient(error: BaseException) -> bool:

@@ -141,7 +141,7 @@ CHECKS: dict[str, dict[str, str]] = {
         "S3 clean-up": "may the clean-up connection, where there is one, delete objects",
     },
     "postgres": {
-        "PostgreSQL session": "does the connection open a session that can write, version 15 or later, UTF-8",
+        "PostgreSQL session": "does the connection open a session that can write, version 14 or later, UTF-8",
         "Ledger": "may the role create the schema snowmelt, or read and write the tables in it",
         "aws_s3": "may the role use the extension, where the configuration relies on it",
     },
@@ -182,8 +182,6 @@ CHECKS: dict[str, dict[str, str]] = {
 DEAD_AFTER_HOURS = 24
 #: Seconds that two clocks may differ by. AWS refuses requests that are 15 minutes off; freshness is shown in minutes.
 MAX_CLOCK_SECONDS = 60.0
-#: PostgreSQL's oldest supported version.
-MIN_POSTGRES = 150000
 
 
 _ORDER = {Status.WRONG: 0, Status.UNKNOWN: 1, Status.ATTENTION: 2, Status.OK: 3}

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 
 from snowmelt.doctor import findings as remedies
-from snowmelt.doctor.findings import MIN_POSTGRES, Finding, Remedy, Status, found
+from snowmelt.doctor.findings import Finding, Remedy, Status, found
 from snowmelt.drivers.postgres_errors import postgres_failures
 from snowmelt.errors import SnowmeltError
 from snowmelt.ledger.runs import write_ledger
@@ -43,9 +43,6 @@ def check_session(connection: Connection, conn_id: str) -> list[Finding]:
     if encoding != "UTF8":
         advice = Remedy("PostgreSQL", ("Create the target database with ENCODING 'UTF8'.",))
         return [found(check, conn_id, Status.WRONG, f"{where}: the encoding is {encoding}", advice)]
-    if version < MIN_POSTGRES:
-        advice = Remedy("PostgreSQL", ("Upgrade to 15 or later.",))
-        return [found(check, conn_id, Status.WRONG, f"{where}: too old", advice)]
     if superuser:
         advice = Remedy("Airflow", ("Give the connection a role of its own: see docs/security.md.",))
         return [found(check, conn_id, Status.ATTENTION, f"{where}: a superuser, which no copy needs", advice)]

@@ -126,6 +126,14 @@ READ_PID = "SELECT pg_catalog.pg_backend_pid()"
 #: Seconds that the second session of the probe for transaction pooling may wait for a place in the pool.
 PROBE_SECONDS = 5.0
 
+#: The oldest server that whole copies are tested on (`make test-matrix`).
+MIN_POSTGRES = 140000
+_OTHER_SERVER = Known(
+    ConfigurationError,
+    "Snowmelt copies into PostgreSQL 14 to 18 (RDS and Aurora among them): point the connection to such a server, or upgrade this one.",
+    Topic.SERVER_VERSION,
+)
+
 _TRANSACTION_POOLING = Known(
     ConfigurationError,
     "The pooler gives each transaction another session of the server (transaction or statement pooling), which keeps no settings: "
@@ -142,10 +150,11 @@ def open_session(connect: Callable[[], Connection], kind: SessionKind, doing: st
     :param connect: opens a connection; called twice where a pooler is in between.
     :param doing: what is under way, for errors.
     :raises AccessError: the session is to write, and its role or its database is set to read only.
-    :raises ConfigurationError: the pooler in between cannot keep a session's settings.
+    :raises ConfigurationError: the server is another database or too old, or the pooler in between cannot keep a session's settings.
     """
     connection = connect()
     try:
+        refuse_other_servers(connection.info, doing)
         _prepare(connection)
         with session_deadline(connection, kind.connect_timeout):
             answer = _pin(connection, kind, connection.info.backend_pid)
@@ -195,6 +204,25 @@ def _pin(connection: Connection, kind: SessionKind, pid: int | None) -> tuple[st
     asked = {"settings": json.dumps(dict(kind.pinned)), "pid": pid}
     row = connection.execute(PIN, asked).fetchone()
     return None if row is None else (row[1], row[2])
+
+
+def refuse_other_servers(info: psycopg.ConnectionInfo, doing: str) -> None:
+    """Other databases speak PostgreSQL's protocol without its catalog, locks and COPY.
+
+    CockroachDB reports its version beside one of PostgreSQL's, YugabyteDB within it; Redshift says that it is PostgreSQL 8.
+
+    :raises ConfigurationError: it is not a PostgreSQL that copies are tested on.
+    """
+    version = info.parameter_status("server_version") or "of an unknown version"
+    if info.parameter_status("crdb_version"):
+        found = f"The server is CockroachDB ({info.parameter_status('crdb_version')})"
+    elif "-YB-" in version:
+        found = f"The server is YugabyteDB ({version})"
+    elif info.server_version < MIN_POSTGRES:
+        found = f"The server is PostgreSQL {version}, or a database that says so"
+    else:
+        return
+    raise build_failure(_OTHER_SERVER, doing, found)
 
 
 def _refuse_read_only(connection: Connection, answer: tuple[str, bool] | None, doing: str) -> None:

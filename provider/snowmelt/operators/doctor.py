@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowFailException
 
+from snowmelt.airflow.versions import AirflowFailException
 from snowmelt.doctor.findings import CHECKS, DEAD_AFTER_HOURS, Finding, Status, build_report, count_statuses
 
 if TYPE_CHECKING:

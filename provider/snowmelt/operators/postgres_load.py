@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowSkipException
 
 from snowmelt.airflow.links import MigrationLink, S3FolderLink, build_s3_url, store_link
 from snowmelt.airflow.records import recording_load
 from snowmelt.airflow.retrying import failing_fast
 from snowmelt.airflow.sessions import postgres_session, s3_client
+from snowmelt.airflow.versions import AirflowSkipException
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

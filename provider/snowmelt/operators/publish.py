@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.exceptions import AirflowSkipException
-
 from snowmelt.airflow.links import MigrationLink
 from snowmelt.airflow.records import PUBLISHED, published_table
 from snowmelt.airflow.retrying import failing_fast
 from snowmelt.airflow.sessions import postgres_session, run_session, s3_client
+from snowmelt.airflow.versions import AirflowSkipException
 from snowmelt.operators.planned_run import PlannedRunOperator
 from snowmelt.vocabulary import Mode
 

@@ -149,9 +149,8 @@ published AS (
   FROM leaf CROSS JOIN pg_publication AS p
   WHERE leaf.relpersistence = 'p' AND (p.puballtables OR EXISTS (
     SELECT FROM (SELECT leaf.oid AS relid UNION SELECT a.relid FROM pg_partition_ancestors(leaf.oid) AS a (relid)) AS up
-    JOIN pg_class AS c ON c.oid = up.relid
-    WHERE EXISTS (SELECT FROM pg_publication_rel AS r WHERE r.prpubid = p.oid AND r.prrelid = c.oid)
-       OR EXISTS (SELECT FROM pg_publication_namespace AS s WHERE s.pnpubid = p.oid AND s.pnnspid = c.relnamespace)))
+    JOIN pg_class AS c ON c.oid = up.relid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    JOIN pg_publication_tables AS pt ON (pt.pubname, pt.schemaname, pt.tablename) = (p.pubname, n.nspname, c.relname)))
 ),
 active_trigger AS (
   SELECT g.tgname, g.tgrelid, g.tgtype, CASE WHEN l.lanname = 'plpgsql' AND g.tgtype::integer & 3 = 3 THEN f.prosrc END AS source

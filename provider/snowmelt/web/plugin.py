@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from airflow.sdk.plugins_manager import AirflowPlugin
+from snowmelt.airflow.versions import AirflowPlugin
 
 URL_PREFIX = "/snowmelt"
 NAME = "snowmelt"
