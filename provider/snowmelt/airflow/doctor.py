@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,6 +11,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from snowmelt.airflow.doctor_record import snowflake_names
 from snowmelt.airflow.sessions import postgres_session, s3_client, snowflake_session
 from snowmelt.config.file import Config
 from snowmelt.config.table import TableConfig
@@ -72,7 +72,7 @@ class Doctor:
             try:
                 session = stack.enter_context(snowflake_session(conn_id, warehouse=warehouse))
             except SnowmeltError as error:
-                login, role, own = _snowflake_names(conn_id)
+                login, role, own = snowflake_names(conn_id)
                 remedy = grant_login(login, role, warehouse or own)
                 finding = found("Snowflake session", conn_id, Status.WRONG, error, remedy)
                 raise SessionFailed(finding) from error
@@ -123,65 +123,6 @@ class Doctor:
     def path(self) -> str:
         """A folder of this doctor's own, below the stage."""
         return f"{self.scope.place.prefix}doctor_{uuid.uuid4().hex[:12]}/"
-
-
-def build_recorder(config: Config) -> Recorder:
-    """A recorder that knows the user's names: those of the configuration and of the connections."""
-    staging, unload = config.s3_staging, config.snowflake_unload
-    names = [staging.bucket, *re.split(r"[/{}]", staging.prefix_pattern)]
-    names += [
-        unload.storage_integration,
-        unload.stage_database,
-        unload.stage_schema,
-        unload.stage_name,
-        unload.warehouse,
-    ]
-    expressions = []
-    for table in config.tables:
-        names += [
-            table.source.database,
-            table.source.schema,
-            table.source.table,
-            table.target_schema,
-            table.target_table,
-            table.dag_id,
-        ]
-        expressions += [rule.expression for rule in table.columns.rules().mask.values()]
-        expressions += [table.source_filter] if table.source_filter else []
-    for kind in ("snowflake", "aws", "postgres", "aws_cleanup"):
-        for conn_id in plan_scope(config, SetupFacts()).connections(kind):
-            names += _connection_names(conn_id)
-    placeholders = {"source_database", "source_schema", "source_table", "target_schema", "target_table"}
-    return Recorder((name for name in names if name and name not in placeholders), expressions)
-
-
-def _connection_names(conn_id: str) -> list[str]:
-    """Whatever a person could be recognised by in an Airflow connection."""
-    from airflow.sdk import Connection
-
-    try:
-        connection = Connection.get(conn_id)
-    except Exception:  # noqa: BLE001 - whichever backend failed says so where the session is opened
-        return []
-    extra = [str(value) for value in connection.extra_dejson.values() if isinstance(value, (str, int))]
-    parts = (connection.host, connection.login, connection.password, connection.schema, *extra)
-    return [str(part) for part in parts if part]
-
-
-def _snowflake_names(conn_id: str) -> tuple[str, str | None, str | None]:
-    """Login, role and warehouse as the Airflow connection gives them; nothing secret is read."""
-    from airflow.sdk import Connection
-
-    try:
-        connection = Connection.get(conn_id)
-    except Exception:  # noqa: BLE001 - whichever backend failed said so when the session was opened
-        return "", None, None
-    extra = connection.extra_dejson
-    return (
-        str(connection.login or ""),
-        extra.get("role") or extra.get("extra__snowflake__role"),
-        extra.get("warehouse") or extra.get("extra__snowflake__warehouse"),
-    )
 
 
 log = logging.getLogger(__name__)

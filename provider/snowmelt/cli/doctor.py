@@ -48,7 +48,8 @@ def _examine(config: Config, checks: tuple[str, ...], record: str | None) -> lis
 
     :param record: the file that all questions and answers are written to; None: none.
     """
-    from snowmelt.airflow.doctor import Doctor, build_recorder, run_check
+    from snowmelt.airflow.doctor import Doctor, run_check
+    from snowmelt.airflow.doctor_record import build_recorder
 
     recorder = build_recorder(config) if record else None
     doctor = Doctor(config, recorder=recorder)

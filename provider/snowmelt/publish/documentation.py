@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from snowmelt.publish.strategies import ANY_METHOD, STRATEGIES, Advice, Strategy
+from snowmelt.publish.advice import ANY_METHOD, Advice
+from snowmelt.publish.strategies import STRATEGIES, Strategy
 from snowmelt.vocabulary import Deletes
 
 _BEGIN, _END = "<!-- {} -->\n", "<!-- end -->"
