@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator, XComArg
 
 from snowmelt.airflow.links import MigrationLink, S3FolderLink, build_s3_url, store_link
+from snowmelt.airflow.planned_run import PlannedRunOperator
 from snowmelt.airflow.retrying import failing_fast
 from snowmelt.airflow.sessions import postgres_session, run_session, s3_client, snowflake_session, task_tag
 from snowmelt.json_values import from_json
-from snowmelt.operators.planned_run import PlannedRunOperator
 from snowmelt.plan.plan import plan_run_id
 from snowmelt.unload.manifest import StagedChunk
 

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from snowmelt.airflow.links import MigrationLink
+from snowmelt.airflow.planned_run import PlannedRunOperator
 from snowmelt.airflow.records import PUBLISHED, published_table
 from snowmelt.airflow.retrying import failing_fast
 from snowmelt.airflow.sessions import postgres_session, run_session, s3_client
 from snowmelt.airflow.versions import AirflowSkipException
-from snowmelt.operators.planned_run import PlannedRunOperator
 from snowmelt.vocabulary import Mode
 
 if TYPE_CHECKING:

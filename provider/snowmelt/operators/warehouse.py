@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from snowmelt.airflow.planned_run import PlannedRunOperator
 from snowmelt.airflow.retrying import failing_fast
 from snowmelt.airflow.sessions import postgres_session, run_session, snowflake_session, task_tag
-from snowmelt.operators.planned_run import PlannedRunOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
