@@ -51,7 +51,9 @@ class World:
     @contextmanager
     def person(self) -> Iterator[psycopg.Connection[Any]]:
         """A session of somebody else's, with the names of `public`."""
-        with psycopg.connect(self.dsn, autocommit=True, options="-c timezone=UTC") as connection:
+        with psycopg.connect(
+            self.dsn, autocommit=True, options="-c timezone=UTC", client_encoding="UTF8"
+        ) as connection:
             yield connection
 
     def sql(self, *statements: str) -> list[tuple[Any, ...]]:
