@@ -19,7 +19,7 @@ from benchmarks.bench import Bench
 from snowmelt.json_values import from_json, to_json
 from snowmelt.ledger import files as ledger_files
 from snowmelt.ledger import runs as ledger
-from snowmelt.ledger.reports import read_report
+from snowmelt.ledger.reports import READ_REPORT, read_report
 from snowmelt.types.type_names import parse_snowflake_type
 from snowmelt.unload.chunks import Bucket, ChunkKey, plan_chunks
 from snowmelt.unload.manifest import (
@@ -66,7 +66,7 @@ READS: dict[str, str] = {
     "READ_UNEXPECTED_LOADED": ledger_files.READ_UNEXPECTED_LOADED,
     "COUNT_LOADED": ledger_files.COUNT_LOADED,
     "READ_STAGED_KEYS": ledger_files.READ_STAGED_KEYS,
-    "READ_REPORT": ledger.READ_REPORT,
+    "READ_REPORT": READ_REPORT,
 }
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from snowmelt.errors import ConfigurationError, SourceError, SourceUnavailable
-from snowmelt.steps import planning
+from snowmelt.steps import planning_facts
 from snowmelt.steps import source as snapshot
 from snowmelt.steps.finish import load_report
 from tests.stand_ins import stand_ins as make_stand_ins
@@ -124,13 +124,13 @@ COUNTED = {"source": "T", "target": "copied"}
 
 def test_a_snapshot_is_of_when_the_planning_began_in_whole_milliseconds(world, monkeypatch):
     world.sql("CREATE TABLE T (ID NUMBER)", "INSERT INTO T VALUES (1)")
-    read = planning.read_columns
+    read = planning_facts.read_columns
 
     def read_late(*args):
         world.sql("INSERT INTO T VALUES (2)")
         return read(*args)
 
-    monkeypatch.setattr(planning, "read_columns", read_late)
+    monkeypatch.setattr(planning_facts, "read_columns", read_late)
     plan = world.plan(COUNTED)
     assert plan.source_rows == 1
     assert re.fullmatch(r"[-0-9]{10} [:0-9]{8}\.[0-9]{3}000000 \+0000", plan.snapshot)
@@ -179,14 +179,14 @@ def test_a_source_that_was_created_again_before_the_verification_is_named_by_it(
 
 def test_a_source_that_was_created_again_while_it_was_planned_is_planned_again(world, monkeypatch):
     world.sql("CREATE TABLE T AS SELECT 1 ID")
-    read = planning.read_object
+    read = planning_facts.read_object
 
     def replace_table(*args):
         world.sql("CREATE OR REPLACE TABLE T AS SELECT 1 ID")
         return read(*args)
 
-    monkeypatch.setattr(planning, "read_object", replace_table)
+    monkeypatch.setattr(planning_facts, "read_object", replace_table)
     with pytest.raises(SourceUnavailable, match="created again while the run was planned"):
         world.plan(COUNTED)
-    monkeypatch.setattr(planning, "read_object", read)
+    monkeypatch.setattr(planning_facts, "read_object", read)
     assert world.plan(COUNTED).snapshot

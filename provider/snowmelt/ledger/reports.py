@@ -27,17 +27,19 @@ FIND_RUN = "SELECT source, target, outcome FROM snowmelt.run WHERE run_id = %s"
 
 
 READ_REPORT = """
-SELECT r.run_id, r.dag_id, r.dag_run_id, r.mode, r.source, r.target, r.snapshot, r.snapshot_note, r.plan->>'source_policies' AS source_policies, r.outcome, r.error, r.failed_step, r.target_check, r.audit, coalesce(r.plan->>'where', '') AS filter, r.request->'columns' AS column_rules, r.source_rows, r.staged_files, r.staged_rows,
+SELECT r.run_id, r.dag_id, r.dag_run_id, r.mode, r.source, r.target, r.snapshot, r.snapshot_note,
+       r.plan->>'source_policies' AS source_policies, r.outcome, r.error, r.failed_step, r.target_check, r.audit,
+       coalesce(r.plan->>'where', '') AS filter, r.request->'columns' AS column_rules, r.source_rows, r.staged_files, r.staged_rows,
        r.staged_bytes, r.started_at, r.staged_at, r.verified_at, r.published_at, r.finished_at, r.verification, r.publish_result,
-       (SELECT coalesce(sum(l.rows - l.rejected), 0) FROM snowmelt.loaded_file AS l WHERE l.run_id = r.run_id) AS loaded_rows,
-       (SELECT coalesce(sum(l.rejected), 0) FROM snowmelt.loaded_file AS l WHERE l.run_id = r.run_id) AS rejected_rows,
-       (SELECT coalesce(sum(l.seconds), 0) FROM snowmelt.loaded_file AS l WHERE l.run_id = r.run_id) AS load_seconds,
-       (SELECT min(l.loaded_at - make_interval(secs => l.seconds)) FROM snowmelt.loaded_file AS l WHERE l.run_id = r.run_id) AS load_started_at,
-       (SELECT max(l.loaded_at) FROM snowmelt.loaded_file AS l WHERE l.run_id = r.run_id) AS load_ended_at,
-       (SELECT encode(sha256(convert_to(string_agg(concat_ws(' ', l.s3_key, l.etag, l.bytes, l.rows), E'\n' ORDER BY l.s3_key), 'UTF8')), 'hex')
-        FROM snowmelt.loaded_file AS l WHERE l.run_id = r.run_id) AS files_sha256,
-       (SELECT coalesce(sum(c.seconds), 0) FROM snowmelt.staged_chunk AS c WHERE c.run_id = r.run_id) AS unload_seconds
-FROM snowmelt.run AS r WHERE r.run_id = %s
+       loaded.*, (SELECT coalesce(sum(c.seconds), 0) FROM snowmelt.staged_chunk AS c WHERE c.run_id = r.run_id) AS unload_seconds
+FROM snowmelt.run AS r CROSS JOIN LATERAL (
+    SELECT coalesce(sum(l.rows - l.rejected), 0) AS loaded_rows, coalesce(sum(l.rejected), 0) AS rejected_rows,
+           coalesce(sum(l.seconds), 0) AS load_seconds, min(l.loaded_at - make_interval(secs => l.seconds)) AS load_started_at,
+           max(l.loaded_at) AS load_ended_at,
+           encode(sha256(convert_to(string_agg(
+               concat_ws(' ', l.s3_key, l.etag, l.bytes, l.rows), E'\n' ORDER BY l.s3_key), 'UTF8')), 'hex') AS files_sha256
+    FROM snowmelt.loaded_file AS l WHERE l.run_id = r.run_id) AS loaded
+WHERE r.run_id = %s
 """
 
 
