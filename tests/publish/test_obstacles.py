@@ -11,7 +11,7 @@ from snowmelt.publish.target import read_obstacles, refuse_obstacles
 from snowmelt.vocabulary import Deletes, PublishMethod
 from tests.publish.target_world import quote
 
-SWAP, REPLACE, APPEND, MERGE = PublishMethod
+SWAP, REPLACE, APPEND, MERGE, REPAIR = PublishMethod
 TABLE = 't "1" é'
 TRIGGER = """CREATE FUNCTION {{s}}.g() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {body} END$$;
              CREATE TRIGGER "tr ig" {when} ON {{t}} FOR EACH ROW EXECUTE FUNCTION {{s}}.g()"""
